@@ -1,0 +1,1 @@
+"""gdp: GAN distillation pipelines."""

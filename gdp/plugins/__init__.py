@@ -1,0 +1,1 @@
+"""gdp.plugins"""
