@@ -1,0 +1,127 @@
+"""Every error that gdp raises for a person to read, in one tree.
+
+GdpError
+├── RecipeError              a recipe is wrong; carries all its mistakes at once
+├── PluginError              a plugin is missing, broken, or breaks its contract
+│   └── PluginNotFoundError  no plugin of that kind and name
+├── MissingResourceError     a file, key, extra or weight that the run needs is not there
+├── CorruptFileError         a file is there and cannot be used (truncated, wrong format, hash differs)
+├── ShapeError               tensors or pictures do not fit together
+├── PairStoreError           the pair store was used wrongly or refuses an operation
+├── DiskFullError            no space is left (or a quota is reached)
+├── RunFolderError           the run folder cannot be used
+│   └── RunLockedError       another process works in it
+└── TrainingError            training cannot go on
+    └── NonFiniteError       a loss or gradient became NaN or infinite
+
+A message says what is wrong, where, what was expected or is there, and what to do. The command line prints it as
+one paragraph and exits with `exit_code`; any other exception is a bug of gdp and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class GdpError(Exception):
+    """Base of all errors that a user can mend; `str(error)` is one readable paragraph."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One mistake in a recipe: where it is and what to do about it."""
+
+    where: str
+    """Dotted path in the recipe, such as `filters[0].min_age`; empty for the file as a whole."""
+    message: str
+    line: int | None = None
+    """Line of the recipe file, counted from 1; None for an override or where the file has no such line."""
+
+    def render(self, file: str) -> str:
+        """Format as `recipe.toml:12: filters[0].min_agee: unknown key, did you mean min_age?`."""
+        place = file if self.line is None else f"{file}:{self.line}"
+        return f"{place}: {self.where}: {self.message}" if self.where else f"{place}: {self.message}"
+
+
+class RecipeError(GdpError):
+    """A recipe is wrong. `mistakes` holds every one that was found, in file order."""
+
+    exit_code = 2
+
+    def __init__(self, file: str, mistakes: Sequence[Mistake]) -> None:
+        self.file = file
+        self.mistakes = sorted(mistakes, key=lambda mistake: (mistake.line or 0, mistake.where))
+        super().__init__("\n".join(mistake.render(file) for mistake in self.mistakes))
+
+
+class PluginError(GdpError):
+    """A plugin is missing, broken, or breaks its contract."""
+
+
+class PluginNotFoundError(PluginError):
+    """No plugin of that kind and name is installed."""
+
+
+class MissingResourceError(GdpError):
+    """A file, key, extra or weight that the run needs is not there."""
+
+
+class CorruptFileError(GdpError):
+    """A file is there and cannot be used: truncated, of another format, or not the file that was hashed."""
+
+
+class ShapeError(GdpError):
+    """Tensors or pictures do not fit together."""
+
+
+class PairStoreError(GdpError):
+    """The pair store was used wrongly or refuses an operation."""
+
+
+class DiskFullError(GdpError):
+    """No space is left on the disk, or a quota is reached. What was committed before is intact."""
+
+
+class RunFolderError(GdpError):
+    """The run folder cannot be used."""
+
+
+class RunLockedError(RunFolderError):
+    """Another process works in the run folder."""
+
+
+class TrainingError(GdpError):
+    """Training cannot go on."""
+
+
+class NonFiniteError(TrainingError):
+    """A loss or a gradient became NaN or infinite; the last good checkpoint is kept."""
+
+
+@contextmanager
+def readable_os_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's write errors at `path` into errors that say what to do.
+
+    Raises:
+        DiskFullError: no space left, quota reached or file-size limit.
+        RunFolderError: no permission, read-only file system, or something else that the system refused.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise DiskFullError(
+                f"{path}: no space left to write ({error.strerror}). Everything written before is intact: "
+                f"free some space and run the same command again to go on."
+            ) from error
+        reason = error.strerror or str(error)
+        raise RunFolderError(
+            f"{path}: cannot be written ({reason}). Check that the folder exists and that you may write to it, "
+            f"or choose another one with --folder."
+        ) from error
