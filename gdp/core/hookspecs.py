@@ -1,0 +1,138 @@
+"""The hook specs: every function that a gdp plugin may implement (decorated with `gdp.hookimpl`).
+
+Registration hooks run at start-up of every command, so the module that holds them must import no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from gdp.core.records import Register
+
+if TYPE_CHECKING:
+    from gdp.core.run_folder import RunFolder
+
+hookspec = pluggy.HookspecMarker("gdp")
+hookimpl = pluggy.HookimplMarker("gdp")
+
+
+@hookspec
+def gdp_register_teachers(register: Register) -> None:
+    """Register heavy models: latent generators or translators (`gdp.LatentTeacher`, `gdp.TranslatorTeacher`).
+
+    Args:
+        register: call it once for each teacher.
+    """
+
+
+@hookspec
+def gdp_register_pair_sources(register: Register) -> None:
+    """Register makers of (source, target) pairs (`gdp.PairSource`).
+
+    Args:
+        register: call it once for each pair source.
+    """
+
+
+@hookspec
+def gdp_register_filters(register: Register) -> None:
+    """Register judges of pairs (`gdp.Filter` or `gdp.ScoringFilter`).
+
+    Args:
+        register: call it once for each filter.
+    """
+
+
+@hookspec
+def gdp_register_students(register: Register) -> None:
+    """Register small feed-forward networks and how they train (`gdp.Student`).
+
+    Args:
+        register: call it once for each student.
+    """
+
+
+@hookspec
+def gdp_register_losses(register: Register) -> None:
+    """Register terms of a student's objective (`gdp.Loss`).
+
+    Args:
+        register: call it once for each loss.
+    """
+
+
+@hookspec
+def gdp_register_evaluators(register: Register) -> None:
+    """Register measurements of a trained student (`gdp.Evaluator`).
+
+    Args:
+        register: call it once for each evaluator.
+    """
+
+
+@hookspec
+def gdp_register_datasets(register: Register) -> None:
+    """Register collections of pictures that teachers are trained on (`gdp.Dataset`).
+
+    Args:
+        register: call it once for each dataset.
+    """
+
+
+@hookspec
+def gdp_run_started(run: RunFolder, recipe: Mapping[str, Any]) -> None:
+    """Tell that a run starts or goes on.
+
+    Args:
+        run: the run's folder.
+        recipe: the resolved recipe as plain data.
+    """
+
+
+@hookspec
+def gdp_stage_finished(run: RunFolder, stage: str, summary: Mapping[str, Any]) -> None:
+    """Tell that a stage has finished (not called for a stage that was up to date).
+
+    Args:
+        run: the run's folder.
+        stage: teacher, pairs, filter, train, evaluate, export or report.
+        summary: the stage's figures as plain data.
+    """
+
+
+@hookspec
+def gdp_metrics(run: RunFolder, stage: str, step: int, metrics: Mapping[str, float]) -> None:
+    """Receive numbers while a stage works (losses, learning rate, images a second) or when it has measured.
+
+    Args:
+        run: the run's folder.
+        stage: the stage that measured.
+        step: training step, or 0 outside training.
+        metrics: name to value.
+    """
+
+
+@hookspec
+def gdp_images(run: RunFolder, stage: str, step: int, path: Path) -> None:
+    """Receive a picture file that a stage has written (sample grids).
+
+    Args:
+        run: the run's folder.
+        stage: the stage that wrote it.
+        step: training step, or 0 outside training.
+        path: the PNG file.
+    """
+
+
+@hookspec
+def gdp_run_finished(run: RunFolder, outcome: str) -> None:
+    """Tell that a run has ended.
+
+    Args:
+        run: the run's folder.
+        outcome: `finished`, `stopped` (by --until or by the user) or `failed`.
+    """

@@ -1,0 +1,52 @@
+"""Pair sources: they make pair number i from the teacher."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from gdp.core.interfaces.context import BuildContext
+from gdp.core.pairs.records import PairBatch
+
+
+class PairSource(ABC):
+    """Makes (source, target) pairs, each determined by (recipe seed, index) alone."""
+
+    def __init__(self, config: Any, context: BuildContext) -> None:
+        self.config = config
+        self.context = context
+
+    @property
+    def count(self) -> int | None:
+        """How many pairs there are at most; None where they never end."""
+        return None
+
+    @property
+    def input_channels(self) -> int:
+        """Channels of a source: 3 for each input picture."""
+        return 3
+
+    @property
+    @abstractmethod
+    def resolution(self) -> int:
+        """Height and width of the pairs in pixels."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the files that the settings name (a direction, the pictures of a folder); part of the content key."""
+        return ""
+
+    @abstractmethod
+    def make(self, indices: Sequence[int]) -> PairBatch:
+        """Make the pairs of these numbers. Each is the same whatever else is in the batch."""
+
+    def held_out(self, names: Sequence[str | None]) -> Sequence[bool] | None:
+        """Say which pairs (by record name) are held out; None leaves the choice to the recipe's fraction."""
+        return None
+
+    def edit(self, ws: Tensor) -> Tensor | None:
+        """Apply the source's edit to ws (N, num_ws, w_dim); None where it is no edit of one latent."""
+        return None

@@ -1,0 +1,137 @@
+"""Teachers: the heavy models that a student learns from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from gdp.core.interfaces.context import BuildContext
+from gdp.core.interfaces.datasets import Dataset
+from gdp.core.progress import Progress
+
+
+class Teacher(ABC):
+    """A heavy generator, frozen and in evaluation mode.
+
+    Subclass `LatentTeacher` or `TranslatorTeacher`; the constructor gets the validated settings and the context, and
+    raises `MissingResourceError` or `CorruptFileError` where weights cannot be had.
+    """
+
+    weight_files: ClassVar[Callable[[Any], Sequence[Path]]] = staticmethod(lambda config: ())
+    """From the settings, the files that hold the weights; hashed by the pre-flight without loading them."""
+
+    def __init__(self, config: Any, context: BuildContext) -> None:
+        self.config = config
+        self.context = context
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """sha256 in hexadecimal of the weights: the provenance of every pair that this teacher makes."""
+
+    @property
+    @abstractmethod
+    def resolution(self) -> int:
+        """Height and width of its pictures in pixels."""
+
+    @property
+    @abstractmethod
+    def module(self) -> nn.Module:
+        """The network whose parameters are counted."""
+
+    @abstractmethod
+    def example_inputs(self) -> tuple[Any, ...]:
+        """Arguments of one forward of `module` for one picture; its MACs are counted with them."""
+
+    @classmethod
+    def train(cls, config: Any, images: Dataset, folder: Path, progress: Progress) -> Path:
+        """Train a teacher on pictures and return the file of its weights; resumes what `folder` holds.
+
+        Args:
+            config: the `training` settings model of the plugin's record.
+            images: the training pictures.
+            folder: where checkpoints, statistics and sample grids go.
+            progress: where to report.
+        """
+        raise TypeError(f"{cls.__name__} registers no training settings and cannot be trained")
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Latents found for given pictures by backpropagation (the slow route)."""
+
+    ws: Tensor
+    """(N, num_ws, w_dim)."""
+    images: Tensor
+    """Their synthesis, (N, 3, R, R) in [-1, 1]."""
+    steps: int
+    distance: str
+    """What was minimised, in one line, for the protocol."""
+
+
+class LatentTeacher(Teacher):
+    """A generator z -> w -> picture, such as StyleGAN2."""
+
+    @property
+    @abstractmethod
+    def z_dim(self) -> int:
+        """Size of the normally distributed latent z."""
+
+    @property
+    @abstractmethod
+    def w_dim(self) -> int:
+        """Size of the intermediate latent w."""
+
+    @property
+    @abstractmethod
+    def num_ws(self) -> int:
+        """How many w's the synthesis takes, one for each style input."""
+
+    @abstractmethod
+    def map(self, z: Tensor, truncation: float = 1.0, truncation_cutoff: int | None = None) -> Tensor:
+        """Map z (N, z_dim) to ws (N, num_ws, w_dim), pulled towards the mean w by `truncation` (psi)."""
+
+    @abstractmethod
+    def synthesize(self, ws: Tensor) -> Tensor:
+        """Synthesize (N, 3, R, R) float32 in about [-1, 1] from ws (N, num_ws, w_dim) with fixed noise.
+
+        Row i must not depend on the other rows, to the bit where the device allows it.
+        """
+
+    @abstractmethod
+    def project(self, images: Tensor, steps: int | None, progress: Progress) -> Projection:
+        """Find ws whose synthesis looks like `images` (N, 3, R, R) by backpropagation: the slow route.
+
+        Args:
+            images: pictures in [-1, 1].
+            steps: optimisation steps; None for the teacher's published default.
+            progress: reports one unit a step.
+        """
+
+    def sample_z(self, seed: int, indices: Sequence[int], stream: int = 0) -> Tensor:
+        """Draw z (N, z_dim): row k depends on (seed, stream, indices[k]) alone, whatever the batch."""
+        return torch.stack([sample_normal(self.z_dim, seed, index, stream) for index in indices])
+
+
+class TranslatorTeacher(Teacher):
+    """A translator picture -> picture, such as CycleGAN's generator."""
+
+    @abstractmethod
+    def translate(self, images: Tensor) -> Tensor:
+        """Translate (N, 3, H, W) in [-1, 1] to (N, 3, H, W) in [-1, 1]."""
+
+
+def sample_normal(size: int, seed: int, index: int, stream: int = 0) -> Tensor:
+    """Draw (size,) standard normal float32 numbers on the CPU, determined by (seed, index, stream)."""
+    # A generator seeded by a mix of the three: splitmix64's finaliser keeps neighbouring indices unrelated.
+    mixed = (seed * 0x9E3779B97F4A7C15 + index * 0xBF58476D1CE4E5B9 + stream * 0x94D049BB133111EB) & (2**64 - 1)
+    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & (2**64 - 1)
+    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & (2**64 - 1)
+    generator = torch.Generator().manual_seed((mixed ^ (mixed >> 31)) & (2**63 - 1))
+    return torch.randn(size, generator=generator)

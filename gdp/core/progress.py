@@ -1,0 +1,41 @@
+"""How core reports progress; the command line decides what it looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+
+class ProgressTask(Protocol):
+    """One piece of work that takes a while."""
+
+    def advance(self, amount: int = 1, **status: float | str) -> None:
+        """Tell that `amount` more units are done; `status` holds figures worth showing (loss, decibels)."""
+
+
+class Progress(Protocol):
+    """Shows pieces of work, with the time left."""
+
+    def task(self, name: str, total: int, unit: str, done: int = 0) -> AbstractContextManager[ProgressTask]:
+        """Open a piece of work of `total` units, `done` of which were there before this process began."""
+
+    def message(self, text: str) -> None:
+        """Tell one line that stays."""
+
+
+class _SilentTask:
+    def advance(self, amount: int = 1, **status: float | str) -> None:
+        """Show nothing."""
+
+
+class SilentProgress:
+    """Shows nothing; for use from Python and in tests."""
+
+    @contextmanager
+    def task(self, name: str, total: int, unit: str, done: int = 0) -> Iterator[ProgressTask]:
+        """Open a piece of work that nobody watches."""
+        yield _SilentTask()
+
+    def message(self, text: str) -> None:
+        """Tell nobody."""
