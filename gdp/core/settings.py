@@ -1,0 +1,117 @@
+"""The sections of a recipe that belong to core; the rest of each section is the chosen plugin's own settings."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from gdp.core.config import Config
+
+
+class TeacherSection(Config):
+    """`[teacher]`: the heavy model to learn from."""
+
+    plugin: str
+    """Name of a teacher plugin."""
+
+
+class PairsSection(Config):
+    """`[pairs]`: how (source, target) pairs are made."""
+
+    plugin: str
+    """Name of a pair source plugin."""
+    count: int | None = Field(default=None, ge=1)
+    """How many pairs to make; left out, as many as the source has."""
+    held_out: float = Field(default=0.1, ge=0.0, lt=1.0)
+    """Share of the kept pairs that is never trained on, in [0, 1); chosen by a hash of the pair's number."""
+    image_format: Literal["webp", "png"] = "webp"
+    """Lossless format of the stored pictures."""
+
+
+class FilterSection(Config):
+    """`[[filters]]`: one judge of pairs; they are asked in the recipe's order."""
+
+    plugin: str
+    """Name of a filter plugin."""
+    unknown: Literal["drop", "keep"] = "drop"
+    """What becomes of pairs on which the filter cannot decide."""
+
+
+class StudentSection(Config):
+    """`[student]`: the small network."""
+
+    plugin: str
+    """Name of a student plugin."""
+
+
+class LossSection(Config):
+    """`[[losses]]`: one weighted term of the objective."""
+
+    plugin: str
+    """Name of a loss plugin."""
+    weight: float = Field(default=1.0, ge=0.0)
+    """Factor of this term in the generator's objective."""
+
+
+class EvaluatorSection(Config):
+    """`[[evaluators]]`: one measurement of the trained student."""
+
+    plugin: str
+    """Name of an evaluator plugin."""
+
+
+class DatasetSection(Config):
+    """`[dataset]` of a teacher's training recipe: the pictures."""
+
+    plugin: str
+    """Name of a dataset plugin."""
+
+
+class TrainSection(Config):
+    """`[train]`: how the student is trained."""
+
+    steps: int | None = Field(default=None, ge=1)
+    """Training steps (batches); give either steps or epochs."""
+    epochs: float | None = Field(default=None, gt=0)
+    """Passes over the kept training pairs; give either steps or epochs."""
+    batch: int = Field(default=16, ge=1)
+    """Pairs in a batch."""
+    learning_rate: float = Field(default=2e-4, gt=0)
+    """Adam's learning rate for the generator and the discriminator."""
+    discriminator_learning_rate: float | None = Field(default=None, gt=0)
+    """Adam's learning rate for the discriminator; left out, the same as the generator's."""
+    betas: tuple[float, float] = (0.5, 0.999)
+    """Adam's decay rates of the first and second moments, each in [0, 1)."""
+    schedule: Literal["constant", "linear", "cosine"] = "linear"
+    """Learning rate over time: constant, or falling to 0 linearly or by a half cosine from `decay_from` on."""
+    decay_from: float = Field(default=0.5, ge=0, le=1)
+    """Share of the steps after which the learning rate begins to fall, in [0, 1]."""
+    warmup_steps: int = Field(default=0, ge=0)
+    """Steps over which the learning rate rises linearly from 0."""
+    gradient_clip: float | None = Field(default=None, gt=0)
+    """Largest L2 norm of the generator's gradient; larger ones are scaled down. Left out: no clipping."""
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    """Arithmetic of the forward passes; auto is bf16 where the processor or GPU computes it natively."""
+    channels_last: bool = True
+    """Store activations channels-last, which is faster for convolutions on most machines."""
+    ema_half_life: float = Field(default=1000.0, ge=0)
+    """Half-life of the weights' exponential moving average in training pairs seen; 0 keeps the raw weights."""
+    flip: bool = False
+    """Mirror half of the training pairs, source and target alike."""
+    image_pool: int = Field(default=0, ge=0)
+    """Earlier predictions from which the discriminator is shown one half of the time; 0 for none."""
+    sample_every: int = Field(default=250, ge=1)
+    """Steps between sample grids (always of the same held-out pairs)."""
+    log_every: int = Field(default=10, ge=1)
+    """Steps between lines of statistics."""
+    checkpoint_every: int = Field(default=250, ge=1)
+    """Steps between checkpoints; a killed run loses at most this many."""
+
+    @model_validator(mode="after")
+    def _steps_or_epochs(self) -> TrainSection:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give either steps or epochs")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError("betas must each be in [0, 1)")
+        return self
