@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -63,13 +62,11 @@ class PairRecord:
         """Return the latent as a new float32 tensor of `latent_shape`; None where there is none."""
         if self.latent is None or self.latent_shape is None:
             return None
+        import numpy
         import torch
 
-        values = bytearray(self.latent)
-        tensor = torch.frombuffer(values, dtype=torch.float32) if values else torch.empty(0)
-        if sys.byteorder == "big":
-            tensor = torch.from_numpy(tensor.numpy().byteswap())
-        return tensor.reshape(self.latent_shape)
+        values = numpy.frombuffer(self.latent, "<f4").astype(numpy.float32)
+        return torch.from_numpy(values).reshape(self.latent_shape)
 
 
 @dataclass(frozen=True)
