@@ -1,0 +1,128 @@
+"""The JSON Schema of a recipe for the installed plugins, for editors that complete and check TOML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from gdp.core.recipe import RUN_KEYS, TEACHER_KEYS, RecipeHeader
+from gdp.core.recipe_choices import LISTED_KINDS, SECTION_KEYS, SECTION_MODELS, PluginLookup, describe_exception
+from gdp.core.recipe_values import is_environment_name
+from gdp.core.records import KINDS, Kind, PluginRecord
+from gdp.core.settings import TrainSection
+
+Schema = dict[str, Any]
+
+
+def recipe_schema(plugins: PluginLookup) -> Schema:
+    """Return the JSON Schema (draft 2020-12) of recipes of `gdp run` and of `gdp train-teacher`.
+
+    Each section is one of the installed plugins' settings, told apart by `plugin`; unknown keys are forbidden.
+
+    Args:
+        plugins: what is installed.
+    """
+    nested: Schema = {}
+    definitions: Schema = {"train": _model_schema(TrainSection, "train", nested)}
+    for kind in KINDS:
+        for name in plugins.names(kind):
+            record = plugins.get(kind, name)
+            definitions[f"{kind}.{name}"] = _plugin_schema(record, nested)
+            if record.training is not None:
+                definitions[f"training.{name}"] = _model_schema(record.training, f"training.{name}", nested)
+    sections = {SECTION_KEYS[kind]: _section(plugins, kind) for kind in KINDS}
+    sections["losses"]["minItems"] = 1
+    trained = [name for name in plugins.names("teacher") if f"training.{name}" in definitions]
+    any_train = [{"$ref": "#/$defs/train"}, *({"$ref": f"#/$defs/training.{name}"} for name in trained)]
+    any_teacher = {"anyOf": [sections.pop("teacher"), _trained_teacher(trained)]}
+    # What both sorts of recipe may hold stands at the top, where editors look for completions.
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Recipe of gdp",
+        "type": "object",
+        "properties": {
+            **_model_schema(RecipeHeader, "header", nested)["properties"],
+            **sections,
+            "teacher": any_teacher,
+            "train": {"anyOf": any_train},
+        },
+        "additionalProperties": False,
+        "if": {"required": ["dataset"]},
+        "then": _teacher_recipe(trained),
+        "else": _run_recipe(_section(plugins, "teacher")),
+        "$defs": {**definitions, **nested},
+    }
+
+
+def _run_recipe(teacher: Schema) -> Schema:
+    return {
+        "properties": {"teacher": teacher, "train": {"$ref": "#/$defs/train"}},
+        "required": ["name", "pairs", "student", "losses", "train"],
+        "propertyNames": {"enum": list(RUN_KEYS)},
+    }
+
+
+def _teacher_recipe(trained: list[str]) -> Schema:
+    choices = [
+        {
+            "if": {"properties": {"teacher": {"properties": {"plugin": {"const": name}}}}},
+            "then": {"properties": {"train": {"$ref": f"#/$defs/training.{name}"}}},
+        }
+        for name in trained
+    ]
+    return {
+        "properties": {"teacher": _trained_teacher(trained)},
+        "required": ["name", "teacher", "dataset"],
+        "propertyNames": {"enum": list(TEACHER_KEYS)},
+        **({"allOf": choices} if choices else {}),
+    }
+
+
+def _trained_teacher(trained: list[str]) -> Schema:
+    return {
+        "type": "object",
+        "properties": {"plugin": {"enum": trained}},
+        "required": ["plugin"],
+        "additionalProperties": False,
+    }
+
+
+def _section(plugins: PluginLookup, kind: Kind) -> Schema:
+    one: Schema = {
+        "type": "object",
+        "description": (SECTION_MODELS[kind].__doc__ or "").strip(),
+        "oneOf": [{"$ref": f"#/$defs/{kind}.{name}"} for name in plugins.names(kind)],
+    }
+    if not one["oneOf"]:
+        one = {"not": {}, "description": f"No {kind} plugin is installed."}
+    return {"type": "array", "items": one} if kind in LISTED_KINDS else one
+
+
+def _plugin_schema(record: PluginRecord, nested: Schema) -> Schema:
+    """Merge core's keys and the plugin's own keys of one section."""
+    core = _model_schema(SECTION_MODELS[record.kind], f"section.{record.kind}", nested)
+    own = _model_schema(record.config, f"{record.kind}.{record.name}", nested)
+    core["properties"]["plugin"] = {"const": record.name, "description": record.summary}
+    return {
+        "type": "object",
+        "title": record.name,
+        "description": record.summary,
+        "properties": {**core["properties"], **own.get("properties", {})},
+        "required": [*core.get("required", []), *own.get("required", [])],
+        "additionalProperties": own.get("additionalProperties", True),
+    }
+
+
+def _model_schema(model: type[BaseModel], prefix: str, nested: Schema) -> Schema:
+    """Return a model's schema; models inside it move to `nested` under names that `prefix` makes unique."""
+    try:
+        schema = model.model_json_schema(by_alias=True, ref_template="#/$defs/" + prefix + ".{model}")
+    except Exception as error:  # noqa: BLE001 # a third party's model may have types that no schema can describe
+        return {"description": f"These settings cannot be described ({describe_exception(error)})."}
+    for name, definition in schema.pop("$defs", {}).items():
+        nested[f"{prefix}.{name}"] = definition
+    for name, field in model.model_fields.items():
+        if is_environment_name(field):
+            schema["properties"][field.alias or name]["pattern"] = "^[A-Z][A-Z0-9_]*$"
+    return schema
