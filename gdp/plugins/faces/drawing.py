@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 
-def ramp(value: Tensor, start: float, end: float) -> Tensor:
+def ramp(value: Tensor, start: float | Tensor, end: float | Tensor) -> Tensor:
     """Rises linearly from 0 at `start` to 1 at `end`, constant outside."""
     return ((value - start) / (end - start)).clamp(0.0, 1.0)
 
 
-def smooth_ramp(value: Tensor, start: float, end: float) -> Tensor:
+def smooth_ramp(value: Tensor, start: float | Tensor, end: float | Tensor) -> Tensor:
     """`ramp` with soft ends (the cubic Hermite step)."""
     t = ramp(value, start, end)
     return t * t * (3.0 - 2.0 * t)

@@ -18,7 +18,27 @@ _MOUTH_INSIDE = torch.tensor([0.36, 0.09, 0.10])[None, :, None, None]
 _TEETH = torch.tensor([0.98, 0.96, 0.92])[None, :, None, None]
 
 
-def draw_eyes(scene: Scene, layout: Layout, palette: Palette, canvas: Tensor) -> None:
+_EYES_TOP, _EYES_BOTTOM = -0.40, 0.30
+_MOUTH_TOP, _MOUTH_BOTTOM = 0.14, 0.70
+
+
+def draw_features(scene: Scene, layout: Layout, palette: Palette, canvas: Tensor) -> None:
+    """Draw mouth, nostrils, eyes and brows on the head."""
+    part, rows = scene.band(_MOUTH_TOP, _MOUTH_BOTTOM)
+    _draw_mouth(part, layout, palette, canvas[:, :, rows])
+    _draw_nostrils(part, layout, palette, canvas[:, :, rows])
+    part, rows = scene.band(_EYES_TOP, _EYES_BOTTOM)
+    _draw_eyes(part, layout, palette, canvas[:, :, rows])
+    _draw_brows(part, layout, palette, canvas[:, :, rows])
+
+
+def draw_glasses(scene: Scene, layout: Layout, palette: Palette, canvas: Tensor) -> None:
+    """Frames with a bridge and temples, a faint reflection on the lenses; only on faces that wear them."""
+    part, rows = scene.band(_EYES_TOP, _EYES_BOTTOM)
+    _draw_glasses(part, layout, palette, canvas[:, :, rows])
+
+
+def _draw_eyes(scene: Scene, layout: Layout, palette: Palette, canvas: Tensor) -> None:
     """White, iris, pupil, highlight, lashes and the crease of the lid, both eyes at once."""
     du, dv = scene.side - layout.eye_u, scene.v - layout.eye_v
     across = du / layout.eye_width
@@ -48,7 +68,7 @@ def draw_eyes(scene: Scene, layout: Layout, palette: Palette, canvas: Tensor) ->
     paint(canvas, palette.skin_shadow, darkness)
 
 
-def draw_brows(scene: Scene, layout: Layout, palette: Palette, canvas: Tensor) -> None:
+def _draw_brows(scene: Scene, layout: Layout, palette: Palette, canvas: Tensor) -> None:
     """Brows in the hair's colour; they thin and grey with age."""
     across = (scene.side - layout.eye_u - 0.01) / 0.145
     arch = 0.022 + 0.016 * scene.number("brow_arch")
@@ -62,14 +82,14 @@ def draw_brows(scene: Scene, layout: Layout, palette: Palette, canvas: Tensor) -
     paint(canvas, colour, (0.88 - 0.25 * scene.aged) * inside(distance, 1.5 * scene.pixel))
 
 
-def draw_nostrils(scene: Scene, layout: Layout, palette: Palette, canvas: Tensor) -> None:
+def _draw_nostrils(scene: Scene, layout: Layout, palette: Palette, canvas: Tensor) -> None:
     """Two soft dark spots under the tip of the nose."""
     from_middle = (scene.u - layout.nose_shift).abs()
     spots = bump2(from_middle - 0.045 * layout.nose_size, scene.v - layout.nose_v - 0.018, 0.034, 0.026)
     paint(canvas, 0.55 * palette.skin_shadow, 0.80 * spots)
 
 
-def draw_mouth(scene: Scene, layout: Layout, palette: Palette, canvas: Tensor) -> None:
+def _draw_mouth(scene: Scene, layout: Layout, palette: Palette, canvas: Tensor) -> None:
     """Lips, closed or open over the teeth; with age they thin and the corners sink."""
     across = scene.u / layout.mouth_width
     arch = (1.0 - across.square()).clamp_min(0.0)
@@ -94,8 +114,7 @@ def draw_mouth(scene: Scene, layout: Layout, palette: Palette, canvas: Tensor) -
     paint(canvas, 0.50 * palette.lips, 0.75 * line + 0.40 * corners * (1.0 - line))
 
 
-def draw_glasses(scene: Scene, layout: Layout, palette: Palette, canvas: Tensor) -> None:
-    """Frames with a bridge and temples, a faint reflection on the lenses; only on faces that wear them."""
+def _draw_glasses(scene: Scene, layout: Layout, palette: Palette, canvas: Tensor) -> None:
     worn = scene.number("glasses")
     du, dv = scene.side - layout.eye_u - 0.004, scene.v - layout.eye_v - 0.015
     half_u, half_v = 0.158, 0.122

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -52,6 +52,17 @@ class Scene:
         value: Tensor = getattr(self.attributes, name)
         return value.to(torch.float32)[:, None, None]
 
+    def band(self, top: float, bottom: float) -> tuple[Scene, slice]:
+        """The scene cut to the rows between two heights of the picture in head units, and which rows they are.
+
+        Features are drawn in the band they can reach in any pose, which halves the work.
+        """
+        resolution = self.picture_y.shape[1]
+        first, last = ((0.5 * (height * ZOOM + 1.0)) * resolution for height in (top, bottom))
+        rows = slice(max(0, int(first)), min(resolution, int(last) + 1))
+        cut = {name: getattr(self, name)[:, rows] for name in ("picture_x", "picture_y", "x", "y", "u", "v", "head")}
+        return replace(self, **cut), rows
+
 
 def make_scene(attributes: FaceAttributes, resolution: int) -> Scene:
     """Place the heads of `attributes` on a grid of `resolution` x `resolution` pixels."""
@@ -75,30 +86,37 @@ def make_scene(attributes: FaceAttributes, resolution: int) -> Scene:
     v = y * pitch_cosine - depth * pitch_sine
     half_width = 0.475 + 0.03 * attributes.face_width[:, None, None] + 0.03 * child
     chin = 0.70 - 0.12 * child + 0.02 * aged
-    top = torch.full_like(chin, 0.66) + 0.02 * child
+    top = 0.66 + 0.02 * child
+    head = _head_distance(x, y, (half_width, chin, top), _jaw(attributes, child, aged))
     light = _light(attributes)
+    pixel = 2.0 / resolution / ZOOM
     return Scene(
-        attributes, 2.0 / resolution / ZOOM, picture_x, picture_y, x, y, u, v, yaw_sine, light, child, aged,
-        half_width, chin, top, _head_distance(attributes, x, y, half_width, chin, top, child, aged),
-    )  # fmt: skip
+        attributes, pixel, picture_x, picture_y, x, y, u, v, yaw_sine, light, child, aged, half_width, chin, top, head
+    )
+
+
+def _jaw(attributes: FaceAttributes, child: Tensor, aged: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Narrowing towards the chin, hollowness of the cheeks and squareness of the jaw, each (N, 1, 1).
+
+    With age jowls widen the lower face and the cheeks sink above them.
+    """
+    jaw = attributes.jaw[:, None, None]
+    return 0.16 - 0.09 * jaw - 0.07 * aged - 0.10 * child, 0.20 * aged, 0.45 + 0.25 * jaw + 0.15 * aged
 
 
 def _head_distance(
-    attributes: FaceAttributes, x: Tensor, y: Tensor, half_width: Tensor, chin: Tensor, top: Tensor, child: Tensor,
-    aged: Tensor,
-) -> Tensor:  # fmt: skip
+    x: Tensor, y: Tensor, size: tuple[Tensor, Tensor, Tensor], jaw: tuple[Tensor, Tensor, Tensor]
+) -> Tensor:
     """Signed distance to the head's outline, negative inside, in head units, (N, H, W)."""
-    jaw = attributes.jaw[:, None, None]
+    half_width, chin, top = size
+    taper, hollowness, squareness = jaw
     below = (y / chin).clamp_min(0.0)
-    # Jowls: with age the lower face widens and the cheeks sink above it.
-    taper = 0.16 - 0.09 * jaw - 0.07 * aged - 0.10 * child
-    hollow = 0.20 * aged * (below * (1.0 - below)).clamp_min(0.0) * (1.0 - below)
-    width = half_width * (1.0 - taper * below.square() - hollow)
-    vertical = torch.where(y < 0.0, y / top, below)
-    # The fourth power below squares the jaw off.
-    squareness = 0.45 + 0.25 * jaw + 0.15 * aged
-    lower = vertical.square() * torch.where(y < 0.0, 1.0, 1.0 - squareness * (1.0 - vertical.square()))
-    radius = ((x / width).square() + lower).sqrt()
+    squared = below.square()
+    hollow = hollowness * below * (1.0 - below).clamp_min(0.0).square()
+    width = half_width * (1.0 - taper * squared - hollow)
+    # The fourth power squares the jaw off.
+    vertical = torch.where(y < 0.0, (y / top).square(), squared * (1.0 - squareness * (1.0 - squared)))
+    radius = ((x / width).square() + vertical).sqrt()
     return (radius - 1.0) * half_width * 1.1
 
 

@@ -63,12 +63,19 @@ def make_palette(attributes: FaceAttributes) -> Palette:
         0.60 + 0.28 * attributes.clothes_lightness,
     )
     frame = _FRAMES[attributes.skin] * (1.0 + 0.30 * attributes.glasses_shade[:, None])
-    colours = (_dulled(skin, dullness), _dulled(shadow, dullness), hair, _WHITE_HAIR.expand_as(hair))
-    planes = [
-        colour[:, :, None, None] for colour in (*colours, _EYES[attributes.eye_colour], lips, clothes, top, bottom)
-    ]
-    grey = ramp(age, 28.0, 82.0)[:, :, None]
-    return Palette(*planes[:4], grey, *planes[4:], frame[:, :, None, None])
+    return Palette(
+        skin=_dulled(skin, dullness)[:, :, None, None],
+        skin_shadow=_dulled(shadow, dullness)[:, :, None, None],
+        hair=hair[:, :, None, None],
+        white_hair=_WHITE_HAIR[None, :, None, None],
+        grey=ramp(age, 28.0, 82.0)[:, :, None],
+        iris=_EYES[attributes.eye_colour][:, :, None, None],
+        lips=lips[:, :, None, None],
+        clothes=clothes[:, :, None, None],
+        background_top=top[:, :, None, None],
+        background_bottom=bottom[:, :, None, None],
+        frame=frame[:, :, None, None],
+    )
 
 
 def _background(attributes: FaceAttributes) -> tuple[Tensor, Tensor]:

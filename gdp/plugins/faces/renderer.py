@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gdp.plugins.faces.attributes import FaceAttributes
 from gdp.plugins.faces.body import background, draw_clothes, draw_ears, draw_neck
-from gdp.plugins.faces.features import draw_brows, draw_eyes, draw_glasses, draw_mouth, draw_nostrils
+from gdp.plugins.faces.features import draw_features, draw_glasses
 from gdp.plugins.faces.geometry import make_scene
 from gdp.plugins.faces.hair import draw_back_hair, draw_front_hair, hair_silhouette, hair_strands
 from gdp.plugins.faces.layout import make_layout
@@ -41,10 +41,7 @@ def _render_chunk(attributes: FaceAttributes, resolution: int) -> Tensor:
     draw_neck(scene, palette, canvas)
     draw_ears(scene, palette, canvas)
     draw_head(scene, layout, palette, canvas)
-    draw_mouth(scene, layout, palette, canvas)
-    draw_nostrils(scene, layout, palette, canvas)
-    draw_eyes(scene, layout, palette, canvas)
-    draw_brows(scene, layout, palette, canvas)
+    draw_features(scene, layout, palette, canvas)
     draw_front_hair(scene, palette, strands, silhouette, canvas)
     draw_glasses(scene, layout, palette, canvas)
     return canvas.clamp_(0.0, 1.0).mul_(2.0).sub_(1.0)
