@@ -1,0 +1,1 @@
+"""Loss terms of a student's objective."""

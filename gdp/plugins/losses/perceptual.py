@@ -1,0 +1,99 @@
+"""The perceptual loss: distance of the activations of a VGG19 that was trained on ImageNet."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torchvision.models import vgg19  # type: ignore[import-untyped]  # torchvision ships no annotations
+
+from gdp.core.errors import CorruptFileError, MissingResourceError
+
+LAYER_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
+"""Weights of relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1 in the published code of pix2pixHD."""
+
+_SLICE_ENDS = (2, 7, 12, 21, 30)
+"""Where in torchvision's `vgg19().features` each of those five activations ends."""
+
+_MEAN = (((0.485,),), ((0.456,),), ((0.406,),))  # (3, 1, 1), of ImageNet in RGB and [0, 1]
+_DEVIATION = (((0.229,),), ((0.224,),), ((0.225,),))
+
+_CACHED_NAME = "vgg19-dcbb9e9d.pth"
+_URL = f"https://download.pytorch.org/models/{_CACHED_NAME}"
+
+
+class PerceptualLoss(nn.Module):
+    """Weighted L1 distance of VGG19 activations (Johnson et al., ECCV 2016; weights as in pix2pixHD's code).
+
+    The published code feeds pictures in [-1, 1] as they are, without ImageNet's normalisation; that is the default
+    here. `imagenet_normalisation` maps them to what the network was trained on instead. The network is frozen: its
+    parameters take no gradient and are no part of this module's state dict or parameters.
+    """
+
+    def __init__(self, features: nn.Sequential, imagenet_normalisation: bool = False) -> None:
+        super().__init__()
+        self.imagenet_normalisation = imagenet_normalisation
+        frozen = features[: _SLICE_ENDS[-1]].eval().requires_grad_(False)
+        for module in frozen:
+            if isinstance(module, nn.ReLU):
+                module.inplace = False  # the convolution's output before it is still needed by autograd
+        self._slices = [
+            frozen[start:end] for start, end in zip((0, *_SLICE_ENDS[:-1]), _SLICE_ENDS, strict=True)
+        ]  # a plain list, so that nothing of it is registered
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        """Compare `output` with `target` (both (N, 3, H, W); [-1, 1]): a scalar to minimise; no gradient to target."""
+        with torch.no_grad():
+            wanted = self.activations(target)
+        distances = [
+            weight * F.l1_loss(got, want)
+            for weight, got, want in zip(LAYER_WEIGHTS, self.activations(output), wanted, strict=True)
+        ]
+        return torch.stack(distances).sum()
+
+    def activations(self, pictures: Tensor) -> list[Tensor]:
+        """Give the five activations of `pictures` (N, 3, H, W; [-1, 1]), relu1_1 first, at 1/1 ... 1/16 of the size."""
+        if self.imagenet_normalisation:
+            pictures = ((pictures + 1) / 2 - pictures.new_tensor(_MEAN)) / pictures.new_tensor(_DEVIATION)
+        activations = []
+        for part in self._slices:
+            pictures = part(pictures)
+            activations.append(pictures)
+        return activations
+
+
+def load_vgg19_features(weights: Path | None = None) -> nn.Sequential:
+    """Build VGG19's convolutional part with ImageNet weights from a file; nothing is ever downloaded.
+
+    `weights` is a state dict of torchvision's vgg19, as safetensors or .pth (its classifier is not needed); None
+    takes the file that torchvision has cached. Raises MissingResourceError where there is no such file and
+    CorruptFileError where it does not hold these weights.
+    """
+    path = weights or Path(torch.hub.get_dir()) / "checkpoints" / _CACHED_NAME
+    if not path.is_file():
+        raise MissingResourceError(
+            f"The perceptual loss needs VGG19's ImageNet weights, and {path} is not there. Download {_URL} "
+            f"(548 MB) and give its path, or put it there under that name; or take the loss out of the recipe."
+        )
+    state = {key.removeprefix("features."): value for key, value in _read(path).items() if key.startswith("features.")}
+    features: nn.Sequential = vgg19(weights=None).features
+    try:
+        features.load_state_dict(state)
+    except RuntimeError as error:
+        raise CorruptFileError(f"{path} does not hold the weights of torchvision's vgg19: {error}") from error
+    return features
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise CorruptFileError(f"{path} cannot be read as weights, it may be truncated: {error}") from error
+    return state
