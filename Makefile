@@ -1,0 +1,34 @@
+# `make run` and `make test` do all their own set-up on a fresh machine with Python 3.11+ and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.gdp-setup
+
+.PHONY: run test check format setup clean
+.DEFAULT_GOAL := run
+
+run: setup ## the main job: StyleGAN2's ageing edit becomes a fast Pix2PixHD student
+	$(BIN)/gdp run recipes/stylegan_age.toml
+
+test: setup ## the whole test suite
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest
+
+check: setup ## format, lint, types, architecture
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,128 @@
+"""gdp from Python: run a recipe, load a student, train a teacher. Importing this module imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from gdp.core.interfaces.context import BuildContext
+from gdp.core.interfaces.datasets import Dataset
+from gdp.core.interfaces.teachers import Teacher
+from gdp.core.pipeline import Outcome, Plan, execute
+from gdp.core.progress import Progress, SilentProgress
+from gdp.core.recipe import load_recipe, load_teacher_recipe
+from gdp.core.run_folder import RunFolder
+from gdp.core.stages.session import Session, never, plugin_errors
+from gdp.core.training.inference import DeployedStudent, load_student
+from gdp.registry import PluginRegistry
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """What `run` returns."""
+
+    path: Path
+    """The run folder."""
+    outcome: Outcome
+
+    @property
+    def report(self) -> Path:
+        """The report for people."""
+        return self.path / "report.html"
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the torch device of a name; `auto` is the first GPU where there is one, else the CPU."""
+    if name != "auto":
+        return torch.device(name)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def open_session(
+    recipe: str | Path,
+    *,
+    folder: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    device: str = "auto",
+    registry: PluginRegistry | None = None,
+    progress: Progress | None = None,
+    stop_requested: Callable[[], bool] = never,
+) -> Session:
+    """Read a recipe and prepare its run; nothing is written yet.
+
+    Args:
+        recipe: the TOML file.
+        folder: the run folder; by default `runs/<name of the recipe>` below the present folder.
+        overrides: such as `train.steps=200`.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`.
+        registry: the plugins; by default all that are installed.
+        progress: where to show progress; by default nowhere.
+        stop_requested: asked between pieces of work; True ends the run cleanly.
+
+    Raises:
+        RecipeError: with all mistakes of the recipe.
+    """
+    registry = registry or PluginRegistry.discover()
+    loaded = load_recipe(Path(recipe), registry, overrides)
+    path = Path(folder) if folder is not None else Path("runs") / loaded.name
+    progress = progress or SilentProgress()
+    return Session(loaded, RunFolder(path.absolute()), registry, progress, choose_device(device), stop_requested)
+
+
+def run(
+    recipe: str | Path,
+    *,
+    folder: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    device: str = "auto",
+    plan: Plan | None = None,
+) -> FinishedRun:
+    """Do all that a recipe asks and was not done yet; see `open_session` for the arguments.
+
+    Raises:
+        GdpError: something that can be mended; what was done is kept.
+    """
+    session = open_session(recipe, folder=folder, overrides=overrides, device=device)
+    return FinishedRun(session.folder.path, execute(session, plan or Plan()))
+
+
+def load(path: str | Path, *, device: str = "auto", registry: PluginRegistry | None = None) -> DeployedStudent:
+    """Load a trained student from a run folder or its `student/` folder; call it on pictures.
+
+    Raises:
+        MissingResourceError, CorruptFileError: there is no student, or its files are damaged.
+    """
+    place = Path(path)
+    folder = place / "student" if (place / "student").is_dir() else place
+    return load_student(folder, registry or PluginRegistry.discover(), choose_device(device))
+
+
+def train_teacher(
+    recipe: str | Path,
+    *,
+    folder: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    registry: PluginRegistry | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Train a teacher by its recipe, or go on where it stopped; return the file of its weights.
+
+    Raises:
+        RecipeError: with all mistakes of the recipe.
+        GdpError: something that can be mended; checkpoints are kept.
+    """
+    registry = registry or PluginRegistry.discover()
+    loaded = load_teacher_recipe(Path(recipe), registry, overrides)
+    place = RunFolder((Path(folder) if folder is not None else Path("runs") / loaded.name).absolute())
+    context = BuildContext(seed=loaded.seed, progress=progress or SilentProgress())
+    teacher, dataset = registry.load(loaded.teacher.record), registry.load(loaded.dataset.record)
+    if not issubclass(teacher, Teacher) or not issubclass(dataset, Dataset):
+        raise TypeError("a registered teacher or dataset is not of its interface")
+    with place.locked(), plugin_errors(f"teacher {loaded.teacher.record.name}"):
+        place.write_text("recipe.toml", loaded.to_toml())
+        images = dataset(loaded.dataset.config, context)
+        weights: Path = teacher.train(loaded.train, images, place.path, context.progress)
+    return weights

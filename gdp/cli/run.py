@@ -1,0 +1,167 @@
+"""`gdp run` and `gdp train-teacher`: the commands that work for minutes to days. torch is imported when they start."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gdp.cli.progress import choose_progress
+
+if TYPE_CHECKING:
+    from gdp.core.stages.session import Session
+    from gdp.registry import PluginRegistry
+
+
+class StageName(StrEnum):
+    """The stages as the command line names them (core's own list would import torch)."""
+
+    TEACHER = "teacher"
+    PAIRS = "pairs"
+    FILTER = "filter"
+    TRAIN = "train"
+    EVALUATE = "evaluate"
+    EXPORT = "export"
+    REPORT = "report"
+
+
+RecipeArgument = Annotated[Path, typer.Argument(help="The recipe, a TOML file.", show_default=False)]
+FolderOption = Annotated[
+    Path | None, typer.Option("--folder", "-f", help="Run folder. Default: runs/<name of the recipe>.")
+]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="Override a setting, as train.steps=200. Repeatable.")
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
+
+
+def _prepare_processor() -> None:
+    """Let idle OpenMP threads sleep: spinning ones make inference several times slower beside a busy neighbour."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+@contextmanager
+def _stop_on_signal() -> Iterator[Callable[[], bool]]:
+    """Let the first Ctrl-C or SIGTERM stop the run at the next safe point; the second Ctrl-C stops it at once."""
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        typer.echo("stopping at the next safe point; press Ctrl-C again to stop at once", err=True)
+
+    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def run(
+    context: typer.Context,
+    recipe: RecipeArgument,
+    folder: FolderOption = None,
+    set_: SetOption = None,
+    device: DeviceOption = "auto",
+    from_: Annotated[
+        StageName | None, typer.Option("--from", help="Repeat this stage and all after it, even if nothing changed.")
+    ] = None,
+    until: Annotated[StageName | None, typer.Option(help="Stop after this stage.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Repeat every stage.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all that the run needs and touch nothing.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print the outcome (or the checks) as JSON.")] = False,
+) -> None:
+    """Make the pairs, judge them, train the student, measure it, and write the report.
+
+    The same command goes on where a stopped or killed run was; finished stages whose inputs did not change are kept.
+
+    Example: gdp run recipes/stylegan_age.toml --set train.steps=200
+    """
+    _prepare_processor()
+    from gdp.api import open_session
+
+    registry: PluginRegistry = context.obj.registry
+    with _stop_on_signal() as stop_requested:
+        session = open_session(
+            recipe,
+            folder=folder,
+            overrides=set_ or (),
+            device=device,
+            registry=registry,
+            progress=choose_progress(),
+            stop_requested=stop_requested,
+        )
+        if dry_run:
+            _print_preflight(session, json_)
+        else:
+            _execute(session, StageName.TEACHER if force else from_, until, json_)
+
+
+def _execute(session: Session, repeat_from: StageName | None, until: StageName | None, json_: bool) -> None:
+    from gdp.core.pipeline import Plan, Stage, execute
+
+    plan = Plan(
+        Stage(repeat_from.value) if repeat_from is not None else None, Stage(until.value) if until is not None else None
+    )
+    outcome = execute(session, plan)
+    report = session.folder.path / "report.html"
+    if json_:
+        done = [str(stage) for stage in outcome.done]
+        typer.echo(json.dumps({"state": outcome.state, "folder": str(session.folder.path), "done": done}))
+    elif outcome.state == "finished":
+        typer.echo(f"finished: {report}" if outcome.done else f"nothing to do, all is up to date: {report}")
+    else:
+        typer.echo(f"stopped; the same command goes on from here: {session.folder.path}")
+
+
+def _print_preflight(session: Session, json_: bool) -> None:
+    from gdp.core.preflight import preflight
+
+    checks = []
+    for number, check in enumerate(preflight(session), 1):
+        checks.append(check)
+        if not json_:
+            typer.echo(f"{number:2}. {'ok  ' if check.good else 'FAIL'} {check.title}: {check.detail}")
+    good = all(check.good for check in checks)
+    if json_:
+        rows = [{"check": check.title, "good": check.good, "detail": check.detail} for check in checks]
+        typer.echo(json.dumps({"good": good, "checks": rows}, indent=2))
+    else:
+        typer.echo("ready to run; nothing was written" if good else "not ready; nothing was written")
+    if not good:
+        raise typer.Exit(1)
+
+
+def train_teacher(
+    context: typer.Context,
+    recipe: RecipeArgument,
+    folder: FolderOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Train a teacher on pictures, or go on where its training stopped.
+
+    Example: gdp train-teacher recipes/train_faces64.toml
+    """
+    _prepare_processor()
+    from gdp.api import train_teacher as train
+
+    registry: PluginRegistry = context.obj.registry
+    weights = train(recipe, folder=folder, overrides=set_ or (), registry=registry, progress=choose_progress())
+    typer.echo(f"finished: {weights}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    app.command("run")(run)
+    app.command("train-teacher")(train_teacher)

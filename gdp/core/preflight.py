@@ -1,0 +1,158 @@
+"""The pre-flight: checks all that a run needs, in numbered lines, and touches nothing."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from gdp.core.arithmetic import count_macs, count_parameters
+from gdp.core.errors import GdpError
+from gdp.core.pairs.codec import ImageFormat, encode, quantise
+from gdp.core.pairs.records import PairBatch
+from gdp.core.pipeline import WORK, Stage
+from gdp.core.recipe import Choice
+from gdp.core.stages.pairs import wanted
+from gdp.core.stages.session import Session
+
+CHECKPOINTS_KEPT = 2
+FLOATS_PER_PARAMETER = 4
+"""Weights, average, and Adam's two moments."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the pre-flight."""
+
+    title: str
+    good: bool
+    detail: str
+
+
+def preflight(session: Session) -> Iterator[Check]:
+    """Yield the checks in order; a later one is left out where an earlier failure makes it meaningless."""
+    choices = session.recipe.choices()
+    yield Check("recipe", True, f"{session.recipe.name}, seed {session.recipe.seed}, {len(choices)} plugins")
+    checks: list[Callable[[Session], str]] = [_plugins, _needs, _teacher, _pairs, _filters, _student, _disk, _stages]
+    for check in checks:
+        title = check.__name__.strip("_")
+        try:
+            yield Check(title, True, check(session))
+        except GdpError as error:
+            yield Check(title, False, str(error))
+            if check in (_plugins, _teacher, _pairs):
+                return
+
+
+def _plugins(session: Session) -> str:
+    for choice in session.recipe.choices():
+        session.plugins.load(choice.record)
+    leaving = [choice.record.name for choice in session.recipe.choices() if choice.record.images_leave_machine]
+    away = f"; pictures leave this machine through: {', '.join(leaving)}" if leaving else "; no picture leaves"
+    return f"all {len(session.recipe.choices())} can be imported{away}"
+
+
+def _needs(session: Session) -> str:
+    missing = [problem for choice in session.recipe.choices() for problem in _missing_needs(choice)]
+    if missing:
+        raise GdpError("; ".join(missing))
+    return "keys, extra modules and devices that the plugins need are there"
+
+
+def _missing_needs(choice: Choice) -> Iterator[str]:
+    needs, who = choice.record.needs, f"{choice.record.kind} {choice.record.name}"
+    for name in needs.environment:
+        if not os.environ.get(name):
+            yield f"{who} needs the environment variable {name}: export {name}=..."
+    for module in needs.modules:
+        if importlib.util.find_spec(module) is None:
+            yield f"{who} needs the Python module {module}: pip install {module}"
+    if needs.gpu and not torch.cuda.is_available():
+        yield f"{who} needs a GPU and torch sees none"
+
+
+def _teacher(session: Session) -> str:
+    teacher = session.teacher
+    if teacher is None:
+        return "none: the pairs exist already"
+    macs = count_macs(teacher.module, *teacher.example_inputs())
+    return (
+        f"{teacher.resolution} px, {count_parameters(teacher.module):,} parameters, {macs / 1e9:.3f} GMAC a picture, "
+        f"weights sha256 {teacher.fingerprint[:16]}"
+    )
+
+
+def _pairs(session: Session) -> str:
+    source, count = session.pair_source, wanted(session)
+    source.make([0])
+    return f"{count} pairs of {source.resolution} px, {source.input_channels} input channels; one was made as a trial"
+
+
+def _filters(session: Session) -> str:
+    names = [choice.record.name for choice, _ in session.filters]
+    return ", ".join(names) if names else "none: every pair is kept"
+
+
+def _student(session: Session) -> str:
+    student = session.new_student()
+    resolution = session.pair_source.resolution
+    example = torch.zeros(1, session.pair_source.input_channels, resolution, resolution)
+    with torch.no_grad():
+        shape = tuple(student.generator(example).shape)
+    if shape != (1, 3, resolution, resolution):
+        raise GdpError(f"the student makes {shape} of {tuple(example.shape)}; it must make (1, 3, height, width)")
+    terms = ", ".join(f"{name} x {weight:g}" for name, weight, _ in session.new_losses())
+    macs = count_macs(student.generator, example)
+    return (
+        f"{count_parameters(student.generator):,} parameters, {macs / 1e9:.3f} GMAC a picture at {resolution} px; "
+        f"losses: {terms or 'none'}"
+    )
+
+
+def _disk(session: Session) -> str:
+    trial = session.pair_source.make([0])
+    pairs = wanted(session) * _stored_size(trial, session.recipe.pairs.section.image_format)
+    student = session.new_student()
+    networks = [student.generator] + ([student.discriminator] if student.discriminator is not None else [])
+    floats = sum(count_parameters(network) for network in networks) * FLOATS_PER_PARAMETER
+    needed = pairs + floats * 4 * (CHECKPOINTS_KEPT + 1)
+    free = shutil.disk_usage(_existing_parent(session.folder.path)).free
+    detail = f"about {needed / 1e6:,.0f} MB needed ({pairs / 1e6:,.0f} MB of pairs), {free / 1e6:,.0f} MB free"
+    if needed > free:
+        raise GdpError(f"{detail}: free some space, make fewer pairs, or choose another disk with --folder")
+    return detail
+
+
+def _stored_size(batch: PairBatch, image_format: ImageFormat) -> float:
+    """Return the mean bytes of a pair on disk: its encoded pictures, each in a tar member of its own, and its record."""
+    pictures = [*quantise(batch.source).split(3, dim=1), quantise(batch.target)]
+    encoded = [len(encode(row.permute(1, 2, 0).numpy(), image_format)) for part in pictures for row in part]
+    return sum(encoded) / len(batch) + 1024 * (len(pictures) + 3)
+
+
+def _existing_parent(path: Path) -> Path:
+    path = path.absolute()
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def _stages(session: Session) -> str:
+    """Tell which stages the run would do; from the first that changed on, later keys may depend on its outcome."""
+    finished = session.folder.stages()
+    states = []
+    for stage in Stage:
+        try:
+            up_to_date = finished.get(stage, {}).get("key") == WORK[stage].key(session)
+        except GdpError:
+            up_to_date = False
+        if not up_to_date:
+            states.append(f"to do: {', '.join(list(Stage)[list(Stage).index(stage) :])}")
+            break
+        states.append(f"{stage} is up to date")
+    return "; ".join(states)

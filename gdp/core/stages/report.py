@@ -1,0 +1,21 @@
+"""Stage report: make the one file that a person reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gdp.core.report import write_report
+from gdp.core.stages.session import Session
+
+NAME = "report"
+
+
+def key(session: Session) -> str:
+    """Return the content key: the measurements and the exported student."""
+    return session.key(NAME, {stage: session.keys[stage] for stage in ("filter", "evaluate", "export")})
+
+
+def execute(session: Session) -> dict[str, Any]:
+    """Write report.html."""
+    path = write_report(session.folder.path)
+    return {"file": session.folder.relative(path), "bytes": path.stat().st_size}

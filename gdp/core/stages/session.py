@@ -1,0 +1,183 @@
+"""What the stages of one run share: the recipe, its plugins (built when first needed), the folder, the keys."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import torch
+
+from gdp.core.config import Config, content_key
+from gdp.core.errors import GdpError, PluginError, RecipeError
+from gdp.core.interfaces.context import BuildContext
+from gdp.core.interfaces.evaluators import Evaluator
+from gdp.core.interfaces.filters import Filter, ScoringFilter
+from gdp.core.interfaces.losses import Loss
+from gdp.core.interfaces.pair_sources import PairSource
+from gdp.core.interfaces.students import Student
+from gdp.core.interfaces.teachers import Teacher
+from gdp.core.pairs.store import PairStore
+from gdp.core.progress import Progress
+from gdp.core.recipe import Choice, Recipe
+from gdp.core.records import PluginRecord
+from gdp.core.run_folder import RunFolder
+
+Built = TypeVar("Built")
+
+
+class Plugins(Protocol):
+    """What core asks of the registry."""
+
+    def load(self, record: PluginRecord) -> Any:
+        """Import the implementation of a record."""
+
+    def notify(self, hook: str, **arguments: Any) -> None:
+        """Call a hook of the life of a run on every plugin; a listener's failure never stops the run."""
+
+
+def never() -> bool:
+    """Say that nobody asked the run to stop."""
+    return False
+
+
+class Stopped(Exception):
+    """The user asked the run to stop; raised between two pieces of work, when all that was done is durable."""
+
+
+@dataclass
+class Session:
+    """One process's work on one run."""
+
+    recipe: Recipe
+    folder: RunFolder
+    plugins: Plugins
+    progress: Progress
+    device: torch.device
+    stop_requested: Callable[[], bool] = never
+    keys: dict[str, str] = field(default_factory=dict)
+    """Content keys of the stages so far."""
+
+    @cached_property
+    def teacher(self) -> Teacher | None:
+        """The teacher, weights loaded; None where the recipe has none."""
+        return None if self.recipe.teacher is None else self.build(self.recipe.teacher, Teacher, self.context())
+
+    @cached_property
+    def pair_source(self) -> PairSource:
+        """The maker of pairs."""
+        return self.build(self.recipe.pairs, PairSource, self.context(teacher=self.teacher))
+
+    @cached_property
+    def filters(self) -> list[tuple[Choice, Filter | ScoringFilter]]:
+        """The judges in the recipe's order."""
+        context = self.context(teacher=self.teacher)
+        return [(choice, self.build(choice, (Filter, ScoringFilter), context)) for choice in self.recipe.filters]
+
+    def new_student(self) -> Student:
+        """Build the student with fresh weights, determined by the recipe's seed."""
+        context = self.context(
+            teacher=self.teacher,
+            input_channels=self.pair_source.input_channels,
+            resolution=self.pair_source.resolution,
+        )
+        torch.manual_seed(self.recipe.seed)
+        return self.build(self.recipe.student, Student, context)
+
+    def new_losses(self) -> list[tuple[str, float, Loss]]:
+        """Build the terms of the objective: (name, weight, loss)."""
+        terms = []
+        for choice in self.recipe.losses:
+            loss = self.build(choice, Loss, self.context(teacher=self.teacher))
+            terms.append((choice.record.name, choice.section.weight, loss))
+        return terms
+
+    def new_evaluators(self) -> list[tuple[str, Evaluator]]:
+        """Build the measurements: (name, evaluator)."""
+        context = self.context(teacher=self.teacher)
+        return [(choice.record.name, self.build(choice, Evaluator, context)) for choice in self.recipe.evaluators]
+
+    def context(self, **fields: Any) -> BuildContext:
+        """Return the surroundings of a plugin of this run."""
+        return BuildContext(seed=self.recipe.seed, device=self.device, progress=self.progress, **fields)
+
+    def build(self, choice: Choice, kind: type[Built] | tuple[type[Built], ...], context: BuildContext) -> Built:
+        """Import and construct one plugin.
+
+        Raises:
+            GdpError: what the plugin itself says is wrong.
+            PluginError: it is not of its kind, or its constructor failed in a way that it did not foresee.
+        """
+        implementation = self.plugins.load(choice.record)
+        where = f"{choice.record.kind} {choice.record.name} ({choice.record.package or 'unknown package'})"
+        if not (isinstance(implementation, type) and issubclass(implementation, kind)):
+            raise PluginError(
+                f"{where}: {choice.record.implementation} is no {choice.record.kind}. Its class must derive from the "
+                f"interface of its kind in gdp; tell the plugin's author."
+            )
+        with plugin_errors(where):
+            built: Built = implementation(choice.config, context)
+        return built
+
+    def settings_key(self, choice: Choice) -> dict[str, Any]:
+        """Return what a choice contributes to a content key: its name and settings, paths relative to the recipe."""
+        return {"plugin": choice.record.name, "settings": self._portable(choice.config)}
+
+    def _portable(self, config: Config) -> Any:
+        return portable(config.model_dump(), self.recipe.path.parent if self.recipe.path else Path.cwd())
+
+    @property
+    def store_folder(self) -> Path:
+        """Folder of the pair store for the present pairs' key."""
+        return self.folder.stage_folder("pairs", self.keys["store"])
+
+    @property
+    def train_folder(self) -> Path:
+        """Folder of the training for the present key."""
+        return self.folder.stage_folder("train", self.keys["train"])
+
+    def open_store(self, read_only: bool = False) -> PairStore:
+        """Open the pair store of the present key."""
+        return PairStore.open(
+            self.store_folder, read_only=read_only, image_format=self.recipe.pairs.section.image_format
+        )
+
+    def key(self, stage: str, content: Mapping[str, Any]) -> str:
+        """Make, remember and return the content key of a stage."""
+        self.keys[stage] = content_key({"stage": stage, **content})
+        return self.keys[stage]
+
+
+def portable(value: Any, base: Path) -> Any:
+    """Make settings JSON-able, paths below `base` written relative to it: a moved project keeps its keys."""
+    if isinstance(value, Path):
+        return os.path.relpath(value, base) if value.is_relative_to(base) else str(value)
+    if isinstance(value, Mapping):
+        return {str(key): portable(item, base) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [portable(item, base) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted(portable(item, base) for item in value)
+    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
+
+
+@contextmanager
+def plugin_errors(where: str) -> Iterator[None]:
+    """Name the plugin in whatever goes wrong inside it, so that a user knows whom to ask.
+
+    Raises:
+        PluginError: the plugin raised something that is no GdpError; the original is its cause.
+    """
+    try:
+        yield
+    except (GdpError, RecipeError, KeyboardInterrupt, MemoryError):
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"{where}: failed with {type(error).__name__}: {error}. This is a fault of the plugin or of its settings; "
+            f"run again with GDP_TRACEBACK=1 to see where."
+        ) from error

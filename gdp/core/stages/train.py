@@ -1,0 +1,75 @@
+"""Stage train: train the student on the kept pairs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gdp.core.arithmetic import count_parameters
+from gdp.core.stages.filters import HELD_OUT, TRAIN, indices_digest
+from gdp.core.stages.session import Session
+from gdp.core.training import TrainingPairs, train_student
+
+NAME = "train"
+
+
+def key(session: Session) -> str:
+    """Return the content key: the pairs that are trained on, the student, the objective, the schedule."""
+    with session.open_store(read_only=True) as store:
+        train, held_out = store.split(TRAIN), store.split(HELD_OUT)
+    recipe = session.recipe
+    return session.key(
+        NAME,
+        {
+            "store": session.keys["store"],
+            "train": indices_digest(train),
+            "held_out": indices_digest(held_out),
+            "student": session.settings_key(recipe.student),
+            "losses": [{**session.settings_key(choice), "weight": choice.section.weight} for choice in recipe.losses],
+            "settings": recipe.train.model_dump(mode="json"),
+            "seed": recipe.seed,
+        },
+    )
+
+
+def reset(session: Session) -> None:
+    """Throw the training of the present key away, checkpoints included."""
+    shutil.rmtree(session.train_folder, ignore_errors=True)
+
+
+def execute(session: Session) -> dict[str, Any]:
+    """Train, or go on from the last checkpoint."""
+    student = session.new_student()
+
+    def on_metrics(step: int, metrics: Mapping[str, float]) -> None:
+        session.plugins.notify("gdp_metrics", run=session.folder, stage=NAME, step=step, metrics=metrics)
+
+    def on_images(step: int, path: Path) -> None:
+        session.plugins.notify("gdp_images", run=session.folder, stage=NAME, step=step, path=path)
+
+    with session.open_store(read_only=True) as store:
+        pairs = TrainingPairs(store.split(TRAIN), store.split(HELD_OUT), store.load_uint8)
+        result = train_student(
+            student,
+            session.new_losses(),
+            pairs,
+            session.recipe.train,
+            session.train_folder,
+            seed=session.recipe.seed,
+            device=session.device,
+            progress=session.progress,
+            on_metrics=on_metrics,
+            on_images=on_images,
+            stop=session.stop_requested,
+        )
+    return {
+        "folder": session.folder.relative(session.train_folder),
+        "weights": session.folder.relative(result.weights),
+        "steps": result.steps,
+        "pairs": result.pairs,
+        "seconds_training": round(result.seconds, 3),
+        "images_per_second": round(result.images_per_second, 3),
+        "parameters": count_parameters(student.generator),
+    }
