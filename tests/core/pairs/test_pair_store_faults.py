@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pair_store_examples import example_batch
+
+from gdp.core.errors import CorruptFileError, DiskFullError, PairStoreError, RunFolderError, RunLockedError
+from gdp.core.pairs import PairStore, Verdict, database
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    with PairStore.open(tmp_path / "pairs", shard_size=5) as store:
+        store.append(example_batch(range(12)))
+        store.put_verdicts("key", {index: Verdict.keep() for index in range(12)})
+    return tmp_path / "pairs"
+
+
+def flip_byte(path: Path, offset: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[offset] ^= 0xFF
+    path.write_bytes(data)
+
+
+def place(folder: Path, index: int) -> dict:
+    with PairStore.open(folder, read_only=True) as store:
+        return list(store.export_manifest_rows())[index]
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+@pytest.mark.parametrize("cut", ["half", "all"])
+def test_a_truncated_shard_is_named_with_what_to_do(folder: Path, read_only: bool, cut: str) -> None:
+    shard = folder / "shard-000001.tar"
+    if cut == "half":
+        os.truncate(shard, shard.stat().st_size // 2)
+    else:
+        shard.unlink()
+    with pytest.raises(CorruptFileError, match=r"shard-000001\.tar.*PairStore\.repair"):
+        PairStore.open(folder, read_only=read_only)
+
+
+@pytest.mark.parametrize("field", ["source_offset", "target_offset", "record_offset"])
+@pytest.mark.parametrize("part", ["content", "header"])
+def test_verify_finds_a_flipped_byte_in_every_member(folder: Path, field: str, part: str) -> None:
+    row = place(folder, 7)
+    flip_byte(folder / "shard-000001.tar", row[field] + (20 if part == "content" else -500))
+    with PairStore.open(folder, read_only=True) as store:
+        assert [(damage.pair_index, damage.shard) for damage in store.find_damage()] == [(7, 1)]
+        with pytest.raises(CorruptFileError, match=r"shard-000001\.tar: pair 7 is damaged"):
+            store.verify()
+        assert len(store.load([0, 6, 8, 11])) == 4
+
+
+def test_loading_a_pair_whose_pixels_changed_fails_rather_than_training_on_them(folder: Path) -> None:
+    row = place(folder, 7)
+    flip_byte(folder / "shard-000001.tar", row["target_offset"] + row["target_size"] - 4)
+    with PairStore.open(folder, read_only=True) as store, pytest.raises(CorruptFileError, match="pair 7"):
+        store.load([6, 7])
+
+
+def test_a_whole_store_passes_verification(folder: Path) -> None:
+    with PairStore.open(folder, read_only=True) as store:
+        store.verify()
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "missing"])
+def test_repair_forgets_what_is_lost_and_remaking_it_restores_the_store_bit_for_bit(folder: Path, damage: str) -> None:
+    with PairStore.open(folder, read_only=True) as store:
+        whole = store.content_digest()
+    shard, row = folder / "shard-000001.tar", place(folder, 7)
+    if damage == "flip":
+        flip_byte(shard, row["target_offset"] + 30)
+    elif damage == "cut":
+        os.truncate(shard, row["target_offset"] + 30)
+    else:
+        shard.unlink()
+    lost = [5, 6, 7, 8, 9] if damage == "missing" else [7, 8, 9]
+    assert PairStore.repair(folder) == lost
+    with PairStore.open(folder) as store:
+        assert store.missing(12) == lost
+        assert store.unjudged("key") == []
+        store.verify()
+        store.append(example_batch(lost))
+        assert store.content_digest() == whole
+    assert PairStore.repair(folder) == []
+
+
+def test_a_corrupt_manifest_is_named_with_what_to_do(folder: Path) -> None:
+    path = folder / "manifest.sqlite"
+    path.write_bytes(b"not a database, but long enough to look at" * 100)
+    with pytest.raises(CorruptFileError, match=r"manifest\.sqlite.*Restore it from a copy"):
+        PairStore.open(folder)
+
+
+def test_a_manifest_damaged_in_the_middle_never_ends_in_a_traceback(folder: Path) -> None:
+    path = folder / "manifest.sqlite"
+    data = path.read_bytes()
+    found = 0
+    for page in range(1, len(data) // 4096):
+        path.write_bytes(data[: page * 4096] + b"\xa5" * 4096 + data[(page + 1) * 4096 :])
+        try:
+            with PairStore.open(folder) as store:
+                store.verify()
+        except CorruptFileError:
+            found += 1
+    assert found == len(data) // 4096 - 1
+
+
+def test_shards_without_their_manifest_are_not_deleted(folder: Path) -> None:
+    (folder / "manifest.sqlite").unlink()
+    before = {path.name: path.read_bytes() for path in folder.glob("*.tar")}
+    with pytest.raises(CorruptFileError, match="manifest is missing"):
+        PairStore.open(folder)
+    assert {path.name: path.read_bytes() for path in folder.glob("*.tar")} == before
+
+
+def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "manifest.sqlite") as connection:
+        connection.execute("CREATE TABLE cats (name)")
+    connection.close()
+    with pytest.raises(CorruptFileError, match="cats"):
+        PairStore.open(tmp_path)
+
+
+def test_a_store_of_a_newer_gdp_is_refused_and_left_alone(folder: Path) -> None:
+    connection = sqlite3.connect(folder / "manifest.sqlite")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    before = (folder / "manifest.sqlite").read_bytes()
+    for read_only in (True, False):
+        with pytest.raises(PairStoreError, match="newer gdp"):
+            PairStore.open(folder, read_only=read_only)
+    assert (folder / "manifest.sqlite").read_bytes() == before
+
+
+def test_a_locked_manifest_says_that_another_process_holds_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "WAIT_FOR_OTHERS", 0.1)
+    other = sqlite3.connect(folder / "manifest.sqlite", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    try:
+        with pytest.raises(RunLockedError, match="another process"):
+            PairStore.open(folder)
+    finally:
+        other.close()
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(RunFolderError, match="file"):
+        PairStore.open(tmp_path / "file" / "pairs")
+
+
+def test_a_file_size_limit_leaves_the_store_good_for_everything_before(folder: Path) -> None:
+    with PairStore.open(folder, read_only=True) as store:
+        before = store.content_digest()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with PairStore.open(folder) as store:
+        resource.setrlimit(resource.RLIMIT_FSIZE, ((folder / "shard-000002.tar").stat().st_size + 700, hard))
+        try:
+            with pytest.raises(DiskFullError, match="intact"):
+                store.append(example_batch([13, 14]))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert store.content_digest() == before
+        store.append(example_batch([13, 14]))
+        store.verify()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 512 kB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = shutil.which("mount")
+    if mount is None or subprocess.run(
+        [mount, "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(disk)], capture_output=True, check=False
+    ).returncode:
+        pytest.skip("mounting a small tmpfs needs the right to mount")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_disk_stops_an_append_at_any_byte_without_harm(small_disk: Path, tmp_path: Path) -> None:
+    """Leave a little more room each time, so that the shard, the journal and the manifest are hit in turn."""
+    steps = [range(start, start + 5) for start in range(0, 20, 5)]
+    with PairStore.open(tmp_path / "unbroken", shard_size=10) as store:
+        for indices in steps:
+            store.append(example_batch(indices, size=16))
+        whole = store.content_digest()
+    filler, stops = small_disk / "filler", 0
+    with PairStore.open(small_disk / "pairs", shard_size=10) as store:
+        for number, indices in enumerate(steps):
+            made = list(range(5 * number))
+            for pages in range(40):
+                free = shutil.disk_usage(small_disk).free
+                filler.write_bytes(bytes(max(0, free - 4096 * pages)))
+                try:
+                    store.append(example_batch(indices, size=16))
+                    filler.unlink()
+                    break
+                except DiskFullError:
+                    stops += 1
+                    with PairStore.open(small_disk / "pairs", read_only=True) as reader:
+                        assert reader.indices() == made
+                        reader.verify()
+                    filler.unlink()
+        assert store.content_digest() == whole
+    assert stops >= 2 * len(steps)
+
+
+def test_a_verdict_that_finds_the_disk_full_is_not_half_stored(small_disk: Path) -> None:
+    with PairStore.open(small_disk / "pairs") as store:
+        store.append(example_batch(range(3)))
+        (small_disk / "filler").write_bytes(bytes(shutil.disk_usage(small_disk).free))
+        verdicts = {index: Verdict.keep(comment="x" * 50) for index in range(2000)}
+        with pytest.raises(DiskFullError, match="manifest.sqlite"):
+            store.put_verdicts("key", verdicts)
+        assert store.verdicts("key") == {}
+        (small_disk / "filler").unlink()
+        store.put_verdicts("key", verdicts)
+        assert len(store.verdicts("key")) == 2000

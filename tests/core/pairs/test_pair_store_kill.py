@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import multiprocessing
+import random
+import signal
+import tarfile
+from pathlib import Path
+
+import pytest
+from pair_store_examples import fill, fill_in_process
+
+from gdp.core.errors import PairStoreError
+from gdp.core.pairs import PairStore
+
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload(["torch"])
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unbroken") / "pairs"
+    fill(folder)
+    return folder
+
+
+def start(folder: Path, killed_at_sync: int | None = None) -> multiprocessing.process.BaseProcess:
+    ready, inside = processes.Pipe(duplex=False)
+    process = processes.Process(target=fill_in_process, args=(folder, killed_at_sync, inside))
+    process.start()
+    inside.close()
+    assert ready.recv() == "ready"
+    ready.close()
+    return process
+
+
+def assert_readable_after_kill(folder: Path) -> None:
+    """What is committed can be read before any writer has tidied up."""
+    try:
+        with PairStore.open(folder, read_only=True) as store:
+            store.verify()
+    except PairStoreError as error:
+        assert "no pair store" in str(error) or "still empty" in str(error)
+
+
+def assert_same_as_unbroken(folder: Path, unbroken: Path) -> None:
+    with PairStore.open(folder, read_only=True) as store, PairStore.open(unbroken, read_only=True) as expected:
+        assert list(store.export_manifest_rows()) == list(expected.export_manifest_rows())
+        assert store.content_digest() == expected.content_digest()
+    assert sorted(path.name for path in folder.glob("*.tar")) == sorted(path.name for path in unbroken.glob("*.tar"))
+    for path in folder.glob("*.tar"):
+        assert path.read_bytes() == (unbroken / path.name).read_bytes()
+        with tarfile.open(path) as shard:
+            assert len(shard.getnames()) % 3 == 0
+
+
+def test_a_store_killed_at_random_moments_ends_in_the_same_bits_as_an_unbroken_one(
+    tmp_path: Path, unbroken: Path
+) -> None:
+    chance = random.Random(20)
+    kills, number = 0, 0
+    while kills < 10:
+        folder = tmp_path / f"run-{number}"
+        process = start(folder)
+        process.join(chance.uniform(0, 0.12))
+        process.kill()
+        process.join()
+        if process.exitcode == -signal.SIGKILL:
+            kills += 1
+            assert_readable_after_kill(folder)
+        else:  # it was done before: the next kills hit a new store
+            assert process.exitcode == 0
+            assert_same_as_unbroken(folder, unbroken)
+            number += 1
+    process = start(folder)
+    process.join()
+    assert process.exitcode == 0
+    assert_same_as_unbroken(folder, unbroken)
+
+
+def test_a_store_killed_between_writing_a_shard_and_committing_it_loses_only_that_append(
+    tmp_path: Path, unbroken: Path
+) -> None:
+    folder = tmp_path / "pairs"
+    for killed_at_sync in (1, 2, 3, 5, 4, 8, 1):
+        process = start(folder, killed_at_sync)
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+        assert_readable_after_kill(folder)
+    process = start(folder)
+    process.join()
+    assert_same_as_unbroken(folder, unbroken)
+
+
+def test_filling_a_finished_store_again_changes_no_byte(unbroken: Path) -> None:
+    before = {path.name: path.read_bytes() for path in unbroken.glob("*.tar")}
+    fill(unbroken)
+    assert {path.name: path.read_bytes() for path in unbroken.glob("*.tar")} == before

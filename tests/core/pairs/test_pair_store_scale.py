@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import multiprocessing
+import random
+import resource
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import torch
+
+from gdp.core.pairs import PairBatch, PairRecord, PairStore, Verdict
+
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload(["torch"])
+
+COUNT = 100_000
+
+
+def write(folder: Path, count: int) -> float:
+    pictures = torch.rand(2000, 3, 4, 4) * 2 - 1
+    began = time.perf_counter()
+    with PairStore.open(folder, image_format="png") as store:
+        for start in range(0, count, 2000):
+            indices = list(range(start, min(start + 2000, count)))
+            records = [PairRecord(index, 7, {"direction": "age", "strength": 2.0}, "ab" * 32) for index in indices]
+            store.append(PairBatch(indices, pictures[: len(indices)], -pictures[: len(indices)], records))
+    return time.perf_counter() - began
+
+
+def read(folder: Path, count: int) -> dict[str, float]:
+    began = time.perf_counter()
+    with PairStore.open(folder, read_only=True) as store:
+        assert len(store) == count
+        opened = time.perf_counter()
+        for index in random.Random(1).sample(range(count), 300):
+            assert store.load([index]).records[0].index == index
+        single = time.perf_counter()
+        assert len(store.load(random.Random(2).sample(range(count), 1000))) == 1000
+        batch = time.perf_counter()
+    return {"open": opened - began, "single": (single - opened) / 300, "batch": (batch - single) / 1000}
+
+
+def judge(folder: Path) -> None:
+    with PairStore.open(folder) as store:
+        for start in range(0, COUNT, 10_000):
+            indices = range(start, start + 10_000)
+            store.put_verdicts("key", {index: Verdict.keep_if(index % 7 > 0, sharpness=index / 3) for index in indices})
+        assert store.unjudged("key") == []
+        kept = store.kept(["key"])
+        assert store.funnel(["key"]) == [("key", COUNT, len(kept), COUNT - len(kept), 0)]
+        assert sum(verdict.decision == "keep" for _, verdict in store.iterate_verdicts("key")) == len(kept)
+        store.set_split(dict.fromkeys(kept, "train"))
+        assert store.split("train") == kept
+        assert store.missing(COUNT + 2) == [COUNT, COUNT + 1]
+
+
+def peak_memory() -> float:
+    """Peak resident memory of this process in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def measure(folder: Path, results: Connection) -> None:
+    torch.set_num_threads(1)
+    write(folder / "small", 2000)
+    measured = {f"small_{name}": value for name, value in read(folder / "small", 2000).items()}
+    base = peak_memory()
+    measured["write"] = write(folder / "large", COUNT)
+    measured["write_memory"] = peak_memory() - base
+    measured |= read(folder / "large", COUNT)
+    measured["read_memory"] = peak_memory() - base
+    judge(folder / "large")
+    measured["judge_memory"] = peak_memory() - base
+    results.send(measured)
+
+
+def test_a_hundred_thousand_pairs_open_at_once_and_read_at_random_in_little_memory(tmp_path: Path) -> None:
+    results, inside = processes.Pipe(duplex=False)
+    process = processes.Process(target=measure, args=(tmp_path, inside))
+    process.start()
+    inside.close()
+    measured = results.recv()
+    process.join()
+    print({name: round(value, 5) for name, value in measured.items()})
+    assert measured["open"] < measured["write"] / 200
+    assert measured["single"] < 4 * measured["small_single"]
+    assert measured["batch"] < 4 * measured["small_batch"]
+    assert measured["write_memory"] < 60
+    assert measured["judge_memory"] < 60
