@@ -1,0 +1,1 @@
+"""StyleGAN2: networks, losses, training and projection."""
