@@ -19,9 +19,9 @@ class _ChannelsLastInstanceNorm(torch.autograd.Function):
     """Instance norm of a channels_last picture batch without a change of layout.
 
     `F.instance_norm` copies a channels_last tensor to NCHW and leaves its output there, so that the next
-    convolution has to copy it back, and the backward pass of `F.group_norm` with one channel a group is ten times
-    slower in this layout. Sums over pixels are written as matrix products because these are the fastest
-    reductions over the outer dimension that a CPU has here; they accumulate in float32 for bfloat16 too.
+    convolution has to copy it back; its gradient is WRONG on a CPU for one picture with a channels_last gradient
+    (seen in torch 2.15). The backward pass of `F.group_norm` with one channel a group is ten times slower in this
+    layout.
     """
 
     @staticmethod
@@ -59,8 +59,11 @@ def _as_pictures(pixels: Tensor, shape: torch.Size) -> Tensor:
 
 def _mean_over_pixels(pixels: Tensor) -> Tensor:
     """Mean over the pixels: (N, H*W, C) -> (N, 1, C)."""
-    ones = pixels.new_full((1, 1, 1), 1.0 / pixels.shape[1]).expand(pixels.shape[0], 1, pixels.shape[1])
-    return torch.bmm(ones, pixels)
+    if pixels.dtype == torch.float32:
+        return pixels.mean(dim=1, keepdim=True)
+    # In bfloat16 a matrix product, which accumulates in float32, is many times faster than a sum.
+    ones = pixels.new_ones(1, 1, 1).expand(pixels.shape[0], 1, pixels.shape[1])
+    return torch.bmm(ones, pixels) / pixels.shape[1]
 
 
 class InstanceNorm(nn.Module):
