@@ -1,0 +1,91 @@
+"""Where plugins come from: the built-in subpackages of `gdp.plugins`, and entry points of the group `gdp`."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+DISTRIBUTION = "gdp-distill"
+ENTRY_POINT_GROUP = "gdp"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Something that may turn out to be a plugin module once it is imported."""
+
+    name: str
+    """The entry point's name, or the built-in's subpackage."""
+    package: str
+    version: str
+    entry_point: str
+    load: Callable[[], object]
+    module: str
+    """The module that is imported; may differ from the object that is loaded."""
+    builtin: bool = False
+
+
+def find_candidates() -> tuple[list[Candidate], list[tuple[str, BaseException]]]:
+    """Find everything that may be a plugin without importing any of it.
+
+    Returns:
+        The candidates, built-ins first and so first to take a name, then by package and entry point; and the
+        distributions whose metadata could not be read, with the error.
+    """
+    installed: dict[tuple[str, str, str], Candidate] = {}
+    unreadable: list[tuple[str, BaseException]] = []
+    seen: set[str] = set()
+    for distribution in importlib.metadata.distributions():
+        try:
+            name = str(distribution.metadata["Name"] or "")
+            if name in seen:  # a folder that stands twice on the path
+                continue
+            seen.add(name)
+            for candidate in _of_distribution(distribution, name):
+                installed.setdefault((candidate.package, candidate.name, candidate.entry_point), candidate)
+        except Exception as error:  # noqa: BLE001 # foreign metadata can be damaged in any way
+            unreadable.append((_place(distribution), error))
+    return [*_built_ins(), *(installed[key] for key in sorted(installed))], unreadable
+
+
+def own_version() -> str:
+    """Return the installed version of gdp."""
+    try:
+        return importlib.metadata.version(DISTRIBUTION)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def _built_ins() -> Iterator[Candidate]:
+    import gdp.plugins
+
+    version = own_version()
+    for found in sorted(pkgutil.iter_modules(gdp.plugins.__path__), key=lambda found: found.name):
+        if found.ispkg:
+            module = f"gdp.plugins.{found.name}"
+            load = _Import(module)
+            yield Candidate(found.name, DISTRIBUTION, version, module, load, module, builtin=True)
+
+
+@dataclass(frozen=True)
+class _Import:
+    module: str
+
+    def __call__(self) -> object:
+        return importlib.import_module(self.module)
+
+
+def _of_distribution(distribution: importlib.metadata.Distribution, package: str) -> Iterator[Candidate]:
+    text = distribution.read_text("entry_points.txt")
+    # Parsing every installed package's entry points costs more than all the rest of a light command.
+    if text is None or f"[{ENTRY_POINT_GROUP}]" not in text.replace(" ", ""):
+        return
+    for point in distribution.entry_points.select(group=ENTRY_POINT_GROUP):
+        written = f"{point.name} = {point.value}"
+        yield Candidate(point.name, package or "unknown", distribution.version, written, point.load, point.module)
+
+
+def _place(distribution: importlib.metadata.Distribution) -> str:
+    return str(getattr(distribution, "_path", "a package without a readable name"))

@@ -1,0 +1,86 @@
+"""Importing a plugin's implementation, at last, and checking that it keeps its kind's contract."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import os
+from collections.abc import Mapping
+
+from gdp.core.errors import PluginError
+from gdp.core.recipe_choices import describe_exception
+from gdp.core.records import Kind, Needs, PluginRecord
+
+_INTERFACES: Mapping[Kind, tuple[str, ...]] = {
+    "teacher": ("gdp.core.interfaces.teachers:Teacher",),
+    "pair-source": ("gdp.core.interfaces.pair_sources:PairSource",),
+    "filter": ("gdp.core.interfaces.filters:Filter", "gdp.core.interfaces.filters:ScoringFilter"),
+    "student": ("gdp.core.interfaces.students:Student",),
+    "loss": ("gdp.core.interfaces.losses:Loss",),
+    "evaluator": ("gdp.core.interfaces.evaluators:Evaluator",),
+    "dataset": ("gdp.core.interfaces.datasets:Dataset",),
+}
+
+
+def missing_needs(needs: Needs) -> list[str]:
+    """Name what a plugin needs and this machine lacks, without importing any of it (a GPU is not looked for)."""
+    variables = [f"${name}" for name in needs.environment if not os.environ.get(name)]
+    return variables + [module for module in needs.modules if not _is_installed(module)]
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        # Only the top: finding `a.b` would import `a`.
+        return importlib.util.find_spec(module.partition(".")[0]) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def load_implementation(record: PluginRecord) -> type:
+    """Import the class of a plugin; this is where torch and the plugin's own dependencies come in.
+
+    Raises:
+        PluginError: it cannot be imported, is not there, is no class of the plugin's kind, or lacks methods.
+    """
+    who = f"{record.kind} {record.name} of {record.package or 'an unknown package'}"
+    module, _, path = record.implementation.partition(":")
+    try:
+        found: object = importlib.import_module(module)
+        for attribute in path.split("."):
+            found = getattr(found, attribute)
+    except ModuleNotFoundError as error:
+        raise PluginError(_missing_module(who, record, error)) from error
+    except (Exception, SystemExit) as error:
+        raise PluginError(
+            f"{who}: {record.implementation} cannot be imported ({describe_exception(error)}). Update or reinstall "
+            f"{record.package}, or choose another {record.kind}."
+        ) from error
+    if not isinstance(found, type):
+        raise PluginError(f"{who}: {record.implementation} is {type(found).__name__}, not a class.")
+    _check_contract(who, record, found)
+    return found
+
+
+def _missing_module(who: str, record: PluginRecord, error: ModuleNotFoundError) -> str:
+    name = error.name or ""
+    if name.partition(".")[0] in {needed.partition(".")[0] for needed in record.needs.modules}:
+        return f"{who} needs the Python module {name}, which is not installed. Install it with: pip install {name}"
+    return (
+        f"{who}: {record.implementation} cannot be imported, no module named {name!r}. Install what {record.package} "
+        f"needs (pip install {name.partition('.')[0]} may do), or choose another {record.kind}."
+    )
+
+
+def _check_contract(who: str, record: PluginRecord, found: type) -> None:
+    interfaces = []
+    for place in _INTERFACES[record.kind]:
+        module, _, name = place.partition(":")
+        interfaces.append(getattr(importlib.import_module(module), name))
+    if not issubclass(found, tuple(interfaces)):
+        names = " or ".join(f"gdp.{interface.__name__}" for interface in interfaces)
+        raise PluginError(f"{who}: {record.implementation} does not derive from {names}.")
+    if inspect.isabstract(found):
+        members = inspect.getmembers(found, lambda member: getattr(member, "__isabstractmethod__", False))
+        lacking = ", ".join(name for name, _ in members)
+        raise PluginError(f"{who}: {record.implementation} does not implement {lacking}.")

@@ -1,0 +1,261 @@
+"""The registry of plugins."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any
+
+import pluggy
+
+from gdp.core.errors import PluginError, PluginNotFoundError
+from gdp.core.recipe_choices import describe_exception
+from gdp.core.records import API_VERSION, KINDS, Kind, PluginRecord
+from gdp.registry.candidates import Candidate, find_candidates
+from gdp.registry.hook_checks import REGISTRATION_PREFIX, Hook, find_hooks
+from gdp.registry.implementations import load_implementation, missing_needs
+from gdp.registry.life import LifeHooks
+from gdp.registry.record_checks import RecordCollector
+from gdp.registry.rows import PluginRow, Status
+
+_HEAVY = "torch"
+
+
+class PluginRegistry:
+    """Every plugin that is installed: the usable ones by kind and name, all of them as rows.
+
+    Make one with `PluginRegistry.discover()`. One broken plugin never keeps the others from working.
+    """
+
+    def __init__(self, disabled: frozenset[str] = frozenset(), *, strict: bool = False) -> None:
+        self.rows: list[PluginRow] = []
+        """Every plugin and every entry point that yielded none, in the order in which they were found."""
+        self._disabled = disabled
+        self._strict = strict
+        self._records: dict[tuple[Kind, str], PluginRecord] = {}
+        self._life = LifeHooks()
+
+    @classmethod
+    def discover(cls, *, disabled: frozenset[str] = frozenset(), strict: bool | None = None) -> PluginRegistry:
+        """Find and register the built-ins and the plugins of the entry-point group `gdp`.
+
+        Args:
+            disabled: names of entry points (then nothing of them is imported) or of plugins to leave out.
+            strict: raise at the first defect; None asks the environment variable GDP_STRICT_PLUGINS (1 for yes).
+
+        Raises:
+            PluginError: in strict mode, the first defect.
+            PluginNotFoundError: a name in `disabled` that nothing has.
+        """
+        if strict is None:
+            strict = os.environ.get("GDP_STRICT_PLUGINS", "") not in ("", "0")
+        registry = cls(disabled, strict=strict)
+        candidates, unreadable = find_candidates()
+        for place, error in unreadable:
+            registry._report_unreadable(place, error)
+        for candidate in candidates:
+            registry.add(candidate)
+        registry._check_disabled(candidates)
+        return registry
+
+    # ------------------------------------------------------------------ asking
+
+    def get(self, kind: Kind, name: str) -> PluginRecord:
+        """Return the record of a plugin.
+
+        Raises:
+            PluginNotFoundError: there is none; the message says what there is, or why it cannot be used.
+        """
+        record = self._records.get((kind, name))
+        if record is None:
+            raise PluginNotFoundError(self._not_found(kind, name))
+        return record
+
+    def names(self, kind: Kind) -> list[str]:
+        """Return the usable names of a kind, sorted."""
+        return sorted(name for found, name in self._records if found == kind)
+
+    def records(self, kind: Kind) -> list[PluginRecord]:
+        """Return the usable records of a kind, by name."""
+        return [self._records[kind, name] for name in self.names(kind)]
+
+    def load(self, record: PluginRecord) -> type:
+        """Import the implementation of a plugin.
+
+        Raises:
+            PluginError: it cannot be imported or does not keep its kind's contract.
+        """
+        return load_implementation(record)
+
+    @property
+    def defects(self) -> list[PluginRow]:
+        """The rows of plugins that cannot be used though nobody disabled them."""
+        return [row for row in self.rows if row.status not in ("ok", "disabled")]
+
+    # ------------------------------------------------------------------ a run's life
+
+    @property
+    def hooks(self) -> pluggy.HookRelay:
+        """Pluggy's relay of the hooks of a run's life; `notify` is the protected way to call them."""
+        return self._life.relay
+
+    def notify(self, hook: str, **arguments: Any) -> None:
+        """Tell every plugin that listens; one that raises is logged once and told nothing more."""
+        self._life.notify(hook, **arguments)
+
+    def listen(self, plugin: object, name: str) -> None:
+        """Add an object whose methods are marked hooks of a run's life, for use from Python.
+
+        Raises:
+            PluginError: a hook of it is unknown or takes unknown arguments.
+        """
+        hooks, defects = find_hooks(plugin)
+        if defects or not hooks:
+            raise PluginError(f"{name} cannot listen: {'; '.join(defects) or 'it has no hooks'}")
+        self._life.listen(plugin, name)
+
+    # ------------------------------------------------------------------ registering
+
+    def add(self, candidate: Candidate) -> None:
+        """Import a candidate and register what it offers; a defect leaves the whole candidate out, with a row.
+
+        Raises:
+            PluginError: in strict mode, for a defect.
+        """
+        if candidate.name in self._disabled and not candidate.builtin:
+            self._report(candidate, "disabled", "left out by --no-plugin", "")
+            return
+        was_heavy = _HEAVY in sys.modules
+        try:
+            # What a module prints while it is imported must not get into the output of `--json`.
+            with contextlib.redirect_stdout(sys.stderr):
+                plugin = candidate.load()
+                records = self._records_of(candidate, plugin)
+        except PluginError as error:
+            self._report(candidate, "broken", str(error), _mend(candidate, "Report it to the author"))
+            return
+        except (Exception, SystemExit) as error:  # noqa: BLE001 # a third party's module may raise anything
+            self._report(candidate, "broken", describe_exception(error), _mend(candidate, "Update or reinstall it"))
+            return
+        if records is None:
+            return
+        note = (
+            f"imports {_HEAVY} to register, which slows every command"
+            if not was_heavy and _HEAVY in sys.modules
+            else ""
+        )
+        for record in records:
+            self._register(candidate, record, note)
+        self._life.listen(plugin, f"{candidate.package}:{candidate.name}")
+
+    def _records_of(self, candidate: Candidate, plugin: object) -> list[PluginRecord] | None:
+        """Check a plugin's version and hooks and run its registrations; None if that was reported as a row."""
+        wanted = getattr(plugin, "GDP_API", None)
+        if wanted is None:
+            wanted = getattr(sys.modules.get(candidate.module), "GDP_API", API_VERSION)
+        if wanted != API_VERSION:
+            reason = f"made for version {wanted!r} of the plugin interface; this gdp has version {API_VERSION}"
+            newer = isinstance(wanted, int) and wanted > API_VERSION
+            self._report(candidate, "incompatible", reason, _mend(candidate, "Update gdp" if newer else "Update it"))
+            return None
+        if isinstance(plugin, type):
+            raise PluginError("the entry point names a class; let it name a module")
+        hooks, defects = find_hooks(plugin)
+        if not hooks and not defects:
+            defects = ["it implements no hook: mark a function such as gdp_register_filters with @gdp.hookimpl"]
+        if defects:
+            raise PluginError("; ".join(defects))
+        return [record for hook in hooks for record in _run_registration(candidate, hook)]
+
+    def _register(self, candidate: Candidate, record: PluginRecord, note: str) -> None:
+        if record.name in self._disabled or candidate.name in self._disabled:
+            self._report(candidate, "disabled", "left out by --no-plugin", "", record)
+            return
+        first = self._records.get((record.kind, record.name))
+        if first is not None:
+            self._report(
+                candidate,
+                "clash",
+                f"the {record.kind} {record.name} of {record.package} has the name of that of {first.package}, "
+                f"which came first and is the one in use",
+                f"Uninstall one of {record.package} and {first.package}, or ask an author to rename theirs.",
+                record,
+            )
+            return
+        self._records[record.kind, record.name] = record
+        self._report(candidate, "ok", "", "", record, note)
+
+    def _report(
+        self,
+        candidate: Candidate,
+        status: Status,
+        reason: str,
+        mend: str,
+        record: PluginRecord | None = None,
+        note: str = "",
+    ) -> None:
+        row = PluginRow(
+            kind=record.kind if record else "",
+            name=record.name if record else candidate.name,
+            summary=record.summary if record else "",
+            package=candidate.package,
+            version=candidate.version,
+            status=status,
+            reason=reason,
+            mend=mend,
+            needs=record.needs.describe() if record else "",
+            missing=", ".join(missing_needs(record.needs)) if record else "",
+            note=note,
+            licence=record.licence if record else "",
+            images_leave_machine=record.images_leave_machine if record else False,
+            entry_point=candidate.entry_point,
+        )
+        self._append(row)
+
+    def _append(self, row: PluginRow) -> None:
+        self.rows.append(row)
+        if self._strict and row in self.defects:
+            raise PluginError(f"plugin {row.name} of {row.package} ({row.entry_point}): {row.reason}. {row.mend}")
+
+    def _report_unreadable(self, place: str, error: BaseException) -> None:
+        reason = f"the metadata of {place} cannot be read ({describe_exception(error)})"
+        self._append(PluginRow("", place, "", place, "", "broken", reason, "Reinstall that package."))
+
+    def _check_disabled(self, candidates: list[Candidate]) -> None:
+        known = {candidate.name for candidate in candidates} | {row.name for row in self.rows}
+        for name in sorted(self._disabled - known):
+            close = get_close_matches(name, sorted(known), n=1)
+            hint = f"did you mean {close[0]}?" if close else "gdp list-plugins shows what there is."
+            raise PluginNotFoundError(f"--no-plugin {name}: there is no plugin of that name; {hint}")
+
+    def _not_found(self, kind: Kind, name: str) -> str:
+        for row in self.rows:
+            if row.name == name and row.kind in ("", kind) and row.status != "ok":
+                return f'{kind} "{name}" cannot be used ({row.status}): {row.reason}'
+        others = [other for other in KINDS if (other, name) in self._records]
+        if others:
+            return f'"{name}" is a {others[0]}, not a {kind}; there is {", ".join(self.names(kind)) or "none"}'
+        close = get_close_matches(name, self.names(kind), n=1, cutoff=0.5)
+        there = f"did you mean {close[0]}?" if close else f"there is {', '.join(self.names(kind)) or 'none'}"
+        broken = len(self.defects)
+        more = f" ({broken} installed plugins cannot be used: see gdp list-plugins)" if broken else ""
+        return f'no {kind} plugin is called "{name}"; {there}{more}'
+
+
+def _run_registration(candidate: Candidate, hook: Hook) -> Iterator[PluginRecord]:
+    if not hook.name.startswith(REGISTRATION_PREFIX):
+        return
+    plural = hook.name.removeprefix(REGISTRATION_PREFIX).replace("_", "-")
+    kind = next(kind for kind in KINDS if plural in (f"{kind}s", f"{kind}es"))
+    collector = RecordCollector(kind, candidate.package, candidate.version)
+    hook.function(**dict.fromkeys(hook.arguments, collector))
+    yield from collector.records
+
+
+def _mend(candidate: Candidate, first: str) -> str:
+    if candidate.builtin:
+        return "Reinstall gdp: one of its own plugins is damaged."
+    return f"{first}, uninstall it (pip uninstall {candidate.package}), or pass --no-plugin {candidate.name}."
