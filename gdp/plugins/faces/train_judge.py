@@ -1,0 +1,112 @@
+"""Train the judge on the renderer's labels: `python -m gdp.plugins.faces.train_judge --help`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional
+
+from gdp.plugins.faces.attributes import FaceAttributes, sample_attributes
+from gdp.plugins.faces.degrade import degrade
+from gdp.plugins.faces.judge import AGE_CENTRE, AGE_SCALE, JUDGE_WEIGHTS, FaceJudge, JudgeNetwork
+from gdp.plugins.faces.judge_metrics import measure_judge, model_card
+from gdp.plugins.faces.non_faces import NON_FACE_KINDS, make_non_faces
+from gdp.plugins.faces.renderer import render
+
+_NON_FACE_GROUP = 4
+"""Non-faces of one kind in a step: enough that a cut and pasted half comes from somebody else."""
+
+
+def main() -> None:
+    """Parse the command line, train, measure on faces never seen, and write weights, metrics and model card."""
+    parser = argparse.ArgumentParser(description="Train the embedded judge of faces on freshly rendered pictures.")
+    parser.add_argument("--out", type=Path, default=JUDGE_WEIGHTS, help="safetensors file to write (fp16)")
+    parser.add_argument("--faces", type=int, default=24_000, help="rendered faces to train on")
+    parser.add_argument("--steps", type=int, default=1_600, help="optimizer steps")
+    parser.add_argument("--batch", type=int, default=64, help="faces in a step; non-faces come on top")
+    parser.add_argument("--learning-rate", type=float, default=3e-3, help="peak learning rate of AdamW")
+    parser.add_argument("--seed", type=int, default=1000, help="seed of faces and training; seed + 1 measures")
+    parser.add_argument("--threads", type=int, default=2, help="processor threads")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    begin = time.perf_counter()
+    network = train_judge(options.faces, options.steps, options.batch, options.learning_rate, options.seed)
+    seconds = time.perf_counter() - begin
+    weights = {
+        name: (value.half() if value.is_floating_point() else value).contiguous()
+        for name, value in network.state_dict().items()
+    }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    save_file(weights, options.out)
+    metrics = measure_judge(FaceJudge.load(options.out), seed=options.seed + 1)
+    metrics["training"] = {
+        "faces": options.faces, "steps": options.steps, "batch": options.batch, "seed": options.seed,
+        "learning_rate": options.learning_rate, "seconds": round(seconds), "bytes": options.out.stat().st_size,
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+    }  # fmt: skip
+    options.out.with_suffix(".json").write_text(json.dumps(metrics, indent=2) + "\n")
+    options.out.with_suffix(".md").write_text(model_card(metrics))
+    print(json.dumps(metrics, indent=2))
+
+
+def train_judge(faces: int, steps: int, batch: int, learning_rate: float, seed: int) -> JudgeNetwork:
+    """Train a fresh network on faces 0 to `faces` - 1 of `seed`; the same arguments give the same network."""
+    attributes = sample_attributes(seed, range(faces))
+    pictures = _render_all(attributes)
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    network = JudgeNetwork().train().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps, pct_start=0.1)
+    for step in range(steps):
+        chosen = torch.randint(faces, (batch,), generator=generator)
+        loss = _loss(network, pictures[chosen], attributes[chosen], generator)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+        optimizer.step()
+        schedule.step()
+        if step % 100 == 0:
+            print(f"step {step} of {steps}, loss {loss.item():.4f}", flush=True)
+    return network.eval()
+
+
+def _render_all(attributes: FaceAttributes) -> Tensor:
+    """All faces as uint8: a quarter of the memory."""
+    pictures = torch.empty(len(attributes), 3, 64, 64, dtype=torch.uint8)
+    for start in range(0, len(attributes), 512):
+        part = slice(start, min(start + 512, len(attributes)))
+        pictures[part] = render(attributes[part]).add_(1.0).mul_(127.5).round_().to(torch.uint8)
+    return pictures
+
+
+def _loss(network: JudgeNetwork, pictures: Tensor, truth: FaceAttributes, generator: torch.Generator) -> Tensor:
+    """The sum of all heads' losses on one batch of uint8 faces and as many non-faces of every kind as fit."""
+    faces = pictures.float() / 127.5 - 1.0
+    count = len(faces)
+    wrong = []
+    for number, kind in enumerate(NON_FACE_KINDS):
+        start = (number * _NON_FACE_GROUP) % max(1, count - _NON_FACE_GROUP)
+        wrong.append(make_non_faces(faces[start : start + _NON_FACE_GROUP], kind, generator))
+    images = degrade(torch.cat([faces, *wrong]), generator).contiguous(memory_format=torch.channels_last)
+    age, face, glasses, smile, hair_length, skin = network(images)
+    is_face = torch.zeros(len(images))
+    is_face[:count] = 1.0
+    years = (truth.age - AGE_CENTRE) / AGE_SCALE
+    binary, classes = functional.binary_cross_entropy_with_logits, functional.cross_entropy
+    loss: Tensor = 4.0 * functional.smooth_l1_loss(age[:count, 0], years, beta=0.1)
+    loss = loss + binary(face[:, 0], is_face)
+    loss = loss + 0.5 * binary(glasses[:count, 0], truth.glasses.float())
+    loss = loss + 0.5 * binary(smile[:count, 0], (truth.smile > 0.5).float())
+    loss = loss + 0.5 * classes(hair_length[:count], truth.hair_length)
+    return loss + 0.5 * classes(skin[:count], truth.skin)
+
+
+if __name__ == "__main__":
+    main()
