@@ -1,0 +1,210 @@
+"""Put the report together and write it as one self-contained file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from gdp.core.report.curves import draw_curves
+from gdp.core.report.folder import STAGES, Number, RunData, read_run
+from gdp.core.report.pictures import picture_tables, reject_strips, sample_grids
+from gdp.core.report.verdict import assess, derive, figures, paragraph
+from gdp.core.report.wording import duration, plain, scaled, with_unit
+from gdp.core.run_folder import write_atomically
+
+FILE_NAME = "report.html"
+
+
+def write_report(folder: Path) -> Path:
+    """Write `report.html` into a run folder, from what the folder holds, and return its path.
+
+    An unfinished run gets a report too, which says what is missing.
+
+    Raises:
+        DiskFullError, RunFolderError: the system refuses to write.
+    """
+    path = folder / FILE_NAME
+    write_atomically(path, render_report(folder).encode())
+    return path
+
+
+def render_report(folder: Path) -> str:
+    """Return the report of a run folder as HTML that refers to nothing outside itself."""
+    data = read_run(folder)
+    derive(data)
+    here = Path(__file__).parent
+    environment = Environment(
+        loader=FileSystemLoader(here), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    # The page's own style sheet is the one text that is not escaped: it comes from this package.
+    style = Markup((here / "style.css").read_text(encoding="utf-8"))  # noqa: S704
+    return environment.get_template("template.html.j2").render(
+        style=style,
+        name=data.name,
+        written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        state=str(data.run.get("state") or "") if data.unfinished else "",
+        time=duration(sum(_number(entry.get("seconds")) for entry in data.stages.values())) if data.stages else "",
+        verdict=paragraph(data),
+        figures=figures(data),
+        assessments=assess(data),
+        picture_tables=picture_tables(data),
+        funnel=_funnel(data),
+        rejects=reject_strips(data),
+        curves=draw_curves(data.statistics),
+        samples=sample_grids(data),
+        sizes=_size_table(data),
+        metric_groups=_metric_groups(data),
+        absent=sorted(data.absent.items()),
+        stages=_stage_table(data),
+        facts=_facts(data),
+        recipe=data.recipe_text,
+        missing=data.missing,
+    )
+
+
+@dataclass(frozen=True)
+class FunnelStep:
+    """One step of the funnel: what is left after it."""
+
+    name: str
+    kept: str
+    dropped: str
+    share: float
+    """Pairs left, in percent of those made."""
+    reasons: list[tuple[str, str]]
+
+
+def _funnel(data: RunData) -> list[FunnelStep]:
+    made = data.funnel.get("made")
+    if not isinstance(made, int):
+        return []
+    steps = [FunnelStep("made", plain(made), "", 100.0 if made else 0.0, [])]
+    filters = data.funnel.get("filters")
+    for row in filters if isinstance(filters, list) else []:
+        kept, entered = int(row.get("kept", 0)), int(row.get("input", 0))
+        reasons = [(str(reason), plain(count)) for reason, count in dict(row.get("reasons") or {}).items()]
+        share = 100.0 * kept / made if made else 0.0
+        steps.append(FunnelStep(str(row.get("filter", "")), plain(kept), plain(entered - kept), share, reasons))
+    return steps
+
+
+@dataclass(frozen=True)
+class SizeRow:
+    """One network, or route, of the speed and size table."""
+
+    name: str
+    time: str
+    spread: str
+    parameters: str
+    macs: str
+    weights: str
+
+
+def _size_table(data: RunData) -> list[SizeRow]:
+    rows = []
+    for name, time, spread in (
+        ("student", "student_ms", ("student_ms_p10", "student_ms_p90")),
+        ("teacher", "teacher_ms", ("teacher_ms_p10", "teacher_ms_p90")),
+        ("slow route", "slow_route_ms", ("slow_route_ms_fastest", "slow_route_ms_slowest")),
+    ):
+        low, high = (_milliseconds(data, edge) for edge in spread)
+        sizes = [data.value(f"size.{name}.{part}") for part in ("parameters", "macs", "bytes")]
+        parameters, macs = ("" if size is None else scaled(size) for size in sizes[:2])
+        weights = "" if sizes[2] is None else scaled(sizes[2], "B")
+        spread_words = f"{low} to {high}" if low and high else ""
+        row = SizeRow(name, _milliseconds(data, time), spread_words, parameters, macs, weights)
+        if any((row.time, row.parameters, row.macs, row.weights)):
+            rows.append(row)
+    return rows
+
+
+def _milliseconds(data: RunData, name: str) -> str:
+    value = data.value(f"speed.{name}")
+    return "" if value is None else duration(value / 1000)
+
+
+@dataclass(frozen=True)
+class MetricLine:
+    """One number of the full list."""
+
+    name: str
+    value: str
+    protocol: str
+    better: str
+
+
+def _metric_groups(data: RunData) -> list[tuple[str, list[MetricLine]]]:
+    """Group all numbers by everything of their names but the last part."""
+    ordered = sorted(data.numbers.values(), key=lambda number: (_group(number), number.name))
+    return [(group, [_line(number) for number in numbers]) for group, numbers in groupby(ordered, key=_group)]
+
+
+def _group(number: Number) -> str:
+    return number.name.rpartition(".")[0]
+
+
+def _line(number: Number) -> MetricLine:
+    leaf = number.name.rpartition(".")[2]
+    return MetricLine(leaf, with_unit(number.value, number.unit), number.protocol, number.better)
+
+
+@dataclass(frozen=True)
+class StageRow:
+    """One stage of the run."""
+
+    name: str
+    time: str
+    share: float
+    """Its time in percent of the longest stage's."""
+    key: str
+    summary: list[tuple[str, str]]
+
+
+def _stage_table(data: RunData) -> list[StageRow]:
+    seconds = {name: _number(entry.get("seconds")) for name, entry in data.stages.items()}
+    longest = max(seconds.values(), default=0.0) or 1.0
+    known = [name for name in STAGES if name in data.stages]
+    rows = []
+    for name in [*known, *(name for name in data.stages if name not in STAGES)]:
+        entry = data.stages[name]
+        summary = entry.get("summary")
+        items = _plain_items(summary if isinstance(summary, dict) else {})
+        key = str(entry.get("key", ""))[:12]
+        rows.append(StageRow(name, duration(seconds[name]), 100 * seconds[name] / longest, key, items))
+    return rows
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _facts(data: RunData) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return what run.json says of the run, of the machine and of the versions."""
+    parts: Sequence[tuple[str, Any]] = (
+        ("Run", {name: value for name, value in data.run.items() if not isinstance(value, dict | list)}),
+        *((name.capitalize(), value) for name, value in data.run.items() if isinstance(value, dict)),
+    )
+    return [(title, _plain_items(items)) for title, items in parts if items]
+
+
+def _plain_items(items: dict[str, Any]) -> list[tuple[str, str]]:
+    """Write a mapping's values as text; nested ones as `a b, c d`."""
+    lines = []
+    for name, value in items.items():
+        if isinstance(value, dict):
+            text = ", ".join(f"{key} {inner}" for key, inner in value.items())
+        elif isinstance(value, list):
+            text = ", ".join(str(inner) for inner in value)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            text = plain(value)
+        else:
+            text = "" if value is None else str(value)
+        lines.append((name.replace("_", " "), text))
+    return lines

@@ -1,0 +1,48 @@
+"""Measurements of a trained student: quality, speed, the slow route, and what a judge of faces says."""
+
+from __future__ import annotations
+
+from gdp.core.hookspecs import hookimpl
+from gdp.core.records import Register
+from gdp.plugins.evaluators.config import (
+    FaceAttributesConfig,
+    HeldOutConfig,
+    RenderedFacesConfig,
+    SlowRouteConfig,
+    SpeedConfig,
+)
+
+
+@hookimpl
+def gdp_register_evaluators(register: Register) -> None:
+    """Register the built-in evaluators."""
+    register(
+        "held-out",
+        config=HeldOutConfig,
+        implementation="gdp.plugins.evaluators.held_out:HeldOutEvaluator",
+        summary="PSNR, SSIM and sharpness against the teacher's target on pairs never trained on",
+    )
+    register(
+        "speed",
+        config=SpeedConfig,
+        implementation="gdp.plugins.evaluators.speed:SpeedEvaluator",
+        summary="Time, parameters and MACs of the student beside the teacher's",
+    )
+    register(
+        "slow-route",
+        config=SlowRouteConfig,
+        implementation="gdp.plugins.evaluators.slow_route:SlowRouteEvaluator",
+        summary="What the student replaces: projection by backpropagation, edit, synthesis; its time and quality",
+    )
+    register(
+        "face-attributes",
+        config=FaceAttributesConfig,
+        implementation="gdp.plugins.evaluators.face_attributes:FaceAttributesEvaluator",
+        summary="Judged age shift of student and teacher, and attributes that must not change",
+    )
+    register(
+        "rendered-faces",
+        config=RenderedFacesConfig,
+        implementation="gdp.plugins.evaluators.rendered_faces:RenderedFacesEvaluator",
+        summary="The student on rendered faces that no training saw, against the true older face",
+    )

@@ -1,0 +1,120 @@
+"""The student against the teacher's target, on pairs never trained on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import torch
+from torch import Tensor
+
+from gdp.core.interfaces.context import BuildContext
+from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric, PictureRow
+from gdp.plugins.evaluators.config import HeldOutConfig
+from gdp.plugins.evaluators.feature_statistics import inception_statistics
+from gdp.plugins.evaluators.lpips import PerceptualDistance
+from gdp.plugins.evaluators.pairs import NO_HELD_OUT, absent, batches, source_pictures, spread_out, unchanged
+from gdp.plugins.evaluators.similarity import PSNR_PROTOCOL, SSIM_PROTOCOL, l1, laplacian_variance, psnr_db, ssim
+
+PREFIX = "quality.held_out"
+
+NO_INCEPTION = (
+    "no Inception weights at hand (they are never downloaded): install torch-fidelity and set inception_weights of "
+    "this evaluator to a local copy of pt_inception-2015-12-05-6726825d.pth"
+)
+NO_LPIPS = (
+    "no LPIPS trunk at hand (it is never downloaded): set lpips_trunk of this evaluator to a local copy of "
+    "torchvision's vgg16-397923af.pth"
+)
+
+
+class HeldOutEvaluator(Evaluator):
+    """PSNR, SSIM, L1 and sharpness beside what returning the source unchanged would get; FID, KID, LPIPS if possible.
+
+    Raises:
+        MissingResourceError: a weight file that the settings name is not there.
+        CorruptFileError: such a file is unusable.
+    """
+
+    config: HeldOutConfig
+
+    def __init__(self, config: HeldOutConfig, context: BuildContext) -> None:
+        super().__init__(config, context)
+        weights, trunk, heads = config.inception_weights, config.lpips_trunk, config.lpips_heads
+        self.features = inception_statistics(weights, context.device) if weights else None
+        self.perceptual = PerceptualDistance(config.lpips_network, trunk, heads).to(context.device) if trunk else None
+
+    def evaluate(self, context: EvaluationContext) -> Evaluation:
+        """Measure on the held-out pairs, each picture by itself, then average."""
+        indices = spread_out(context.held_out, self.config.count or len(context.held_out))
+        if not indices:
+            return absent([f"{PREFIX}.psnr_db", f"{PREFIX}.psnr_db_unchanged"], NO_HELD_OUT)
+        shown = set(spread_out(indices, self.config.pictures))
+        columns: dict[str, list[Tensor]] = defaultdict(list)
+        evaluation = Evaluation()
+        for pairs in batches(context, "held-out pairs", indices, self.config.batch):
+            source, target = pairs.source.to(context.device), pairs.target.to(context.device)
+            prediction = context.predict(source)
+            for name, values in self._measure(prediction, target, unchanged(source)).items():
+                columns[name].append(values.double().cpu())
+            if self.features:
+                self.features.update(prediction, target)
+            for row, index in enumerate(pairs.indices):
+                if index in shown:
+                    evaluation.rows.append(_row(index, pairs.source[row], pairs.target[row], prediction[row]))
+        self._summarise({name: torch.cat(parts) for name, parts in columns.items()}, evaluation)
+        return evaluation
+
+    @torch.no_grad()
+    def _measure(self, prediction: Tensor, target: Tensor, source: Tensor) -> dict[str, Tensor]:
+        """Measure each picture; all arguments (N, 3, H, W) in [-1, 1]."""
+        values = {"sharpness": laplacian_variance(prediction), "sharpness_target": laplacian_variance(target)}
+        for name, measure in (("psnr_db", psnr_db), ("ssim", ssim), ("l1", l1)):
+            values[name] = measure(prediction, target)
+            values[f"{name}_unchanged"] = measure(source, target)
+        if self.perceptual:
+            values["lpips"] = self.perceptual(prediction, target)
+            values["lpips_unchanged"] = self.perceptual(source, target)
+        return values
+
+    def _summarise(self, columns: dict[str, Tensor], evaluation: Evaluation) -> None:
+        """Turn the pictures' values into metrics with their protocols."""
+        count = len(columns["psnr_db"])
+        on = f"on {count} held-out pairs, against the teacher's target as stored (8 bits)"
+        unchanged_words = "what returning the (first) source picture unchanged gets"
+        protocols = {
+            "psnr_db": (PSNR_PROTOCOL, "dB", "higher"),
+            "ssim": (SSIM_PROTOCOL, "", "higher"),
+            "l1": ("Mean absolute difference of RGB values in units of the range [-1, 1]", "", "lower"),
+            "lpips": (f"LPIPS 0.1 with {self.config.lpips_network}, mean over pictures", "", "lower"),
+        }
+        for name, (protocol, unit, better) in protocols.items():
+            if name in columns:
+                value, base = float(columns[name].mean()), float(columns[f"{name}_unchanged"].mean())
+                evaluation.metrics[f"{PREFIX}.{name}"] = Metric(value, f"{protocol}; {on}.", unit, better)
+                evaluation.metrics[f"{PREFIX}.{name}_unchanged"] = Metric(
+                    base, f"{protocol}; {on}: {unchanged_words}.", unit
+                )
+        evaluation.metrics[f"{PREFIX}.count"] = Metric(count, "Held-out pairs that these numbers were measured on.")
+        self._summarise_sharpness(columns, on, evaluation)
+        if self.features:
+            evaluation.metrics.update(self.features.metrics(PREFIX))
+        else:
+            evaluation.absent |= {f"{PREFIX}.fid": NO_INCEPTION, f"{PREFIX}.kid": NO_INCEPTION}
+        if not self.perceptual:
+            evaluation.absent[f"{PREFIX}.lpips"] = NO_LPIPS
+
+    def _summarise_sharpness(self, columns: dict[str, Tensor], on: str, evaluation: Evaluation) -> None:
+        name, sharpness = f"{PREFIX}.sharpness_ratio", float(columns["sharpness_target"].mean())
+        if sharpness == 0:
+            evaluation.absent[name] = "the targets are flat pictures without any edge"
+            return
+        evaluation.metrics[name] = Metric(
+            float(columns["sharpness"].mean()) / sharpness,
+            f"Mean variance of the luminance's Laplacian of the student's pictures, divided by that of the targets; "
+            f"{on}. Below 1 is blurrier than the teacher, above 1 harsher.",
+        )
+
+
+def _row(index: int, source: Tensor, target: Tensor, prediction: Tensor) -> PictureRow:
+    pictures = {**source_pictures(source), "teacher": target, "student": prediction.cpu()}
+    return PictureRow(f"Held-out pairs / pair {index}", pictures)

@@ -1,0 +1,107 @@
+"""LPIPS from local weight files; nothing is downloaded."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torchmetrics
+import torchvision  # type: ignore[import-untyped]  # torchvision ships no annotations
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from gdp.core.errors import CorruptFileError, MissingResourceError
+
+Network = Literal["vgg", "alex"]
+
+_TAPS: dict[Network, tuple[int, ...]] = {"vgg": (3, 8, 15, 22, 29), "alex": (1, 4, 7, 9, 11)}
+"""Positions in torchvision's `features` after which activations are compared: the ReLUs before each pooling."""
+
+_EPSILON = 1e-8
+"""Under the root of the norm, as torchmetrics has it."""
+
+
+class PerceptualDistance(nn.Module):
+    """LPIPS, version 0.1 (Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features", equation 1).
+
+    Raises:
+        MissingResourceError: a weight file is not there.
+        CorruptFileError: a weight file is there and is not what it should be.
+    """
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, network: Network, trunk: Path, heads: Path | None = None) -> None:
+        super().__init__()
+        self.taps = _TAPS[network]
+        self.trunk = _load_trunk(network, trunk)
+        head_weights = _load_weights(heads or _packaged_heads(network))
+        try:
+            self.heads = [head_weights[f"lin{number}.model.1.weight"] for number in range(len(self.taps))]
+        except KeyError as error:
+            raise CorruptFileError(f"{heads}: no linear heads of LPIPS: the tensor {error} is missing") from error
+        self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188]).reshape(1, 3, 1, 1))
+        self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450]).reshape(1, 3, 1, 1))
+        self.eval().requires_grad_(False)
+
+    def forward(self, images: Tensor, references: Tensor) -> Tensor:
+        """Return the distance of each picture (N, 3, H, W) in [-1, 1] from its reference, (N,)."""
+        distance = images.new_zeros(len(images))
+        for ours, theirs, head in zip(self._features(images), self._features(references), self.heads, strict=True):
+            squares = (ours - theirs).square()  # (N, C, h, w)
+            distance += (squares * head.to(squares)).sum(dim=1).mean(dim=(1, 2))
+        return distance
+
+    def _features(self, images: Tensor) -> list[Tensor]:
+        """Activations at the taps, scaled to unit length along the channels."""
+        activations = (images - self.shift) / self.scale
+        features = []
+        for position, layer in enumerate(self.trunk):
+            activations = layer(activations)
+            if position in self.taps:
+                length = (activations.square().sum(dim=1, keepdim=True) + _EPSILON).sqrt()
+                features.append(activations / length)
+        return features
+
+
+def _load_trunk(network: Network, path: Path) -> nn.Sequential:
+    models = {"vgg": torchvision.models.vgg16, "alex": torchvision.models.alexnet}
+    layers = models[network](weights=None).features[: _TAPS[network][-1] + 1]
+    assert isinstance(layers, nn.Sequential)
+    for layer in layers:
+        if isinstance(layer, nn.ReLU):
+            layer.inplace = False  # the tapped activations must survive the next layer
+    prefix = "features."
+    wanted = layers.state_dict()
+    weights = {name.removeprefix(prefix): value for name, value in _load_weights(path).items()}
+    missing = [name for name in wanted if name not in weights or weights[name].shape != wanted[name].shape]
+    if missing:
+        raise CorruptFileError(
+            f"{path}: these are no torchvision weights of {network}: {prefix}{missing[0]} is missing or has another "
+            f"shape. Give lpips_trunk the file that belongs to lpips_network"
+        )
+    layers.load_state_dict({name: weights[name] for name in wanted})
+    return layers
+
+
+def _load_weights(path: Path) -> Mapping[str, Tensor]:
+    if not path.is_file():
+        raise MissingResourceError(f"{path}: this weight file of LPIPS is not there. Correct its path in the recipe")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        raise CorruptFileError(f"{path}: this is no readable weight file ({error})") from error
+    if not isinstance(weights, Mapping) or not all(isinstance(value, Tensor) for value in weights.values()):
+        raise CorruptFileError(f"{path}: this holds no state dict of tensors")
+    return weights
+
+
+def _packaged_heads(network: Network) -> Path:
+    return Path(torchmetrics.__file__).parent / "functional" / "image" / "lpips_models" / f"{network}.pth"

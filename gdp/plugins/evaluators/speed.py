@@ -1,0 +1,95 @@
+"""Time and size of the student beside the teacher's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from gdp.core.arithmetic import count_macs, count_parameters
+from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric
+from gdp.core.interfaces.teachers import LatentTeacher, Teacher, TranslatorTeacher
+from gdp.plugins.evaluators.config import SpeedConfig
+from gdp.plugins.evaluators.timing import Timing, describe_machine, time_interleaved
+
+
+class SpeedEvaluator(Evaluator):
+    """Median times of one picture at a time, taken in turns; parameters, MACs and size of the weights."""
+
+    config: SpeedConfig
+
+    def evaluate(self, context: EvaluationContext) -> Evaluation:
+        """Measure student and teacher in turns."""
+        source = example_source(context)
+        works: dict[str, Callable[[], object]] = {"student": lambda: context.predict(source)}
+        if context.teacher is not None:
+            works["teacher"] = _teacher_forward(context.teacher, source)
+        with context.progress.task("speed", 1, "measurements") as task:
+            timings = time_interleaved(works, self.config.repeats, self.config.warmup, context.device)
+            task.advance()
+        evaluation = Evaluation()
+        if context.teacher is None:
+            evaluation.absent["speed.teacher_ms"] = "the recipe has no teacher: the pairs were there before"
+        for name, timing in timings.items():
+            evaluation.metrics.update(self._timing_metrics(name, timing, context))
+        evaluation.metrics["speed.threads"] = Metric(
+            torch.get_num_threads(), "Threads that torch used for the times above."
+        )
+        generator = context.student.generator
+        evaluation.metrics.update(_size_metrics("student", generator, (source,)))
+        if context.teacher is not None:
+            evaluation.metrics.update(
+                _size_metrics("teacher", context.teacher.module, context.teacher.example_inputs())
+            )
+        return evaluation
+
+    def _timing_metrics(self, name: str, timing: Timing, context: EvaluationContext) -> dict[str, Metric]:
+        what = {
+            "student": "the student as deployed (the recipe's precision)",
+            "teacher": "one forward of the teacher (latent to picture, or picture to picture)",
+        }[name]
+        protocol = (
+            f"{what[0].upper()}{what[1:]}, one picture at a time at {context.pair_source.resolution} px, "
+            f"{self.config.repeats} runs in turns with the others after {self.config.warmup} unmeasured; "
+            f"{describe_machine(context.device)}"
+        )
+        low, high = timing.spread
+        return {
+            f"speed.{name}_ms": Metric(timing.median, f"Median: {protocol}.", "ms", "lower"),
+            f"speed.{name}_ms_p10": Metric(low, f"10th percentile: {protocol}.", "ms"),
+            f"speed.{name}_ms_p90": Metric(high, f"90th percentile: {protocol}.", "ms"),
+        }
+
+
+def example_source(context: EvaluationContext) -> Tensor:
+    """Return one source picture (1, C, H, W): the first held-out one, or a grey one where none was held out."""
+    if context.held_out:
+        return context.load(context.held_out[:1]).source.to(context.device)
+    size = context.pair_source.resolution
+    return torch.zeros(1, context.pair_source.input_channels, size, size, device=context.device)
+
+
+def _teacher_forward(teacher: Teacher, source: Tensor) -> Callable[[], object]:
+    if isinstance(teacher, LatentTeacher):
+        z = teacher.sample_z(0, [0]).to(source.device)
+        return torch.no_grad()(lambda: teacher.synthesize(teacher.map(z)))
+    if isinstance(teacher, TranslatorTeacher):
+        return torch.no_grad()(lambda: teacher.translate(source[:, :3]))
+    return torch.no_grad()(lambda: teacher.module(*teacher.example_inputs()))
+
+
+def _size_metrics(name: str, module: nn.Module, inputs: tuple[object, ...]) -> dict[str, Metric]:
+    size = sum(value.numel() * value.element_size() for value in module.state_dict().values())
+    return {
+        f"size.{name}.parameters": Metric(
+            count_parameters(module), f"Parameters of the {name}'s generator.", "", "lower"
+        ),
+        f"size.{name}.macs": Metric(
+            count_macs(module, *inputs),
+            f"Multiply-accumulates of one forward of the {name} for one picture.",
+            "",
+            "lower",
+        ),
+        f"size.{name}.bytes": Metric(size, f"Bytes of the {name}'s weights and buffers in memory.", "bytes", "lower"),
+    }
