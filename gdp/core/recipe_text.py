@@ -108,7 +108,7 @@ def _similar_files(path: Path) -> str:
         names = sorted(candidate.name for candidate in path.parent.glob("*.toml"))
     except (OSError, ValueError):
         return ""
-    close = get_close_matches(path.name, names, n=1)
+    close = get_close_matches(path.name, names, n=1, cutoff=0.75)
     return f", did you mean {path.parent / close[0]}?" if close else ""
 
 

@@ -24,6 +24,12 @@ from gdp.registry.rows import PluginRow, Status
 _HEAVY = "torch"
 
 
+class _IncompatibleError(PluginError):
+    def __init__(self, wanted: object) -> None:
+        super().__init__(f"made for version {wanted!r} of the plugin interface; this gdp has version {API_VERSION}")
+        self.update = "Update gdp" if isinstance(wanted, int) and wanted > API_VERSION else "Update it"
+
+
 class PluginRegistry:
     """Every plugin that is installed: the usable ones by kind and name, all of them as rows.
 
@@ -134,13 +140,14 @@ class PluginRegistry:
             with contextlib.redirect_stdout(sys.stderr):
                 plugin = candidate.load()
                 records = self._records_of(candidate, plugin)
+        except _IncompatibleError as error:
+            self._report(candidate, "incompatible", str(error), _mend(candidate, error.update))
+            return
         except PluginError as error:
             self._report(candidate, "broken", str(error), _mend(candidate, "Report it to the author"))
             return
         except (Exception, SystemExit) as error:  # noqa: BLE001 # a third party's module may raise anything
             self._report(candidate, "broken", describe_exception(error), _mend(candidate, "Update or reinstall it"))
-            return
-        if records is None:
             return
         note = (
             f"imports {_HEAVY} to register, which slows every command"
@@ -151,20 +158,17 @@ class PluginRegistry:
             self._register(candidate, record, note)
         self._life.listen(plugin, f"{candidate.package}:{candidate.name}")
 
-    def _records_of(self, candidate: Candidate, plugin: object) -> list[PluginRecord] | None:
-        """Check a plugin's version and hooks and run its registrations; None if that was reported as a row."""
+    def _records_of(self, candidate: Candidate, plugin: object) -> list[PluginRecord]:
+        """Check a plugin's version and hooks and run its registrations; raises for a defect."""
         wanted = getattr(plugin, "GDP_API", None)
         if wanted is None:
             wanted = getattr(sys.modules.get(candidate.module), "GDP_API", API_VERSION)
         if wanted != API_VERSION:
-            reason = f"made for version {wanted!r} of the plugin interface; this gdp has version {API_VERSION}"
-            newer = isinstance(wanted, int) and wanted > API_VERSION
-            self._report(candidate, "incompatible", reason, _mend(candidate, "Update gdp" if newer else "Update it"))
-            return None
+            raise _IncompatibleError(wanted)
         if isinstance(plugin, type):
             raise PluginError("the entry point names a class; let it name a module")
         hooks, defects = find_hooks(plugin)
-        if not hooks and not defects:
+        if not hooks and not defects and not candidate.builtin:  # built-in subpackages may be mere libraries
             defects = ["it implements no hook: mark a function such as gdp_register_filters with @gdp.hookimpl"]
         if defects:
             raise PluginError("; ".join(defects))

@@ -1,0 +1,53 @@
+"""The app: the options that all commands share, and the commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gdp.cli import describe, list_plugins, report, run, runs, schema, validate
+from gdp.cli.common import GdpGroup, State
+
+app = typer.Typer(
+    cls=GdpGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # recipes' [sections] in help texts are no markup
+    pretty_exceptions_enable=False,  # its tracebacks show local variables, and so could show keys
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from gdp.registry.candidates import own_version
+
+        typer.echo(f"gdp {own_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    no_plugin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--no-plugin",
+            metavar="NAME",
+            help="Leave a plugin out, by its own name or its entry point's. Repeatable; may follow the command.",
+        ),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Turn a slow or heavy GAN system into a small, fast, feed-forward network.
+
+    Example: gdp run recipes/stylegan_age.toml
+    """
+    context.obj = State(frozenset(no_plugin or ()))
+
+
+for command in (run, list_plugins, describe, schema, validate, runs, report):
+    command.register(app)

@@ -1,0 +1,127 @@
+"""`gdp describe`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gdp.cli.common import State, encodable, print_json
+from gdp.cli.settings_help import Setting, describe_settings, toml_value
+from gdp.core.errors import PluginNotFoundError
+from gdp.core.recipe_choices import LISTED_KINDS, SECTION_KEYS, SECTION_MODELS, Checker, PluginLookup
+from gdp.core.recipe_messages import did_you_mean
+from gdp.core.recipe_text import RecipeText
+from gdp.core.records import KINDS, Kind, PluginRecord
+from gdp.registry.implementations import missing_needs
+
+_COMMENT_COLUMN = 34
+
+
+def describe(
+    context: typer.Context,
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.", show_default=False)],
+    name: Annotated[str, typer.Argument(help="The plugin's name, as gdp list-plugins shows it.", show_default=False)],
+    json_: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+) -> None:
+    """Show what a plugin does, its settings with types and defaults, what it needs, and an example.
+
+    Example: gdp describe filter sharpness
+    """
+    state: State = context.obj
+    record = state.registry.get(_parse_kind(kind), name)
+    core = [setting for setting in describe_settings(SECTION_MODELS[record.kind]) if setting.key != "plugin"]
+    own = describe_settings(record.config)
+    training = describe_settings(record.training) if record.training is not None else []
+    example, problems = make_example(record, [*core, *own], state.registry)
+    if json_:
+        print_json({**_facts(record), "settings": _plain(own), "section": _plain(core),
+                    "training": _plain(training), "example": example})  # fmt: skip
+        return
+    lines = [f"{record.kind} {record.name}: {record.summary}", ""]
+    lines += [
+        f"{key.replace('_', ' '):<22}{_words(value)}" for key, value in _facts(record).items() if key not in _TITLE
+    ]
+    lines += _section("Settings", own) + _section("Settings that every such section has", core)
+    lines += _section("Settings of its training ([train] of gdp train-teacher)", training)
+    lines += ["", "Example", *(f"  {line}" for line in example.splitlines()), *(f"  # {line}" for line in problems)]
+    for line in lines:
+        typer.echo(encodable(line, "utf-8"))
+
+
+_TITLE = ("kind", "name", "summary")
+
+
+def _parse_kind(word: str) -> Kind:
+    """Accept a kind's name, and the recipe's section of that kind (`pairs`, `losses`)."""
+    for kind in KINDS:
+        if word in (kind, SECTION_KEYS[kind]):
+            return kind
+    raise PluginNotFoundError(f'"{word}" is no kind of plugin{did_you_mean(word, KINDS)}')
+
+
+def _facts(record: PluginRecord) -> dict[str, Any]:
+    return {
+        "kind": record.kind,
+        "name": record.name,
+        "summary": record.summary,
+        "package": f"{record.package} {record.version}".strip(),
+        "licence": record.licence,
+        "needs": record.needs.describe(),
+        "missing": ", ".join(missing_needs(record.needs)),
+        "images_leave_machine": record.images_leave_machine,
+        "implementation": record.implementation,
+    }
+
+
+def _words(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value) or "nothing"
+
+
+def _plain(settings: Sequence[Setting]) -> list[dict[str, Any]]:
+    return [asdict(setting) for setting in settings]
+
+
+def _section(title: str, settings: Sequence[Setting]) -> list[str]:
+    lines = ["", title] if settings else []
+    for setting in settings:
+        default = "not set" if setting.default is None else toml_value(setting.default)
+        lines.append(f"  {setting.key}: {setting.type}; {'required' if setting.required else f'default {default}'}")
+        if setting.help:
+            lines.append(f"      {setting.help}")
+    return lines
+
+
+def make_example(record: PluginRecord, settings: Sequence[Setting], plugins: PluginLookup) -> tuple[str, list[str]]:
+    """Write a section that chooses the plugin, with its required keys made up and its defaults written out.
+
+    Returns:
+        The TOML text, and what is wrong with the made-up values, if anything is.
+    """
+    key = SECTION_KEYS[record.kind]
+    header = f"[[{key}]]" if record.kind in LISTED_KINDS else f"[{key}]"
+    lines = [header, f'plugin = "{record.name}"']
+    for setting in settings:
+        if setting.example is not None:
+            line = f"{_toml_key(setting.key)} = {toml_value(setting.example)}"
+            lines.append(f"{line:<{_COMMENT_COLUMN}} # required" if setting.required else line)
+    text = "\n".join(lines) + "\n"
+    data: Any = tomllib.loads(text)[key]
+    checker = Checker(RecipeText("example", {}), plugins, Path.cwd())
+    checker.choice(record.kind, SECTION_MODELS[record.kind], data[0] if isinstance(data, list) else data, ())
+    return text, [f"{mistake.where}: {mistake.message}" for mistake in checker.mistakes]
+
+
+def _toml_key(key: str) -> str:
+    return key if key.replace("-", "").replace("_", "").isalnum() and key.isascii() else toml_value(key)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command("describe")(describe)

@@ -1,0 +1,48 @@
+"""`gdp list-plugins`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gdp.cli.common import State, print_json, print_table
+from gdp.registry import PluginRow
+
+
+def list_plugins(
+    context: typer.Context,
+    json_: Annotated[bool, typer.Option("--json", help="Print every row with all that is known, as JSON.")] = False,
+) -> None:
+    """Show which plugins are installed, and why some cannot be used.
+
+    Example: gdp list-plugins --json
+    """
+    state: State = context.obj
+    rows = state.registry.rows
+    if json_:
+        print_json([row.to_data() for row in rows])
+        return
+    columns = ("KIND", "NAME", "SUMMARY", "PACKAGE", "VERSION", "STATUS", "NEEDS", "LICENCE")
+    print_table(columns, [_cells(row) for row in sorted(rows, key=lambda row: (row.kind == "", row.kind, row.name))])
+    for row in rows:
+        _print_remarks(row)
+
+
+def _cells(row: PluginRow) -> tuple[str, ...]:
+    needs = f"{row.needs} (missing: {row.missing})" if row.missing else row.needs
+    needs += (", " if needs else "") + "sends images elsewhere" if row.images_leave_machine else ""
+    cells = (row.kind, row.name, row.summary, row.package, row.version, row.status, needs, row.licence)
+    return tuple(cell or "-" for cell in cells)
+
+
+def _print_remarks(row: PluginRow) -> None:
+    if row.reason and row.status != "disabled":
+        typer.echo(f"\n{row.name} of {row.package} ({row.entry_point}) is {row.status}: {row.reason}\n  {row.mend}")
+    if row.note:
+        typer.echo(f"\n{row.name} of {row.package}: {row.note}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command("list-plugins")(list_plugins)

@@ -1,0 +1,41 @@
+"""`gdp report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gdp.core.errors import MissingResourceError
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="The run folder, or the name of a run in runs/.", show_default=False)],
+    open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Make a run's report.html again from what its folder holds.
+
+    Example: gdp report runs/stylegan-age --open
+    """
+    folder = _run_folder(run)
+    from gdp.core.report import write_report
+
+    page = write_report(folder)
+    typer.echo(str(page))
+    if open_:
+        typer.launch(str(page))
+
+
+def _run_folder(run: Path) -> Path:
+    for folder in (run, Path("runs") / run):
+        if (folder / "run.json").is_file():
+            return folder
+    raise MissingResourceError(
+        f"{run}: this is no run folder (it holds no run.json). gdp runs shows which runs are here."
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command("report")(report)

@@ -1,0 +1,86 @@
+"""`gdp runs`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gdp.cli.common import print_json, print_table
+from gdp.cli.progress import format_seconds
+from gdp.core.errors import CorruptFileError
+from gdp.core.run_folder import RunFolder
+
+
+def runs(
+    root: Annotated[Path, typer.Option("--root", help="Folder that holds the run folders.")] = Path("runs"),
+    json_: Annotated[bool, typer.Option("--json", help="Print the runs as JSON.")] = False,
+) -> None:
+    """Show which runs are here, their state and their folders.
+
+    Example: gdp runs --root runs
+    """
+    rows = sorted(_read_runs(root), key=lambda row: str(row["updated_at"]))
+    if json_:
+        print_json(rows)
+    elif not rows:
+        typer.echo(f"no runs in {root}")
+    else:
+        columns = ("NAME", "STATE", "STAGES DONE", "TIME", "UPDATED", "FOLDER")
+        print_table(columns, [_cells(row) for row in rows])
+
+
+def _read_runs(root: Path) -> Iterator[dict[str, Any]]:
+    for file in sorted(root.glob("*/run.json")):
+        folder = RunFolder(file.parent)
+        row: dict[str, Any] = {"name": file.parent.name, "folder": str(file.parent)}
+        try:
+            about, stages = folder.read_json("run.json", {}), folder.read_json("stages.json", {})
+            if not isinstance(about, dict) or not isinstance(stages, dict):
+                raise CorruptFileError(f"{file.parent}: run.json or stages.json holds no object")
+        except CorruptFileError as error:
+            yield {**row, "state": "unreadable", "reason": str(error), "stages": [], "seconds": 0.0, "updated_at": ""}
+            continue
+        state = about.get("state", "unknown")
+        yield {
+            **row,
+            "name": about.get("name", row["name"]),
+            "state": "killed" if state == "running" and not _is_held(file.parent / "lock") else state,
+            "stages": list(stages),
+            "seconds": sum(_seconds(stage) for stage in stages.values()),
+            "started_at": about.get("started_at", ""),
+            "updated_at": about.get("updated_at", ""),
+        }
+
+
+def _seconds(stage: object) -> float:
+    seconds = stage.get("seconds") if isinstance(stage, dict) else None
+    return float(seconds) if isinstance(seconds, int | float) else 0.0
+
+
+def _is_held(lock: Path) -> bool:
+    """Tell whether a living process holds the lock: a killed run leaves `running` in its file but no lock."""
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system: believe the file
+        return True
+    try:
+        with lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    done = ", ".join(row["stages"]) or "-"
+    return (row["name"], row["state"], done, format_seconds(row["seconds"]), row["updated_at"] or "-", row["folder"])
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command("runs")(runs)

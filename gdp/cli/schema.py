@@ -1,0 +1,43 @@
+"""`gdp schema`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gdp.cli.common import State, print_json
+from gdp.core.errors import GdpError
+
+
+def schema(
+    context: typer.Context,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write it to this file instead of standard output.")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of a recipe for the installed plugins; editors complete and check recipes with it.
+
+    A recipe names the file in its first line: #:schema recipe.schema.json
+
+    Example: gdp schema --output recipe.schema.json
+    """
+    from gdp.core.recipe_schema import recipe_schema
+
+    state: State = context.obj
+    data = recipe_schema(state.registry)
+    if output is None:
+        print_json(data)
+        return
+    try:
+        output.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise GdpError(f"{output}: cannot be written ({error.strerror}). Name another file with --output.") from error
+    typer.echo(f"wrote {output}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command("schema")(schema)
