@@ -27,26 +27,25 @@ _CACHED_NAME = "vgg19-dcbb9e9d.pth"
 _URL = f"https://download.pytorch.org/models/{_CACHED_NAME}"
 
 
-class PerceptualLoss(nn.Module):
+class PerceptualLoss:
     """Weighted L1 distance of VGG19 activations (Johnson et al., ECCV 2016; weights as in pix2pixHD's code).
 
     The published code feeds pictures in [-1, 1] as they are, without ImageNet's normalisation; that is the default
-    here. `imagenet_normalisation` maps them to what the network was trained on instead. The network is frozen: its
-    parameters take no gradient and are no part of this module's state dict or parameters.
+    here. `imagenet_normalisation` maps them to what the network was trained on instead. `features` is torchvision's
+    `vgg19().features` on the device of the pictures; it is frozen here, and being no module itself the loss adds
+    nothing to anyone's parameters or checkpoints.
     """
 
     def __init__(self, features: nn.Sequential, imagenet_normalisation: bool = False) -> None:
-        super().__init__()
         self.imagenet_normalisation = imagenet_normalisation
         frozen = features[: _SLICE_ENDS[-1]].eval().requires_grad_(False)
         for module in frozen:
             if isinstance(module, nn.ReLU):
-                module.inplace = False  # the convolution's output before it is still needed by autograd
-        self._slices = [
-            frozen[start:end] for start, end in zip((0, *_SLICE_ENDS[:-1]), _SLICE_ENDS, strict=True)
-        ]  # a plain list, so that nothing of it is registered
+                module.inplace = False
+        starts = (0, *_SLICE_ENDS[:-1])
+        self._slices = [frozen[start:end] for start, end in zip(starts, _SLICE_ENDS, strict=True)]
 
-    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+    def __call__(self, output: Tensor, target: Tensor) -> Tensor:
         """Compare `output` with `target` (both (N, 3, H, W); [-1, 1]): a scalar to minimise; no gradient to target."""
         with torch.no_grad():
             wanted = self.activations(target)
@@ -81,9 +80,10 @@ def load_vgg19_features(weights: Path | None = None) -> nn.Sequential:
             f"(548 MB) and give its path, or put it there under that name; or take the loss out of the recipe."
         )
     state = {key.removeprefix("features."): value for key, value in _read(path).items() if key.startswith("features.")}
-    features: nn.Sequential = vgg19(weights=None).features
+    with torch.device("meta"):  # its initial weights, 574 MB with the classifier's, are never drawn
+        features: nn.Sequential = vgg19(weights=None).features
     try:
-        features.load_state_dict(state)
+        features.load_state_dict(state, assign=True)
     except RuntimeError as error:
         raise CorruptFileError(f"{path} does not hold the weights of torchvision's vgg19: {error}") from error
     return features

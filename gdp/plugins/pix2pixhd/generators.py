@@ -117,7 +117,7 @@ class LocalEnhancer(nn.Module):
             predicts=predicts,
         )
         self.model = coarse.model[:-_HEAD_MODULES]
-        self.coarse_head = coarse.model[-_HEAD_MODULES:] if coarse_head else None
+        self.coarse_head = nn.Sequential(*coarse.model[-_HEAD_MODULES:]) if coarse_head else None
         make_norm = normalisation(norm)
         for number in range(1, enhancers + 1):
             channels = width * 2 ** (enhancers - number)
