@@ -23,7 +23,7 @@ Pixels = NDArray[numpy.uint8]
 
 
 def quantise(images: Tensor) -> Tensor:
-    """Turn (N, C, H, W) floats into uint8: round half to even of (x + 1) * 127.5, clamped to [0, 255].
+    """Turn (N, C, H, W) floats into uint8: (x + 1) * 127.5 in float32, rounded half to even, in [0, 255].
 
     Raises:
         PairStoreError: a value is NaN or infinite.

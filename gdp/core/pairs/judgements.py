@@ -25,7 +25,7 @@ class Judgements:
             self.database.execute_many(
                 "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?)",
                 (
-                    (filter_key, index, verdict.decision, canonical_json(dict(verdict.scores)), verdict.reason)
+                    (filter_key, int(index), verdict.decision, canonical_json(dict(verdict.scores)), verdict.reason)
                     for index, verdict in verdicts.items()
                 ),
             )
@@ -51,7 +51,7 @@ class Judgements:
         with self.database.transaction():
             self.database.execute_many(
                 "INSERT OR REPLACE INTO scores VALUES (?, ?, ?)",
-                ((assessment_key, index, canonical_json(dict(each))) for index, each in scores.items()),
+                ((assessment_key, int(index), canonical_json(dict(each))) for index, each in scores.items()),
             )
 
     def iterate_scores(self, assessment_key: str) -> Iterator[tuple[int, dict[str, Score]]]:
@@ -80,7 +80,9 @@ class Judgements:
         """Replace the whole split: pairs that are not named belong to none; durable on return."""
         with self.database.transaction():
             self.database.rows("DELETE FROM splits")
-            self.database.execute_many("INSERT INTO splits VALUES (?, ?)", splits.items())
+            self.database.execute_many(
+                "INSERT INTO splits VALUES (?, ?)", ((int(index), split) for index, split in splits.items())
+            )
 
     def split(self, name: str) -> list[int]:
         """Return the pairs of a split, ascending."""

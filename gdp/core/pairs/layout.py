@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy
 from numpy.typing import NDArray
 
-from gdp.core.errors import CorruptFileError
+from gdp.core.errors import CorruptFileError, PairStoreError
 from gdp.core.pairs.codec import ImageFormat, decode, encode, pixel_hash
 from gdp.core.pairs.records import Json, PairRecord
 from gdp.core.pairs.shards import BLOCK, how_to_mend, member_header, padding
@@ -110,7 +110,11 @@ class EncodedPair:
 
 
 def encode_pair(record: PairRecord, source: Picture, target: Picture, image_format: ImageFormat) -> EncodedPair:
-    """Encode a pair of pictures, (3 or 6, H, W) and (3, H, W) uint8."""
+    """Encode a pair of pictures, (3 or 6, H, W) and (3, H, W) uint8.
+
+    Raises:
+        PairStoreError: the record cannot be written as JSON.
+    """
     sources = [numpy.ascontiguousarray(part.transpose(1, 2, 0)) for part in numpy.split(source, len(source) // 3)]
     result = numpy.ascontiguousarray(target.transpose(1, 2, 0))
     source_sha256, target_sha256 = pixel_hash(*sources), pixel_hash(result)
@@ -120,7 +124,7 @@ def encode_pair(record: PairRecord, source: Picture, target: Picture, image_form
         width=result.shape[1],
         sources=tuple(encode(part, image_format) for part in sources),
         target=encode(result, image_format),
-        description=canonical_json(describe_record(record, source_sha256, target_sha256)).encode(),
+        description=_description(record, source_sha256, target_sha256),
         source_sha256=source_sha256,
         target_sha256=target_sha256,
     )
@@ -140,6 +144,16 @@ def describe_record(record: PairRecord, source_sha256: bytes, target_sha256: byt
         "source_sha256": source_sha256.hex(),
         "target_sha256": target_sha256.hex(),
     }
+
+
+def _description(record: PairRecord, source_sha256: bytes, target_sha256: bytes) -> bytes:
+    try:
+        return canonical_json(describe_record(record, source_sha256, target_sha256)).encode()
+    except (TypeError, ValueError) as error:
+        raise PairStoreError(
+            f"the record of pair {record.index} cannot be written as JSON ({error}): `edit` and `extra` hold words, "
+            f"finite numbers, true, false, None, and lists and dicts of them"
+        ) from error
 
 
 def canonical_json(value: Json) -> str:

@@ -137,7 +137,7 @@ class Manifest:
             PairStoreError: a pair is not in the store.
         """
         query = "SELECT * FROM places WHERE pair_index IN (SELECT value FROM json_each(?))"
-        found = {row[0]: StoredPair(*row) for row in self.database.rows(query, (json.dumps(list(indices)),))}
+        found = {row[0]: StoredPair(*row) for row in self.database.rows(query, (_asked(indices),))}
         self._require(indices, found)
         return [found[index] for index in indices]
 
@@ -149,7 +149,7 @@ class Manifest:
         """
         query = """SELECT pair_index, seed, edit, teacher, latent, shape, name, extra
             FROM pairs LEFT JOIN latents USING (pair_index) WHERE pair_index IN (SELECT value FROM json_each(?))"""
-        found = {row[0]: _record(row) for row in self.database.rows(query, (json.dumps(list(indices)),))}
+        found = {row[0]: _record(row) for row in self.database.rows(query, (_asked(indices),))}
         self._require(indices, found)
         return [found[index] for index in indices]
 
@@ -182,6 +182,10 @@ class Manifest:
         if absent:
             some = ", ".join(map(str, absent[:5])) + (", ..." if len(absent) > 5 else "")
             raise PairStoreError(f"{self.database.path.parent}: the pair store holds no pair {some}")
+
+
+def _asked(indices: Sequence[int]) -> str:
+    return json.dumps([int(index) for index in indices])  # numpy's integers are welcome too
 
 
 def _record_row(record: PairRecord) -> tuple[object, ...]:

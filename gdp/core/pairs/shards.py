@@ -115,7 +115,7 @@ def how_to_mend(folder: Path) -> str:
     """Say what to do about a damaged shard."""
     return (
         f"Restore it from a copy, or forget the lost pairs, so that the same command makes them again, with: "
-        f"python -c \"from gdp.core.pairs import PairStore; PairStore.repair('{folder}')\""
+        f'python -c "from gdp.core.pairs import PairStore; PairStore.repair({str(folder)!r})"'
     )
 
 

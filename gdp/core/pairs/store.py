@@ -130,7 +130,7 @@ class PairStore:
                 each shard, gaps are allowed (for pairs that could not be made).
 
         Raises:
-            PairStoreError: the store is read-only, the order is wrong, or a picture holds NaN.
+            PairStoreError: the store is read-only, the order is wrong, a picture holds NaN, or a record is no JSON.
             DiskFullError: no space is left; the store is as it was before.
         """
         self._require_writer()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import numpy
 import torch
 
 from gdp.core.pairs import PairBatch, PairRecord, PairStore, Verdict
@@ -30,8 +31,9 @@ def example_batch(indices: Sequence[int], *, size: int = 8, channels: int = 3) -
 
 
 def quantised(images: torch.Tensor) -> torch.Tensor:
-    """The 8-bit form that the store promises to keep."""
-    return ((images.double() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    """The 8-bit form that the store promises to keep, in float32 as the pictures are."""
+    levels = numpy.rint((images.numpy() + numpy.float32(1)) * numpy.float32(127.5))
+    return torch.from_numpy(levels.clip(0, 255).astype(numpy.uint8))
 
 
 COUNT, BATCH = 150, 7

@@ -4,6 +4,8 @@ import io
 import json
 import os
 import tarfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from pair_store_examples import example_batch, quantised
 from PIL import Image
 
 from gdp.core.errors import PairStoreError, ShapeError
-from gdp.core.pairs import PairBatch, PairRecord, PairStore
+from gdp.core.pairs import PairBatch, PairRecord, PairStore, Verdict
 from gdp.core.pairs.codec import dequantise, quantise
 from gdp.core.pairs.shards import member_header
 
@@ -146,6 +148,52 @@ def test_a_picture_with_nan_is_refused(tmp_path: Path) -> None:
     batch.target[0, 1, 2, 3] = float("nan")
     with PairStore.open(tmp_path) as store, pytest.raises(PairStoreError, match="NaN"):
         store.append(batch)
+
+
+@pytest.mark.parametrize("value", [float("nan"), torch.tensor(1.0), {1, 2}])
+def test_a_record_that_is_no_json_is_refused(tmp_path: Path, value: object) -> None:
+    batch = example_batch([4])
+    batch = replace(batch, records=[replace(batch.records[0], extra={"value": value})])
+    with PairStore.open(tmp_path) as store:
+        with pytest.raises(PairStoreError, match="pair 4 cannot be written as JSON"):
+            store.append(batch)
+        assert len(store) == 0
+
+
+def test_pictures_that_take_several_threads_come_back_in_order(tmp_path: Path) -> None:
+    batch = example_batch(range(7), size=96)
+    with PairStore.open(tmp_path, shard_size=3) as store:
+        store.append(batch)
+        order = numpy.random.default_rng(1).permutation(7)
+        source, target = store.load_uint8(order)
+        assert store.load(order).records == [batch.records[index] for index in order]
+    assert torch.equal(source, quantised(batch.source)[order])
+    assert torch.equal(target, quantised(batch.target)[order])
+
+
+def test_readers_read_while_the_writer_writes(tmp_path: Path) -> None:
+    done = threading.Event()
+
+    def read() -> int:
+        reads = 0
+        with PairStore.open(tmp_path, read_only=True) as reader:
+            while not done.is_set() or reads == 0:
+                indices = reader.indices()
+                assert indices == list(range(len(indices)))
+                assert reader.load(indices[-3:]).records[-1].index == indices[-1]
+                reads += 1
+        return reads
+
+    with PairStore.open(tmp_path, shard_size=10) as store, ThreadPoolExecutor(2) as pool:
+        store.append(example_batch([0]))
+        readers = [pool.submit(read) for _ in range(2)]
+        try:
+            for index in range(1, 40):
+                store.append(example_batch([index]))
+                store.put_verdicts("key", {index: Verdict.keep()})
+        finally:
+            done.set()
+        assert min(reader.result() for reader in readers) > 0
 
 
 def test_asking_for_pairs_that_are_not_there_names_them(tmp_path: Path) -> None:
