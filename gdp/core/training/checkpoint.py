@@ -103,7 +103,7 @@ class CheckpointFolder:
 
     def _read(self, folder: Path) -> Checkpoint:
         content = json.loads((folder / STATE).read_text(encoding="utf-8"))
-        if content["sha256"] != _sha256(folder / TENSORS):
+        if not isinstance(content, dict) or content["sha256"] != _sha256(folder / TENSORS):
             raise ValueError(f"{TENSORS} is not what was written")
         return Checkpoint(content["step"], safetensors.torch.load_file(folder / TENSORS), content["state"])
 

@@ -1,0 +1,243 @@
+"""Training a student, whole: what it writes, what it learns, what it refuses."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from tiny_training import (
+    CPU,
+    SIZE,
+    Adversarial,
+    BecomesNan,
+    Distance,
+    TinyStudent,
+    both_losses,
+    settings,
+    tiny_pairs,
+    train,
+)
+from torch import Tensor
+
+from gdp.core.errors import NonFiniteError, TrainingError
+from gdp.core.interfaces.context import BuildContext
+from gdp.core.interfaces.students import TrainingPhase
+from gdp.core.training import TrainingPairs
+from gdp.core.training import pairs as training_pairs
+from gdp.core.training.objective import Descent, train_step
+from gdp.core.training.precision import autocaster
+
+
+def test_training_learns_the_target_and_ships_the_averaged_weights(tmp_path: Path) -> None:
+    student = TinyStudent()
+    result = train(
+        tmp_path,
+        student=student,
+        losses=both_losses()[1:],
+        steps=100,
+        learning_rate=0.01,
+        sample_every=100,
+        checkpoint_every=100,
+    )
+    lines = [json.loads(line) for line in (tmp_path / "statistics.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert lines[-1]["generator.l1"] < 0.6 * lines[0]["generator.l1"]
+    assert (result.finished, result.steps, result.pairs) == (True, 100, 18)
+    assert result.seconds > 0
+    assert result.images_per_second == pytest.approx(400 / result.seconds)
+    shipped = load_file(result.weights)
+    assert shipped.keys() == student.generator.state_dict().keys()
+    assert all(torch.equal(shipped[name], value) for name, value in student.generator.state_dict().items())
+    assert not student.generator.training
+    last = load_file(tmp_path / "checkpoints" / "step-00000100" / "tensors.safetensors")
+    assert torch.equal(shipped["first.weight"], last["average/first.weight"])
+    assert not torch.equal(shipped["first.weight"], last["generator/first.weight"])
+
+
+def test_statistics_name_every_term_and_listeners_get_the_same(tmp_path: Path) -> None:
+    told: list[tuple[int, dict[str, float]]] = []
+    losses = [*both_losses(), ("l1", 2.0, Distance(None, BuildContext()))]
+    train(tmp_path, losses=losses, steps=12, on_metrics=lambda step, numbers: told.append((step, dict(numbers))))
+    lines = [json.loads(line) for line in (tmp_path / "statistics.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["step"] for line in lines] == [5, 10, 12]
+    assert [(line.pop("step"), line) for line in lines if line.pop("phase") == "all"] == told
+    numbers = told[0][1]
+    assert numbers.keys() == {
+        "generator.adversarial",
+        "generator.l1",
+        "generator.l1-2",
+        "generator",
+        "generator.gradient_norm",
+        "discriminator.adversarial",
+        "discriminator",
+        "discriminator.gradient_norm",
+        "learning_rate",
+        "seconds",
+        "images_per_s",
+    }
+    assert numbers["generator"] == pytest.approx(numbers["generator.adversarial"] + 12 * numbers["generator.l1"])
+
+
+def test_sample_grids_show_source_student_and_target_of_the_held_out_pairs(tmp_path: Path) -> None:
+    told: list[tuple[int, Path]] = []
+    train(tmp_path, steps=10, sample_every=4, on_images=lambda step, path: told.append((step, path)))
+    assert told == [(step, tmp_path / "samples" / f"step-{step:06d}.png") for step in (0, 4, 8, 10)]
+    source, target = tiny_pairs().load_uint8([3, 5])
+    with Image.open(told[-1][1]) as picture:
+        assert picture.size == (3 * (SIZE + 2) + 2, 2 * (SIZE + 2) + 2)
+        pixels = torch.tensor(list(picture.convert("RGB").tobytes())).view(picture.height, picture.width, 3)
+    rows = [pixels[2 + row * (SIZE + 2) :][:SIZE] for row in (0, 1)]
+    for row, (before, after) in zip(rows, zip(source, target, strict=True), strict=True):
+        assert torch.equal(row[:, 2 : 2 + SIZE], before.permute(1, 2, 0))
+        assert torch.equal(row[:, -2 - SIZE : -2], after.permute(1, 2, 0))
+
+
+def test_pairs_that_do_not_fit_in_memory_are_read_ahead_and_train_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_memory = load_file(train(tmp_path / "memory").weights)
+    monkeypatch.setattr(training_pairs, "CACHE_LIMIT", 0)
+    read_ahead = load_file(train(tmp_path / "disk").weights)
+    assert all(torch.equal(read_ahead[name], value) for name, value in in_memory.items())
+
+
+def test_an_error_of_the_store_in_the_background_comes_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_pairs, "CACHE_LIMIT", 0)
+    whole = tiny_pairs()
+    loads = itertools.count()
+
+    def load(indices: object) -> tuple[Tensor, Tensor]:
+        if next(loads) == 5:
+            raise TrainingError("pair 7 is damaged")
+        return whole.load_uint8([0, 1, 2, 4])
+
+    with pytest.raises(TrainingError, match="pair 7 is damaged"):
+        train(tmp_path, pairs=TrainingPairs(whole.train, whole.held_out, load))
+
+
+@pytest.mark.parametrize(("pool", "runs"), [(0, 2), (3, 3)])
+def test_the_discriminator_sees_each_picture_once(tmp_path: Path, pool: int, runs: int) -> None:
+    student = TinyStudent()
+    train(tmp_path, student=student, steps=4, image_pool=pool)
+    assert student._discriminator.runs == 4 * runs
+
+
+def test_without_adversarial_losses_the_discriminator_rests(tmp_path: Path) -> None:
+    student = TinyStudent()
+    before = {name: value.clone() for name, value in student._discriminator.state_dict().items()}
+    train(tmp_path, student=student, losses=both_losses()[1:], steps=3)
+    assert student._discriminator.runs == 0
+    assert all(torch.equal(value, before[name]) for name, value in student._discriminator.state_dict().items())
+
+
+def test_one_step_has_the_gradients_of_the_textbook(tmp_path: Path) -> None:
+    student = TinyStudent()
+    student.generator.eval()  # dropout would draw other numbers
+    source, target = torch.rand(2, 4, 3, SIZE, SIZE) * 2 - 1
+    generator, discriminator = student.generator, student._discriminator
+    fake = generator(source)
+    judged, real = student.discriminate(source, fake)[0], student.discriminate(source, target)[0]
+    objective = (judged[-1] - 1).square().mean() + (judged[0] - real[0].detach()).abs().mean()
+    objective = objective + 10 * (fake - target).abs().mean()
+    expected = dict(
+        zip(
+            [name for name, _ in generator.named_parameters()],
+            torch.autograd.grad(objective, list(generator.parameters())),
+            strict=True,
+        )
+    )
+    judged, real = student.discriminate(source, fake.detach())[0], student.discriminate(source, target)[0]
+    adversarial = 0.5 * ((real[-1] - 1).square().mean() + judged[-1].square().mean())
+    expected_adversary = torch.autograd.grad(adversarial, list(discriminator.parameters()))
+
+    train_step(
+        student,
+        source,
+        target,
+        both_losses(),
+        generate=generator,
+        generator_descent=Descent(dict(generator.named_parameters()), 1e-3, (0.5, 0.999)),
+        discriminator_descent=Descent(dict(discriminator.named_parameters()), 1e-3, (0.5, 0.999)),
+        factor=1.0,
+        pool=None,
+        pool_generator=torch.Generator(),
+        autocast=autocaster("float32", CPU),
+    )
+    for name, weight in generator.named_parameters():
+        torch.testing.assert_close(weight.grad, expected[name])
+    for weight, gradient in zip(discriminator.parameters(), expected_adversary, strict=True):
+        torch.testing.assert_close(weight.grad, gradient)
+
+
+def test_phases_train_their_parameters_at_their_size(tmp_path: Path) -> None:
+    phases = (
+        TrainingPhase("half", 0.5, frozenset({"first.weight", "first.bias"})),
+        TrainingPhase("rest", 0.5, frozenset({"last.weight", "last.bias"})),
+    )
+    student = TinyStudent({"phases": phases})
+    sizes: list[int] = []
+    student.generator.register_forward_pre_hook(
+        lambda module, inputs: sizes.append(inputs[0].shape[2]) if module.training else None
+    )
+    first, last = student.generator.first.weight.clone(), student.generator.last.weight.clone()
+    kept: dict[str, Tensor] = {}
+
+    def keep(step: int, path: Path) -> None:
+        if step == 5:
+            kept.update({name: value.clone() for name, value in student.generator.state_dict().items()})
+
+    train(tmp_path, student=student, steps=10, sample_every=5, on_images=keep, ema_half_life=0)
+    assert sizes == [SIZE // 2] * 5 + [SIZE] * 5
+    assert torch.equal(kept["last.weight"], last)
+    assert not torch.equal(kept["first.weight"], first)
+    assert torch.equal(student.generator.first.weight, kept["first.weight"])
+    assert not torch.equal(student.generator.last.weight, last)
+    lines = [json.loads(line) for line in (tmp_path / "statistics.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["phase"] for line in lines] == ["half", "rest"]
+
+
+def test_a_phase_with_unknown_parameters_is_refused(tmp_path: Path) -> None:
+    student = TinyStudent({"phases": (TrainingPhase("all", 1.0, frozenset({"frist.weight"})),)})
+    with pytest.raises(TrainingError, match=r"phase all names unknown parameters: frist\.weight"):
+        train(tmp_path, student=student)
+
+
+def test_training_stops_at_the_first_loss_that_is_not_finite_and_keeps_the_checkpoint(tmp_path: Path) -> None:
+    losses = [*both_losses(), ("broken", 1.0, BecomesNan({17}, BuildContext()))]
+    with pytest.raises(NonFiniteError, match=r"at step 17: generator\.broken became nan\. .* step 14 is kept"):
+        train(tmp_path, losses=losses)
+    assert sorted(path.name for path in (tmp_path / "checkpoints").glob("step-*")) == ["step-00000007", "step-00000014"]
+    weights = load_file(tmp_path / "checkpoints" / "step-00000014" / "tensors.safetensors")
+    assert all(bool(value.isfinite().all()) for value in weights.values() if value.is_floating_point())
+    assert not (tmp_path / "student.safetensors").exists()
+
+
+def test_the_callers_random_numbers_are_not_touched(tmp_path: Path) -> None:
+    before = torch.get_rng_state()
+    train(tmp_path, steps=2)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_bf16_trains_float32_weights(tmp_path: Path) -> None:
+    weights = load_file(train(tmp_path, steps=3, precision="bf16").weights)
+    assert weights["first.weight"].dtype == torch.float32
+
+
+def test_what_does_not_fit_together_is_refused(tmp_path: Path) -> None:
+    class Alone(TinyStudent):
+        discriminator = None
+
+    with pytest.raises(TrainingError, match="losses adversarial need a discriminator"):
+        train(tmp_path, student=Alone(), losses=[("adversarial", 1.0, Adversarial(None, BuildContext()))])
+    with pytest.raises(TrainingError, match="needs at least one"):
+        train(tmp_path, losses=[])
+    with pytest.raises(TrainingError, match="no pair to train on"):
+        train(tmp_path, pairs=TrainingPairs([], [1], tiny_pairs().load_uint8))
+    train(tmp_path, steps=5, stop=lambda: True)
+    with pytest.raises(TrainingError, match="made with another seed, train section"):
+        train(tmp_path, steps=6, seed=2)
+    assert settings().steps == 24
