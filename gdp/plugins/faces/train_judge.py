@@ -46,7 +46,8 @@ def main() -> None:
     save_file(weights, options.out)
     metrics = measure_judge(FaceJudge.load(options.out), seed=options.seed + 1)
     metrics["training"] = {
-        "faces": options.faces, "steps": options.steps, "batch": options.batch, "seed": options.seed,
+        "faces": options.faces, "steps": options.steps, "batch": options.batch,
+        "non_faces": _NON_FACE_GROUP * len(NON_FACE_KINDS), "seed": options.seed,
         "learning_rate": options.learning_rate, "seconds": round(seconds), "bytes": options.out.stat().st_size,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
     }  # fmt: skip
