@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gdp.core.errors import Mistake
-from gdp.core.recipe_text import DEEPEST_NESTING, KeyPath, format_path
+from gdp.core.recipe_text import DEEPEST_NESTING, KeyPath, format_path, printable
 
 _KEY = re.compile(r"[A-Za-z0-9_-]+")
 _STRUCTURED = ('"', "'", "[", "{")
@@ -38,7 +38,7 @@ def apply_overrides(data: dict[str, Any], overrides: Sequence[str]) -> tuple[fro
             _write(data, path, value.strip())
             written.add(path)
         except _OverrideMistakeError as error:
-            mistakes.append(Mistake(f"--set {key}", str(error)))
+            mistakes.append(Mistake(f"--set {printable(key)}", str(error)))
     return frozenset(written), mistakes
 
 

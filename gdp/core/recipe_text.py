@@ -72,7 +72,7 @@ def read_recipe_text(path: Path) -> RecipeText:
     except RecursionError:
         raise _unreadable(path, "nested too deeply for a recipe") from None
     except ValueError as error:  # TOMLDecodeError, and integers of thousands of digits
-        message, line = _split_line(str(error))
+        message, line = _split_line(str(error), text)
         raise _unreadable(path, f"this is not TOML: {message}", line) from None
     if nesting(data) > DEEPEST_NESTING:
         raise _unreadable(path, f"tables are nested deeper than {DEEPEST_NESTING}, which no recipe needs")
@@ -112,8 +112,10 @@ def _similar_files(path: Path) -> str:
     return f", did you mean {path.parent / close[0]}?" if close else ""
 
 
-def _split_line(message: str) -> tuple[str, int | None]:
+def _split_line(message: str, text: str) -> tuple[str, int | None]:
     """Take the line out of tomllib's `Expected '=' ... (at line 3, column 5)`."""
+    if "(at end of document)" in message:
+        return message, text.rstrip("\n").count("\n") + 1
     found = re.search(r"\(at line (\d+), column (\d+)\)", message)
     if found is None:
         return message, None

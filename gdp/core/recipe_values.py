@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -88,7 +89,7 @@ def _resolve_path(value: str, folder: Path, path: KeyPath, report: Report) -> st
 
 
 def loose_conversions(given: Any, taken: Any) -> list[tuple[KeyPath, str]]:
-    """Find values that pydantic took for another type than TOML wrote: `steps = "200"`, `weight = true`."""
+    """Find values that pydantic took for another type than TOML wrote (`steps = "200"`, `weight = true`), and nan."""
     if isinstance(given, Mapping) and isinstance(taken, Mapping):
         pairs: list[tuple[str | int, Any, Any]] = [(key, given[key], taken[key]) for key in given if key in taken]
     elif isinstance(given, list) and isinstance(taken, list | tuple):
@@ -101,6 +102,8 @@ def loose_conversions(given: Any, taken: Any) -> list[tuple[KeyPath, str]]:
             found.append(((key,), "expected true or false, without quotes"))
         elif isinstance(after, int | float) and not isinstance(after, bool) and _is_disguised_number(before):
             found.append(((key,), "expected a number, without quotes"))
+        elif isinstance(after, float) and not math.isfinite(after):
+            found.append(((key,), "must be a finite number"))
         else:
             found += [((key, *path), message) for path, message in loose_conversions(before, after)]
     return found

@@ -185,7 +185,7 @@ class PluginRegistry:
                 "clash",
                 f"the {record.kind} {record.name} of {record.package} has the name of that of {first.package}, "
                 f"which came first and is the one in use",
-                f"Uninstall one of {record.package} and {first.package}, or ask an author to rename theirs.",
+                _mend(candidate, "Ask its author for another name"),
                 record,
             )
             return
