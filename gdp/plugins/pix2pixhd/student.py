@@ -1,0 +1,105 @@
+"""The pix2pixHD student: its networks, its conditional discriminator and its coarse-to-fine schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from gdp.core.errors import ShapeError
+from gdp.core.interfaces.context import BuildContext
+from gdp.core.interfaces.students import Discrimination, Student, TrainingPhase
+from gdp.plugins.pix2pixhd.config import Pix2PixHDConfig
+from gdp.plugins.pix2pixhd.discriminators import MultiscaleDiscriminator
+from gdp.plugins.pix2pixhd.generators import GlobalGenerator, LocalEnhancer
+from gdp.plugins.pix2pixhd.schedule import COARSE_PHASE, enhancer_phases
+
+
+class Pix2PixHDStudent(Student):
+    """pix2pixHD without label maps, instance maps and encoder (Wang et al., CVPR 2018, section 3).
+
+    Raises:
+        ShapeError: the resolution is no multiple of what the downsamplings divide by.
+    """
+
+    config: Pix2PixHDConfig
+
+    def __init__(self, config: Pix2PixHDConfig, context: BuildContext) -> None:
+        super().__init__(config, context)
+        multiple: int = 2 ** (config.downsamplings + config.local_enhancers)
+        if context.resolution % multiple:
+            raise ShapeError(
+                f"pix2pixhd with {config.downsamplings} downsamplings and {config.local_enhancers} local enhancers "
+                f"needs pictures whose size is a multiple of {multiple}; the pairs have {context.resolution} pixels"
+            )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(context.seed)
+            self._generator = _generator(config, context.input_channels)
+            self._discriminator = MultiscaleDiscriminator(
+                in_channels=context.input_channels + 3,
+                width=config.discriminator_width,
+                layers=config.discriminator_layers,
+                scales=config.num_discriminators,
+                norm=config.norm,
+            )
+
+    @property
+    def generator(self) -> nn.Module:
+        """The network that is shipped: (N, C, H, W) in [-1, 1] -> (N, 3, H, W) in [-1, 1]."""
+        return self._generator
+
+    @property
+    def discriminator(self) -> nn.Module:
+        """The multi-scale patch discriminator."""
+        return self._discriminator
+
+    def discriminate(self, source: Tensor, image: Tensor) -> Discrimination:
+        """Run the discriminator on source and picture joined: (N, C + 3, H, W)."""
+        judgements: Discrimination = self._discriminator(torch.cat([source, image], dim=1))
+        return judgements
+
+    @property
+    def phases(self) -> Sequence[TrainingPhase]:
+        """One phase; with local enhancers the global part, then the enhancers, then both."""
+        if isinstance(self._generator, GlobalGenerator):
+            return super().phases
+        return enhancer_phases(self._generator, self.config.global_fraction, self.config.enhancer_fraction)
+
+    def generate_in_phase(self, phase: TrainingPhase, source: Tensor) -> Tensor:
+        """Run the whole generator, or in the first of several phases its global part."""
+        if isinstance(self._generator, LocalEnhancer) and phase.name == COARSE_PHASE:
+            return self._generator.generate_coarse(source)
+        image: Tensor = self._generator(source)
+        return image
+
+    def phase_downscale(self, phase: TrainingPhase) -> int:
+        """Return 1, or in the global part's phase what the enhancers enlarge by."""
+        return 2**self.config.local_enhancers if phase.name == COARSE_PHASE else 1
+
+
+def _generator(config: Pix2PixHDConfig, input_channels: int) -> GlobalGenerator | LocalEnhancer:
+    if config.local_enhancers == 0:
+        return GlobalGenerator(
+            in_channels=input_channels,
+            width=config.width,
+            downsamplings=config.downsamplings,
+            blocks=config.blocks,
+            norm=config.norm,
+            padding=config.padding,
+            upsample=config.upsampling,
+            predicts=config.predicts,
+        )
+    return LocalEnhancer(
+        in_channels=input_channels,
+        width=config.width,
+        downsamplings=config.downsamplings,
+        blocks=config.blocks,
+        enhancers=config.local_enhancers,
+        enhancer_blocks=config.enhancer_blocks,
+        norm=config.norm,
+        padding=config.padding,
+        upsample=config.upsampling,
+        predicts=config.predicts,
+        coarse_head=config.global_fraction > 0,
+    )
