@@ -11,6 +11,7 @@ from torch.nn import functional
 from gdp.plugins.stylegan2.operators import (
     ACTIVATION_GAIN,
     LEAKY_SLOPE,
+    convolution,
     demodulation,
     downsampling_convolution,
     leaky_relu_,
@@ -78,12 +79,11 @@ class ConvolutionLayer(nn.Module):
         # The gains go into the weight and the bias, which are small, and not into the feature maps.
         gain = gain * ACTIVATION_GAIN if self.activate else gain
         weight = self.weight * (self.weight_gain * gain)
+        bias = None if self.bias is None else self.bias * gain
         if self.down:
-            y = downsampling_convolution(x, weight, self.resample_filter)
+            y = downsampling_convolution(x, weight, self.resample_filter, bias)
         else:
-            y = functional.conv2d(x, weight.to(x.dtype), padding=weight.shape[-1] // 2)
-        if self.bias is not None:
-            y = y + (self.bias * gain).to(y.dtype)[:, None, None]
+            y = convolution(x, weight, bias)
         if self.activate:
             return leaky_relu_(y, clamp)
         return y if clamp is None else y.clamp(-clamp, clamp)
@@ -116,26 +116,31 @@ class SynthesisLayer(nn.Module):
         self.register_buffer("noise_const", torch.randn(resolution, resolution))
         self.register_buffer("resample_filter", low_pass_filter())
 
-    def forward(self, x: Tensor, w: Tensor, noise_mode: NoiseMode = "random") -> Tensor:
-        """Map x (N, in, H, W) and w (N, w_dim) to (N, out, R, R), R being the layer's resolution."""
+    def forward(
+        self, x: Tensor, w: Tensor, noise_mode: NoiseMode = "random", random: torch.Generator | None = None
+    ) -> Tensor:
+        """Map x (N, in, H, W) and w (N, w_dim) to (N, out, R, R), R being the layer's resolution.
+
+        `random` is the source of the random noise.
+        """
         style = self.affine(w)  # (N, in)
         scale = demodulation(self.weight, style) * ACTIVATION_GAIN  # (N, out)
         y = modulated_convolution(x, self.weight, style, self.resample_filter if self.up else None)
         offset = (self.bias * ACTIVATION_GAIN).to(y.dtype)[:, None, None]
         y = torch.addcmul(offset, y, scale.to(y.dtype)[:, :, None, None])
-        noise = self._noise(y, noise_mode)
+        noise = self._noise(y, noise_mode, random)
         if noise is not None:
             y = y.add_(noise)
         return leaky_relu_(y, self.conv_clamp)
 
-    def _noise(self, y: Tensor, mode: NoiseMode) -> Tensor | None:
+    def _noise(self, y: Tensor, mode: NoiseMode, random: torch.Generator | None) -> Tensor | None:
         if mode == "none":
             return None
         strength = self.noise_strength * ACTIVATION_GAIN
         if mode == "const":
             return (self.noise_const * strength).to(y.dtype)  # (R, R)
         shape = (y.shape[0], 1, self.resolution, self.resolution)
-        return (torch.randn(shape, device=y.device) * strength).to(y.dtype)
+        return (torch.randn(shape, device=y.device, generator=random) * strength).to(y.dtype)
 
 
 class ToRgbLayer(nn.Module):

@@ -53,15 +53,17 @@ def path_length_penalty(
     return (lengths - new_mean).square(), new_mean
 
 
-def mix_styles(ws: Tensor, other: Tensor, probability: float) -> Tensor:
+def mix_styles(ws: Tensor, other: Tensor, probability: float, random: torch.Generator | None = None) -> Tensor:
     """Take the ws of `other` from a random layer on, with the given probability (StyleGAN, section 3.1).
 
     Args:
         ws: (N, num_ws, w_dim).
         other: the same shape, from other latents.
         probability: chance of mixing; one crossover layer is drawn for the whole batch.
+        random: source of random numbers.
     """
-    if torch.rand(()).item() >= probability:
+    device = ws.device if random is None else random.device
+    if torch.rand((), generator=random, device=device).item() >= probability:
         return ws
-    crossover = int(torch.randint(1, ws.shape[1], ()).item())
+    crossover = int(torch.randint(1, ws.shape[1], (), generator=random, device=device).item())
     return torch.cat([ws[:, :crossover], other[:, crossover:]], dim=1)

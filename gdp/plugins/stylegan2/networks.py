@@ -86,9 +86,14 @@ class MappingNetwork(nn.Module):
         for index in range(self.layers):
             w = self.get_submodule(f"fc{index}")(w)
         if self.training:
-            self.w_avg.copy_(w.detach().mean(dim=0).lerp(self.w_avg, self.w_avg_decay))
+            self.update_mean(w.detach().mean(dim=0))
         ws = w[:, None].repeat(1, self.num_ws, 1)
         return self.truncate(ws, truncation_psi, truncation_cutoff)
+
+    @torch.no_grad()
+    def update_mean(self, w_mean: Tensor) -> None:
+        """Let the moving mean of w take in a batch's mean (w_dim,)."""
+        self.w_avg.copy_(w_mean.lerp(self.w_avg, self.w_avg_decay))
 
     def truncate(self, ws: Tensor, psi: float, cutoff: int | None = None) -> Tensor:
         """Pull ws (N, num_ws, w_dim) towards the mean w (StyleGAN, section 3.2 / appendix B)."""
@@ -131,6 +136,7 @@ class SynthesisBlock(nn.Module):
         ws: Tensor,
         noise_mode: NoiseMode = "random",
         dtype: torch.dtype = torch.float32,
+        random: torch.Generator | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return features (N, C, R, R) and picture (N, 3, R, R) from those of the block before, half the size.
 
@@ -140,8 +146,8 @@ class SynthesisBlock(nn.Module):
             x = self.const.to(dtype).expand(ws.shape[0], -1, -1, -1).contiguous(memory_format=torch.channels_last)
         else:
             assert x is not None
-            x = self.conv0(x.to(dtype), ws[:, 0], noise_mode)
-        x = self.conv1(x, ws[:, self.num_convolutions - 1], noise_mode)
+            x = self.conv0(x.to(dtype), ws[:, 0], noise_mode, random)
+        x = self.conv1(x, ws[:, self.num_convolutions - 1], noise_mode, random)
         rgb: Tensor = self.torgb(x, ws[:, self.num_convolutions])
         return x, rgb if image is None else upsample(image, self.resample_filter) + rgb
 
@@ -162,11 +168,22 @@ class SynthesisNetwork(nn.Module):
             block = SynthesisBlock(in_channels, channels[size], w_dim, size, image_channels, conv_clamp)
             self.add_module(f"b{size}", block)
 
-    def forward(self, ws: Tensor, noise_mode: NoiseMode = "random", dtype: torch.dtype = torch.float32) -> Tensor:
+    def forward(
+        self,
+        ws: Tensor,
+        noise_mode: NoiseMode = "random",
+        dtype: torch.dtype = torch.float32,
+        random: torch.Generator | None = None,
+    ) -> Tensor:
         """Synthesize float32 pictures (N, 3, R, R), about [-1, 1], from ws (N, num_ws, w_dim).
 
-        The convolutions run in `dtype`; styles and the picture stay in float32. The w that a block uses for its
-        picture is also the first one of the next block.
+        The w that a block uses for its picture is also the first one of the next block.
+
+        Args:
+            ws: one w for each style input.
+            noise_mode: the noise added to the features.
+            dtype: what the convolutions compute in; styles and the picture stay in float32.
+            random: source of the random noise, on the device of `ws`; None for torch's own.
         """
         x = image = None
         start = 0
@@ -174,7 +191,7 @@ class SynthesisNetwork(nn.Module):
             block = self.get_submodule(f"b{size}")
             assert isinstance(block, SynthesisBlock)
             count = block.num_convolutions
-            x, image = block(x, image, ws[:, start : start + count + 1], noise_mode, dtype)
+            x, image = block(x, image, ws[:, start : start + count + 1], noise_mode, dtype, random)
             start += count
         assert image is not None
         return image

@@ -30,6 +30,16 @@ def _filter_channels(x: Tensor, kernel: Tensor, stride: int, padding: int) -> Te
     return functional.conv2d(x, weight, stride=stride, padding=padding, groups=channels)
 
 
+def convolution(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Convolve x (N, I, H, W) with weight (O, I, k, k), k odd, to (N, O, H, W), in the data type of x."""
+    weight = weight.to(x.dtype)
+    bias = None if bias is None else bias.to(x.dtype)
+    if weight.shape[-1] == 1:
+        # A product of matrices: torch's own 1x1 convolution leaves channels_last on one thread.
+        return functional.linear(x.permute(0, 2, 3, 1), weight[:, :, 0, 0], bias).permute(0, 3, 1, 2)
+    return functional.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
+
+
 def upsample(x: Tensor, kernel: Tensor) -> Tensor:
     """Double the size of x (N, C, H, W): zeros inserted, then the low-pass filter `kernel` (4, 4) with gain 4."""
     channels = x.shape[1]
@@ -53,12 +63,12 @@ def upsampling_convolution(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
     return _filter_channels(spread, kernel * 4, stride=1, padding=1)
 
 
-def downsampling_convolution(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
+def downsampling_convolution(x: Tensor, weight: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tensor:
     """Convolve x (N, I, H, W) with weight (O, I, 3, 3) or (O, I, 1, 1) while halving its size, to (N, O, H/2, W/2)."""
     if weight.shape[-1] == 1:
-        return functional.conv2d(downsample(x, kernel), weight.to(x.dtype))
+        return convolution(downsample(x, kernel), weight, bias)
     smooth = _filter_channels(x, kernel, stride=1, padding=2)  # (N, I, H + 1, W + 1)
-    return functional.conv2d(smooth, weight.to(x.dtype), stride=2)
+    return functional.conv2d(smooth, weight.to(x.dtype), None if bias is None else bias.to(x.dtype), stride=2)
 
 
 def demodulation(weight: Tensor, style: Tensor) -> Tensor:
@@ -83,7 +93,7 @@ def modulated_convolution(x: Tensor, weight: Tensor, style: Tensor, upsampling_k
     x = x * style.to(x.dtype)[:, :, None, None]
     if upsampling_kernel is not None:
         return upsampling_convolution(x, weight, upsampling_kernel)
-    return functional.conv2d(x, weight.to(x.dtype), padding=weight.shape[-1] // 2)
+    return convolution(x, weight)
 
 
 def leaky_relu_(x: Tensor, clamp: float | None = None) -> Tensor:
@@ -113,6 +123,7 @@ def minibatch_standard_deviation(x: Tensor, group_size: int, channels: int) -> T
     samples, features, height, width = x.shape
     group = min(group_size, samples)
     groups = x.reshape(group, samples // group, channels, features // channels, height, width)
-    deviation = (groups.var(dim=0, unbiased=False) + 1e-8).sqrt().mean(dim=(2, 3, 4))  # (N / group, channels)
+    variance = (groups - groups.mean(dim=0)).square().mean(dim=0)
+    deviation = (variance + 1e-8).sqrt().mean(dim=(2, 3, 4))  # (N / group, channels)
     maps = deviation[:, :, None, None].repeat(group, 1, height, width)
     return torch.cat([x, maps], dim=1)

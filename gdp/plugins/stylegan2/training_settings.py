@@ -1,0 +1,83 @@
+"""Settings of a StyleGAN2 training; imports no torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from gdp.core.config import Config
+
+
+class TrainingSettings(Config):
+    """How a StyleGAN2 is trained. The defaults are the paper's (config-f), narrowed for 64 px pictures."""
+
+    images: int = Field(default=300_000, gt=0)
+    """Real pictures shown to the discriminator in all, repetitions counted."""
+    batch: int = Field(default=32, gt=0)
+    """Pictures in a step."""
+    shards: int = Field(default=2, gt=0)
+    """Equal parts of a batch that a processor computes at the same time, each on threads of its own; a GPU takes 1."""
+    seed: int = 0
+    """Seed of the initial weights, the order of the pictures and all noise."""
+    device: str = "cpu"
+    """Where to train, such as `cpu` or `cuda`."""
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    """Arithmetic of the convolutions; `auto` is bf16 where the device has it. R1 and path length stay in float32."""
+    z_dim: int = Field(default=128, gt=0)
+    """Size of the normally distributed latent z."""
+    w_dim: int = Field(default=128, gt=0)
+    """Size of the intermediate latent w."""
+    mapping_layers: int = Field(default=4, gt=0)
+    """Fully connected layers between z and w."""
+    mapping_learning_rate_multiplier: float = Field(default=0.01, gt=0)
+    """How much slower the mapping network learns than the rest."""
+    channel_base: int = Field(default=1024, gt=0)
+    """Feature maps times resolution, in both networks."""
+    channel_max: int = Field(default=128, gt=0)
+    """Most feature maps at any resolution."""
+    generator_channels: dict[int, int] = Field(default_factory=dict)
+    """Feature maps of the generator at single resolutions, where they differ from channel_base / resolution."""
+    discriminator_channels: dict[int, int] = Field(default_factory=dict)
+    """The same for the discriminator."""
+    conv_clamp: float | None = Field(default=None, gt=0)
+    """Largest magnitude of a feature; None for no limit."""
+    deviation_group: int = Field(default=4, gt=0)
+    """Samples over which the discriminator sees a standard deviation."""
+    learning_rate: float = Field(default=0.0025, gt=0)
+    """Adam's step size for both networks."""
+    r1_gamma: float = Field(default=0.2, ge=0)
+    """Weight of the R1 penalty, before its factor 1/2."""
+    r1_interval: int = Field(default=16, gt=0)
+    """Steps from one R1 penalty to the next (lazy regularisation)."""
+    path_length_weight: float = Field(default=2.0, ge=0)
+    """Weight of the path-length penalty; 0 leaves it out."""
+    path_length_interval: int = Field(default=4, gt=0)
+    """Steps from one path-length penalty to the next."""
+    path_length_decay: float = Field(default=0.01, gt=0, le=1)
+    """Share of a new value in the moving mean of the path length."""
+    path_length_shrink: int = Field(default=2, gt=0)
+    """The path-length penalty takes this part of a batch: 2 for half."""
+    style_mixing: float = Field(default=0.9, ge=0, le=1)
+    """Chance that a batch takes its w from a second latent from some layer on."""
+    ema_half_life: float = Field(default=10_000, ge=0)
+    """Pictures after which a weight's share in the generator's moving average has halved."""
+    mirror: bool = False
+    """Mirror half of the real pictures left to right."""
+    checkpoint_every: int = Field(default=20_000, gt=0)
+    """Pictures from one checkpoint to the next."""
+    samples_every: int = Field(default=10_000, gt=0)
+    """Pictures from one sample grid to the next."""
+    statistics_every: int = Field(default=1_000, gt=0)
+    """Pictures from one line of statistics to the next."""
+
+    @model_validator(mode="after")
+    def _shards_fit(self) -> TrainingSettings:
+        part, rest = divmod(self.batch, self.shards)
+        group = min(self.deviation_group, max(part, 1))
+        if rest or part % group or part < self.path_length_shrink:
+            raise ValueError(
+                f"batch ({self.batch}) must divide into {self.shards} shards of a multiple of "
+                f"{self.deviation_group} pictures (deviation_group)"
+            )
+        return self
