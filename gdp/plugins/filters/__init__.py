@@ -1,0 +1,30 @@
+"""Filters that need nothing from outside: the built-in judge of faces, sharpness, near-duplicates."""
+
+from __future__ import annotations
+
+from gdp.core.hookspecs import hookimpl
+from gdp.core.records import Register
+from gdp.plugins.filters.config import DuplicateConfig, FaceAttributesConfig, SharpnessConfig
+
+
+@hookimpl
+def gdp_register_filters(register: Register) -> None:
+    """Register the built-in filters."""
+    register(
+        "face-attributes",
+        config=FaceAttributesConfig,
+        implementation="gdp.plugins.filters.face_attributes:FaceAttributesFilter",
+        summary="Asks the built-in judge: is it a face, how old, did the edit change what it should and nothing else",
+    )
+    register(
+        "sharpness",
+        config=SharpnessConfig,
+        implementation="gdp.plugins.filters.sharpness:SharpnessFilter",
+        summary="Drops blurred pictures by the variance of the Laplacian",
+    )
+    register(
+        "duplicate",
+        config=DuplicateConfig,
+        implementation="gdp.plugins.filters.duplicate:DuplicateFilter",
+        summary="Drops pairs whose source looks like an earlier one's, by perceptual hash",
+    )

@@ -1,0 +1,72 @@
+"""Settings of the filters; imports no torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from gdp.core.config import Config
+
+NumberAttribute = Literal["age", "glasses", "smile"]
+"""What the judge says in one number: years, or a probability in [0, 1]."""
+
+ClassAttribute = Literal["glasses", "smile", "hair_length", "skin"]
+"""What the judge sorts into classes."""
+
+
+class OppositeClasses(Config):
+    """Source and target must lie on opposite sides of a threshold."""
+
+    attribute: NumberAttribute
+    """age (years), glasses or smile (probabilities)."""
+    threshold: float
+    """What parts the two classes: years for age, else a probability in [0, 1]."""
+    margin: float = Field(default=0.0, ge=0.0)
+    """How far, in the same unit, each must lie from the threshold: certainty, as the paper asks for."""
+
+
+class FaceAttributesConfig(Config):
+    """Settings of `face-attributes`."""
+
+    min_face: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Smallest probability, in [0, 1], that a picture is a whole face; asked of every picture of a pair."""
+    min_age: float | None = None
+    """Smallest judged age in years."""
+    max_age: float | None = None
+    """Largest judged age in years."""
+    age_of: Literal["source", "both"] = "source"
+    """Whose age `min_age` and `max_age` limit: the source's (who is edited) or the target's, too."""
+    min_age_shift: float | None = None
+    """Smallest judged age of the target less that of the source, in years; -40 allows 40 years younger."""
+    max_age_shift: float | None = None
+    """Largest judged age of the target less that of the source, in years; -5 asks for 5 years younger."""
+    opposite: OppositeClasses | None = None
+    """Keep only pairs whose source and target are in opposite classes, whichever way round; a table such as
+    { attribute = "age", threshold = 45, margin = 5 }."""
+    unchanged: tuple[ClassAttribute, ...] = ()
+    """Attributes whose judged class must be the same in source and target: glasses, smile, hair_length, skin."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> FaceAttributesConfig:
+        for low, high, names in (
+            (self.min_age, self.max_age, "min_age and max_age"),
+            (self.min_age_shift, self.max_age_shift, "min_age_shift and max_age_shift"),
+        ):
+            if low is not None and high is not None and low > high:
+                raise ValueError(f"no pair can pass {names}: {low:g} is above {high:g}")
+        return self
+
+
+class SharpnessConfig(Config):
+    """Settings of `sharpness`."""
+
+    min_sharpness: float = Field(default=100.0, ge=0.0)
+    """Smallest variance of the Laplacian of the luminance in 8-bit levels, of every picture of a pair."""
+
+
+class DuplicateConfig(Config):
+    """Settings of `duplicate`."""
+
+    max_distance: int = Field(default=2, ge=0, le=32)
+    """Largest number of differing bits, of 64, at which two sources count as the same picture."""

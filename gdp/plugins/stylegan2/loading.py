@@ -1,0 +1,102 @@
+"""Read a generator from a safetensors file; its architecture is told by the tensors' shapes."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from gdp.core.errors import CorruptFileError, GdpError
+from gdp.plugins.stylegan2.networks import Generator, block_resolutions
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load_generator(path: Path) -> Generator:
+    """Read a generator in the ada-pytorch layout, float32, in evaluation mode, without gradients.
+
+    Any float type is accepted. Two numbers are in no tensor and come from the file's metadata where it has them:
+    `conv_clamp` (default: no clamp) and `mapping_learning_rate_multiplier` (default 0.01).
+
+    Raises:
+        CorruptFileError: the file is truncated, no safetensors, or not such a generator.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 # the file is no mapping
+        generator = _build(state, metadata)
+        _fill(generator, state)
+    except (OSError, SafetensorError) as error:
+        raise CorruptFileError(f"{path}: this is no whole safetensors file ({error}). Copy it again.") from error
+    except (KeyError, ValueError, IndexError, GdpError) as error:
+        raise CorruptFileError(
+            f"{path}: not the weights of a StyleGAN2 generator in the layout of stylegan2-ada-pytorch: {error}"
+        ) from error
+    return generator.eval().requires_grad_(False)
+
+
+def _build(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Generator:
+    if any(name.startswith("mapping.embed.") for name in state):
+        raise ValueError("it is class-conditional, which is not supported")
+    mapping = [_shape(state, f"mapping.fc{index}.weight", 2) for index in range(_count_mapping_layers(state))]
+    sizes = [int(match[1]) for name in state if (match := re.fullmatch(r"synthesis\.b(\d+)\.conv1\.weight", name))]
+    if not mapping or not sizes:
+        raise ValueError("tensors such as mapping.fc0.weight and synthesis.b4.conv1.weight are missing")
+    channels = {size: _shape(state, f"synthesis.b{size}.conv1.weight", 4)[0] for size in block_resolutions(max(sizes))}
+    image_channels = _shape(state, f"synthesis.b{max(sizes)}.torgb.weight", 4)[0]
+    if image_channels != 3:
+        raise ValueError(f"it makes pictures of {image_channels} channels, not RGB")
+    clamp = metadata.get("conv_clamp", "")
+    return Generator(
+        z_dim=mapping[0][1],
+        w_dim=mapping[-1][0],
+        resolution=max(sizes),
+        channels=channels,
+        mapping_layers=len(mapping),
+        mapping_width=mapping[0][0],
+        mapping_learning_rate_multiplier=float(metadata.get("mapping_learning_rate_multiplier", 0.01)),
+        conv_clamp=None if clamp in ("", "None", "null") else float(clamp),
+    )
+
+
+def _count_mapping_layers(state: Mapping[str, Tensor]) -> int:
+    count = 0
+    while f"mapping.fc{count}.weight" in state:
+        count += 1
+    return count
+
+
+def _shape(state: Mapping[str, Tensor], name: str, dimensions: int) -> tuple[int, ...]:
+    if name not in state:
+        raise ValueError(f"{name} is missing")
+    if state[name].ndim != dimensions:
+        raise ValueError(f"{name} has shape {tuple(state[name].shape)}")
+    return tuple(state[name].shape)
+
+
+def _fill(generator: Generator, state: Mapping[str, Tensor]) -> None:
+    wanted = generator.state_dict()
+    # The low-pass filter is the same in every StyleGAN2; files that leave it out are whole.
+    missing = [name for name in wanted if name not in state and not name.endswith("resample_filter")]
+    foreign = [name for name in state if name not in wanted]
+    wrong = [
+        f"{name} has shape {tuple(state[name].shape)} instead of {tuple(tensor.shape)}"
+        for name, tensor in wanted.items()
+        if name in state and state[name].shape != tensor.shape
+    ]
+    for what, names in (("missing", missing), ("not known", foreign), ("of the wrong shape", wrong)):
+        if names:
+            raise ValueError(f"{len(names)} tensors are {what}: {', '.join(names[:3])}{', ...' if names[3:] else ''}")
+    if broken := [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]:
+        raise ValueError(f"{broken[0]} holds NaN or infinite values")
+    generator.load_state_dict({**wanted, **{name: tensor.float() for name, tensor in state.items()}})

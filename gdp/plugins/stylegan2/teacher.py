@@ -1,0 +1,144 @@
+"""`stylegan2`: a StyleGAN2 generator as the teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from gdp.core.batching import in_fixed_chunks
+from gdp.core.errors import CorruptFileError
+from gdp.core.interfaces.context import BuildContext
+from gdp.core.interfaces.datasets import Dataset
+from gdp.core.interfaces.teachers import LatentTeacher, Projection
+from gdp.core.progress import Progress, ProgressTask
+from gdp.plugins.stylegan2.config import StyleGAN2Config, weights_path
+from gdp.plugins.stylegan2.loading import file_sha256, load_generator
+from gdp.plugins.stylegan2.networks import Generator
+from gdp.plugins.stylegan2.training_settings import TrainingSettings
+
+_MAPPING_CHUNK = 64
+_SYNTHESIS_CHUNK = 4
+"""Rows that go through the network at once, never more nor fewer, so that pictures do not depend on the batch."""
+
+_READ_AT_ONCE = 256
+"""Training pictures asked of a dataset at a time."""
+
+
+def _weight_files(config: StyleGAN2Config) -> Sequence[Path]:
+    return (weights_path(config.weights),)
+
+
+class StyleGAN2Teacher(LatentTeacher):
+    """A frozen StyleGAN2 generator of any power-of-two size and width; no class labels.
+
+    Pictures have the stored ("const") noise. A row's bits are the same whatever the batch: the networks always see
+    chunks of one size (see `in_fixed_chunks`), in float32.
+
+    Raises:
+        MissingResourceError: the weights are not there.
+        CorruptFileError: they are no such generator, or their sha256 is not the one that the settings ask for.
+    """
+
+    weight_files: ClassVar[Callable[[Any], Sequence[Path]]] = staticmethod(_weight_files)
+
+    def __init__(self, config: StyleGAN2Config, context: BuildContext) -> None:
+        super().__init__(config, context)
+        path = weights_path(config.weights)
+        self._fingerprint = file_sha256(path)
+        if config.sha256 not in (None, self._fingerprint):
+            raise CorruptFileError(
+                f"{path}: its sha256 is {self._fingerprint}, and the recipe asks for {config.sha256}. "
+                "Get the right file, or mend teacher.sha256."
+            )
+        self._generator = load_generator(path).to(context.device)
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of the weights' file."""
+        return self._fingerprint
+
+    @property
+    def resolution(self) -> int:
+        """Height and width of the pictures in pixels."""
+        return self._generator.resolution
+
+    @property
+    def z_dim(self) -> int:
+        """Size of z."""
+        return self._generator.z_dim
+
+    @property
+    def w_dim(self) -> int:
+        """Size of w."""
+        return self._generator.w_dim
+
+    @property
+    def num_ws(self) -> int:
+        """How many w's the synthesis takes."""
+        return self._generator.num_ws
+
+    @property
+    def module(self) -> Generator:
+        """The generator, mapping and synthesis."""
+        return self._generator
+
+    def example_inputs(self) -> tuple[Any, ...]:
+        """One z, (1, z_dim)."""
+        return (torch.zeros(1, self.z_dim, device=self.context.device),)
+
+    @torch.no_grad()
+    def map(self, z: Tensor, truncation: float = 1.0, truncation_cutoff: int | None = None) -> Tensor:
+        """Map z (N, z_dim) to ws (N, num_ws, w_dim), pulled towards the mean w by `truncation` (psi)."""
+        run = partial(self._generator.mapping, truncation_psi=truncation, truncation_cutoff=truncation_cutoff)
+        return in_fixed_chunks(run, z.to(self.context.device), _MAPPING_CHUNK)
+
+    @torch.no_grad()
+    def synthesize(self, ws: Tensor) -> Tensor:
+        """Synthesize (N, 3, R, R) float32 in about [-1, 1] from ws (N, num_ws, w_dim) with the stored noise."""
+        run = partial(self._generator.synthesis, noise_mode="const")
+        return in_fixed_chunks(run, ws.to(self.context.device), _SYNTHESIS_CHUNK)
+
+    def project(self, images: Tensor, steps: int | None, progress: Progress) -> Projection:
+        """Find ws by the official projector's backpropagation; `steps` None is its 1000."""
+        from gdp.plugins.stylegan2.projection import project
+
+        return project(self._generator, images.to(self.context.device), steps, progress)
+
+    @classmethod
+    def train(cls, config: TrainingSettings, images: Dataset, folder: Path, progress: Progress) -> Path:
+        """Train a generator on pictures; returns the file of its averaged weights, goes on from what `folder` holds."""
+        from gdp.plugins.stylegan2.training import TrainingProgress, train
+
+        pictures = _all_pictures(images, progress)
+        with ExitStack() as stack:
+            tasks: list[ProgressTask] = []
+            seen = 0
+
+            def report(state: TrainingProgress) -> None:
+                nonlocal seen
+                if not tasks:
+                    opened = progress.task("training the teacher", state.total, "pictures", done=state.images)
+                    tasks.append(stack.enter_context(opened))
+                    seen = state.images
+                shown = {name: value for name, value in state.figures.items() if name not in ("step", "images")}
+                tasks[0].advance(state.images - seen, **shown)
+                seen = state.images
+
+            return train(pictures, config, folder, report)
+
+
+def _all_pictures(images: Dataset, progress: Progress) -> Tensor:
+    """Read a dataset into memory: (N, 3, R, R) uint8."""
+    pictures = torch.empty(len(images), 3, images.resolution, images.resolution, dtype=torch.uint8)
+    with progress.task("reading the pictures", len(images), "pictures") as task:
+        for start in range(0, len(images), _READ_AT_ONCE):
+            indices = range(start, min(start + _READ_AT_ONCE, len(images)))
+            pictures[start : indices.stop] = images.images(indices)
+            task.advance(len(indices))
+    return pictures
