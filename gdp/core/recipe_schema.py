@@ -111,6 +111,7 @@ def _plugin_schema(record: PluginRecord, nested: Schema) -> Schema:
         "properties": {**core["properties"], **own.get("properties", {})},
         "required": [*core.get("required", []), *own.get("required", [])],
         "additionalProperties": own.get("additionalProperties", True),
+        **({"$comment": own["$comment"]} if "$comment" in own else {}),
     }
 
 
@@ -119,7 +120,7 @@ def _model_schema(model: type[BaseModel], prefix: str, nested: Schema) -> Schema
     try:
         schema = model.model_json_schema(by_alias=True, ref_template="#/$defs/" + prefix + ".{model}")
     except Exception as error:  # noqa: BLE001 # a third party's model may have types that no schema can describe
-        return {"description": f"These settings cannot be described ({describe_exception(error)})."}
+        return {"$comment": f"These settings cannot be described ({describe_exception(error)})."}
     for name, definition in schema.pop("$defs", {}).items():
         nested[f"{prefix}.{name}"] = definition
     for name, field in model.model_fields.items():

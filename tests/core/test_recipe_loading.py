@@ -34,7 +34,7 @@ def test_a_valid_recipe_becomes_choices_of_records_sections_and_settings(tmp_pat
     recipe = load(tmp_path, VALID)
     assert (recipe.name, recipe.seed, recipe.train.steps, recipe.train.betas) == ("age", 7, 15, (0.5, 0.9))
     assert recipe.teacher is not None
-    assert recipe.teacher.config.weights == "builtin:faces64"  # type: ignore[attr-defined]
+    assert recipe.teacher.config.weights == "builtin:faces64"
     assert [choice.record.name for choice in recipe.filters] == ["face-attributes", "band"]
     assert [choice.section.weight for choice in recipe.losses] == [20, 1]
     assert recipe.path == tmp_path / "recipe.toml"
