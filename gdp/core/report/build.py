@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from gdp.core.report.curves import draw_curves
-from gdp.core.report.folder import STAGES, Number, RunData, read_run
+from gdp.core.report.folder import STAGES, Number, RunData, mapping, mappings, read_run
 from gdp.core.report.pictures import picture_tables, reject_strips, sample_grids
 from gdp.core.report.verdict import assess, derive, figures, paragraph
 from gdp.core.report.wording import duration, plain, scaled, with_unit
@@ -31,7 +32,7 @@ def write_report(folder: Path) -> Path:
         DiskFullError, RunFolderError: the system refuses to write.
     """
     path = folder / FILE_NAME
-    write_atomically(path, render_report(folder).encode())
+    write_atomically(path, render_report(folder).encode(errors="replace"))
     return path
 
 
@@ -82,14 +83,13 @@ class FunnelStep:
 
 
 def _funnel(data: RunData) -> list[FunnelStep]:
-    made = data.funnel.get("made")
-    if not isinstance(made, int):
+    made = _number(data.funnel.get("made"))
+    if not data.funnel:
         return []
     steps = [FunnelStep("made", plain(made), "", 100.0 if made else 0.0, [])]
-    filters = data.funnel.get("filters")
-    for row in filters if isinstance(filters, list) else []:
-        kept, entered = int(row.get("kept", 0)), int(row.get("input", 0))
-        reasons = [(str(reason), plain(count)) for reason, count in dict(row.get("reasons") or {}).items()]
+    for row in mappings(data.funnel.get("filters")):
+        kept, entered = _number(row.get("kept")), _number(row.get("input"))
+        reasons = [(reason, plain(_number(count))) for reason, count in mapping(row.get("reasons")).items()]
         share = 100.0 * kept / made if made else 0.0
         steps.append(FunnelStep(str(row.get("filter", "")), plain(kept), plain(entered - kept), share, reasons))
     return steps
@@ -174,15 +174,14 @@ def _stage_table(data: RunData) -> list[StageRow]:
     rows = []
     for name in [*known, *(name for name in data.stages if name not in STAGES)]:
         entry = data.stages[name]
-        summary = entry.get("summary")
-        items = _plain_items(summary if isinstance(summary, dict) else {})
+        items = _plain_items(mapping(entry.get("summary")))
         key = str(entry.get("key", ""))[:12]
         rows.append(StageRow(name, duration(seconds[name]), 100 * seconds[name] / longest, key, items))
     return rows
 
 
 def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else 0.0
 
 
 def _facts(data: RunData) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from markupsafe import Markup
 
 from gdp.core.report.wording import plain
 
 WIDTH, HEIGHT = 340.0, 168.0
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 10.0, 8.0, 22.0
+LEFT, RIGHT, TOP, BOTTOM = 46.0, 18.0, 8.0, 22.0
 MAX_POINTS = 400
 NOT_CURVES = frozenset({"step", "time", "seconds", "images", "epoch"})
 """Numbers of a line of statistics that only count."""
@@ -56,7 +57,7 @@ def _draw(name: str, points: Sequence[tuple[float, float]]) -> Markup:
             LEFT, WIDTH - RIGHT, y(tick), y(tick)
         )
         + Markup('<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="end">{}</text>').format(
-            LEFT - 6, y(tick) + 3.5, plain(tick, 3)
+            LEFT - 6, y(tick) + 3.5, _tick(tick, ticks[1] - ticks[0])
         )
         for tick in ticks
     ]
@@ -68,13 +69,20 @@ def _draw(name: str, points: Sequence[tuple[float, float]]) -> Markup:
                 )
             )
     smooth = _smooth(values)
-    noisy = smooth != values
-    if noisy:
+    if smooth != values:
         parts.append(_line("raw", [(x(step), y(value)) for step, value in points]))
     parts.append(_line("curve", [(x(step), y(value)) for step, value in zip(steps, smooth, strict=True)]))
     return Markup('<svg viewBox="0 0 {:.0f} {:.0f}" role="img" aria-label="{} over training steps">{}</svg>').format(
         WIDTH, HEIGHT, name, Markup("").join(parts)
     )
+
+
+def _tick(value: float, step: float) -> str:
+    """Write a tick with as many decimals as the ticks' distance needs; very small ones as `2e-4`."""
+    if 0 < step < 1e-3:
+        return f"{value:.1e}".replace(".0e", "e").replace("e-0", "e-") if value else "0"
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    return f"{value:.{decimals}f}" if abs(value) < 10_000 else plain(value)
 
 
 def _line(style: str, points: Sequence[tuple[float, float]]) -> Markup:
@@ -96,12 +104,13 @@ def _range(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _smooth(values: Sequence[float]) -> list[float]:
-    """Average over about a thirtieth of the training (an exponential average without start-up bias)."""
-    decay = 1 - 1 / max(1.0, len(values) / 30)
-    total, weight, smooth = 0.0, 0.0, []
-    for value in values:
-        total, weight = total * decay + value, weight * decay + 1
-        smooth.append(total / weight)
+    """Average each value with its neighbours, over about a thirtieth of the training; no wider than the ends allow."""
+    reach = len(values) // 60
+    sums = [0.0, *accumulate(values)]
+    smooth = []
+    for position in range(len(values)):
+        wing = min(reach, position, len(values) - 1 - position)
+        smooth.append((sums[position + wing + 1] - sums[position - wing]) / (2 * wing + 1))
     return smooth
 
 

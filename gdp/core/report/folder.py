@@ -63,11 +63,11 @@ class RunData:
 
     def section(self, name: str) -> dict[str, Any]:
         """Return a table of the recipe, empty where there is none."""
-        return _mapping(self.recipe.get(name))
+        return mapping(self.recipe.get(name))
 
     def picture(self, relative: Any) -> bytes | None:
         """Return a PNG file of this folder; None for anything else, be it outside, missing or no PNG."""
-        if not isinstance(relative, str):
+        if not isinstance(relative, str) or "\0" in relative:
             return None
         path, root = (self.folder / relative).resolve(), self.folder.resolve()
         if not path.is_relative_to(root) or not path.is_file():
@@ -79,13 +79,13 @@ class RunData:
 def read_run(folder: Path) -> RunData:
     """Read a run folder as far as it goes."""
     data = RunData(folder)
-    data.run = _mapping(_read_json(data, "run.json"))
-    data.stages = {name: _mapping(entry) for name, entry in _mapping(_read_json(data, "stages.json")).items()}
+    data.run = mapping(_read_json(data, "run.json"))
+    data.stages = {name: mapping(entry) for name, entry in mapping(_read_json(data, "stages.json")).items()}
     _read_recipe(data)
     _read_metrics(data)
-    data.funnel = _mapping(_read_json(data, "funnel.json"))
-    data.rows = _mappings(_read_json(data, "pictures/rows.json"))
-    data.rejects = _mappings(_read_json(data, "pictures/rejects.json"))
+    data.funnel = mapping(_read_json(data, "funnel.json"))
+    data.rows = mappings(_read_json(data, "pictures/rows.json"))
+    data.rejects = mappings(_read_json(data, "pictures/rejects.json"))
     _read_training(data)
     return data
 
@@ -111,10 +111,10 @@ def _read_recipe(data: RunData) -> None:
 
 
 def _read_metrics(data: RunData) -> None:
-    metrics = _mapping(_read_json(data, "metrics.json"))
-    protocols, absent = _mapping(metrics.pop("protocols", None)), _mapping(metrics.pop("absent", None))
+    metrics = mapping(_read_json(data, "metrics.json"))
+    protocols, absent = mapping(metrics.pop("protocols", None)), mapping(metrics.pop("absent", None))
     for name, value in _flatten(metrics):
-        about = _mapping(protocols.get(name))
+        about = mapping(protocols.get(name))
         texts = (str(about.get(part) or "") for part in ("protocol", "unit", "better"))
         data.numbers[name] = Number(name, value, *texts)
     data.absent = {name: str(reason) for name, reason in absent.items()}
@@ -122,7 +122,7 @@ def _read_metrics(data: RunData) -> None:
 
 def _read_training(data: RunData) -> None:
     """Read the training's statistics and samples; of an unfinished training, those of its newest folder."""
-    summary = _mapping(data.stages.get("train", {}).get("summary"))
+    summary = mapping(data.stages.get("train", {}).get("summary"))
     folder = data.folder / str(summary.get("folder", ""))
     if "folder" not in summary or not folder.resolve().is_relative_to(data.folder.resolve()):
         found = sorted(data.folder.glob("train/*/statistics.jsonl"), key=lambda path: path.stat().st_mtime)
@@ -131,7 +131,7 @@ def _read_training(data: RunData) -> None:
             return
         folder = found[-1].parent
     data.statistics = list(_read_lines(folder / "statistics.jsonl"))
-    data.samples = sorted((folder / "samples").glob("*.png"), key=_step_of)
+    data.samples = sorted((folder / "samples").glob("*.png"), key=step_of)
     if not data.statistics:
         data.missing.append("there are no training statistics (yet)")
 
@@ -141,15 +141,16 @@ def _read_lines(path: Path) -> Iterator[dict[str, float]]:
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
     for line in lines:
         try:
-            entry = _mapping(json.loads(line))
-        except ValueError:
+            entry = mapping(json.loads(line))
+        except (ValueError, RecursionError):
             continue
         numbers = dict(_flatten(entry))
         if "step" in numbers:
             yield numbers
 
 
-def _step_of(path: Path) -> int:
+def step_of(path: Path) -> int:
+    """Return the training step that a sample grid's file name ends in, 0 where there is none."""
     match = re.search(r"(\d+)\D*$", path.stem)
     return int(match.group(1)) if match else 0
 
@@ -163,9 +164,11 @@ def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, f
             yield f"{prefix}{name}", value
 
 
-def _mapping(value: Any) -> dict[str, Any]:
+def mapping(value: Any) -> dict[str, Any]:
+    """Return a mapping from a JSON file, empty where the file holds something else."""
     return dict(value) if isinstance(value, Mapping) else {}
 
 
-def _mappings(value: Any) -> list[dict[str, Any]]:
-    return [_mapping(item) for item in value] if isinstance(value, list) else []
+def mappings(value: Any) -> list[dict[str, Any]]:
+    """Return a list of mappings from a JSON file, empty where the file holds something else."""
+    return [mapping(item) for item in value] if isinstance(value, list) else []

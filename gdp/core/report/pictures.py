@@ -7,7 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from gdp.core.report.folder import PNG_SIGNATURE, RunData
+from gdp.core.report.folder import PNG_SIGNATURE, RunData, step_of
+from gdp.core.report.wording import plain
 
 REJECTS_PER_FILTER = 12
 SAMPLE_GRIDS = 3
@@ -99,5 +100,5 @@ def sample_grids(data: RunData) -> list[Picture]:
     paths = data.samples
     count = min(SAMPLE_GRIDS, len(paths))
     chosen = [paths[round(position * (len(paths) - 1) / max(1, count - 1))] for position in range(count)]
-    grids = [embed(path.stem.replace("-0", " ").replace("-", " "), path.read_bytes()) for path in chosen]
+    grids = [embed(f"step {plain(step_of(path))}", path.read_bytes()) for path in chosen]
     return [grid for grid in grids if grid is not None]

@@ -11,6 +11,8 @@ _NO_BREAK_SPACE = "\u00a0"
 
 def plain(value: float, digits: int = 4) -> str:
     """Write a number with `digits` significant digits and thousands apart, never in powers of ten."""
+    if not math.isfinite(value):
+        return str(value)
     if value == 0 or (float(value).is_integer() and abs(value) < 10**15):
         text = f"{value:,.0f}"
     else:

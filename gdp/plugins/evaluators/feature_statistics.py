@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -51,7 +52,9 @@ class FeatureStatistics:
         size = min(KID_SUBSET_SIZE, count)
         subsets = KID_SUBSETS if size < count else 1
         fid = FrechetInceptionDistance(feature=_Given(real.shape[1])).set_dtype(torch.float64)
-        kid = KernelInceptionDistance(feature=_Given(real.shape[1]), subsets=subsets, subset_size=size)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Metric `Kernel Inception Distance` will save all extracted features")
+            kid = KernelInceptionDistance(feature=_Given(real.shape[1]), subsets=subsets, subset_size=size)
         for metric in (fid, kid):
             metric.update(real, real=True)
             metric.update(generated, real=False)

@@ -70,22 +70,23 @@ class PerceptualDistance(nn.Module):
 
 
 def _load_trunk(network: Network, path: Path) -> nn.Sequential:
+    prefix = "features."
+    weights = {name.removeprefix(prefix): value for name, value in _load_weights(path).items()}
     models = {"vgg": torchvision.models.vgg16, "alex": torchvision.models.alexnet}
-    layers = models[network](weights=None).features[: _TAPS[network][-1] + 1]
+    with torch.device("meta"):  # shapes alone: the weights come from the file
+        layers = models[network](weights=None).features[: _TAPS[network][-1] + 1]
     assert isinstance(layers, nn.Sequential)
     for layer in layers:
         if isinstance(layer, nn.ReLU):
             layer.inplace = False  # the tapped activations must survive the next layer
-    prefix = "features."
     wanted = layers.state_dict()
-    weights = {name.removeprefix(prefix): value for name, value in _load_weights(path).items()}
     missing = [name for name in wanted if name not in weights or weights[name].shape != wanted[name].shape]
     if missing:
         raise CorruptFileError(
             f"{path}: these are no torchvision weights of {network}: {prefix}{missing[0]} is missing or has another "
             f"shape. Give lpips_trunk the file that belongs to lpips_network"
         )
-    layers.load_state_dict({name: weights[name] for name in wanted})
+    layers.load_state_dict({name: weights[name] for name in wanted}, assign=True)
     return layers
 
 

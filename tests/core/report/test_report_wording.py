@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import pytest
+
+from gdp.core.report.curves import draw_curves, nice_ticks
+from gdp.core.report.wording import duration, percent, plain, scaled, times, with_unit
+
+
+def spaced(text: str) -> str:
+    return text.replace("\u2009", " ").replace("\u00a0", " ").replace("\u2212", "-")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (0.97204, "0.9720"),
+        (12.3456, "12.35"),
+        (2_031_427, "2 031 427"),
+        (-0.5, "-0.5000"),
+        (1e-6, "0.00000100"),
+    ],
+)
+def test_numbers_have_four_significant_digits_and_thousands_apart(value: float, text: str) -> None:
+    assert spaced(plain(value)) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.004131, "4.13 ms"),
+        (0.25, "250 ms"),
+        (41.873, "41.9 s"),
+        (119.6, "120 s"),
+        (312, "5 min 12 s"),
+        (8000, "2 h 13 min"),
+    ],
+)
+def test_times_are_in_the_unit_that_suits_them(seconds: float, text: str) -> None:
+    assert spaced(duration(seconds)) == text
+
+
+def test_units_decide_how_a_number_is_written() -> None:
+    assert with_unit(31.873, "dB") == "31.87 dB"
+    assert spaced(with_unit(-0.5, "dB")) == "-0.50 dB"
+    assert with_unit(4.131, "ms") == "4.13 ms"
+    assert with_unit(8_125_708, "bytes") == "8.13 MB"
+    assert spaced(with_unit(22.64, "years")) == "22.64 years"
+    assert with_unit(0.5, "") == "0.5000"
+
+
+def test_large_numbers_are_scaled() -> None:
+    assert [scaled(value) for value in (999, 1_000, 2_031_427, 1_390_000_000)] == ["999", "1 k", "2.03 M", "1.39 G"]
+
+
+def test_ratios_are_written_as_percentages_and_times() -> None:
+    assert [spaced(percent(value)) for value in (0.9, 0.885, 1.0, -0.031)] == ["90 %", "88.5 %", "100 %", "-3.1 %"]
+    assert [spaced(times(value)) for value in (3.42, 812.4, 9969.7, 123_456)] == ["3.42", "812", "9 970", "123 000"]
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-3.0, 7.5), (1e-5, 2e-4), (999.0, 1001.0)])
+def test_ticks_are_round_and_cover_the_range(low: float, high: float) -> None:
+    ticks = nice_ticks(low, high, 4)
+    assert 3 <= len(ticks) <= 8
+    assert ticks[0] <= low and ticks[-1] >= high
+
+
+def test_a_curve_needs_two_points_and_counters_are_none() -> None:
+    lines = [{"step": 1.0, "l1": 0.5, "images": 16.0}, {"step": 2.0, "l1": 0.4, "images": 32.0, "late": 1.0}]
+    assert [(curve.name, curve.last) for curve in draw_curves(lines)] == [("l1", "0.400")]
+
+
+def test_a_constant_is_drawn_as_a_level_line() -> None:
+    (curve,) = draw_curves([{"step": float(step), "rate": 2e-4} for step in range(100)])
+    points = str(curve.svg).split('points="')[1].split('"')[0].split()
+    assert len({point.split(",")[1] for point in points}) == 1
+
+
+def test_a_long_training_is_thinned_and_ends_at_its_last_step() -> None:
+    (curve,) = draw_curves([{"step": float(step), "l1": 1.0 / (1 + step)} for step in range(5000)])
+    for line in str(curve.svg).split('points="')[1:]:
+        points = line.split('"')[0].split()
+        assert len(points) <= 402
+        assert points[-1].startswith("322.0,")
