@@ -118,10 +118,10 @@ def train_teacher(
     loaded = load_teacher_recipe(Path(recipe), registry, overrides)
     place = RunFolder((Path(folder) if folder is not None else Path("runs") / loaded.name).absolute())
     context = BuildContext(seed=loaded.seed, progress=progress or SilentProgress())
-    teacher, dataset = registry.load(loaded.teacher.record), registry.load(loaded.dataset.record)
+    teacher, dataset = registry.load(loaded.teacher), registry.load(loaded.dataset.record)
     if not issubclass(teacher, Teacher) or not issubclass(dataset, Dataset):
         raise TypeError("a registered teacher or dataset is not of its interface")
-    with place.locked(), plugin_errors(f"teacher {loaded.teacher.record.name}"):
+    with place.locked(), plugin_errors(f"teacher {loaded.teacher.name}"):
         place.write_text("recipe.toml", loaded.to_toml())
         images = dataset(loaded.dataset.config, context)
         weights: Path = teacher.train(loaded.train, images, place.path, context.progress)

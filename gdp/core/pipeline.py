@@ -30,7 +30,10 @@ class Stage(StrEnum):
 
 
 class Work(Protocol):
-    """What a stage's module offers; one that keeps data between runs also has `reset(session)`."""
+    """What a stage's module offers.
+
+    One that keeps data between runs also has `reset(session)`; one whose output can be lost, `is_there(session)`.
+    """
 
     key: Callable[[Session], str]
     execute: Callable[[Session], dict[str, Any]]
@@ -123,7 +126,8 @@ def _execute_stages(session: Session, plan: Plan) -> Outcome:
         key = work.key(session)
         finished = session.folder.stages().get(stage)
         repeat = plan.repeats(stage)
-        if finished is not None and finished["key"] == key and not repeat:
+        up_to_date = finished is not None and finished["key"] == key and getattr(work, "is_there", _always)(session)
+        if up_to_date and not repeat:
             session.progress.message(f"{stage}: up to date")
         else:
             if repeat:
@@ -134,6 +138,11 @@ def _execute_stages(session: Session, plan: Plan) -> Outcome:
         if stage == plan.until:
             return Outcome("finished" if stage == Stage.REPORT else "stopped", tuple(done))
     return Outcome("finished", tuple(done))
+
+
+def _always(session: Session) -> bool:
+    """Serve for stages that leave no files of their own."""
+    return True
 
 
 def _nothing_to_reset(session: Session) -> None:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,7 +17,7 @@ from gdp.core.errors import GdpError
 from gdp.core.pairs.codec import ImageFormat, encode, quantise
 from gdp.core.pairs.records import PairBatch
 from gdp.core.pipeline import WORK, Stage
-from gdp.core.recipe import Choice
+from gdp.core.recipe import Choice, Recipe
 from gdp.core.stages.pairs import wanted
 from gdp.core.stages.session import Session
 
@@ -36,7 +37,7 @@ class Check:
 
 def preflight(session: Session) -> Iterator[Check]:
     """Yield the checks in order; a later one is left out where an earlier failure makes it meaningless."""
-    choices = session.recipe.choices()
+    choices = all_choices(session.recipe)
     yield Check("recipe", True, f"{session.recipe.name}, seed {session.recipe.seed}, {len(choices)} plugins")
     checks: list[Callable[[Session], str]] = [_plugins, _needs, _teacher, _pairs, _filters, _student, _disk, _stages]
     for check in checks:
@@ -49,22 +50,28 @@ def preflight(session: Session) -> Iterator[Check]:
                 return
 
 
+def all_choices(recipe: Recipe) -> list[Choice[Any]]:
+    """Return every plugin that a recipe chooses, in the order of their work."""
+    teacher = [recipe.teacher] if recipe.teacher is not None else []
+    return [*teacher, recipe.pairs, *recipe.filters, recipe.student, *recipe.losses, *recipe.evaluators]
+
+
 def _plugins(session: Session) -> str:
-    for choice in session.recipe.choices():
+    for choice in all_choices(session.recipe):
         session.plugins.load(choice.record)
-    leaving = [choice.record.name for choice in session.recipe.choices() if choice.record.images_leave_machine]
+    leaving = [choice.record.name for choice in all_choices(session.recipe) if choice.record.images_leave_machine]
     away = f"; pictures leave this machine through: {', '.join(leaving)}" if leaving else "; no picture leaves"
-    return f"all {len(session.recipe.choices())} can be imported{away}"
+    return f"all {len(all_choices(session.recipe))} can be imported{away}"
 
 
 def _needs(session: Session) -> str:
-    missing = [problem for choice in session.recipe.choices() for problem in _missing_needs(choice)]
+    missing = [problem for choice in all_choices(session.recipe) for problem in _missing_needs(choice)]
     if missing:
         raise GdpError("; ".join(missing))
     return "keys, extra modules and devices that the plugins need are there"
 
 
-def _missing_needs(choice: Choice) -> Iterator[str]:
+def _missing_needs(choice: Choice[Any]) -> Iterator[str]:
     needs, who = choice.record.needs, f"{choice.record.kind} {choice.record.name}"
     for name in needs.environment:
         if not os.environ.get(name):
@@ -129,8 +136,8 @@ def _disk(session: Session) -> str:
 
 
 def _stored_size(batch: PairBatch, image_format: ImageFormat) -> float:
-    """Return the mean bytes of a pair on disk: its encoded pictures, each in a tar member of its own, and its record."""
-    pictures = [*quantise(batch.source).split(3, dim=1), quantise(batch.target)]
+    """Return the mean bytes of a pair on disk: encoded pictures and a record, each a tar member of its own."""
+    pictures = [*torch.split(quantise(batch.source), 3, dim=1), quantise(batch.target)]
     encoded = [len(encode(row.permute(1, 2, 0).numpy(), image_format)) for part in pictures for row in part]
     return sum(encoded) / len(batch) + 1024 * (len(pictures) + 3)
 

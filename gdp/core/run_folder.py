@@ -85,14 +85,14 @@ class RunFolder:
         with readable_os_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path / "lock")
-        try:
-            with readable_os_errors(self.path / "lock"):
+        with readable_os_errors(self.path / "lock"):
+            try:
                 lock.acquire(timeout=0)
-        except Timeout as error:
-            raise RunLockedError(
-                f"{self.path}: another gdp process is working in this run folder. Wait for it to end, or start a "
-                f"second run in a folder of its own with --folder."
-            ) from error
+            except Timeout as error:  # an OSError too, so it is told apart first
+                raise RunLockedError(
+                    f"{self.path}: another gdp process is working in this run folder. Wait for it to end, or start a "
+                    f"second run in a folder of its own with --folder."
+                ) from error
         try:
             self._check_format()
             yield

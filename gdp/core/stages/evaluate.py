@@ -21,6 +21,11 @@ def key(session: Session) -> str:
     return session.key(NAME, {"train": session.keys["train"], "filter": session.keys["filter"], "evaluators": choices})
 
 
+def is_there(session: Session) -> bool:
+    """Say whether the numbers of a finished stage are still there."""
+    return (session.folder.path / "metrics.json").is_file()
+
+
 def execute(session: Session) -> dict[str, Any]:
     """Measure everything anew: all numbers of a run come from one process on one machine.
 

@@ -21,6 +21,12 @@ def key(session: Session) -> str:
     return session.key(NAME, {"train": session.keys["train"]})
 
 
+def is_there(session: Session) -> bool:
+    """Say whether the student of a finished stage is still there."""
+    folder = session.folder.path / "student"
+    return (folder / "student.safetensors").is_file() and (folder / "student.json").is_file()
+
+
 def execute(session: Session) -> dict[str, Any]:
     """Write student/student.safetensors and student/student.json; load them again and compare bit for bit."""
     import torch

@@ -14,6 +14,7 @@ from gdp.core.pairs.records import Verdict
 from gdp.core.pairs.store import PairStore
 from gdp.core.progress import ProgressTask
 from gdp.core.recipe import Choice
+from gdp.core.settings import FilterSection
 from gdp.core.stages import pictures
 from gdp.core.stages.session import Session, Stopped, plugin_errors
 
@@ -82,12 +83,16 @@ def _count(session: Session) -> int:
     return wanted(session)
 
 
-def _is_kept(verdict: Verdict, choice: Choice) -> bool:
+def _is_kept(verdict: Verdict, choice: Choice[FilterSection]) -> bool:
     return verdict.decision == "keep" or (verdict.decision == "unknown" and choice.section.unknown == "keep")
 
 
 def _judge(
-    session: Session, store: PairStore, choice: Choice, judge: Filter | ScoringFilter, indices: Sequence[int]
+    session: Session,
+    store: PairStore,
+    choice: Choice[FilterSection],
+    judge: Filter | ScoringFilter,
+    indices: Sequence[int],
 ) -> dict[int, Verdict]:
     name = choice.record.name
     with plugin_errors(f"filter {name}"):
@@ -97,7 +102,7 @@ def _judge(
 
 
 def _judge_directly(
-    session: Session, store: PairStore, choice: Choice, judge: Filter, indices: Sequence[int]
+    session: Session, store: PairStore, choice: Choice[FilterSection], judge: Filter, indices: Sequence[int]
 ) -> dict[int, Verdict]:
     name = choice.record.name
     filter_key = f"{name}-{content_key(session.settings_key(choice))[:12]}"
@@ -114,7 +119,7 @@ def _judge_directly(
 
 
 def _judge_by_scores(
-    session: Session, store: PairStore, choice: Choice, judge: ScoringFilter, indices: Sequence[int]
+    session: Session, store: PairStore, choice: Choice[FilterSection], judge: ScoringFilter, indices: Sequence[int]
 ) -> dict[int, Verdict]:
     name = choice.record.name
     settings = session.settings_key(choice)["settings"]
@@ -148,6 +153,12 @@ def _batches(session: Session, indices: Sequence[int], task: ProgressTask) -> It
         task.advance(len(part))
 
 
+def _pages(indices: Sequence[int], size: int = 1000) -> Iterator[Sequence[int]]:
+    """Yield the numbers in parts, for records hold latents, which are not to be in memory all at once."""
+    for start in range(0, len(indices), size):
+        yield indices[start : start + size]
+
+
 def _funnel_row(
     name: str, entered: Sequence[int], kept: Sequence[int], verdicts: Mapping[int, Verdict]
 ) -> dict[str, Any]:
@@ -166,7 +177,7 @@ def _funnel_row(
 
 
 def _split(session: Session, store: PairStore, kept: Sequence[int]) -> tuple[list[int], list[int]]:
-    names = [record.name for record in store.records(kept)]
+    names = [record.name for part in _pages(kept) for record in store.records(part)]
     chosen = session.pair_source.held_out(names)
     if chosen is None:
         share = session.recipe.pairs.section.held_out

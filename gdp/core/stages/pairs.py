@@ -53,6 +53,14 @@ def reset(session: Session) -> None:
     shutil.rmtree(session.store_folder, ignore_errors=True)
 
 
+def is_there(session: Session) -> bool:
+    """Say whether the pairs of a finished stage are still in the store (a repair may have taken damaged ones out)."""
+    if not session.store_folder.is_dir():
+        return False
+    with session.open_store(read_only=True) as store:
+        return not store.missing(wanted(session))
+
+
 def execute(session: Session) -> dict[str, Any]:
     """Make the missing pairs; each is committed to the store before the next batch is begun.
 
@@ -70,13 +78,13 @@ def execute(session: Session) -> dict[str, Any]:
                 indices = missing[start : start + BATCH]
                 store.append(_make(session, indices))
                 task.advance(len(indices))
-        store.finalize()
-        return {
-            "made": len(store),
-            "made_now": len(missing),
-            "folder": session.folder.relative(session.store_folder),
-            "resolution": session.pair_source.resolution,
-        }
+        made = len(store.made(0, count))
+    return {
+        "made": made,
+        "made_now": len(missing),
+        "folder": session.folder.relative(session.store_folder),
+        "resolution": session.pair_source.resolution,
+    }
 
 
 def _make(session: Session, indices: list[int]) -> PairBatch:

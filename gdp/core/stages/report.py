@@ -15,6 +15,11 @@ def key(session: Session) -> str:
     return session.key(NAME, {stage: session.keys[stage] for stage in ("filter", "evaluate", "export")})
 
 
+def is_there(session: Session) -> bool:
+    """Say whether the report of a finished stage is still there."""
+    return (session.folder.path / "report.html").is_file()
+
+
 def execute(session: Session) -> dict[str, Any]:
     """Write report.html."""
     path = write_report(session.folder.path)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import torch
 
@@ -26,8 +26,6 @@ from gdp.core.progress import Progress
 from gdp.core.recipe import Choice, Recipe
 from gdp.core.records import PluginRecord
 from gdp.core.run_folder import RunFolder
-
-Built = TypeVar("Built")
 
 
 class Plugins(Protocol):
@@ -65,18 +63,26 @@ class Session:
     @cached_property
     def teacher(self) -> Teacher | None:
         """The teacher, weights loaded; None where the recipe has none."""
-        return None if self.recipe.teacher is None else self.build(self.recipe.teacher, Teacher, self.context())
+        if self.recipe.teacher is None:
+            return None
+        teacher: Teacher = self.build(self.recipe.teacher, Teacher, self.context())
+        return teacher
 
     @cached_property
     def pair_source(self) -> PairSource:
         """The maker of pairs."""
-        return self.build(self.recipe.pairs, PairSource, self.context(teacher=self.teacher))
+        source: PairSource = self.build(self.recipe.pairs, PairSource, self.context(teacher=self.teacher))
+        return source
 
     @cached_property
-    def filters(self) -> list[tuple[Choice, Filter | ScoringFilter]]:
+    def filters(self) -> list[tuple[Choice[Any], Filter | ScoringFilter]]:
         """The judges in the recipe's order."""
         context = self.context(teacher=self.teacher)
-        return [(choice, self.build(choice, (Filter, ScoringFilter), context)) for choice in self.recipe.filters]
+        judges = []
+        for choice in self.recipe.filters:
+            judge: Filter | ScoringFilter = self.build(choice, (Filter, ScoringFilter), context)
+            judges.append((choice, judge))
+        return judges
 
     def new_student(self) -> Student:
         """Build the student with fresh weights, determined by the recipe's seed."""
@@ -86,7 +92,8 @@ class Session:
             resolution=self.pair_source.resolution,
         )
         torch.manual_seed(self.recipe.seed)
-        return self.build(self.recipe.student, Student, context)
+        student: Student = self.build(self.recipe.student, Student, context)
+        return student
 
     def new_losses(self) -> list[tuple[str, float, Loss]]:
         """Build the terms of the objective: (name, weight, loss)."""
@@ -105,7 +112,7 @@ class Session:
         """Return the surroundings of a plugin of this run."""
         return BuildContext(seed=self.recipe.seed, device=self.device, progress=self.progress, **fields)
 
-    def build(self, choice: Choice, kind: type[Built] | tuple[type[Built], ...], context: BuildContext) -> Built:
+    def build(self, choice: Choice[Any], kind: type[Any] | tuple[type[Any], ...], context: BuildContext) -> Any:
         """Import and construct one plugin.
 
         Raises:
@@ -120,10 +127,9 @@ class Session:
                 f"interface of its kind in gdp; tell the plugin's author."
             )
         with plugin_errors(where):
-            built: Built = implementation(choice.config, context)
-        return built
+            return implementation(choice.config, context)
 
-    def settings_key(self, choice: Choice) -> dict[str, Any]:
+    def settings_key(self, choice: Choice[Any]) -> dict[str, Any]:
         """Return what a choice contributes to a content key: its name and settings, paths relative to the recipe."""
         return {"plugin": choice.record.name, "settings": self._portable(choice.config)}
 

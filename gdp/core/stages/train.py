@@ -9,7 +9,7 @@ from typing import Any
 
 from gdp.core.arithmetic import count_parameters
 from gdp.core.stages.filters import HELD_OUT, TRAIN, indices_digest
-from gdp.core.stages.session import Session
+from gdp.core.stages.session import Session, Stopped
 from gdp.core.training import TrainingPairs, train_student
 
 NAME = "train"
@@ -34,13 +34,22 @@ def key(session: Session) -> str:
     )
 
 
+def is_there(session: Session) -> bool:
+    """Say whether the trained weights of a finished stage are still there."""
+    return (session.train_folder / "student.safetensors").is_file()
+
+
 def reset(session: Session) -> None:
     """Throw the training of the present key away, checkpoints included."""
     shutil.rmtree(session.train_folder, ignore_errors=True)
 
 
 def execute(session: Session) -> dict[str, Any]:
-    """Train, or go on from the last checkpoint."""
+    """Train, or go on from the last checkpoint.
+
+    Raises:
+        Stopped: the user asked to stop; a checkpoint is written.
+    """
     student = session.new_student()
 
     def on_metrics(step: int, metrics: Mapping[str, float]) -> None:
@@ -64,6 +73,8 @@ def execute(session: Session) -> dict[str, Any]:
             on_images=on_images,
             stop=session.stop_requested,
         )
+    if not result.finished:
+        raise Stopped
     return {
         "folder": session.folder.relative(session.train_folder),
         "weights": session.folder.relative(result.weights),

@@ -1,0 +1,93 @@
+"""`gdp run` from start to end, as a user calls it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from tiny_world import make_tiny_world
+
+import gdp
+
+
+def gdp_command(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "gdp", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+
+
+def run(recipe: Path, *arguments: str) -> dict[str, object]:
+    finished = gdp_command("run", recipe, "--json", *arguments, cwd=recipe.parent)
+    assert finished.returncode == 0, finished.stderr
+    outcome: dict[str, object] = json.loads(finished.stdout)
+    return outcome
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    recipe = make_tiny_world(tmp_path_factory.mktemp("finished"))
+    outcome = run(recipe)
+    assert outcome["state"] == "finished"
+    return recipe
+
+
+def stages_done(recipe: Path, arguments: Sequence[str]) -> object:
+    return run(recipe, *arguments)["done"]
+
+
+def test_a_run_leaves_everything_in_its_folder(finished: Path) -> None:
+    folder = finished.parent / "runs" / "tiny"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["pairs"]["made"] == 96
+    assert metrics["quality"]["held_out"]["psnr_db"] > 0
+    assert "quality.held_out.psnr_db" in metrics["protocols"]
+    assert "<html" in (folder / "report.html").read_text()
+    assert json.loads((folder / "run.json").read_text())["state"] == "finished"
+    for name in ("recipe.toml", "log.txt", "events.jsonl", "funnel.json", "student/student.json"):
+        assert (folder / name).stat().st_size > 0, name
+
+
+def test_the_student_loads_and_takes_pictures_of_any_size(finished: Path) -> None:
+    import torch
+
+    student = gdp.load(finished.parent / "runs" / "tiny")
+    picture = torch.rand(1, 3, 21, 30) * 2 - 1
+    older = student(picture)
+    assert older.shape == picture.shape
+    assert older.abs().max() <= 1
+
+
+def test_a_finished_run_has_nothing_to_do(finished: Path) -> None:
+    assert stages_done(finished, []) == []
+
+
+def test_changes_repeat_only_what_depends_on_them(finished: Path) -> None:
+    def with_last(*last: str) -> object:
+        return stages_done(finished, [*last, "--until", "train"])
+
+    assert with_last("--set", "filters.1.max_distance=1") == ["filter"], "the same pairs are kept: no training anew"
+    assert with_last("--set", "student.width=6") == ["filter", "train"], "the pairs are reused"
+    assert with_last("--set", "pairs.count=100") == ["pairs", "filter", "train"]
+    stages = json.loads((finished.parent / "runs" / "tiny" / "stages.json").read_text())
+    assert stages["pairs"]["summary"]["made_now"] == 4, "more pairs extend the store"
+    assert with_last("--set", "pairs.strength=2.0") == ["pairs", "filter", "train"]
+
+
+def test_a_stage_can_be_repeated(finished: Path) -> None:
+    run(finished)
+    assert stages_done(finished, ["--from", "evaluate"]) == ["evaluate", "export", "report"]
+
+
+def test_the_pre_flight_touches_nothing(tmp_path: Path) -> None:
+    recipe = make_tiny_world(tmp_path)
+    before = sorted(path.name for path in tmp_path.rglob("*"))
+    finished = gdp_command("run", recipe, "--dry-run", "--json", cwd=tmp_path)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    checks = {check["check"]: check for check in json.loads(finished.stdout)["checks"]}
+    assert all(check["good"] for check in checks.values())
+    assert "parameters" in checks["teacher"]["detail"]
+    assert "GMAC" in checks["student"]["detail"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == before
