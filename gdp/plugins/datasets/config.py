@@ -12,7 +12,7 @@ from gdp.core.config import Config
 class ImageFolderConfig(Config):
     """Settings of `image-folder`."""
 
-    folder: Path
+    folder: Path = Field(examples=["pictures"])
     """Folder of the pictures; folders in it are searched, too."""
-    resolution: int = Field(ge=8)
+    resolution: int = Field(ge=8, examples=[64])
     """Height and width in pixels: pictures are cropped to the central square and resized (bicubic, antialiased)."""

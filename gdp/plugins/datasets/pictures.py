@@ -73,8 +73,9 @@ def square(picture: Image.Image, resolution: int) -> Tensor:
     """Crop to the central square and resize (bicubic, antialiased) to (3, resolution, resolution) uint8 RGB."""
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    box = (left, top, left + side, top + side)
-    resized = picture.resize((resolution, resolution), Image.Resampling.BICUBIC, box=box)
+    # Not resize(box=...), whose filter reaches beyond the box.
+    cropped = picture.crop((left, top, left + side, top + side))
+    resized = cropped.resize((resolution, resolution), Image.Resampling.BICUBIC)
     return torch.from_numpy(numpy.array(resized)).permute(2, 0, 1).contiguous()
 
 

@@ -9,6 +9,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from gdp.core.errors import GdpError
 from gdp.core.interfaces.context import BuildContext
 from gdp.plugins.directions.files import Direction, save_direction
@@ -34,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         print(find(options))
-    except (GdpError, FileNotFoundError) as error:
+    except (GdpError, FileNotFoundError, ValidationError) as error:
         print(error, file=sys.stderr)
         return error.exit_code if isinstance(error, GdpError) else 1
     return 0

@@ -62,11 +62,13 @@ class SharpnessConfig(Config):
     """Settings of `sharpness`."""
 
     min_sharpness: float = Field(default=100.0, ge=0.0)
-    """Smallest variance of the Laplacian of the luminance in 8-bit levels, of every picture of a pair."""
+    """Smallest variance of the Laplacian of the luminance in 8-bit levels, of every picture of a pair. The built-in
+    64 px faces have 1000 to 4000; blurred by a Gaussian of 0.7 pixels 100 to 500, of 1 pixel 30 to 150."""
 
 
 class DuplicateConfig(Config):
     """Settings of `duplicate`."""
 
     max_distance: int = Field(default=2, ge=0, le=32)
-    """Largest number of differing bits, of 64, at which two sources count as the same picture."""
+    """Largest number of differing bits, of 64, at which two sources count as the same picture. A slightly blurred or
+    noisy copy differs by 0 to 2 bits; of different built-in faces 2 couples in 100,000 differ by so few."""

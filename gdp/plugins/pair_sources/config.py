@@ -22,33 +22,24 @@ class SamplingConfig(Config):
 
 
 class LatentDirectionConfig(SamplingConfig):
-    """Settings of `latent-direction`: give either `direction` and `strength`, or a list of `directions`."""
+    """Settings of `latent-direction`."""
 
-    direction: DirectionFile | None = None
+    direction: DirectionFile = "builtin:age"
     """`builtin:age`, or the path of a .safetensors file made by gdp or of a public .npy file."""
     strength: float = 2.0
     """How far, in standard deviations of the direction's score over the teacher's samples; negative goes back."""
     layers: Layers = None
     """Numbers of the w's that are moved, from 0 (coarsest), or "all"; left out, those that the file names."""
-    directions: tuple[DirectionStep, ...] = ()
-    """Several directions at once, each with its own direction, strength and layers; their moves add up."""
+    more_directions: tuple[DirectionStep, ...] = ()
+    """Further directions, each a table of direction, strength and layers; all moves add up."""
     symmetric: bool = False
     """Move the source back as far as the target forth (w - d to w + d); otherwise the source stays (w to w + d)."""
 
-    @model_validator(mode="after")
-    def _one_form(self) -> LatentDirectionConfig:
-        if (self.direction is None) == (not self.directions):
-            raise ValueError("give either direction, or a list of directions")
-        if self.directions and {"strength", "layers"} & self.model_fields_set:
-            raise ValueError("with a list of directions, strength and layers stand in each of its entries")
-        return self
-
     @property
     def steps(self) -> tuple[DirectionStep, ...]:
-        """The directions as a list, whichever form the recipe has."""
-        if self.direction is None:
-            return self.directions
-        return (DirectionStep(direction=self.direction, strength=self.strength, layers=self.layers),)
+        """All directions."""
+        first = DirectionStep(direction=self.direction, strength=self.strength, layers=self.layers)
+        return (first, *self.more_directions)
 
 
 class StyleMixConfig(SamplingConfig):
@@ -88,16 +79,16 @@ class TwoGeneratorsConfig(SamplingConfig):
 class FolderConfig(Config):
     """Settings of `folder`: existing pairs, matched by name."""
 
-    source_folder: Path
+    source_folder: Path = Field(examples=["faces"])
     """Folder of the source pictures."""
-    target_folder: Path | None = None
-    """Folder of the target pictures; left out, the same folder."""
+    target_folder: Path = Field(examples=["faces_older"])
+    """Folder of the target pictures; may be the same."""
     source_pattern: str = "{name}.*"
     """File names of sources, such as "{name}_projected.jpg": {name} is what a pair has in common, * stands for any
     letters. Only picture files count."""
     target_pattern: str = "{name}.*"
     """File names of targets, such as "{name}_older.jpg"."""
-    resolution: int = Field(ge=8)
+    resolution: int = Field(ge=8, examples=[256])
     """Height and width in pixels: pictures are cropped to the central square and resized (bicubic, antialiased)."""
     held_out_names: tuple[str, ...] = ()
     """Names, or patterns such as "12*", of pairs that are never trained on; with `held_out_file`, both count."""
@@ -113,6 +104,6 @@ class FolderConfig(Config):
 
     @model_validator(mode="after")
     def _two_sides(self) -> FolderConfig:
-        if self.target_folder in (None, self.source_folder) and self.source_pattern == self.target_pattern:
-            raise ValueError("source and target are the same files: give a target_folder or other patterns")
+        if self.target_folder == self.source_folder and self.source_pattern == self.target_pattern:
+            raise ValueError("source and target are the same files: give another target_folder or another pattern")
         return self

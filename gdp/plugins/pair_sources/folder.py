@@ -37,16 +37,15 @@ class FolderSource(PairSource):
 
     def __init__(self, config: FolderConfig, context: BuildContext) -> None:
         super().__init__(config, context)
-        target_folder = config.target_folder or config.source_folder
         sources = _by_name(config.source_folder, config.source_pattern)
-        targets = _by_name(target_folder, config.target_pattern)
+        targets = _by_name(config.target_folder, config.target_pattern)
         lonely = [f"{path} has no target" for name, path in sources.items() if name not in targets]
         lonely += [f"{path} has no source" for name, path in targets.items() if name not in sources]
         if lonely:
             raise MissingResourceError(
                 f"{len(lonely)} picture files have no partner of the same name (sources are {config.source_pattern!r} "
-                f"in {config.source_folder}, targets {config.target_pattern!r} in {target_folder}). Add the missing "
-                "files, take these away, or mend the patterns:\n" + "\n".join(shorten(lonely))
+                f"in {config.source_folder}, targets {config.target_pattern!r} in {config.target_folder}). "
+                "Add the missing files, take these away, or mend the patterns:\n" + "\n".join(shorten(lonely))
             )
         if not sources:
             raise MissingResourceError(

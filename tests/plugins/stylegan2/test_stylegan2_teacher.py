@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,13 @@ from safetensors.torch import load_file, save_file
 
 from gdp.core.errors import CorruptFileError, MissingResourceError
 from gdp.core.interfaces.context import BuildContext
+from gdp.core.progress import ProgressTask, SilentProgress
+from gdp.plugins.faces.config import RenderedFacesConfig
+from gdp.plugins.faces.dataset import RenderedFaces
 from gdp.plugins.stylegan2.config import StyleGAN2Config
 from gdp.plugins.stylegan2.loading import load_generator
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
+from gdp.plugins.stylegan2.training_settings import TrainingSettings
 
 
 def test_architecture_is_told_by_the_tensors(tiny_teacher: StyleGAN2Teacher) -> None:
@@ -127,3 +133,48 @@ def test_weights_of_something_else_are_refused_with_the_tensors_name(
     save_file(state, tmp_path / "wrong.safetensors")
     with pytest.raises(CorruptFileError, match=message):
         load_generator(tmp_path / "wrong.safetensors")
+
+
+def test_projection_finds_a_picture_of_its_own(tiny_teacher: StyleGAN2Teacher) -> None:
+    target = tiny_teacher.synthesize(tiny_teacher.map(tiny_teacher.sample_z(1, [0]), 0.5))
+    projection = tiny_teacher.project(target, 60, SilentProgress())
+    mean = tiny_teacher.synthesize(tiny_teacher.map(tiny_teacher.sample_z(1, [0]), 0.0))
+    assert projection.ws.shape == (1, 6, 24)
+    assert (projection.images - target).square().mean() < (mean - target).square().mean()
+    assert projection.steps == 60
+
+
+class CountingProgress(SilentProgress):
+    """Counts the units of each piece of work."""
+
+    def __init__(self) -> None:
+        self.units: dict[str, int] = {}
+
+    @contextmanager
+    def task(self, name: str, total: int, unit: str, done: int = 0) -> Iterator[ProgressTask]:
+        units = self.units
+        units[name] = done
+
+        class Task:
+            def advance(self, amount: int = 1, **status: float | str) -> None:
+                units[name] += amount
+
+        yield Task()
+        assert units[name] == total, name
+
+
+def test_a_trained_teacher_can_be_used_as_one(tmp_path: Path) -> None:
+    settings = TrainingSettings(
+        images=32, batch=8, shards=1, channel_base=64, channel_max=8, z_dim=8, w_dim=8, mapping_layers=2,
+        precision="float32", statistics_every=8, samples_every=32, checkpoint_every=16,
+    )  # fmt: skip
+    faces = RenderedFaces(RenderedFacesConfig(count=20, resolution=16), BuildContext())
+    progress = CountingProgress()
+    weights = StyleGAN2Teacher.train(settings, faces, tmp_path, progress)
+    teacher = StyleGAN2Teacher(StyleGAN2Config(weights=weights), BuildContext())
+    assert (teacher.resolution, teacher.w_dim) == (16, 8)
+    assert set(progress.units.values()) == {20, 32}
+    longer = settings.model_copy(update={"images": 48})
+    resumed = CountingProgress()
+    StyleGAN2Teacher.train(longer, faces, tmp_path, resumed)
+    assert set(resumed.units.values()) == {20, 48}

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+from pydantic import ValidationError
+from safetensors.torch import save_file
+
+from gdp.core.errors import CorruptFileError, MissingResourceError, ShapeError
+from gdp.plugins.directions.config import DirectionStep
+from gdp.plugins.directions.files import Direction, load_direction, measure_scale, normalised, save_direction
+from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
+
+
+def some_vectors(rows: int = 1, width: int = 24) -> torch.Tensor:
+    return normalised(torch.randn(rows, width, generator=torch.Generator().manual_seed(4)))
+
+
+def test_a_direction_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    direction = Direction("age", some_vectors(), 3.5, (0, 1, 2), "ab" * 32, {"method": "class-means", "samples": 5000})
+    save_direction(direction, tmp_path / "deep" / "age.safetensors")
+    loaded = load_direction(tmp_path / "deep" / "age.safetensors")
+    torch.testing.assert_close(loaded.vectors, direction.vectors)
+    assert (loaded.name, loaded.scale, loaded.layers, loaded.teacher, loaded.found) == (
+        direction.name,
+        direction.scale,
+        direction.layers,
+        direction.teacher,
+        direction.found,
+    )
+
+
+def test_a_strength_counts_standard_deviations_of_the_score(tiny_teacher: StyleGAN2Teacher) -> None:
+    vectors = some_vectors()
+    direction = Direction("tilt", vectors, measure_scale(tiny_teacher, vectors))
+    ws = tiny_teacher.map(tiny_teacher.sample_z(0, range(4096)))
+    deviation = (ws[:, 0] @ vectors[0]).std()
+    moved = ws + direction.displacement(tiny_teacher, 2.0)
+    gained = (moved - ws)[:, 0] @ vectors[0]
+    torch.testing.assert_close(gained, (2 * deviation).expand(4096), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(24,), (1, 24), (6, 24), (1, 6, 24)])
+@pytest.mark.parametrize("dtype", [numpy.float32, numpy.float64])
+def test_public_files_of_any_norm_get_norm_and_scale_from_the_teacher(
+    shape: tuple[int, ...], dtype: type, tmp_path: Path, tiny_teacher: StyleGAN2Teacher
+) -> None:
+    row = some_vectors()[0].numpy().astype(dtype)
+    numpy.save(tmp_path / "smile.npy", numpy.broadcast_to(row * 0.731, shape).copy())
+    direction = load_direction(tmp_path / "smile.npy")
+    assert (direction.name, direction.scale) == ("smile", None)
+    expected = Direction("smile", some_vectors(), measure_scale(tiny_teacher, some_vectors()))
+    torch.testing.assert_close(
+        direction.displacement(tiny_teacher, 1.5), expected.displacement(tiny_teacher, 1.5), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_only_the_chosen_layers_move(tiny_teacher: StyleGAN2Teacher) -> None:
+    direction = Direction("tilt", some_vectors(), 1.0, layers=(1, 3))
+
+    def moved(layers: object) -> list[int]:
+        rows = direction.displacement(tiny_teacher, 1.0, layers).abs().sum(dim=1)  # type: ignore[arg-type] # as a recipe's
+        return rows.nonzero().flatten().tolist()
+
+    assert moved(None) == [1, 3], "those of the file"
+    assert moved("all") == list(range(6))
+    assert moved([0, 5]) == [0, 5]
+    with pytest.raises(ShapeError, match="no layer 6"):
+        moved([2, 6])
+
+
+def test_rows_that_are_zero_do_not_weaken_the_others(tiny_teacher: StyleGAN2Teacher) -> None:
+    sparse = torch.zeros(6, 24)
+    sparse[2:4] = some_vectors()
+    vectors = normalised(sparse)
+    whole = Direction("whole", some_vectors(), measure_scale(tiny_teacher, some_vectors()))
+    part = Direction("part", vectors, measure_scale(tiny_teacher, vectors))
+    torch.testing.assert_close(
+        part.displacement(tiny_teacher, 1.0)[2:4], whole.displacement(tiny_teacher, 1.0)[2:4], rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("shape", [(1, 16), (5, 24)])
+def test_a_direction_of_another_generator_is_refused(shape: tuple[int, int], tiny_teacher: StyleGAN2Teacher) -> None:
+    with pytest.raises(ShapeError, match="belongs to another generator"):
+        Direction("foreign", some_vectors(*shape), 1.0).displacement(tiny_teacher, 1.0)
+
+
+def test_a_pickled_array_is_never_unpickled(tmp_path: Path) -> None:
+    numpy.save(tmp_path / "objects.npy", numpy.array([print, {}], dtype=object), allow_pickle=True)
+    with pytest.raises(CorruptFileError, match=r"objects\.npy"):
+        load_direction(tmp_path / "objects.npy")
+
+
+@pytest.mark.parametrize(
+    "array",
+    [numpy.zeros((1, 24)), numpy.full((1, 24), numpy.nan), numpy.ones((2, 3, 4)), numpy.ones(24, dtype=int), 1.0],
+    ids=["zero", "nan", "3d", "integers", "scalar"],
+)
+def test_arrays_that_are_no_direction_are_refused(array: object, tmp_path: Path) -> None:
+    numpy.save(tmp_path / "odd.npy", array)
+    with pytest.raises(CorruptFileError, match=r"odd\.npy: this is no usable direction"):
+        load_direction(tmp_path / "odd.npy")
+
+
+def test_damaged_and_foreign_files_are_refused(tmp_path: Path) -> None:
+    save_direction(Direction("age", some_vectors(), 1.0), tmp_path / "whole.safetensors")
+    content = (tmp_path / "whole.safetensors").read_bytes()
+    (tmp_path / "cut.safetensors").write_bytes(content[:-8])
+    save_file({"direction": some_vectors()}, tmp_path / "foreign.safetensors")
+    numpy.save(tmp_path / "cut.npy", some_vectors().numpy())
+    (tmp_path / "cut.npy").write_bytes((tmp_path / "cut.npy").read_bytes()[:-8])
+    (tmp_path / "empty.npy").write_bytes(b"")
+    for name in ("cut.safetensors", "foreign.safetensors", "cut.npy", "empty.npy"):
+        with pytest.raises(CorruptFileError, match=name):
+            load_direction(tmp_path / name)
+    with pytest.raises(MissingResourceError, match="nowhere"):
+        load_direction(tmp_path / "nowhere.npy")
+
+
+@pytest.mark.parametrize("name", ["builtin:smile", "age.pt", "age.pkl"])
+def test_settings_refuse_what_cannot_be_read(name: str) -> None:
+    with pytest.raises(ValidationError, match="builtin:age"):
+        DirectionStep.model_validate({"direction": name, "strength": 1.0})
