@@ -84,7 +84,7 @@ def print_error(error: GdpError) -> None:
     text = encodable(str(error), sys.stderr.encoding)
     if console.is_terminal:
         console.print("error: ", style="bold red", end="", highlight=False)
-        console.print(text, markup=False, highlight=False)
+        console.print(text, markup=False, highlight=False, soft_wrap=True)  # keeps file:line in one piece
     else:
         print(f"error: {text}", file=sys.stderr)  # no wrapping: logs and scripts read it
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -104,11 +104,10 @@ def _recipe_path(details: ErrorDetails, data: object) -> KeyPath:
     value = data
     location = details["loc"]
     for position, part in enumerate(location):
-        if (isinstance(value, Mapping) and part in value) or (
-            isinstance(value, Sequence) and not isinstance(value, str) and isinstance(part, int) and part < len(value)
-        ):
-            path = (*path, part)
-            value = value[part]  # type: ignore[index,call-overload] # a key of a mapping or an index of a sequence
+        if isinstance(value, Mapping) and part in value:
+            path, value = (*path, part), value[part]
+        elif isinstance(value, list | tuple) and isinstance(part, int) and part < len(value):
+            path, value = (*path, part), value[part]
         elif details["type"] == "missing" and position == len(location) - 1:
             path = (*path, part)
     return path
