@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from gdp.core.errors import ShapeError
+from gdp.plugins.directions.files import load_direction
+from gdp.plugins.directions.find import main
 from gdp.plugins.directions.finding import METHODS, Method, ScoredSamples, find_direction, score_samples
 from gdp.plugins.faces.judge import FaceJudge, JudgeNetwork
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher

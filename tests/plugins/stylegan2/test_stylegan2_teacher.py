@@ -137,11 +137,11 @@ def test_weights_of_something_else_are_refused_with_the_tensors_name(
 
 def test_projection_finds_a_picture_of_its_own(tiny_teacher: StyleGAN2Teacher) -> None:
     target = tiny_teacher.synthesize(tiny_teacher.map(tiny_teacher.sample_z(1, [0]), 0.5))
-    projection = tiny_teacher.project(target, 60, SilentProgress())
+    projection = tiny_teacher.project(target, 30, SilentProgress())
     mean = tiny_teacher.synthesize(tiny_teacher.map(tiny_teacher.sample_z(1, [0]), 0.0))
     assert projection.ws.shape == (1, 6, 24)
     assert (projection.images - target).square().mean() < (mean - target).square().mean()
-    assert projection.steps == 60
+    assert projection.steps == 30
 
 
 class CountingProgress(SilentProgress):
