@@ -1,0 +1,83 @@
+"""SIGKILL at 20 random moments: the resumed run equals an unbroken one, bit for bit."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from tiny_world import make_tiny_world
+
+from gdp.core.pairs.store import PairStore
+
+KILLS = 20
+STAGES = ("pairs", "filter", "train")
+OVERRIDES = ("pairs.count=160", "train.steps=40", "train.checkpoint_every=4", "train.sample_every=20")
+
+
+def start(recipe: Path) -> subprocess.Popen[bytes]:
+    sets = [argument for override in OVERRIDES for argument in ("--set", override)]
+    command = [sys.executable, "-m", "gdp", "run", str(recipe), "--until", "train", *sets]
+    return subprocess.Popen(command, cwd=recipe.parent, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def present_stage(recipe: Path) -> str:
+    log = recipe.parent / "runs" / "tiny" / "log.txt"
+    begun = [line for line in log.read_text().splitlines() if "begins" in line] if log.exists() else []
+    return begun[-1].split()[1].rstrip(":") if begun else "start"
+
+
+def digest(recipe: Path) -> tuple[str, str]:
+    """Hash the manifest with the shards, and the student's weights."""
+    folder = recipe.parent / "runs" / "tiny"
+    (store_folder,) = (folder / "pairs").iterdir()
+    (weights,) = folder.glob("train/*/student.safetensors")
+    with PairStore.open(store_folder, read_only=True) as store:
+        store.verify()
+        pairs = store.content_digest()
+    return pairs, hashlib.sha256(weights.read_bytes()).hexdigest()
+
+
+def kill_in(recipe: Path, stage: str, delay: float) -> bool:
+    """Start the run and kill it `delay` seconds into a stage; False if it ended before."""
+    process = start(recipe)
+    while process.poll() is None and present_stage(recipe) != stage:
+        time.sleep(0.005)
+    try:
+        process.wait(timeout=delay)
+    except subprocess.TimeoutExpired:
+        process.kill()
+    _, errors = process.communicate()
+    assert process.returncode in (0, -9), errors.decode()
+    return process.returncode == -9
+
+
+def finish(recipe: Path) -> tuple[str, str]:
+    process = start(recipe)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors.decode()
+    return digest(recipe)
+
+
+def test_twenty_kills_change_no_bit(tmp_path: Path) -> None:
+    (tmp_path / "unbroken").mkdir()
+    expected = finish(make_tiny_world(tmp_path / "unbroken"))
+    chance = random.Random(20)  # noqa: S311 - moments of a test
+    killed: Counter[str] = Counter()
+    attempt = 0
+    while killed.total() < KILLS:
+        folder = tmp_path / f"broken-{attempt}"
+        folder.mkdir()
+        recipe = make_tiny_world(folder)
+        for stage in STAGES:
+            for _ in range(2):
+                if killed.total() < KILLS and kill_in(recipe, stage, chance.uniform(0.0, 0.6)):
+                    killed[stage] += 1
+        assert finish(recipe) == expected, f"after {dict(killed)}"
+        attempt += 1
+        assert attempt < KILLS, f"the run ends before it can be killed: {dict(killed)}"
+    assert set(killed) == set(STAGES), f"some stage was never killed: {dict(killed)}"
