@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from gdp.core.arithmetic import count_macs, count_parameters
 from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric
-from gdp.core.interfaces.teachers import LatentTeacher, Teacher, TranslatorTeacher
+from gdp.core.interfaces.teachers import Teacher
 from gdp.plugins.evaluators.config import SpeedConfig
 from gdp.plugins.evaluators.timing import Timing, describe_machine, time_interleaved
 
@@ -24,7 +24,7 @@ class SpeedEvaluator(Evaluator):
         source = example_source(context)
         works: dict[str, Callable[[], object]] = {"student": lambda: context.predict(source)}
         if context.teacher is not None:
-            works["teacher"] = _teacher_forward(context.teacher, source)
+            works["teacher"] = _teacher_forward(context.teacher)
         with context.progress.task("speed", 1, "measurements") as task:
             timings = time_interleaved(works, self.config.repeats, self.config.warmup, context.device)
             task.advance()
@@ -47,7 +47,7 @@ class SpeedEvaluator(Evaluator):
     def _timing_metrics(self, name: str, timing: Timing, context: EvaluationContext) -> dict[str, Metric]:
         what = {
             "student": "the student as deployed (the recipe's precision)",
-            "teacher": "one forward of the teacher (latent to picture, or picture to picture)",
+            "teacher": "one forward of the teacher's network (latent to picture, or picture to picture) in float32",
         }[name]
         protocol = (
             f"{what[0].upper()}{what[1:]}, one picture at a time at {context.pair_source.resolution} px, "
@@ -70,13 +70,15 @@ def example_source(context: EvaluationContext) -> Tensor:
     return torch.zeros(1, context.pair_source.input_channels, size, size, device=context.device)
 
 
-def _teacher_forward(teacher: Teacher, source: Tensor) -> Callable[[], object]:
-    if isinstance(teacher, LatentTeacher):
-        z = teacher.sample_z(0, [0]).to(source.device)
-        return torch.no_grad()(lambda: teacher.synthesize(teacher.map(z)))
-    if isinstance(teacher, TranslatorTeacher):
-        return torch.no_grad()(lambda: teacher.translate(source[:, :3]))
-    return torch.no_grad()(lambda: teacher.module(*teacher.example_inputs()))
+def _teacher_forward(teacher: Teacher) -> Callable[[], object]:
+    """Return one forward of the network itself: the teacher's methods may fill up batches so as to be repeatable."""
+    inputs = teacher.example_inputs()
+
+    @torch.no_grad()
+    def forward() -> object:
+        return teacher.module(*inputs)
+
+    return forward
 
 
 def _size_metrics(name: str, module: nn.Module, inputs: tuple[object, ...]) -> dict[str, Metric]:
