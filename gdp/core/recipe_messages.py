@@ -104,9 +104,9 @@ def _recipe_path(details: ErrorDetails, data: object) -> KeyPath:
     value = data
     location = details["loc"]
     for position, part in enumerate(location):
+        if isinstance(value, list | tuple):
+            value = dict(enumerate(value))
         if isinstance(value, Mapping) and part in value:
-            path, value = (*path, part), value[part]
-        elif isinstance(value, list | tuple) and isinstance(part, int) and part < len(value):
             path, value = (*path, part), value[part]
         elif details["type"] == "missing" and position == len(location) - 1:
             path = (*path, part)
