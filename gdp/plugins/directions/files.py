@@ -1,4 +1,9 @@
-"""Direction files: gdp's own (safetensors) and the public ones (.npy)."""
+"""Direction files: gdp's own (safetensors) and the public ones (.npy).
+
+gdp's own hold the tensor `direction`, float32, (1, w_dim) or (num_ws, w_dim), and as metadata `format`
+(`gdp-direction-1`), `name`, `scale` (JSON number), `layers` (JSON array or null), `teacher` (sha256) and `found`
+(JSON object: method, samples, seed, what was measured). The fields of `Direction` say what they mean.
+"""
 
 from __future__ import annotations
 

@@ -38,7 +38,8 @@ class LatentDirectionSource(PairSource):
                     f"({self.teacher.fingerprint[:12]}): look at the pairs before you train on them"
                 )
             self._displacement += direction.displacement(self.teacher, step.strength, step.layers)
-            moves.append({"direction": direction.name, "strength": step.strength, "layers": step.layers})
+            layers = list(step.layers) if isinstance(step.layers, tuple) else step.layers
+            moves.append({"direction": direction.name, "strength": step.strength, "layers": layers})
         self._edit: dict[str, Json] = {
             "kind": "latent-direction",
             "directions": moves,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy
@@ -12,6 +13,8 @@ from gdp.core.errors import CorruptFileError, MissingResourceError, ShapeError
 from gdp.plugins.directions.config import DirectionStep
 from gdp.plugins.directions.files import Direction, load_direction, measure_scale, normalised, save_direction
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
+
+REAL = Path(os.environ.get("GDP_GOLDEN", "../shared/golden")).parent / "real" / "latent_directions"
 
 
 def some_vectors(rows: int = 1, width: int = 24) -> torch.Tensor:
@@ -124,3 +127,12 @@ def test_damaged_and_foreign_files_are_refused(tmp_path: Path) -> None:
 def test_settings_refuse_what_cannot_be_read(name: str) -> None:
     with pytest.raises(ValidationError, match="builtin:age"):
         DirectionStep.model_validate({"direction": name, "strength": 1.0})
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the folder of public directions is not here")
+@pytest.mark.parametrize("name", ["interfacegan/stylegan_ffhq_age_w_boundary.npy", "agiardina/nose.npy"])
+def test_public_directions_are_read(name: str) -> None:
+    vectors = load_direction(REAL / name).vectors
+    assert vectors.shape in ((1, 512), (18, 512))
+    norms = vectors.norm(dim=1)
+    assert float(norms[norms > 0].square().mean()) == pytest.approx(1.0, rel=1e-5)
