@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from gdp.core.report.curves import draw_curves
@@ -40,14 +41,7 @@ def render_report(folder: Path) -> str:
     """Return the report of a run folder as HTML that refers to nothing outside itself."""
     data = read_run(folder)
     derive(data)
-    here = Path(__file__).parent
-    environment = Environment(
-        loader=FileSystemLoader(here), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    # The page's own style sheet is the one text that is not escaped: it comes from this package.
-    style = Markup((here / "style.css").read_text(encoding="utf-8"))  # noqa: S704
-    return environment.get_template("template.html.j2").render(
-        style=style,
+    return _template().render(
         name=data.name,
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         state=str(data.run.get("state") or "") if data.unfinished else "",
@@ -68,6 +62,17 @@ def render_report(folder: Path) -> str:
         recipe=data.recipe_text,
         missing=data.missing,
     )
+
+
+@cache
+def _template() -> Template:
+    here = Path(__file__).parent
+    environment = Environment(
+        loader=FileSystemLoader(here), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    # The page's own style sheet is the one text that is not escaped: it comes from this package.
+    environment.globals["style"] = Markup((here / "style.css").read_text(encoding="utf-8"))  # noqa: S704
+    return environment.get_template("template.html.j2")
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ def figures(data: RunData) -> list[Figure]:
     found = []
     if (ratio := data.value("speed.ratio")) is not None:
         found.append(Figure(f"{times(ratio)}\u00a0\u00d7", "faster than the slow route"))
-    if (student := data.value("speed.student_ms")) is not None:
+    if (student := _student_ms(data)) is not None:
         found.append(Figure(duration(student / 1000), "a picture"))
     if (gain := data.value(GAIN)) is not None:
         found.append(Figure(f"{gain:+.1f} dB".replace("-", "\u2212"), "above the unchanged source"))
@@ -134,10 +134,14 @@ def _student(data: RunData) -> Iterator[Markup]:
     yield parts + "."
 
 
+def _student_ms(data: RunData) -> float | None:
+    """Return the student's time; that from which the ratio comes where there is one, so that the two fit together."""
+    beside = data.value("speed.student_ms_beside_slow_route")
+    return data.value("speed.student_ms") if beside is None else beside
+
+
 def _speed(data: RunData) -> Iterator[Markup]:
-    student, slow, ratio = (data.value(f"speed.{name}") for name in ("student_ms", "slow_route_ms", "ratio"))
-    if student is None:
-        student = data.value("speed.student_ms_beside_slow_route")
+    student, slow, ratio = _student_ms(data), data.value("speed.slow_route_ms"), data.value("speed.ratio")
     if student is None:
         return
     sentence = Markup("It takes <strong>{}</strong> a picture").format(duration(student / 1000))

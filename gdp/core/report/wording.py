@@ -10,14 +10,16 @@ _NO_BREAK_SPACE = "\u00a0"
 
 
 def plain(value: float, digits: int = 4) -> str:
-    """Write a number with `digits` significant digits and thousands apart, never in powers of ten."""
+    """Write a number with `digits` significant digits and thousands apart; tiny ones as `9.52e-6`."""
     if not math.isfinite(value):
         return str(value)
     if value == 0 or (float(value).is_integer() and abs(value) < 10**15):
         text = f"{value:,.0f}"
+    elif abs(value) < 1e-4:
+        text = f"{value:.{digits - 1}e}".replace("e-0", "e-")
     else:
         decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-        text = f"{value:,.{min(decimals, 8)}f}"
+        text = f"{value:,.{decimals}f}"
     return text.replace(",", _THIN_SPACE).replace("-", _MINUS)
 
 

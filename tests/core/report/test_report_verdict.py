@@ -54,6 +54,11 @@ def test_a_student_worse_than_its_source_is_called_so(run_folder: Path) -> None:
     assert "1.25 dB below what the unchanged source gets" in verdict_of(run_folder)
 
 
+def test_the_time_beside_the_slow_route_is_told_so_that_it_fits_the_ratio(run_folder: Path) -> None:
+    change(run_folder, speed__student_ms_beside_slow_route=4.2)
+    assert "It takes 4.20 ms a picture, where the slow route takes 41.9 s" in verdict_of(run_folder)
+
+
 def test_numbers_that_are_not_there_are_not_mentioned(run_folder: Path) -> None:
     (run_folder / "metrics.json").write_text(json.dumps({"speed": {"student_ms": 12.0}}))
     assert verdict_of(run_folder) == (

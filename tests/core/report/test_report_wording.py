@@ -18,7 +18,7 @@ def spaced(text: str) -> str:
         (12.3456, "12.35"),
         (2_031_427, "2 031 427"),
         (-0.5, "-0.5000"),
-        (1e-6, "0.00000100"),
+        (1e-6, "1.000e-6"),
     ],
 )
 def test_numbers_have_four_significant_digits_and_thousands_apart(value: float, text: str) -> None:
