@@ -14,7 +14,7 @@ from gdp.plugins.stylegan2.operators import (
     convolution,
     demodulation,
     downsampling_convolution,
-    leaky_relu_,
+    leaky_relu,
     low_pass_filter,
     modulated_convolution,
 )
@@ -85,7 +85,7 @@ class ConvolutionLayer(nn.Module):
         else:
             y = convolution(x, weight, bias)
         if self.activate:
-            return leaky_relu_(y, clamp)
+            return leaky_relu(y, clamp)
         return y if clamp is None else y.clamp(-clamp, clamp)
 
 
@@ -131,7 +131,7 @@ class SynthesisLayer(nn.Module):
         noise = self._noise(y, noise_mode, random)
         if noise is not None:
             y = y.add_(noise)
-        return leaky_relu_(y, self.conv_clamp)
+        return leaky_relu(y, self.conv_clamp)
 
     def _noise(self, y: Tensor, mode: NoiseMode, random: torch.Generator | None) -> Tensor | None:
         if mode == "none":

@@ -49,8 +49,9 @@ def path_length_penalty(
     noise = noise / (images.shape[2] * images.shape[3]) ** 0.5
     (gradient,) = torch.autograd.grad((images * noise).sum(), ws, create_graph=True)
     lengths = gradient.square().sum(dim=2).mean(dim=1).sqrt()
-    new_mean = mean_length.lerp(lengths.detach().mean(), decay)
-    return (lengths - new_mean).square(), new_mean
+    # The gradient also flows through the new mean, as in the authors' program.
+    new_mean = mean_length.lerp(lengths.mean(), decay)
+    return (lengths - new_mean).square(), new_mean.detach()
 
 
 def mix_styles(ws: Tensor, other: Tensor, probability: float, random: torch.Generator | None = None) -> Tensor:

@@ -17,7 +17,7 @@ ACTIVATION_GAIN = 2.0**0.5
 
 
 def low_pass_filter() -> Tensor:
-    """Return the separable binomial filter [1, 3, 3, 1] as (4, 4) with sum 1 (StyleGAN, section 2: bilinear filtering)."""
+    """Return the separable binomial filter [1, 3, 3, 1] as (4, 4) with sum 1 (StyleGAN, section 2)."""
     taps = torch.tensor([1.0, 3.0, 3.0, 1.0])
     kernel = torch.outer(taps, taps)
     return kernel / kernel.sum()
@@ -96,13 +96,14 @@ def modulated_convolution(x: Tensor, weight: Tensor, style: Tensor, upsampling_k
     return convolution(x, weight)
 
 
-def leaky_relu_(x: Tensor, clamp: float | None = None) -> Tensor:
-    """Apply the leaky ReLU of slope 0.2 in place, then clamp to [-clamp, clamp].
+def leaky_relu(x: Tensor, clamp: float | None = None) -> Tensor:
+    """Apply the leaky ReLU of slope 0.2, then clamp to [-clamp, clamp].
 
     Its gain of sqrt 2 is applied by the caller to what comes in, where it costs nothing: the leaky ReLU of a scaled
     number is the scaled leaky ReLU.
     """
-    x = functional.leaky_relu_(x, LEAKY_SLOPE)
+    # In place it would spoil the memory layout of the gradients of a 1x1 convolution, whose result is a view.
+    x = functional.leaky_relu(x, LEAKY_SLOPE)
     return x if clamp is None else x.clamp(-clamp, clamp)
 
 

@@ -18,8 +18,8 @@ from typing import Any
 import safetensors.torch
 import torch
 from torch import Tensor
-from torchvision.utils import make_grid  # type: ignore[import-untyped]  # torchvision ships no annotations
 from torchvision.transforms.functional import to_pil_image  # type: ignore[import-untyped]  # as above
+from torchvision.utils import make_grid  # type: ignore[import-untyped]  # torchvision ships no annotations
 
 from gdp.core.errors import ShapeError, TrainingError
 from gdp.core.run_folder import write_atomically
@@ -155,7 +155,7 @@ class _Training:
         random = counter_generator(self.settings.seed, "samples", 0)
         z = torch.randn(SAMPLES, self.settings.z_dim, generator=random).to(networks.device)
         with networks.average.applied():
-            pictures = torch.cat([networks.generator(part) for part in z.split(8)])
+            pictures = torch.cat([networks.generator(part) for part in torch.split(z, 8)])
         grid = make_grid(pictures.cpu(), nrow=12, padding=0, normalize=True, value_range=(-1, 1))
         content = io.BytesIO()
         to_pil_image(grid).save(content, "png")

@@ -13,6 +13,7 @@ from gdp.core.errors import NonFiniteError
 from gdp.core.training.ema import WeightAverage
 from gdp.core.training.precision import computes_bf16
 from gdp.core.training.sampler import counter_generator
+from gdp.plugins.stylegan2.discriminator import Discriminator
 from gdp.plugins.stylegan2.losses import (
     discriminator_loss,
     generator_loss,
@@ -20,7 +21,7 @@ from gdp.plugins.stylegan2.losses import (
     path_length_penalty,
     r1_penalty,
 )
-from gdp.plugins.stylegan2.networks import Discriminator, Generator, channels_by_resolution
+from gdp.plugins.stylegan2.networks import Generator, channels_by_resolution
 from gdp.plugins.stylegan2.training_settings import TrainingSettings
 
 Gradients = tuple[Tensor, ...]
@@ -179,6 +180,8 @@ class AdversarialStep:
         return mix_styles(ws, other, self.settings.style_mixing, random), ws[:, 0].detach().mean(dim=0)
 
     def _in_parallel(self, compute: Callable[[int], Result]) -> list[Result]:
+        if self.settings.shards == 1:
+            return [compute(0)]
         return list(self._pool.map(compute, range(self.settings.shards)))
 
     def _source(self, step: int, shard: int) -> torch.Generator:
@@ -192,13 +195,17 @@ class AdversarialStep:
         shards: Sequence[Gradients],
         phase: str,
     ) -> None:
-        for parameter, *gradients in zip(parameters, *shards, strict=True):
-            # The fused optimizer reads memory in order: gradients must be laid out as their parameters.
-            parameter.grad = torch.stack([gradient.contiguous() for gradient in gradients]).mean(dim=0)
-        norms = torch._foreach_norm([parameter.grad for parameter in parameters])
-        if not bool(torch.stack(norms).isfinite().all()):
+        gradients = list(shards[0])
+        for others in shards[1:]:
+            gradients = list(torch._foreach_add(gradients, others))
+        if len(shards) > 1:
+            torch._foreach_div_(gradients, len(shards))
+        if not bool(torch.stack(list(torch._foreach_norm(gradients))).isfinite().all()):
             raise NonFiniteError(
                 f"A gradient of the {phase} phase became NaN or infinite. The last checkpoint is intact: start again "
                 "from it with a smaller learning_rate, a larger r1_gamma, or precision = 'float32'."
             )
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            # The fused optimizer reads memory in order: gradients must be laid out as their parameters.
+            parameter.grad = gradient.contiguous()
         optimizer.step()

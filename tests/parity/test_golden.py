@@ -1,0 +1,93 @@
+"""The networks and losses reproduce the golden numbers of the published programs, case by case.
+
+A case of a kind without a runner fails, unless its name stands in NOT_YET_COVERED.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import runners_pix2pixhd
+import runners_stylegan2
+import safetensors.torch
+from golden_cases import GOLDEN, golden_cases
+from torch import Tensor
+
+Tensors = dict[str, Tensor]
+RUNNERS: dict[str, Callable[[Mapping[str, Any], Tensors], Tensors]] = {
+    **runners_stylegan2.RUNNERS,
+    **runners_pix2pixhd.RUNNERS,
+}
+NOT_YET_COVERED = {
+    "stylegan2_rosinality_generator_64",
+    "stylegan2_rosinality_generator_32_mlp4",
+    "stylegan2_rosinality_discriminator_64",
+    "stylegan2_tf_variables_32",
+    "cyclegan_resnet9",
+    "cyclegan_resnet6",
+    "cyclegan_resnet3",
+    "cyclegan_resnet9_oldlayout",
+    "cyclegan_resnet3_batchnorm",
+    "cyclegan_nlayer3",
+    "cyclegan_nlayer3_oldlayout",
+    "cyclegan_nlayer2_batchnorm_6ch",
+    "cyclegan_distillation_9to3",
+    "cyclegan_distillation_9to3_batch2",
+}
+CASES = golden_cases()
+SMALL = 16
+
+pytestmark = pytest.mark.skipif(not CASES, reason=f"the golden data is not at {GOLDEN}")
+
+
+def failures(case: Mapping[str, Any], got: Tensors, want: Tensors) -> list[str]:
+    """Every way in which the outputs are not those of the case: missing, too many, another shape, too far off."""
+    found = [f"{name}: not computed" for name in sorted(want.keys() - got.keys())]
+    found += [f"{name}: computed, but not in the case" for name in sorted(got.keys() - want.keys())]
+    for name in sorted(want.keys() & got.keys()):
+        expected, result = want[name], got[name]
+        if expected.shape != result.shape:
+            found.append(f"{name}: shape {tuple(result.shape)}, expected {tuple(expected.shape)}")
+            continue
+        pair = tolerance_pair(case["tolerance"], name, expected.numel())
+        limit = pair["atol"] + pair["rtol"] * float(expected.abs().max())
+        error = float((result - expected).abs().max())
+        if not error <= limit:  # a NaN fails too
+            found.append(f"{name}: off by {error:.2e}, limit {limit:.2e}")
+    return found
+
+
+def tolerance_pair(tolerance: Mapping[str, Any], name: str, size: int) -> Mapping[str, float]:
+    if name.startswith("output.grad."):
+        return tolerance["grad"]
+    if size <= SMALL and "small" in tolerance:
+        return tolerance["small"]
+    return tolerance
+
+
+@pytest.mark.parametrize("name", sorted(CASES.keys() - NOT_YET_COVERED))
+def test_case_is_reproduced(name: str) -> None:
+    case = CASES[name]
+    assert case["kind"] in RUNNERS, f"no runner for the kind {case['kind']}, and the case is not listed as uncovered"
+    tensors = safetensors.torch.load_file(Path(GOLDEN) / case["file"])
+    want = {key: tensor for key, tensor in tensors.items() if key.startswith("output.")}
+    assert want
+    assert set(want) == {key for key in case["tensors"] if key.startswith("output.")}
+    found = failures(case, RUNNERS[case["kind"]](case, tensors), want)
+    assert not found, f"{len(found)} of {len(want)} outputs differ:\n" + "\n".join(found[:10])
+
+
+def test_uncovered_cases_are_in_the_index_and_have_no_runner() -> None:
+    assert not NOT_YET_COVERED - CASES.keys()
+    assert not [name for name in NOT_YET_COVERED if CASES[name]["kind"] in RUNNERS]
+
+
+def test_a_missing_or_wrong_output_is_a_failure() -> None:
+    name = "stylegan2_ada_discriminator_32_clamp_group2"
+    case, tensors = CASES[name], safetensors.torch.load_file(GOLDEN / CASES[name]["file"])
+    want = {key: tensor for key, tensor in tensors.items() if key.startswith("output.")}
+    assert not failures(case, dict(want), want)
+    got = {key: tensor for key, tensor in want.items() if key != "output.feat.b4.fc"}
+    got["output.logits"] = want["output.logits"] * 1.001
+    assert len(failures(case, got, want)) == 2
