@@ -66,7 +66,7 @@ def finish(recipe: Path) -> tuple[str, str]:
 def test_twenty_kills_change_no_bit(tmp_path: Path) -> None:
     (tmp_path / "unbroken").mkdir()
     expected = finish(make_tiny_world(tmp_path / "unbroken"))
-    chance = random.Random(20)  # noqa: S311 - moments of a test
+    chance = random.Random(20)
     killed: Counter[str] = Counter()
     attempt = 0
     while killed.total() < KILLS:
