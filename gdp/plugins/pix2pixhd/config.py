@@ -31,7 +31,7 @@ class Pix2PixHDConfig(Config):
     padding: Literal["reflect", "replicate", "zero"] = "reflect"
     """Padding of the residual blocks."""
     upsampling: Literal["deconvolution", "resize"] = "deconvolution"
-    """Published transposed convolutions, or nearest neighbours and a convolution: no checkerboards, 4 times the cost."""
+    """Published transposed convolutions, or nearest neighbours and a convolution: no checkerboards, 4 times as dear."""
     predicts: Literal["change", "image"] = "change"
     """What the generator computes: the change added to its (first) input, best for edits, or the whole image."""
     discriminator_width: int = Field(default=64, ge=1)
