@@ -54,7 +54,8 @@ class Student(ABC):
 
     def generate_in_phase(self, phase: TrainingPhase, source: Tensor) -> Tensor:
         """Run the generator as `phase` trains it (a part of it, say)."""
-        return self.generator(source)
+        prediction: Tensor = self.generator(source)
+        return prediction
 
     def phase_downscale(self, phase: TrainingPhase) -> int:
         """How many times smaller pictures are in this phase (an enhancer's global part trains at half size)."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchvision.utils import save_image  # type: ignore[import-untyped]  # torchvision ships no annotations
+from torchvision.utils import save_image
 
 from gdp.core.errors import readable_os_errors
 from gdp.core.training.pairs import TrainingPairs, to_network

@@ -9,7 +9,7 @@ from typing import Literal
 
 import torch
 import torchmetrics
-import torchvision  # type: ignore[import-untyped]  # torchvision ships no annotations
+import torchvision
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torchvision.models import vgg19  # type: ignore[import-untyped]  # torchvision ships no annotations
+from torchvision.models import vgg19
 
 from gdp.core.errors import CorruptFileError, MissingResourceError
 

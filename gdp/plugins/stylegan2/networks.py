@@ -29,7 +29,15 @@ def block_resolutions(resolution: int) -> list[int]:
 
 
 def channels_by_resolution(resolution: int, channel_base: int, channel_max: int) -> dict[int, int]:
-    """Give each resolution min(channel_base / resolution, channel_max) feature maps (config-f: 32768 and 512)."""
+    """Give each resolution min(channel_base / resolution, channel_max) feature maps (config-f: 32768 and 512).
+
+    Raises:
+        ShapeError: `resolution` is no power of two from 8 upwards, or nothing would be left at the largest size.
+    """
+    if channel_base < resolution:
+        raise ShapeError(
+            f"channel_base ({channel_base}) leaves no feature map at {resolution} px; take {resolution} up."
+        )
     return {size: min(channel_base // size, channel_max) for size in block_resolutions(resolution)}
 
 

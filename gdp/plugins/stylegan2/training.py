@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
+import struct
 import time
 import tomllib
 from collections.abc import Callable, Iterator
@@ -18,8 +20,8 @@ from typing import Any
 import safetensors.torch
 import torch
 from torch import Tensor
-from torchvision.transforms.functional import to_pil_image  # type: ignore[import-untyped]  # as above
-from torchvision.utils import make_grid  # type: ignore[import-untyped]  # torchvision ships no annotations
+from torchvision.transforms.functional import to_pil_image
+from torchvision.utils import make_grid
 
 from gdp.core.errors import ShapeError, TrainingError
 from gdp.core.run_folder import write_atomically
@@ -199,8 +201,18 @@ class _Training:
             "mapping_learning_rate_multiplier": str(self.settings.mapping_learning_rate_multiplier),
         }
         tensors = {name: tensor.cpu().half().contiguous() for name, tensor in self.networks.average.tensors.items()}
-        write_atomically(self.folder / RESULT, safetensors.torch.save(tensors, metadata))
+        write_atomically(self.folder / RESULT, _safetensors_in_order(tensors, metadata))
         return self.folder / RESULT
+
+
+def _safetensors_in_order(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
+    """Serialise with the metadata in a fixed order, which safetensors shuffles: equal weights, equal hash."""
+    content = safetensors.torch.save(tensors)
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.dumps({"__metadata__": metadata, **json.loads(content[8 : 8 + length])}, separators=(",", ":"))
+    encoded = header.encode()
+    encoded += b" " * (-len(encoded) % 8)  # tensors begin at a multiple of 8
+    return struct.pack("<Q", len(encoded)) + encoded + content[8 + length :]
 
 
 def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -58,6 +58,8 @@ class TrainingSettings(Config):
     """Share of a new value in the moving mean of the path length."""
     path_length_shrink: int = Field(default=2, gt=0)
     """The path-length penalty takes this part of a batch: 2 for half."""
+    noise: bool = True
+    """Whether fresh noise is added to the generator's features; without it all detail must come from the latent."""
     style_mixing: float = Field(default=0.9, ge=0, le=1)
     """Chance that a batch takes its w from a second latent from some layer on."""
     ema_half_life: float = Field(default=10_000, ge=0)

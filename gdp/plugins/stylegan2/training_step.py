@@ -14,6 +14,7 @@ from gdp.core.training.ema import WeightAverage
 from gdp.core.training.precision import computes_bf16
 from gdp.core.training.sampler import counter_generator
 from gdp.plugins.stylegan2.discriminator import Discriminator
+from gdp.plugins.stylegan2.layers import NoiseMode
 from gdp.plugins.stylegan2.losses import (
     discriminator_loss,
     generator_loss,
@@ -81,6 +82,7 @@ class AdversarialStep:
         self.discriminator_optimizer = lazy_adam(self.discriminator, settings.learning_rate, settings.r1_interval)
         self.mean_path_length = torch.zeros((), device=self.device)
         bf16 = settings.precision == "bf16" or (settings.precision == "auto" and computes_bf16(self.device))
+        self.noise_mode: NoiseMode = "random" if settings.noise else "none"
         self.dtype = torch.bfloat16 if bf16 else torch.float32
         self._pool = ThreadPoolExecutor(settings.shards)
         self._random: list[torch.Generator] = []
@@ -112,9 +114,11 @@ class AdversarialStep:
 
         def compute(shard: int) -> tuple[Gradients, Tensor, Tensor, Tensor]:
             ws, w_mean = self._latents(count, shard)
-            fake = self.generator.synthesis(ws, "random", self.dtype, self._random[shard])
+            fake = self.generator.synthesis(ws, self.noise_mode, self.dtype, self._random[shard])
             loss = generator_loss(self.discriminator(fake, self.dtype)).mean()
-            return torch.autograd.grad(loss, parameters), fake.detach(), w_mean, loss.detach()
+            # Without noise its strengths have no gradient: zeros then, and they stay as they were initialised.
+            gradients = torch.autograd.grad(loss, parameters, materialize_grads=True)
+            return gradients, fake.detach(), w_mean, loss.detach()
 
         gradients, fakes, w_means, losses = zip(*self._in_parallel(compute), strict=True)
         self._descend(self.generator_optimizer, parameters, gradients, "generator")
@@ -128,7 +132,7 @@ class AdversarialStep:
 
         def compute(shard: int) -> tuple[Gradients, Tensor, Tensor]:
             ws, _ = self._latents(count, shard)
-            images = self.generator.synthesis(ws, "random", torch.float32, self._random[shard])
+            images = self.generator.synthesis(ws, self.noise_mode, torch.float32, self._random[shard])
             noise = torch.randn(images.shape, generator=self._random[shard], device=self.device)
             decay = self.settings.path_length_decay
             penalty, mean = path_length_penalty(images, ws, self.mean_path_length, decay, noise)
