@@ -1,0 +1,110 @@
+"""The fast operators give the numbers of the slow, explicit ones."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gdp.plugins.stylegan2 import operators
+from gdp.plugins.stylegan2.layers import SynthesisLayer
+
+KERNEL = operators.low_pass_filter()
+
+
+def explicit_resample(x: Tensor, up: int, down: int, before: int, after: int, gain: float) -> Tensor:
+    """Insert zeros, pad, filter, drop: the definition."""
+    samples, channels, height, width = x.shape
+    spread = x.new_zeros(samples, channels, height, up, width, up)
+    spread[:, :, :, 0, :, 0] = x
+    spread = functional.pad(spread.reshape(samples, channels, height * up, width * up), [before, after] * 2)
+    weight = (KERNEL * gain).flip((0, 1)).expand(channels, 1, 4, 4)
+    return functional.conv2d(spread, weight, groups=channels)[:, :, ::down, ::down]
+
+
+def test_upsample_inserts_zeros_and_filters() -> None:
+    x = torch.randn(2, 3, 5, 5)
+    torch.testing.assert_close(operators.upsample(x, KERNEL), explicit_resample(x, 2, 1, 2, 1, 4))
+
+
+def test_upsample_keeps_a_constant_picture_inside() -> None:
+    y = operators.upsample(torch.ones(1, 1, 8, 8), KERNEL)
+    torch.testing.assert_close(y[:, :, 1:-1, 1:-1], torch.ones(1, 1, 14, 14))
+
+
+def test_downsample_filters_and_drops() -> None:
+    x = torch.randn(2, 3, 8, 8)
+    torch.testing.assert_close(operators.downsample(x, KERNEL), explicit_resample(x, 1, 2, 1, 1, 1))
+
+
+def test_upsampling_convolution_is_a_filter_then_a_convolution_at_full_size() -> None:
+    x, weight = torch.randn(2, 3, 6, 6), torch.randn(5, 3, 3, 3)
+    smooth = explicit_resample(x, 2, 1, 3, 2, 4)
+    expected = functional.conv2d(smooth, weight.flip((2, 3)))  # a transposed convolution flips its kernel
+    torch.testing.assert_close(operators.upsampling_convolution(x, weight, KERNEL), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_downsampling_convolution_is_a_filter_then_a_strided_convolution(size: int) -> None:
+    x, weight, bias = torch.randn(2, 3, 8, 8), torch.randn(5, 3, size, size), torch.randn(5)
+    smooth = explicit_resample(x, 1, 1, 2 if size == 3 else 1, 2 if size == 3 else 1, 1)
+    expected = functional.conv2d(smooth, weight, bias, stride=2)
+    got = operators.downsampling_convolution(x, weight, KERNEL, bias)
+    torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)
+
+
+def explicit_modulation(x: Tensor, weight: Tensor, style: Tensor, kernel: Tensor | None) -> Tensor:
+    """Each sample with a weight of its own (StyleGAN2, equations 1 and 3)."""
+    rows = []
+    for sample, scale in zip(x, style, strict=True):
+        own = weight * scale[None, :, None, None]
+        own = own / (own.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
+        if kernel is None:
+            rows.append(functional.conv2d(sample[None], own, padding=1))
+        else:
+            rows.append(operators.upsampling_convolution(sample[None], own, kernel))
+    return torch.cat(rows)
+
+
+@pytest.mark.parametrize("kernel", [None, KERNEL], ids=["plain", "up"])
+def test_scaling_activations_equals_a_weight_per_sample_with_gradients(kernel: Tensor | None) -> None:
+    x = torch.randn(3, 4, 6, 6, requires_grad=True)
+    weight = torch.randn(5, 4, 3, 3, requires_grad=True)
+    style = (torch.randn(3, 4) + 1).requires_grad_()
+    fast = operators.modulated_convolution(x, weight, style, kernel)
+    fast = fast * operators.demodulation(weight, style)[:, :, None, None]
+    slow = explicit_modulation(x, weight, style, kernel)
+    torch.testing.assert_close(fast, slow, atol=1e-5, rtol=1e-5)
+    noise = torch.randn_like(slow)
+    inputs = (x, weight, style)
+    for got, want in zip(
+        torch.autograd.grad((fast * noise).sum(), inputs),
+        torch.autograd.grad((slow * noise).sum(), inputs),
+        strict=True,
+    ):
+        torch.testing.assert_close(got, want, atol=1e-4, rtol=1e-4)
+
+
+def test_synthesis_layer_has_second_derivatives() -> None:
+    torch.manual_seed(0)
+    layer = SynthesisLayer(2, 2, 2, 4, up=True).double()
+    layer.noise_strength.data.fill_(0.3)
+    layer.noise_const = layer.noise_const.double()
+    x = torch.randn(1, 2, 2, 2, dtype=torch.double, requires_grad=True)
+    w = torch.randn(1, 2, dtype=torch.double, requires_grad=True)
+    assert torch.autograd.gradgradcheck(lambda x, w: layer(x, w, "const"), (x, w))
+
+
+def test_samples_are_grouped_with_a_stride() -> None:
+    x = torch.zeros(4, 2, 2, 2)
+    x[0], x[2] = 1.0, -1.0  # group 0 holds the samples 0 and 2, group 1 the samples 1 and 3
+    y = operators.minibatch_standard_deviation(x, group_size=2, channels=1)
+    assert y.shape == (4, 3, 2, 2)
+    torch.testing.assert_close(y[:, 2, 0, 0], torch.tensor([1.0, 1e-4, 1.0, 1e-4]))
+
+
+def test_a_convolution_of_one_pixel_equals_the_general_one() -> None:
+    x = torch.randn(2, 3, 4, 5).contiguous(memory_format=torch.channels_last)
+    weight, bias = torch.randn(6, 3, 1, 1), torch.randn(6)
+    got = operators.convolution(x, weight, bias)
+    torch.testing.assert_close(got, functional.conv2d(x, weight, bias), atol=1e-6, rtol=1e-5)
+    assert got.is_contiguous(memory_format=torch.channels_last)

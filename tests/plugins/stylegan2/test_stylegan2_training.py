@@ -1,0 +1,149 @@
+"""Training runs, resumes to the bit, and stops with a reason."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from gdp.core.errors import NonFiniteError, ShapeError, TrainingError
+from gdp.plugins.stylegan2.loading import load_generator
+from gdp.plugins.stylegan2.training import TrainingProgress, train
+from gdp.plugins.stylegan2.training_settings import TrainingSettings
+from gdp.plugins.stylegan2.training_step import AdversarialStep, build_networks
+
+TINY = TrainingSettings(
+    images=96,
+    batch=8,
+    shards=1,
+    z_dim=8,
+    w_dim=8,
+    mapping_layers=2,
+    channel_base=64,
+    channel_max=8,
+    r1_interval=4,
+    path_length_interval=3,
+    checkpoint_every=32,
+    samples_every=48,
+    statistics_every=16,
+    mirror=True,
+)
+
+
+@pytest.fixture
+def pictures() -> Tensor:
+    return torch.randint(0, 256, (20, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+
+
+def interrupt_at(images: int) -> Callable[[TrainingProgress], None]:
+    def stop(progress: TrainingProgress) -> None:
+        if progress.images >= images:
+            raise KeyboardInterrupt
+
+    return stop
+
+
+def lines(folder: Path) -> list[dict[str, float]]:
+    kept = [json.loads(line) for line in (folder / "statistics.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [{name: value for name, value in line.items() if "second" not in name} for line in kept]
+
+
+def test_an_interrupted_training_ends_in_the_same_bits(pictures: Tensor, tmp_path: Path) -> None:
+    whole = train(pictures, TINY, tmp_path / "whole")
+    for images in (16, 48, 80):  # before the first checkpoint, between two, after the second
+        with pytest.raises(KeyboardInterrupt):
+            train(pictures, TINY, tmp_path / "broken", interrupt_at(images))
+    resumed = train(pictures, TINY, tmp_path / "broken")
+    assert resumed.read_bytes() == whole.read_bytes()
+    newest = [sorted((tmp_path / name / "checkpoints").iterdir())[-1] for name in ("whole", "broken")]
+    tensors = [safetensors.torch.load_file(folder / "tensors.safetensors") for folder in newest]
+    assert tensors[0].keys() == tensors[1].keys()
+    assert all(torch.equal(tensor, tensors[1][name]) for name, tensor in tensors[0].items())
+    assert [line["images"] for line in lines(tmp_path / "whole")] == [16, 32, 48, 64, 80, 96]
+    assert [line["step"] for line in lines(tmp_path / "broken")] == [2, 4, 6, 8, 10, 12]
+    assert lines(tmp_path / "whole")[-1] == lines(tmp_path / "broken")[-1]
+
+
+def test_the_outcome_is_a_generator_that_loads(pictures: Tensor, tmp_path: Path) -> None:
+    file = train(pictures, TINY, tmp_path)
+    generator = load_generator(file)
+    assert generator(torch.randn(2, 8)).shape == (2, 3, 8, 8)
+    names = sorted(path.name for path in (tmp_path / "samples").iterdir())
+    assert names == ["images-00000048.png", "images-00000096.png"]
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 2
+    last = lines(tmp_path)[-1]
+    assert {"loss_generator", "loss_discriminator", "logit_real", "logit_fake"} <= last.keys()
+
+
+def test_two_shards_resume_to_the_bit_too(pictures: Tensor, tmp_path: Path) -> None:
+    sharded = TINY.model_copy(update={"shards": 2, "images": 48, "samples_every": 1000})
+    whole = train(pictures, sharded, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(pictures, sharded, tmp_path / "broken", interrupt_at(32))
+    assert train(pictures, sharded, tmp_path / "broken").read_bytes() == whole.read_bytes()
+
+
+def test_the_discriminators_gradient_is_the_mean_over_the_shards(pictures: Tensor) -> None:
+    real = pictures[:8].float() / 127.5 - 1
+    weights = []
+    for shards in (1, 2):
+        step = AdversarialStep(TINY.model_copy(update={"shards": shards, "learning_rate": 0.1}), 8)
+        step._r1_phase(real.chunk(shards))
+        step.close()
+        weights.append(torch.cat([parameter.grad.flatten() for parameter in step.discriminator.parameters()]))
+    # Groups of four: whole batches and halves have other neighbours, so only the mean over both agrees roughly.
+    assert torch.nn.functional.cosine_similarity(*weights, dim=0) > 0.9
+
+
+def test_the_generator_learns_the_pictures() -> None:
+    settings = {"learning_rate": 0.01, "style_mixing": 0.0, "path_length_weight": 0.0, "seed": 1}
+    step = AdversarialStep(TINY.model_copy(update=settings), 8)
+    real = torch.full((8, 3, 8, 8), 0.9)
+    z = torch.randn(32, 8, generator=torch.Generator().manual_seed(0))
+
+    @torch.no_grad()
+    def error() -> float:
+        return float((step.generator(z) - 0.9).square().mean())
+
+    before = error()
+    for number in range(40):
+        step.run(real, number)
+    step.close()
+    assert error() < before / 3
+
+
+def test_other_settings_in_the_same_folder_are_refused(pictures: Tensor, tmp_path: Path) -> None:
+    train(pictures, TINY, tmp_path)
+    with pytest.raises(TrainingError, match=r"other settings \(r1_gamma\)"):
+        train(pictures, TINY.model_copy(update={"r1_gamma": 3.0}), tmp_path)
+    longer = train(pictures, TINY.model_copy(update={"images": 112}), tmp_path)
+    assert lines(tmp_path)[-1]["images"] == 112
+    assert longer.exists()
+
+
+def test_divergence_stops_with_the_phase_and_keeps_the_weights(pictures: Tensor) -> None:
+    step = AdversarialStep(TINY, 8)
+    before = [parameter.clone() for parameter in step.generator.parameters()]
+    step.discriminator.b4.out.weight.data.fill_(float("nan"))
+    with pytest.raises(NonFiniteError, match="generator phase"):
+        step.run(pictures[:8].float(), 1)
+    step.close()
+    assert all(torch.equal(*pair) for pair in zip(before, step.generator.parameters(), strict=True))
+
+
+def test_pictures_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ShapeError, match="uint8"):
+        train(torch.zeros(4, 3, 16, 16), TINY, tmp_path)
+    with pytest.raises(ShapeError, match="power of two"):
+        train(torch.zeros(4, 3, 12, 12, dtype=torch.uint8), TINY, tmp_path)
+
+
+def test_a_batch_that_cannot_be_grouped_is_refused() -> None:
+    with pytest.raises(ValidationError, match="shards"):
+        TrainingSettings(batch=12, shards=2)
+    with pytest.raises(ValidationError, match="extra"):
+        TrainingSettings.model_validate({"learning_rte": 1})
