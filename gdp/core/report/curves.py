@@ -1,21 +1,25 @@
-"""Curves of the training as inline SVG: they follow the page's colours, light or dark, and need no script."""
+"""Curves of the training as inline SVG: drawn by matplotlib, coloured by the page, so light and dark both read well."""
 
 from __future__ import annotations
 
-import math
+import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
+import numpy
 from markupsafe import Markup
+from numpy.typing import NDArray
 
 from gdp.core.report.wording import plain
 
-WIDTH, HEIGHT = 340.0, 168.0
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 18.0, 8.0, 22.0
+SIZE = 3.6, 1.8
+"""Width and height in inches; the page scales the drawing."""
 MAX_POINTS = 400
 NOT_CURVES = frozenset({"step", "time", "seconds", "images", "epoch"})
 """Numbers of a line of statistics that only count."""
+COLOURS = {"#000001": "var(--quiet)", "#000002": "var(--curve)", "#000003": "var(--raw)", "#000004": "var(--rule)"}
+"""Stand-ins that matplotlib draws with, and the page's own colours that take their place."""
 
 
 @dataclass(frozen=True)
@@ -39,85 +43,52 @@ def draw_curves(statistics: Sequence[dict[str, float]]) -> list[Curve]:
 
 
 def _draw(name: str, points: Sequence[tuple[float, float]]) -> Markup:
-    steps, values = [step for step, _ in points], [value for _, value in points]
-    low, high = _range(values)
-    ticks = nice_ticks(low, high, 4)
-    low, high = min(low, ticks[0]), max(high, ticks[-1])
-    first, last = steps[0], max(steps[-1], steps[0] + 1)
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
 
-    def x(step: float) -> float:
-        return LEFT + (step - first) / (last - first) * (WIDTH - LEFT - RIGHT)
-
-    def y(value: float) -> float:
-        share = (min(max(value, low), high) - low) / (high - low)
-        return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
-
-    parts = [
-        Markup('<line class="grid" x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>').format(
-            LEFT, WIDTH - RIGHT, y(tick), y(tick)
-        )
-        + Markup('<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="end">{}</text>').format(
-            LEFT - 6, y(tick) + 3.5, _tick(tick, ticks[1] - ticks[0])
-        )
-        for tick in ticks
-    ]
-    for step in nice_ticks(first, last, 4):
-        if first <= step <= last:
-            parts.append(
-                Markup('<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>').format(
-                    x(step), HEIGHT - 6, plain(step)
-                )
-            )
+    text, curve, raw, rule = COLOURS
+    steps, values = numpy.array(points).T
     smooth = _smooth(values)
-    if smooth != values:
-        parts.append(_line("raw", [(x(step), y(value)) for step, value in points]))
-    parts.append(_line("curve", [(x(step), y(value)) for step, value in zip(steps, smooth, strict=True)]))
-    return Markup('<svg viewBox="0 0 {:.0f} {:.0f}" role="img" aria-label="{} over training steps">{}</svg>').format(
-        WIDTH, HEIGHT, name, Markup("").join(parts)
-    )
+    chosen = numpy.unique(numpy.linspace(0, len(steps) - 1, MAX_POINTS).round().astype(int))
+    # Text stays text, and equal drawings get equal bytes.
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 8}):
+        figure = Figure(figsize=SIZE, layout="constrained")
+        axes = figure.subplots()
+        axes.plot(steps[chosen], values[chosen], color=raw, linewidth=1, clip_on=False)
+        axes.plot(steps[chosen], smooth[chosen], color=curve, linewidth=1.5, clip_on=False)
+        axes.set_ylim(*_range(values))
+        axes.locator_params(nbins=5)
+        axes.grid(axis="y", color=rule, linewidth=0.6, clip_on=False)
+        axes.tick_params(colors=text, bottom=False, left=False)
+        axes.spines[:].set_visible(False)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return _for_the_page(buffer.getvalue(), f"{name} over training steps")
 
 
-def _tick(value: float, step: float) -> str:
-    """Write a tick with as many decimals as the ticks' distance needs; very small ones as `2e-4`."""
-    if 0 < step < 1e-3:
-        return f"{value:.1e}".replace(".0e", "e").replace("e-0", "e-") if value else "0"
-    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
-    return f"{value:.{decimals}f}" if abs(value) < 10_000 else plain(value)
+def _for_the_page(svg: str, label: str) -> Markup:
+    """Keep the <svg> element alone, without links to other places, in the page's colours and with a spoken name."""
+    svg = re.sub(r"<(metadata|style)\b.*?</\1>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    svg = re.sub(r' id="[^"]*"', "", svg)  # a page has many drawings, and each would bring the same names
+    for stand_in, colour in COLOURS.items():
+        svg = svg.replace(stand_in, colour)
+    head, rest = svg.split(">", 1)
+    (box,) = re.findall(r'viewBox="[0-9. ]+"', head)
+    drawing = Markup(f"<svg {box} role='img' aria-label='{{}}'>{{}}")  # noqa: S704 - only matplotlib's own markup
+    return drawing.format(label, Markup(rest))  # noqa: S704 - the same
 
 
-def _line(style: str, points: Sequence[tuple[float, float]]) -> Markup:
-    stride = max(1, math.ceil(len(points) / MAX_POINTS))
-    kept = [*points[:-1:stride], points[-1]]
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in kept)
-    return Markup('<polyline class="{}" points="{}"/>').format(style, path)
-
-
-def _range(values: Sequence[float]) -> tuple[float, float]:
+def _range(values: NDArray[numpy.float64]) -> tuple[float, float]:
     """Return the range to draw: all but the outermost percent on each side, which first steps are prone to fill."""
-    ordered = sorted(values)
-    cut = len(ordered) // 100
-    low, high = ordered[cut], ordered[-1 - cut]
-    if low == high:
-        margin = abs(low) * 0.1 or 1.0
-        return low - margin, high + margin
-    return low, high
+    low, high = numpy.percentile(values, [1, 99])
+    margin = 0.08 * (high - low) or abs(low) * 0.1 or 1.0
+    return float(low - margin), float(high + margin)
 
 
-def _smooth(values: Sequence[float]) -> list[float]:
+def _smooth(values: NDArray[numpy.float64]) -> NDArray[numpy.float64]:
     """Average each value with its neighbours, over about a thirtieth of the training; no wider than the ends allow."""
-    reach = len(values) // 60
-    sums = [0.0, *accumulate(values)]
-    smooth = []
-    for position in range(len(values)):
-        wing = min(reach, position, len(values) - 1 - position)
-        smooth.append((sums[position + wing + 1] - sums[position - wing]) / (2 * wing + 1))
+    sums = numpy.concatenate([[0.0], numpy.cumsum(values)])
+    positions = numpy.arange(len(values))
+    wing = numpy.minimum(len(values) // 60, numpy.minimum(positions, len(values) - 1 - positions))
+    smooth: NDArray[numpy.float64] = (sums[positions + wing + 1] - sums[positions - wing]) / (2 * wing + 1)
     return smooth
-
-
-def nice_ticks(low: float, high: float, wanted: int) -> list[float]:
-    """Return about `wanted` round numbers (1, 2 or 5 times a power of ten apart) that cover [low, high]."""
-    raw = (high - low) / wanted
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * 0.999)
-    start, stop = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(number * step, 12) for number in range(start, stop + 1)]

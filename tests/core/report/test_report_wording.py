@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from gdp.core.report.curves import draw_curves, nice_ticks
+from gdp.core.report.curves import draw_curves
 from gdp.core.report.wording import duration, percent, plain, scaled, times, with_unit
 
 
@@ -58,27 +60,32 @@ def test_ratios_are_written_as_percentages_and_times() -> None:
     assert [spaced(times(value)) for value in (3.42, 812.4, 9969.7, 123_456)] == ["3.42", "812", "9 970", "123 000"]
 
 
-@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-3.0, 7.5), (1e-5, 2e-4), (999.0, 1001.0)])
-def test_ticks_are_round_and_cover_the_range(low: float, high: float) -> None:
-    ticks = nice_ticks(low, high, 4)
-    assert 3 <= len(ticks) <= 8
-    assert ticks[0] <= low and ticks[-1] >= high
-
-
 def test_a_curve_needs_two_points_and_counters_are_none() -> None:
     lines = [{"step": 1.0, "l1": 0.5, "images": 16.0}, {"step": 2.0, "l1": 0.4, "images": 32.0, "late": 1.0}]
     assert [(curve.name, curve.last) for curve in draw_curves(lines)] == [("l1", "0.400")]
 
 
+def drawn_lines(statistics: list[dict[str, float]]) -> list[list[tuple[float, float]]]:
+    """The points of the raw and of the smooth curve, in the drawing's units."""
+    (curve,) = draw_curves(statistics)
+    paths = re.findall(r'd="([^"]+)"[^>]*style="([^"]+)"', str(curve.svg), re.DOTALL)
+    lines = [path for path, style in paths if "--raw" in style or "--curve" in style]
+    return [[(float(x), float(y)) for x, y in re.findall(r"[ML] ([\d.]+) ([\d.]+)", line)] for line in lines]
+
+
 def test_a_constant_is_drawn_as_a_level_line() -> None:
-    (curve,) = draw_curves([{"step": float(step), "rate": 2e-4} for step in range(100)])
-    points = str(curve.svg).split('points="')[1].split('"')[0].split()
-    assert len({point.split(",")[1] for point in points}) == 1
+    for line in drawn_lines([{"step": float(step), "rate": 2e-4} for step in range(100)]):
+        assert len({y for _, y in line}) == 1
 
 
-def test_a_long_training_is_thinned_and_ends_at_its_last_step() -> None:
-    (curve,) = draw_curves([{"step": float(step), "l1": 1.0 / (1 + step)} for step in range(5000)])
-    for line in str(curve.svg).split('points="')[1:]:
-        points = line.split('"')[0].split()
-        assert len(points) <= 402
-        assert points[-1].startswith("322.0,")
+def test_a_long_training_is_thinned_and_keeps_its_ends() -> None:
+    raw, smooth = drawn_lines([{"step": float(step), "l1": step / 5000} for step in range(5000)])
+    assert 2 <= len(smooth) <= 400
+    assert raw[0] == pytest.approx(smooth[0]) and raw[-1] == pytest.approx(smooth[-1])
+    assert smooth[-1][0] > smooth[0][0] and smooth[-1][1] < smooth[0][1], "up is less in SVG"
+
+
+def test_a_drawing_takes_the_pages_colours_and_points_nowhere() -> None:
+    (curve,) = draw_curves([{"step": float(step), "l1 <b>": 1.0 / (1 + step)} for step in range(50)])
+    assert "var(--curve)" in curve.svg and "#00000" not in curve.svg
+    assert "url(" not in curve.svg and "http" not in curve.svg and "<b>" not in curve.svg
