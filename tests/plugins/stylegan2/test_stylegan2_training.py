@@ -116,6 +116,15 @@ def test_the_generator_learns_the_pictures() -> None:
     assert error() < before / 3
 
 
+def test_without_noise_its_strength_is_never_learned(pictures: Tensor) -> None:
+    step = AdversarialStep(TINY.model_copy(update={"noise": False}), 8)
+    step.run(pictures[:8].float() / 127.5 - 1, 0)
+    step.close()
+    strengths = [value for name, value in step.generator.named_parameters() if name.endswith("noise_strength")]
+    assert strengths
+    assert all(float(strength.detach()) == 0 for strength in strengths)
+
+
 def test_other_settings_in_the_same_folder_are_refused(pictures: Tensor, tmp_path: Path) -> None:
     train(pictures, TINY, tmp_path)
     with pytest.raises(TrainingError, match=r"other settings \(r1_gamma\)"):
