@@ -30,3 +30,10 @@ class Dataset(ABC):
     @abstractmethod
     def images(self, indices: Sequence[int]) -> Tensor:
         """Return pictures (N, 3, R, R) uint8 RGB; picture i is always the same."""
+
+    def latents(self, indices: Sequence[int]) -> Tensor | None:
+        """Return what determines these pictures as independent standard normal numbers (N, K) float32.
+
+        None where that is not known, as of photographs. A renderer knows it, and a teacher may learn from it.
+        """
+        return None

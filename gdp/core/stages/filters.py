@@ -94,6 +94,8 @@ def _judge(
     judge: Filter | ScoringFilter,
     indices: Sequence[int],
 ) -> dict[int, Verdict]:
+    if not indices:
+        return {}  # nothing is left to judge, and no plugin need foresee that
     name = choice.record.name
     with plugin_errors(f"filter {name}"):
         if isinstance(judge, ScoringFilter):

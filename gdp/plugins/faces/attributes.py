@@ -177,6 +177,17 @@ def sample_attributes(seed: int, indices: Tensor | range) -> FaceAttributes:
     return FaceAttributes(**values)
 
 
+def sample_latents(seed: int, indices: Tensor | range) -> Tensor:
+    """Return what faces number `indices` of `seed` are drawn from, as standard normal numbers (N, K) float32.
+
+    One number for each of the K attributes: the normal quantile of the uniform number that decides it.
+    """
+    index = torch.as_tensor(list(indices)) if isinstance(indices, range) else indices
+    streams = range(len(fields(FaceAttributes)))
+    uniform = torch.stack([_uniform(seed, index.to(torch.int64).cpu(), stream) for stream in streams], dim=1)
+    return torch.special.ndtri(uniform.clamp(1e-6, 1 - 1e-6)).to(torch.float32)
+
+
 def _uniform(seed: int, index: Tensor, stream: int) -> Tensor:
     """Counter-based uniform numbers in [0, 1), float64, one for each index: splitmix64's finaliser over the counter.
 

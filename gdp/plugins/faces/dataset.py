@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Dataset
-from gdp.plugins.faces.attributes import sample_attributes
+from gdp.plugins.faces.attributes import sample_attributes, sample_latents
 from gdp.plugins.faces.config import RenderedFacesConfig
 from gdp.plugins.faces.renderer import render
 
@@ -40,3 +40,7 @@ class RenderedFaces(Dataset):
             self._pictures[missing] = faces.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
             self._rendered[missing] = True
         return self._pictures[wanted]
+
+    def latents(self, indices: Sequence[int]) -> Tensor:
+        """Return what decides the attributes of these faces, one standard normal number for each: (N, K) float32."""
+        return sample_latents(self.config.seed, torch.as_tensor(list(indices), dtype=torch.int64))

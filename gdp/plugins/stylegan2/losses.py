@@ -31,6 +31,15 @@ def r1_penalty(real_logits: Tensor, real_images: Tensor) -> Tensor:
     return gradient.square().sum(dim=(1, 2, 3))
 
 
+def reconstruction_loss(images: Tensor, targets: Tensor, scales: int = 3) -> Tensor:
+    """Mean absolute difference of pictures (N, C, H, W), averaged over `scales` halvings of their size, (N,)."""
+    total = images.new_zeros(len(images))
+    for _ in range(scales):
+        total = total + (images - targets).abs().mean(dim=(1, 2, 3))
+        images, targets = functional.avg_pool2d(images, 2), functional.avg_pool2d(targets, 2)
+    return total / scales
+
+
 def path_length_penalty(
     images: Tensor, ws: Tensor, mean_length: Tensor, decay: float = 0.01, noise: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:

@@ -115,7 +115,7 @@ class StyleGAN2Teacher(LatentTeacher):
         """Train a generator on pictures; returns the file of its averaged weights, goes on from what `folder` holds."""
         from gdp.plugins.stylegan2.training import TrainingProgress, train
 
-        pictures = _all_pictures(images, progress)
+        pictures, latents = _all_pictures(images, progress), images.latents(range(len(images)))
         with ExitStack() as stack:
             tasks: list[ProgressTask] = []
             seen = 0
@@ -130,7 +130,7 @@ class StyleGAN2Teacher(LatentTeacher):
                 tasks[0].advance(state.images - seen, **shown)
                 seen = state.images
 
-            return train(pictures, config, folder, report)
+            return train(pictures, config, folder, report, latents)
 
 
 def _all_pictures(images: Dataset, progress: Progress) -> Tensor:

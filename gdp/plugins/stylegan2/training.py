@@ -54,6 +54,7 @@ def train(
     settings: TrainingSettings,
     folder: Path,
     on_progress: Callable[[TrainingProgress], None] | None = None,
+    latents: Tensor | None = None,
 ) -> Path:
     """Train a StyleGAN2 and return the file of its averaged generator, float16 safetensors.
 
@@ -64,6 +65,7 @@ def train(
         settings: how to train.
         folder: gets `checkpoints/`, `statistics.jsonl`, `samples/` and `generator.safetensors`.
         on_progress: called with every line of statistics.
+        latents: what determines each picture as standard normal numbers, (N, K) float32, for the reconstruction.
 
     Raises:
         ShapeError: the pictures do not fit.
@@ -73,8 +75,13 @@ def train(
     """
     if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3]:
         raise ShapeError(f"Training pictures must be uint8 (N, 3, R, R), not {images.dtype} {tuple(images.shape)}.")
+    if settings.reconstruction_weight and (latents is None or latents.shape[1] > settings.z_dim):
+        raise TrainingError(
+            "reconstruction_weight needs pictures whose latents are known, of at most z_dim numbers. Take a dataset "
+            "that knows them (rendered-faces does), raise z_dim, or set reconstruction_weight = 0."
+        )
     with _threads_per_shard(settings.shards):
-        training = _Training(images, settings, folder)
+        training = _Training(images, settings, folder, latents if settings.reconstruction_weight else None)
         try:
             return training.run(on_progress or (lambda progress: None))
         finally:
@@ -92,8 +99,9 @@ def _threads_per_shard(shards: int) -> Iterator[None]:
 
 
 class _Training:
-    def __init__(self, images: Tensor, settings: TrainingSettings, folder: Path) -> None:
+    def __init__(self, images: Tensor, settings: TrainingSettings, folder: Path, latents: Tensor | None) -> None:
         self.images = images
+        self.latents = latents
         self.settings = settings
         self.folder = folder
         self.networks = AdversarialStep(settings, images.shape[-1])
@@ -113,7 +121,8 @@ class _Training:
         steps = -(-settings.images // settings.batch)
         mark, first = time.monotonic(), self.step
         while self.step < steps:
-            for name, value in self.networks.run(self._batch(), self.step).items():
+            real, latents = self._batch()
+            for name, value in self.networks.run(real, self.step, latents).items():
                 self.window.setdefault(name, []).append(value)
             self.step += 1
             if self._due(settings.statistics_every) or self.step == steps:
@@ -135,13 +144,14 @@ class _Training:
     def _due(self, every: int) -> bool:
         return self.seen // every > (self.seen - self.settings.batch) // every
 
-    def _batch(self) -> Tensor:
-        real = self.images[self.sampler.indices(self.step)].to(self.networks.device).float() / 127.5 - 1
+    def _batch(self) -> tuple[Tensor, Tensor | None]:
+        indices = self.sampler.indices(self.step)
+        real = self.images[indices].to(self.networks.device).float() / 127.5 - 1
         if self.settings.mirror:
             random = counter_generator(self.settings.seed, "mirror", self.step)
             flipped = (torch.rand(len(real), generator=random) < 0.5).to(real.device)
             real = torch.where(flipped[:, None, None, None], real.flip(3), real)
-        return real
+        return real, None if self.latents is None else self.latents[indices]
 
     def _report(self, elapsed: float, steps: int) -> dict[str, float]:
         figures = {name: float(torch.stack(values).mean()) for name, values in self.window.items()}
@@ -177,8 +187,10 @@ class _Training:
         return Checkpoint(self.step, tensors, state)
 
     def _restore(self, checkpoint: Checkpoint) -> None:
-        then, now = checkpoint.state["settings"], self.settings.model_dump(mode="json")
-        if changed := sorted(name for name in now if name not in _MAY_CHANGE and then.get(name) != now[name]):
+        # A setting that the checkpoint's version did not have yet counts as its default.
+        then = {**TrainingSettings().model_dump(mode="json"), **checkpoint.state["settings"]}
+        now = self.settings.model_dump(mode="json")
+        if changed := sorted(name for name in now if name not in _MAY_CHANGE and then[name] != now[name]):
             raise TrainingError(
                 f"{self.folder}: the training there was started with other settings ({', '.join(changed)}). "
                 "Choose another folder, or set them back to go on."

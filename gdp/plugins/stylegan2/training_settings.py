@@ -58,6 +58,11 @@ class TrainingSettings(Config):
     """Share of a new value in the moving mean of the path length."""
     path_length_shrink: int = Field(default=2, gt=0)
     """The path-length penalty takes this part of a batch: 2 for half."""
+    reconstruction_weight: float = Field(default=0.0, ge=0)
+    """Weight of the distance between a picture and the synthesis of its own latent, for datasets that know the latents
+    of their pictures; 0 for the plain GAN."""
+    reconstruction_images: int = Field(default=0, ge=0)
+    """Pictures for which reconstruction is trained alone, before the discriminator joins in."""
     noise: bool = True
     """Whether fresh noise is added to the generator's features; without it all detail must come from the latent."""
     style_mixing: float = Field(default=0.9, ge=0, le=1)
@@ -82,4 +87,8 @@ class TrainingSettings(Config):
                 f"batch ({self.batch}) must divide into {self.shards} shards of a multiple of "
                 f"{self.deviation_group} pictures (deviation_group)"
             )
+        if self.reconstruction_images and not self.reconstruction_weight:
+            raise ValueError("reconstruction_images needs a reconstruction_weight above 0")
+        if self.reconstruction_weight and self.mirror:
+            raise ValueError("a mirrored picture has another latent: set mirror = false or reconstruction_weight = 0")
         return self

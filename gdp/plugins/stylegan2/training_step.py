@@ -21,6 +21,7 @@ from gdp.plugins.stylegan2.losses import (
     mix_styles,
     path_length_penalty,
     r1_penalty,
+    reconstruction_loss,
 )
 from gdp.plugins.stylegan2.networks import Generator, channels_by_resolution
 from gdp.plugins.stylegan2.training_settings import TrainingSettings
@@ -91,8 +92,14 @@ class AdversarialStep:
         """End the threads."""
         self._pool.shutdown()
 
-    def run(self, real: Tensor, step: int) -> dict[str, Tensor]:
-        """Do step number `step`, counted from 0, with real pictures (N, 3, R, R) in [-1, 1]; return its figures.
+    def run(self, real: Tensor, step: int, latents: Tensor | None = None) -> dict[str, Tensor]:
+        """Do step number `step`, counted from 0, and return its figures.
+
+        Args:
+            real: pictures (N, 3, R, R) in [-1, 1].
+            step: number of the step.
+            latents: what determines these pictures, (N, K) with K up to z_dim, for the reconstruction; the rest of z
+                is drawn anew each time, so that the generator learns to ignore it.
 
         Raises:
             NonFiniteError: a gradient is NaN or infinite; the weights are as they were.
@@ -100,7 +107,12 @@ class AdversarialStep:
         settings = self.settings
         self._random = [self._source(step, shard) for shard in range(settings.shards)]
         parts = [part.contiguous(memory_format=torch.channels_last) for part in real.chunk(settings.shards)]
-        fakes, figures = self._generator_phase(len(parts[0]))
+        known = [None] * settings.shards if latents is None else latents.to(self.device).chunk(settings.shards)
+        adversarial = step * settings.batch >= settings.reconstruction_images
+        fakes, figures = self._generator_phase(parts, known, adversarial)
+        if not adversarial:
+            self.average.update((step + 1) * settings.batch, settings.batch)
+            return figures
         if settings.path_length_weight and step % settings.path_length_interval == 0:
             figures |= self._path_length_phase(max(1, len(parts[0]) // settings.path_length_shrink))
         figures |= self._discriminator_phase(parts, fakes)
@@ -109,22 +121,32 @@ class AdversarialStep:
         self.average.update((step + 1) * settings.batch, settings.batch)
         return figures
 
-    def _generator_phase(self, count: int) -> tuple[list[Tensor], dict[str, Tensor]]:
+    def _generator_phase(
+        self, real: Sequence[Tensor], known: Sequence[Tensor | None], adversarial: bool
+    ) -> tuple[list[Tensor], dict[str, Tensor]]:
         parameters = list(self.generator.parameters())
 
-        def compute(shard: int) -> tuple[Gradients, Tensor, Tensor, Tensor]:
-            ws, w_mean = self._latents(count, shard)
+        def compute(shard: int) -> tuple[Gradients, Tensor, Tensor, Tensor, Tensor]:
+            ws, w_mean = self._latents(len(real[shard]), shard, known[shard])
             fake = self.generator.synthesis(ws, self.noise_mode, self.dtype, self._random[shard])
-            loss = generator_loss(self.discriminator(fake, self.dtype)).mean()
+            game, distance = fake.new_zeros(()), fake.new_zeros(())
+            if adversarial:
+                game = generator_loss(self.discriminator(fake, self.dtype)).mean()
+            if known[shard] is not None:
+                distance = reconstruction_loss(fake, real[shard]).mean()
+            loss = game + self.settings.reconstruction_weight * distance
             # Without noise its strengths have no gradient: zeros then, and they stay as they were initialised.
             gradients = torch.autograd.grad(loss, parameters, materialize_grads=True)
-            return gradients, fake.detach(), w_mean, loss.detach()
+            return gradients, fake.detach(), w_mean, game.detach(), distance.detach()
 
-        gradients, fakes, w_means, losses = zip(*self._in_parallel(compute), strict=True)
+        gradients, fakes, w_means, games, distances = zip(*self._in_parallel(compute), strict=True)
         self._descend(self.generator_optimizer, parameters, gradients, "generator")
         self.generator.mapping.update_mean(torch.stack(w_means).mean(dim=0))
         # The discriminator learns from these same pictures: a synthesis less than with fresh ones.
-        return list(fakes), {"loss_generator": torch.stack(losses).mean()}
+        figures = {"loss_generator": torch.stack(games).mean()} if adversarial else {}
+        if known[0] is not None:
+            figures["reconstruction"] = torch.stack(distances).mean()
+        return list(fakes), figures
 
     def _path_length_phase(self, count: int) -> dict[str, Tensor]:
         parameters = list(self.generator.parameters())
@@ -175,10 +197,17 @@ class AdversarialStep:
         self._descend(self.discriminator_optimizer, parameters, gradients, "R1")
         return {"r1_penalty": torch.stack(penalties).mean()}
 
-    def _latents(self, count: int, shard: int) -> tuple[Tensor, Tensor]:
-        """Draw ws (count, num_ws, w_dim), styles mixed, and the mean of the first latents' w (w_dim,)."""
+    def _latents(self, count: int, shard: int, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Draw ws (count, num_ws, w_dim), styles mixed, and the mean of the first latents' w (w_dim,).
+
+        Where the first numbers of z are known, the rest is drawn and no styles are mixed.
+        """
         random = self._random[shard]
         mapping = self.generator.mapping
+        if known is not None:
+            rest = torch.randn(count, mapping.z_dim - known.shape[1], generator=random, device=self.device)
+            ws = mapping(torch.cat([known, rest], dim=1))
+            return ws, ws[:, 0].detach().mean(dim=0)
         z = torch.randn(2 * count, mapping.z_dim, generator=random, device=self.device)
         ws, other = mapping(z).chunk(2)
         return mix_styles(ws, other, self.settings.style_mixing, random), ws[:, 0].detach().mean(dim=0)
