@@ -185,7 +185,8 @@ def sample_latents(seed: int, indices: Tensor | range) -> Tensor:
     index = torch.as_tensor(list(indices)) if isinstance(indices, range) else indices
     streams = range(len(fields(FaceAttributes)))
     uniform = torch.stack([_uniform(seed, index.to(torch.int64).cpu(), stream) for stream in streams], dim=1)
-    return torch.special.ndtri(uniform.clamp(1e-6, 1 - 1e-6)).to(torch.float32)
+    latents: Tensor = torch.special.ndtri(uniform.clamp(1e-6, 1 - 1e-6)).to(torch.float32)
+    return latents
 
 
 def _uniform(seed: int, index: Tensor, stream: int) -> Tensor:

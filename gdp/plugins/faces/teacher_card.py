@@ -136,7 +136,7 @@ The embedded teacher: a StyleGAN2 generator (64 px, moving average of the weight
 `gdp train-teacher recipes/train_faces64.toml`. It shows drawn faces of nobody. Licence: Apache-2.0, as gdp.
 
 ## Training
-{figures["images_seen"]:,} pictures seen in {figures["hours"]:.2f} hours on two shared CPU cores, in float32. The renderer
+{figures["images_seen"]:,} pictures seen in {figures["hours"]:.2f} hours on two shared CPU cores (float32). The renderer
 knows from which standard normal numbers it drew each picture, so the generator first learnt to draw a picture from its
 own numbers (80,000 pictures of reconstruction alone), and then played the game with a discriminator beside it. The
 plain game was tried first: after 73,000 pictures, 50 minutes on the same cores, its samples had one outline and no

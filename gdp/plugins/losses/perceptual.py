@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torchvision.models import vgg19
+from torchvision.models import VGG19_Weights, vgg19
 
 from gdp.core.errors import CorruptFileError, MissingResourceError
 
@@ -24,7 +24,6 @@ _MEAN = (((0.485,),), ((0.456,),), ((0.406,),))  # (3, 1, 1), of ImageNet in RGB
 _DEVIATION = (((0.229,),), ((0.224,),), ((0.225,),))
 
 _CACHED_NAME = "vgg19-dcbb9e9d.pth"
-_URL = f"https://download.pytorch.org/models/{_CACHED_NAME}"
 
 
 class PerceptualLoss:
@@ -76,7 +75,8 @@ def load_vgg19_features(weights: Path | None = None) -> nn.Sequential:
     path = weights or Path(torch.hub.get_dir()) / "checkpoints" / _CACHED_NAME
     if not path.is_file():
         raise MissingResourceError(
-            f"The perceptual loss needs VGG19's ImageNet weights, and {path} is not there. Download {_URL} "
+            f"The perceptual loss needs VGG19's ImageNet weights, and {path} is not there. Download "
+            f"{VGG19_Weights.IMAGENET1K_V1.url} "
             f"(548 MB) and give its path, or put it there under that name; or take the loss out of the recipe."
         )
     state = {key.removeprefix("features."): value for key, value in _read(path).items() if key.startswith("features.")}
