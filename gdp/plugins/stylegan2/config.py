@@ -40,6 +40,9 @@ class StyleGAN2Config(Config):
     """`builtin:faces64`, or the path of a .safetensors file with the state-dict names of stylegan2-ada-pytorch."""
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
     """What the weights' file must hash to, 64 hexadecimal digits; left out, any file will do."""
+    projection_vgg19: Path | None = None
+    """VGG19's ImageNet weights (.safetensors, or torchvision's .pth) for the feature distance of projections; left out,
+    a multi-scale distance that needs no weights."""
 
 
 def weights_path(weights: BuiltinWeights | Path) -> Path:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ from gdp.core.errors import ShapeError
 from gdp.core.interfaces.teachers import Projection
 from gdp.core.progress import Progress, SilentProgress
 from gdp.core.training.sampler import counter_generator
+from gdp.plugins.losses.perceptual import PerceptualLoss, load_vgg19_features
 from gdp.plugins.stylegan2.networks import Generator
 
 STEPS = 1000
@@ -62,6 +64,23 @@ def pyramid_features(images: Tensor) -> list[Tensor]:
 
 
 PYRAMID_DISTANCE = "squared differences of pictures and of their gradients over an area pyramid down to 8 px"
+
+
+VGG_DISTANCE = "squared differences of five VGG19 activations (ImageNet weights)"
+
+
+def vgg_features(weights: Path, device: torch.device) -> Features:
+    """Return VGG19's relu1_1 ... relu5_1 as features, each divided by the root of its size.
+
+    Raises:
+        MissingResourceError, CorruptFileError: the weights are not there, or are no VGG19's.
+    """
+    network = PerceptualLoss(load_vgg19_features(weights).to(device), imagenet_normalisation=True)
+
+    def features(images: Tensor) -> list[Tensor]:
+        return [part / part[0].numel() ** 0.5 for part in network.activations(images)]
+
+    return features
 
 
 def project(

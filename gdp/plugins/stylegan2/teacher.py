@@ -106,9 +106,13 @@ class StyleGAN2Teacher(LatentTeacher):
 
     def project(self, images: Tensor, steps: int | None, progress: Progress) -> Projection:
         """Find ws by the official projector's backpropagation; `steps` None is its 1000."""
-        from gdp.plugins.stylegan2.projection import project
+        from gdp.plugins.stylegan2.projection import VGG_DISTANCE, project, vgg_features
 
-        return project(self._generator, images.to(self.context.device), steps, progress)
+        images = images.to(self.context.device)
+        if self.config.projection_vgg19 is None:
+            return project(self._generator, images, steps, progress)
+        features = vgg_features(self.config.projection_vgg19, self.context.device)
+        return project(self._generator, images, steps, progress, features, VGG_DISTANCE)
 
     @classmethod
     def train(cls, config: TrainingSettings, images: Dataset, folder: Path, progress: Progress) -> Path:

@@ -1,12 +1,20 @@
 """The slow route finds the w of a picture."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from gdp.core.errors import ShapeError
 from gdp.core.interfaces.teachers import Projection
 from gdp.plugins.stylegan2.networks import Generator
-from gdp.plugins.stylegan2.projection import noise_autocorrelation, project, pyramid_features
+from gdp.plugins.stylegan2.projection import (
+    VGG_DISTANCE,
+    noise_autocorrelation,
+    project,
+    pyramid_features,
+    vgg_features,
+)
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +74,22 @@ def test_autocorrelated_noise_is_penalised() -> None:
 def test_pictures_of_another_size_are_refused(generator: Generator) -> None:
     with pytest.raises(ShapeError, match="16, 16"):
         project(generator, torch.zeros(1, 3, 32, 32))
+
+
+def test_vgg19_weights_at_hand_are_what_a_projection_compares_with(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+    from torchvision.models import vgg19
+
+    torch.manual_seed(0)
+    with torch.device("meta"):
+        shapes = {name: tensor.shape for name, tensor in vgg19(weights=None).features.state_dict().items()}
+    weights = {f"features.{name}": torch.randn(shape) * 0.03 for name, shape in shapes.items()}
+    save_file(weights, tmp_path / "vgg19.safetensors")
+    features = vgg_features(tmp_path / "vgg19.safetensors", torch.device("cpu"))
+    torch.manual_seed(0)
+    generator = Generator(16, 16, 32, channel_base=128, channel_max=8, mapping_layers=2).eval()
+    image = generator(torch.randn(1, 16), noise_mode="const").detach().clamp(-1, 1)
+    found = project(generator, image, steps=3, features=features, distance=VGG_DISTANCE)
+    assert len(features(image)) == 5
+    assert found.distance == VGG_DISTANCE
+    assert torch.isfinite(found.history).all()
