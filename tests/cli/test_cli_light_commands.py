@@ -147,7 +147,7 @@ def test_shipped_recipes_are_valid_and_fit_the_schema(path: Path) -> None:
 
 
 def test_validate_shows_all_mistakes_with_lines(recipe: Path) -> None:
-    recipe.write_text(recipe.read_text().replace("min_age", "min_agee").replace("seed =", "sead ="))
+    recipe.write_text(recipe.read_text().replace("min_age =", "min_agee =").replace("seed =", "sead ="))
     result = gdp("validate", str(recipe), "--set", "train.batch=0")
     assert result.exit_code == 2
     assert "sead: unknown section, did you mean seed?" in result.stderr
