@@ -1,4 +1,7 @@
-"""Stage filter: let each filter judge what the filters before it kept, then split the kept pairs."""
+"""Stage filter: let each filter judge what the filters before it kept, then split the kept pairs.
+
+A forced filter stage forgets nothing: verdicts may have cost money, so it decides anew from the stored scores.
+"""
 
 from __future__ import annotations
 
@@ -71,10 +74,6 @@ def execute(session: Session) -> dict[str, Any]:
             f"more pairs (pairs.count) or loosen the filter that drops most; no picture is made or judged twice."
         )
     return {"made": len(made), "kept": len(remaining), "train": len(train), "held_out": len(held_out)}
-
-
-def reset(session: Session) -> None:
-    """Forget nothing: verdicts may have cost money, so a forced filter stage decides anew from the stored scores."""
 
 
 def _count(session: Session) -> int:
