@@ -32,7 +32,7 @@ from gdp.core.settings import (
 
 __all__ = ["Choice", "PluginLookup", "Recipe", "RecipeHeader", "TeacherRecipe", "load_recipe", "load_teacher_recipe"]
 
-RUN_KEYS = ("name", "seed", "teacher", "pairs", "filters", "student", "losses", "train", "evaluators")
+RUN_KEYS = ("name", "seed", "teacher", "dataset", "pairs", "filters", "student", "losses", "train", "evaluators")
 """What a recipe of `gdp run` may hold at the top."""
 TEACHER_KEYS = ("name", "seed", "teacher", "dataset", "train")
 """What a recipe of `gdp train-teacher` may hold at the top."""
@@ -55,6 +55,8 @@ class Recipe:
     seed: int
     teacher: Choice[TeacherSection] | None
     """None where the pairs exist already."""
+    dataset: Choice[DatasetSection] | None
+    """Pictures that the teacher translates; None where the pair source needs none."""
     pairs: Choice[PairsSection]
     filters: tuple[Choice[FilterSection], ...]
     student: Choice[StudentSection]
@@ -67,10 +69,12 @@ class Recipe:
     def to_data(self) -> dict[str, Any]:
         """Return the resolved recipe as plain data: every default written out, paths absolute."""
         teacher = {"teacher": self.teacher.to_data()} if self.teacher is not None else {}
+        dataset = {"dataset": self.dataset.to_data()} if self.dataset is not None else {}
         return {
             "name": self.name,
             "seed": self.seed,
             **teacher,
+            **dataset,
             "pairs": self.pairs.to_data(),
             "student": self.student.to_data(),
             "train": dump(self.train),
@@ -124,10 +128,10 @@ def load_recipe(path: Path, plugins: PluginLookup, overrides: Sequence[str] = ()
         RecipeError: with every mistake of the file and of the overrides.
     """
     checker = _open(path, plugins, overrides)
-    hint = "this section belongs to a teacher's training recipe: run it with gdp train-teacher"
-    checker.top_level(RUN_KEYS, {"dataset": hint})
+    checker.top_level(RUN_KEYS, {})
     header = _header(checker)
     teacher = checker.one("teacher", TeacherSection)
+    dataset = checker.one("dataset", DatasetSection)
     pairs = checker.one("pair-source", PairsSection, required="(who makes the pairs)")
     filters = checker.many("filter", FilterSection)
     student = checker.one("student", StudentSection, required="(the network to train)")
@@ -138,7 +142,17 @@ def load_recipe(path: Path, plugins: PluginLookup, overrides: Sequence[str] = ()
     if header is None or pairs is None or student is None or train is None:
         raise AssertionError("a section without mistakes is there")
     return Recipe(
-        header.name, header.seed, teacher, pairs, filters, student, losses, train, evaluators, _absolute(path)
+        name=header.name,
+        seed=header.seed,
+        teacher=teacher,
+        dataset=dataset,
+        pairs=pairs,
+        filters=filters,
+        student=student,
+        losses=losses,
+        train=train,
+        evaluators=evaluators,
+        path=_absolute(path),
     )
 
 

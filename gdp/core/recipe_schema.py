@@ -48,7 +48,7 @@ def recipe_schema(plugins: PluginLookup) -> Schema:
             "train": {"anyOf": any_train},
         },
         "additionalProperties": False,
-        "if": {"required": ["dataset"]},
+        "if": {"required": ["dataset"], "not": {"required": ["student"]}},
         "then": _teacher_recipe(trained),
         "else": _run_recipe(_section(plugins, "teacher")),
         "$defs": {**definitions, **nested},

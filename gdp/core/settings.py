@@ -62,7 +62,7 @@ class EvaluatorSection(Config):
 
 
 class DatasetSection(Config):
-    """`[dataset]` of a teacher's training recipe: the pictures."""
+    """`[dataset]`: the pictures that a teacher is trained on or that it translates."""
 
     plugin: str
     """Name of a dataset plugin."""

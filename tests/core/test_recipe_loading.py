@@ -78,7 +78,6 @@ def test_all_mistakes_are_told_at_once_in_file_order_with_lines(tmp_path: Path) 
         ("weight = 20", "weight = nan", "weight: "),
         ('name = "age"', 'name = "../age"', "recipe.toml:2: name: "),
         ('name = "age"', "", "name: missing: Name of the run"),
-        ("[[evaluators]]", "[dataset]", "dataset: this section belongs to a teacher's training recipe"),
         ('plugin = "pix2pixhd"', 'plugin = "pix2pixhd"\n"odd\\u001bkey" = 1', 'student."odd\\u001bkey": unknown key'),
     ],
 )

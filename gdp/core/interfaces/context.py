@@ -10,6 +10,7 @@ import torch
 from gdp.core.progress import Progress, SilentProgress
 
 if TYPE_CHECKING:
+    from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
     from gdp.core.interfaces.teachers import Teacher
 
 
@@ -22,6 +23,8 @@ class BuildContext:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     teacher: Teacher | None = None
     """The run's teacher; None where the recipe has none (existing pairs)."""
+    dataset: Dataset | UnpairedDataset | None = None
+    """The pictures of the recipe's `[dataset]`; None where it has none."""
     input_channels: int = 3
     """Students only: channels of the source, 3 for each input picture."""
     resolution: int = 64

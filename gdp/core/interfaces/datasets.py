@@ -1,14 +1,17 @@
-"""Datasets: collections of pictures that teachers are trained on."""
+"""Datasets: collections of pictures that teachers are trained on and that translators translate."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
 from gdp.core.interfaces.context import BuildContext
+
+Part = Literal["trainA", "trainB", "testA", "testB"]
+"""A part of an unpaired dataset: domain A or B, to train on or never trained on."""
 
 
 class Dataset(ABC):
@@ -35,5 +38,46 @@ class Dataset(ABC):
         """Return what determines these pictures as independent standard normal numbers (N, K) float32.
 
         None where that is not known, as of photographs. A renderer knows it, and a teacher may learn from it.
+        """
+        return None
+
+
+class UnpairedDataset(ABC):
+    """Pictures of two domains, A and B, which nobody has matched: what an unpaired translator is trained on.
+
+    Raises (from its constructor or methods):
+        MissingResourceError, CorruptFileError: pictures are not there or cannot be read.
+    """
+
+    def __init__(self, config: Any, context: BuildContext) -> None:
+        self.config = config
+        self.context = context
+
+    @property
+    @abstractmethod
+    def resolution(self) -> int:
+        """Height and width of all pictures in pixels."""
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Hash of what determines the pictures: settings of a renderer, names and bytes of files."""
+
+    @abstractmethod
+    def count(self, part: Part) -> int:
+        """How many pictures a part has."""
+
+    @abstractmethod
+    def images(self, part: Part, indices: Sequence[int]) -> Tensor:
+        """Return pictures (N, 3, R, R) uint8 RGB of a part; picture i is always the same."""
+
+    def name(self, part: Part, index: int) -> str:
+        """Return what a person would call a picture: the name of its file, say."""
+        return f"{index:06d}"
+
+    def truth(self, part: Part, indices: Sequence[int]) -> Tensor | None:
+        """Return the true counterparts in the other domain, (N, 3, R, R) uint8; None where nobody knows them.
+
+        For measuring only: nothing is ever trained on it.
         """
         return None

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.pairs.records import PairBatch
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Numbered pictures."""
+
+    count: int
+    load_uint8: Callable[[Sequence[int]], Tensor]
+    """From numbers to pictures (N, 3, R, R) uint8 RGB; may be called from a background thread."""
 
 
 class PairSource(ABC):
@@ -45,6 +55,24 @@ class PairSource(ABC):
 
     def held_out(self, names: Sequence[str | None]) -> Sequence[bool] | None:
         """Say which pairs (by record name) are held out; None leaves the choice to the recipe's fraction."""
+        return None
+
+    @property
+    def live(self) -> bool:
+        """Whether targets are made anew during training (`teach`); else the stored ones are used."""
+        return False
+
+    def teach(self, source: Tensor) -> Tensor:
+        """Make the targets (N, 3, H, W) of sources (N, C, H, W; [-1, 1]) that are cropped and mirrored at random.
+
+        Called at every step of training if `live`, without gradient; losses may watch the teacher's hidden states
+        meanwhile.
+        """
+        raise TypeError(f"{type(self).__name__} makes no targets during training")
+
+    @property
+    def unpaired(self) -> Pictures | None:
+        """Real pictures of the target's domain that belong to no pair; None where there are none."""
         return None
 
     def edit(self, ws: Tensor) -> Tensor | None:

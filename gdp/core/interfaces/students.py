@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from gdp.core.errors import PluginError
 from gdp.core.interfaces.context import BuildContext
+from gdp.core.interfaces.teachers import Teacher
 
 Discrimination = Sequence[Sequence[Tensor]]
 """What a discriminator returns: for each scale, its feature maps, the logits last."""
@@ -26,8 +28,37 @@ class TrainingPhase:
     """Names of generator parameters that are trained; None for all. The optimizer is made anew at each phase."""
 
 
+@dataclass(frozen=True)
+class Opposite:
+    """The way back, from the target's domain to the source's: it makes cycle consistency possible.
+
+    It takes part in the student's training, where it learns itself or stays as it is, and is not shipped.
+    """
+
+    generator: nn.Module
+    """(N, 3, H, W) of the target's domain -> (N, 3, H, W) of the source's domain, in [-1, 1]."""
+    discriminator: nn.Module | None = None
+    """Judges pictures of the source's domain, alone; None where the generator has no adversary."""
+    trains: bool = True
+    """Whether the generator keeps training; a frozen one only serves the student's cycle."""
+
+
+@dataclass(frozen=True)
+class PrunedStudent:
+    """What is left of a student after pruning."""
+
+    settings: Mapping[str, Any]
+    """Settings of the student's plugin that change, such as its widths."""
+    weights: Mapping[str, Tensor]
+    """State dict of the smaller generator."""
+
+
 class Student(ABC):
     """A generator that maps the source to the target in one forward, and what trains it."""
+
+    conditional: ClassVar[bool] = True
+    """Whether the discriminator judges a picture together with its source; if not, it is shown real pictures of the
+    target's domain where the pair source has some, instead of what the teacher made."""
 
     def __init__(self, config: Any, context: BuildContext) -> None:
         self.config = config
@@ -43,9 +74,49 @@ class Student(ABC):
         """The adversary, trained beside the generator; None where there is none."""
         return None
 
+    @property
+    def discriminator_trains(self) -> bool:
+        """Whether the discriminators keep training; frozen ones still judge."""
+        return True
+
     def discriminate(self, source: Tensor, image: Tensor) -> Discrimination:
         """Run the discriminator on a picture (N, 3, H, W) given its source (N, C, H, W)."""
         raise TypeError(f"{type(self).__name__} has no discriminator: take the adversarial losses out of the recipe")
+
+    @property
+    def opposite(self) -> Opposite | None:
+        """The way back from target to source; None where no loss is to need it."""
+        return None
+
+    def discriminate_opposite(self, image: Tensor) -> Discrimination:
+        """Run the opposite's discriminator on a picture (N, 3, H, W) of the source's domain."""
+        raise TypeError(f"{type(self).__name__} has no way back: take the losses that need one out of the recipe")
+
+    def initialise(self, teacher: Teacher | None) -> Mapping[str, Any]:
+        """Get ready to be trained: take over weights of the teacher, say. Called once, before the first step.
+
+        A trained student is built without this call, and without a teacher.
+
+        Returns:
+            What was done, as JSON data for the stage's summary and the report.
+
+        Raises:
+            GdpError: the settings ask for something that this teacher has not.
+        """
+        return {}
+
+    def pruned(self, macs: float, example: Tensor) -> PrunedStudent:
+        """Return a smaller network of the same kind: whole channels, the least important, are taken out.
+
+        Args:
+            macs: share of the multiply-accumulates to keep, in (0, 1).
+            example: a source (1, C, H, W) at which multiply-accumulates are counted.
+
+        Raises:
+            PluginError: this kind of student cannot be pruned.
+            ShapeError: so small a network cannot be made.
+        """
+        raise PluginError(f"{type(self).__name__} cannot be pruned: it does not say which of its channels depend")
 
     @property
     def phases(self) -> Sequence[TrainingPhase]:

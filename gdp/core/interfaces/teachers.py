@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.datasets import Dataset
+from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
 from gdp.core.progress import Progress
 
 
@@ -25,6 +25,8 @@ class Teacher(ABC):
 
     weight_files: ClassVar[Callable[[Any], Sequence[Path]]] = staticmethod(lambda config: ())
     """From the settings, the files that hold the weights; hashed by the pre-flight without loading them."""
+    trains_on: ClassVar[type[Dataset] | type[UnpairedDataset]] = Dataset
+    """What `train` needs: a dataset of one domain or of two."""
 
     def __init__(self, config: Any, context: BuildContext) -> None:
         self.config = config
@@ -50,12 +52,12 @@ class Teacher(ABC):
         """Arguments of one forward of `module` for one picture; its MACs are counted with them."""
 
     @classmethod
-    def train(cls, config: Any, images: Dataset, folder: Path, progress: Progress) -> Path:
+    def train(cls, config: Any, images: Any, folder: Path, progress: Progress) -> Path:
         """Train a teacher on pictures and return the file of its weights; resumes what `folder` holds.
 
         Args:
             config: the `training` settings model of the plugin's record.
-            images: the training pictures.
+            images: the training pictures, of the type `trains_on`.
             folder: where checkpoints, statistics and sample grids go.
             progress: where to report.
         """
@@ -124,7 +126,20 @@ class TranslatorTeacher(Teacher):
 
     @abstractmethod
     def translate(self, images: Tensor) -> Tensor:
-        """Translate (N, 3, H, W) in [-1, 1] to (N, 3, H, W) in [-1, 1]."""
+        """Translate (N, 3, H, W) in [-1, 1] to (N, 3, H, W) in [-1, 1], without gradient.
+
+        It must run `module`, whose hidden states losses may watch.
+        """
+
+    @property
+    def opposite(self) -> nn.Module | None:
+        """The generator of the way back, (N, 3, H, W) -> (N, 3, H, W) in [-1, 1]; None where there is none."""
+        return None
+
+    @property
+    def discriminators(self) -> tuple[nn.Module | None, nn.Module | None]:
+        """The adversaries that the teacher was trained with, of target-like and of source-like pictures."""
+        return None, None
 
 
 def sample_normal(size: int, seed: int, index: int, stream: int = 0) -> Tensor:
