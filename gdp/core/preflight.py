@@ -53,7 +53,8 @@ def preflight(session: Session) -> Iterator[Check]:
 def all_choices(recipe: Recipe) -> list[Choice[Any]]:
     """Return every plugin that a recipe chooses, in the order of their work."""
     teacher = [recipe.teacher] if recipe.teacher is not None else []
-    return [*teacher, recipe.pairs, *recipe.filters, recipe.student, *recipe.losses, *recipe.evaluators]
+    dataset = [recipe.dataset] if recipe.dataset is not None else []
+    return [*teacher, *dataset, recipe.pairs, *recipe.filters, recipe.student, *recipe.losses, *recipe.evaluators]
 
 
 def _plugins(session: Session) -> str:

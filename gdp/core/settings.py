@@ -99,6 +99,9 @@ class TrainSection(Config):
     """Half-life of the weights' exponential moving average in training pairs seen; 0 keeps the raw weights."""
     flip: bool = False
     """Mirror half of the training pairs, source and target alike."""
+    jitter: int | None = Field(default=None, ge=8)
+    """Height and width in pixels that training pictures are enlarged to (bicubic) before they are cropped back at a
+    random place: 286 for pictures of 256 pixels is CycleGAN's recipe. Left out: no crops."""
     image_pool: int = Field(default=0, ge=0)
     """Earlier predictions from which the discriminator is shown one half of the time; 0 for none."""
     sample_every: int = Field(default=250, ge=1)

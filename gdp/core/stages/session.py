@@ -15,6 +15,7 @@ import torch
 from gdp.core.config import Config, content_key
 from gdp.core.errors import GdpError, PluginError, RecipeError
 from gdp.core.interfaces.context import BuildContext
+from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
 from gdp.core.interfaces.evaluators import Evaluator
 from gdp.core.interfaces.filters import Filter, ScoringFilter
 from gdp.core.interfaces.losses import Loss
@@ -69,9 +70,20 @@ class Session:
         return teacher
 
     @cached_property
+    def dataset(self) -> Dataset | UnpairedDataset | None:
+        """The pictures that the teacher translates; None where the recipe has none."""
+        if self.recipe.dataset is None:
+            return None
+        dataset: Dataset | UnpairedDataset = self.build(
+            self.recipe.dataset, (Dataset, UnpairedDataset), self.context(teacher=self.teacher)
+        )
+        return dataset
+
+    @cached_property
     def pair_source(self) -> PairSource:
         """The maker of pairs."""
-        source: PairSource = self.build(self.recipe.pairs, PairSource, self.context(teacher=self.teacher))
+        context = self.context(teacher=self.teacher, dataset=self.dataset)
+        source: PairSource = self.build(self.recipe.pairs, PairSource, context)
         return source
 
     @cached_property
@@ -95,6 +107,12 @@ class Session:
         student: Student = self.build(self.recipe.student, Student, context)
         return student
 
+    def initialise(self, student: Student) -> Mapping[str, Any]:
+        """Let a new student get ready to be trained, and return what it did."""
+        record = self.recipe.student.record
+        with plugin_errors(f"student {record.name} ({record.package or 'unknown package'})"):
+            return student.initialise(self.teacher)
+
     def new_losses(self) -> list[tuple[str, float, Loss]]:
         """Build the terms of the objective: (name, weight, loss)."""
         terms = []
@@ -105,7 +123,7 @@ class Session:
 
     def new_evaluators(self) -> list[tuple[str, Evaluator]]:
         """Build the measurements: (name, evaluator)."""
-        context = self.context(teacher=self.teacher)
+        context = self.context(teacher=self.teacher, dataset=self.dataset)
         return [(choice.record.name, self.build(choice, Evaluator, context)) for choice in self.recipe.evaluators]
 
     def context(self, **fields: Any) -> BuildContext:

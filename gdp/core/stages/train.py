@@ -51,6 +51,7 @@ def execute(session: Session) -> dict[str, Any]:
         Stopped: the user asked to stop; a checkpoint is written.
     """
     student = session.new_student()
+    initialised = session.initialise(student)
 
     def on_metrics(step: int, metrics: Mapping[str, float]) -> None:
         session.plugins.notify("gdp_metrics", run=session.folder, stage=NAME, step=step, metrics=metrics)
@@ -59,7 +60,14 @@ def execute(session: Session) -> dict[str, Any]:
         session.plugins.notify("gdp_images", run=session.folder, stage=NAME, step=step, path=path)
 
     with session.open_store(read_only=True) as store:
-        pairs = TrainingPairs(store.split(TRAIN), store.split(HELD_OUT), store.load_uint8)
+        source = session.pair_source
+        pairs = TrainingPairs(
+            store.split(TRAIN),
+            store.split(HELD_OUT),
+            store.load_uint8,
+            unpaired=source.unpaired,
+            teach=source.teach if source.live else None,
+        )
         result = train_student(
             student,
             session.new_losses(),
@@ -72,6 +80,7 @@ def execute(session: Session) -> dict[str, Any]:
             on_metrics=on_metrics,
             on_images=on_images,
             stop=session.stop_requested,
+            teacher=session.teacher,
         )
     if not result.finished:
         raise Stopped
@@ -83,4 +92,5 @@ def execute(session: Session) -> dict[str, Any]:
         "seconds_training": round(result.seconds, 3),
         "images_per_second": round(result.images_per_second, 3),
         "parameters": count_parameters(student.generator),
+        **({"initialised": initialised} if initialised else {}),
     }

@@ -9,25 +9,35 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from gdp.core.config import content_key
 from gdp.core.errors import TrainingError, readable_os_errors
 from gdp.core.interfaces.losses import Loss
 from gdp.core.interfaces.students import Student
+from gdp.core.interfaces.teachers import Teacher
 from gdp.core.progress import Progress, ProgressTask
 from gdp.core.settings import TrainSection
 from gdp.core.training.checkpoint import CheckpointFolder, write_tensors
+from gdp.core.training.feed import open_batches
 from gdp.core.training.objective import WeightedLoss, check_losses, train_step
-from gdp.core.training.pairs import Pictures, TrainingPairs, mirror_half, open_feed, to_network
+from gdp.core.training.pairs import TrainingPairs, to_network
 from gdp.core.training.precision import autocaster
-from gdp.core.training.sampler import BatchSampler, counter_generator
+from gdp.core.training.preparation import prepare_losses
+from gdp.core.training.sampler import counter_generator
 from gdp.core.training.samples import SampleGrids
 from gdp.core.training.schedule import learning_rate_factor, phase_ends, total_steps
 from gdp.core.training.state import TrainingState
 from gdp.core.training.statistics import StatisticsFile
+from gdp.core.training.ways import Batch, Pool
 
 WEIGHTS = "student.safetensors"
+OPPOSITE_WEIGHTS = "opposite.safetensors"
+LOSS_WEIGHTS = "losses.safetensors"
+HELD_OUT_L1 = "held_out_l1"
+"""Statistic: mean absolute difference to held-out targets, in [0, 2]."""
 STATISTICS = "statistics.jsonl"
+HELD_OUT = "held_out.jsonl"
 
 
 @dataclass(frozen=True)
@@ -66,6 +76,7 @@ def train_student(
     on_metrics: Callable[[int, Mapping[str, float]], None],
     on_images: Callable[[int, Path], None],
     stop: Callable[[], bool] = never,
+    teacher: Teacher | None = None,
 ) -> TrainingResult:
     """Train a student, or go on from the newest checkpoint in `folder`; on a CPU the bits are those of an unbroken run.
 
@@ -75,7 +86,10 @@ def train_student(
         losses: plugin name, weight and loss of each term.
         pairs: what to train on.
         settings: the recipe's `[train]`.
-        folder: gets `student.safetensors`, `statistics.jsonl`, `samples/step-000250.png` and `checkpoints/`.
+        folder: gets `student.safetensors`, `statistics.jsonl`, `held_out.jsonl` (distance to held-out targets at
+            every sample grid), `samples/step-000250.png` and `checkpoints/`; also
+            `losses.safetensors` where losses train networks of their own, `opposite.safetensors` where the way back
+            is trained.
         seed: decides the batches, the mirroring and the image pool, and seeds torch's global random state, which
             is given back as it was.
         device: where to train.
@@ -83,18 +97,22 @@ def train_student(
         on_metrics: called with the step and the numbers of every line of statistics.
         on_images: called with the step and the file of every sample grid.
         stop: asked after every step; if it returns True a checkpoint is written and the training ends early.
+        teacher: whom losses may watch while it teaches.
 
     Raises:
         TrainingError: losses, student and settings do not fit together, or the checkpoints are another training's.
         NonFiniteError: a loss or gradient became NaN or infinite.
         DiskFullError, RunFolderError: something cannot be written.
     """
-    training = _Training(student, _unique_names(losses), pairs, settings, folder, seed, device, progress)
-    training.on_metrics, training.on_images = on_metrics, on_images
     cuda = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(cuda), _fastest_convolutions():
         torch.manual_seed(seed)
-        finished = training.run(stop)
+        training = _Training(student, unique_names(losses), pairs, settings, folder, seed, device, progress, teacher)
+        training.on_metrics, training.on_images = on_metrics, on_images
+        try:
+            finished = training.run(stop)
+        finally:
+            training.prepared.close()
     seconds = training.state.clock.seconds()
     seen = training.state.step * settings.batch
     return TrainingResult(
@@ -102,7 +120,7 @@ def train_student(
     )
 
 
-def _unique_names(losses: Sequence[WeightedLoss]) -> list[WeightedLoss]:
+def unique_names(losses: Sequence[WeightedLoss]) -> list[WeightedLoss]:
     """Number the losses that a recipe names more than once: l1, l1-2."""
     counts: dict[str, int] = {}
     unique = []
@@ -123,6 +141,21 @@ def _fastest_convolutions() -> Iterator[None]:
         torch.backends.cudnn.benchmark = before
 
 
+def place_networks(student: Student, device: torch.device, memory_format: torch.memory_format) -> None:
+    """Bring a student's networks to the device, ready to be trained; those that stay as they are get no gradient."""
+    opposite = student.opposite
+    for network, trains in (
+        (student.generator, True),
+        (student.discriminator, student.discriminator_trains),
+        (opposite.generator if opposite else None, bool(opposite and opposite.trains)),
+        (opposite.discriminator if opposite else None, student.discriminator_trains),
+    ):
+        if network is not None:
+            network.to(device).to(memory_format=memory_format)
+            network.train(trains)
+            network.requires_grad_(trains)
+
+
 class _Training:
     """One call of `train_student`."""
 
@@ -139,22 +172,24 @@ class _Training:
         seed: int,
         device: torch.device,
         progress: Progress,
+        teacher: Teacher | None,
     ) -> None:
         if not pairs.train:
             raise TrainingError("there is no pair to train on: make more pairs, keep more, or hold out fewer")
-        self.student, self.losses, self.pairs, self.settings = student, losses, pairs, settings
+        self.student, self.pairs, self.settings = student, pairs, settings
         self.folder, self.seed, self.device, self.progress = folder, seed, device, progress
         self.memory_format = torch.channels_last if settings.channels_last else torch.contiguous_format
-        adversarial = check_losses(student, losses)
-        for network in (student.generator, student.discriminator):
-            if network is not None:
-                network.to(device).to(memory_format=self.memory_format)
-                network.train()
+        adversarial = check_losses(student, losses, pairs.unpaired is not None)
+        place_networks(student, device, self.memory_format)
+        example, _ = pairs.load_uint8(pairs.train[:1])
+        self.prepared = prepare_losses(
+            student, losses, teacher, pairs.teach, to_network(example, device, self.memory_format)
+        )
         self.steps = total_steps(settings, len(pairs.train))
         self.phases = list(student.phases)
         self.phase_ends = phase_ends(self.phases, self.steps)
         self.autocast = autocaster(settings.precision, device)
-        self.state = TrainingState(student, adversarial, settings, device)
+        self.state = TrainingState(student, self.prepared.helpers, adversarial, settings, device)
         self.checkpoints = CheckpointFolder(folder / "checkpoints")
         self.saved: int | None = None
         """Step of the newest checkpoint."""
@@ -173,28 +208,41 @@ class _Training:
             return False
         self.state.average.copy_to_module()
         self.student.generator.eval()
-        with readable_os_errors(self.folder / WEIGHTS):
-            temporary = self.folder / f"{WEIGHTS}.tmp"
-            write_tensors(temporary, self.student.generator.state_dict())
-            temporary.replace(self.folder / WEIGHTS)
+        for name, network in self._trained_networks().items():
+            with readable_os_errors(self.folder / name):
+                temporary = self.folder / f"{name}.tmp"
+                write_tensors(temporary, network.state_dict())
+                temporary.replace(self.folder / name)
         return True
+
+    def _trained_networks(self) -> dict[str, nn.Module]:
+        """Return what was trained, by the file that it goes into; the student, whose file says "finished", last."""
+        opposite = self.student.opposite
+        networks: dict[str, nn.Module] = {}
+        if self.prepared.helpers:
+            networks[LOSS_WEIGHTS] = nn.ModuleDict(dict(self.prepared.helpers))
+        if opposite is not None and opposite.trains:
+            networks[OPPOSITE_WEIGHTS] = opposite.generator
+        return {**networks, WEIGHTS: self.student.generator}
 
     def _train(self, stop: Callable[[], bool]) -> None:
         settings, state = self.settings, self.state
         self.statistics = StatisticsFile(self.folder / STATISTICS, state.step)
+        # Step 0 comes before any checkpoint: a training that begins again writes its line again.
+        self.distances = StatisticsFile(self.folder / HELD_OUT, state.step or -1)
         self.grids = SampleGrids(self.pairs, self.folder / "samples", self.device, self.memory_format)
         self.logged = (state.step, state.clock.seconds())
-        sampler = BatchSampler(self.pairs.train, settings.batch, self.seed)
         remaining = range(state.step, self.steps)
+        place = (self.device, self.memory_format, self.progress)
         with (
-            open_feed(self.pairs, sampler, remaining, self.progress) as feed,
+            open_batches(self.pairs, settings, self.seed, remaining, *place) as feed,
             self.progress.task("train", self.steps, "steps", done=state.step) as task,
         ):
             for step in remaining:
                 self._enter_phase_of(step)
                 if step == 0:
                     self._draw_samples()
-                self._one_step(step, feed(step))
+                self._one_step(step, feed(step, self.student.phase_downscale(self.phases[state.phase])))
                 self._after_step(task)
                 if stop():
                     break
@@ -205,24 +253,24 @@ class _Training:
         if number != self.state.phase:
             self.state.enter_phase(number, self.phases[number])
 
-    def _one_step(self, step: int, pictures: Pictures) -> None:
+    def _one_step(self, step: int, batch: Batch) -> None:
         state, phase = self.state, self.phases[self.state.phase]
-        if self.settings.flip:
-            pictures = mirror_half(pictures, self.seed, step)
-        downscale = self.student.phase_downscale(phase)
-        source, target = (to_network(image, self.device, self.memory_format, downscale) for image in pictures)
+        streams = ("pool", "opposite pool")
+        pools = state.pools or (None, None)
         values = train_step(
             self.student,
-            source,
-            target,
-            self.losses,
+            batch,
+            self.prepared.losses,
             generate=lambda images: self.student.generate_in_phase(phase, images),
             generator_descent=state.generator_descent,
             discriminator_descent=state.discriminator_descent,
             factor=learning_rate_factor(self.settings, step, self.steps),
-            pool=state.pool,
-            pool_generator=counter_generator(self.seed, "pool", step),
             autocast=self.autocast,
+            guidance=self.prepared.guidance,
+            pools=(
+                Pool(pools[0], counter_generator(self.seed, streams[0], step)),
+                Pool(pools[1], counter_generator(self.seed, streams[1], step)),
+            ),
         )
         state.step = step + 1
         state.window.add(values)
@@ -262,33 +310,40 @@ class _Training:
         return {"loss": numbers["generator"]}
 
     def _draw_samples(self) -> None:
-        phase, generator = self.phases[self.state.phase], self.student.generator
+        phase, generator, opposite = self.phases[self.state.phase], self.student.generator, self.student.opposite
+        downscale = self.student.phase_downscale(phase)
+
+        def generate(images: Tensor) -> Tensor:
+            return self.student.generate_in_phase(phase, images)
+
         generator.eval()
         with self.state.average.applied(), self.autocast():
-            path = self.grids.draw(
-                self.state.step,
-                lambda images: self.student.generate_in_phase(phase, images),
-                self.student.phase_downscale(phase),
-            )
+            path = self.grids.draw(self.state.step, generate, downscale, opposite.generator if opposite else None)
+            distance = self.grids.distance(generate, downscale)
         generator.train()
         self.on_images(self.state.step, path)
+        if distance is not None:
+            self.distances.write({"step": self.state.step, HELD_OUT_L1: distance})
 
     def _save_checkpoint(self) -> None:
         if self.saved == self.state.step:
             return
         self._check_finite()
         self.statistics.sync()
+        self.distances.sync()
         self.checkpoints.save(self.state.checkpoint(self._fingerprint()))
         self.saved = self.state.step
 
     def _fingerprint(self) -> dict[str, Any]:
         """Return what a checkpoint's training must share with this one, by the name that a message would use."""
-        networks = [self.student.generator, self.student.discriminator]
+        opposite = self.student.opposite
+        networks = [self.student.generator, self.student.discriminator, *self.prepared.helpers.values()]
+        networks += [opposite.generator, opposite.discriminator] if opposite is not None else []
         shapes = [{name: list(value.shape) for name, value in net.state_dict().items()} for net in networks if net]
         return {
             "seed": self.seed,
             "train section": self.settings.model_dump(mode="json"),
-            "list of losses": [[name, weight] for name, weight, _ in self.losses],
+            "list of losses": [[name, weight] for name, weight, _ in self.prepared.losses],
             "choice of training pairs": content_key({"train": list(self.pairs.train)}),
             "network shape": content_key({"shapes": shapes}),
             "number of phases": len(self.phases),

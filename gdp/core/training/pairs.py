@@ -1,4 +1,4 @@
-"""How pairs reach the training: from memory where they fit, else read ahead in the background."""
+"""How pictures reach the training: from memory where they fit, else read ahead in the background."""
 
 from __future__ import annotations
 
@@ -12,60 +12,68 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gdp.core.interfaces.pair_sources import Pictures
 from gdp.core.progress import Progress
 from gdp.core.training.sampler import BatchSampler, counter_generator
 
 CACHE_LIMIT = 2 * 1024**3
-"""Training pairs are kept in memory as uint8 where they take at most so many bytes."""
+"""Training pictures are kept in memory as uint8 where they take at most so many bytes."""
 CACHE_CHUNK = 256
 READ_AHEAD = 3
 
-Pictures = tuple[Tensor, Tensor]
-"""Sources (N, C, H, W) and targets (N, 3, H, W)."""
+Load = Callable[[Sequence[int]], tuple[Tensor, ...]]
+"""From indices to uint8 pictures: one tensor (N, C, H, W) for each picture of an item."""
 
 
 @dataclass(frozen=True)
 class TrainingPairs:
-    """The pairs that a student is trained on."""
+    """The pairs that a student is trained on, and the pictures beside them."""
 
     train: Sequence[int]
     """Indices of the pairs to train on, without those held out."""
     held_out: Sequence[int]
     """Indices of pairs that are never trained on; the sample grids show the first of them."""
-    load_uint8: Callable[[Sequence[int]], Pictures]
-    """Loads pairs by index as uint8 RGB; called from a background thread where they do not fit in memory."""
+    load_uint8: Callable[[Sequence[int]], tuple[Tensor, Tensor]]
+    """Loads pairs by index as uint8 RGB, sources (N, C, H, W) and targets (N, 3, H, W); called from a background
+    thread where they do not fit in memory."""
+    unpaired: Pictures | None = None
+    """Real pictures of the target's domain that belong to no pair."""
+    teach: Callable[[Tensor], Tensor] | None = None
+    """Makes targets (N, 3, H, W) of sources during training; None where the stored ones are used."""
+    targets_are_taught: bool = True
+    """Whether the targets are the teacher's; if not, they only fill the sample grids and nothing learns from them."""
 
 
 @contextmanager
 def open_feed(
-    pairs: TrainingPairs, sampler: BatchSampler, steps: range, progress: Progress
-) -> Iterator[Callable[[int], Pictures]]:
-    """Open the flow of training batches: a function from step to uint8 sources and targets.
+    load: Load, items: Sequence[int], sampler: BatchSampler, steps: range, progress: Progress
+) -> Iterator[Callable[[int], tuple[Tensor, ...]]]:
+    """Open the flow of training batches: a function from step to uint8 pictures.
 
     Args:
-        pairs: where the pictures come from.
-        sampler: says which pairs make up a step's batch.
+        load: gives the pictures of items.
+        items: all that the sampler deals out.
+        sampler: says which of them make up a step's batch.
         steps: the steps that will be asked for, in this order.
         progress: reports the loading into memory.
     """
-    source, target = pairs.load_uint8(pairs.train[:1])
-    if len(pairs.train) * (source.nbytes + target.nbytes) <= CACHE_LIMIT:
-        sources, targets = _load_all(pairs, progress)
+    if len(items) * sum(picture.nbytes for picture in load(items[:1])) <= CACHE_LIMIT:
+        cached = _load_all(load, items, progress)
 
-        def from_memory(step: int) -> Pictures:
+        def from_memory(step: int) -> tuple[Tensor, ...]:
             positions = torch.tensor(sampler.positions(step))
-            return sources[positions], targets[positions]
+            return tuple(pictures[positions] for pictures in cached)
 
         yield from_memory
         return
 
     with ThreadPoolExecutor(1, "pairs") as executor:
-        ahead: deque[Future[Pictures]] = deque()
+        ahead: deque[Future[tuple[Tensor, ...]]] = deque()
         unasked = iter(steps)
 
-        def from_disk(step: int) -> Pictures:
+        def from_disk(step: int) -> tuple[Tensor, ...]:
             while len(ahead) <= READ_AHEAD and (upcoming := next(unasked, None)) is not None:
-                ahead.append(executor.submit(pairs.load_uint8, sampler.indices(upcoming)))
+                ahead.append(executor.submit(load, sampler.indices(upcoming)))
             return ahead.popleft().result()
 
         try:
@@ -74,24 +82,48 @@ def open_feed(
             executor.shutdown(cancel_futures=True)
 
 
-def _load_all(pairs: TrainingPairs, progress: Progress) -> Pictures:
-    sources, targets = [], []
-    with progress.task("load pairs", len(pairs.train), "pairs") as task:
-        for start in range(0, len(pairs.train), CACHE_CHUNK):
-            chunk = pairs.train[start : start + CACHE_CHUNK]
-            source, target = pairs.load_uint8(chunk)
-            sources.append(source)
-            targets.append(target)
+def _load_all(load: Load, items: Sequence[int], progress: Progress) -> tuple[Tensor, ...]:
+    parts: list[tuple[Tensor, ...]] = []
+    with progress.task("load pictures", len(items), "pictures") as task:
+        for start in range(0, len(items), CACHE_CHUNK):
+            chunk = items[start : start + CACHE_CHUNK]
+            parts.append(load(chunk))
             task.advance(len(chunk))
-    return torch.cat(sources), torch.cat(targets)
+    return tuple(torch.cat(column) for column in zip(*parts, strict=True))
 
 
-def mirror_half(pictures: Pictures, seed: int, step: int) -> Pictures:
-    """Mirror left and right, in source and target alike, about half of the pairs; chosen by (seed, step)."""
-    source, target = pictures
-    chosen = torch.rand(len(source), generator=counter_generator(seed, "flip", step)) < 0.5
+def mirror_half(pictures: tuple[Tensor, ...], seed: int, step: int, stream: str = "flip") -> tuple[Tensor, ...]:
+    """Mirror left and right about half of the items, in all their pictures alike; chosen by (seed, stream, step)."""
+    chosen = torch.rand(len(pictures[0]), generator=counter_generator(seed, stream, step)) < 0.5
     chosen = chosen[:, None, None, None]
-    return torch.where(chosen, source.flip(3), source), torch.where(chosen, target.flip(3), target)
+    return tuple(torch.where(chosen, picture.flip(3), picture) for picture in pictures)
+
+
+def jitter(pictures: tuple[Tensor, ...], size: int, seed: int, step: int, stream: str) -> tuple[Tensor, ...]:
+    """Enlarge pictures to `size` and crop them back at random places, all pictures of an item alike.
+
+    pix2pix's random jitter (Isola et al., CVPR 2017, appendix 6.2), from 286 to 256 pixels there.
+
+    Args:
+        pictures: float (N, C, H, W) in [-1, 1], of one height and width.
+        size: height and width to enlarge to, at least as large as they are.
+        seed: with the step and the stream it decides the places.
+        step: of the training.
+        stream: a name, so that pairs and unpaired pictures are cut differently.
+    """
+    count, _, height, width = pictures[0].shape
+    random = counter_generator(seed, stream, step)
+    tops = torch.randint(0, size - height + 1, (count,), generator=random).tolist()
+    lefts = torch.randint(0, size - width + 1, (count,), generator=random).tolist()
+    jittered = []
+    for picture in pictures:
+        large = functional.interpolate(picture, size=(size, size), mode="bicubic", align_corners=False).clamp(-1, 1)
+        crops = [
+            large[row, :, top : top + height, left : left + width]
+            for row, (top, left) in enumerate(zip(tops, lefts, strict=True))
+        ]
+        jittered.append(torch.stack(crops))
+    return tuple(jittered)
 
 
 def to_network(image: Tensor, device: torch.device, memory_format: torch.memory_format, downscale: int = 1) -> Tensor:

@@ -1,4 +1,4 @@
-"""Sample grids: always the same held-out pairs, so that pictures of different steps can be compared."""
+"""Looks at the student while it trains: grids of the same held-out pairs, and its distance to their targets."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ from gdp.core.errors import readable_os_errors
 from gdp.core.training.pairs import TrainingPairs, to_network
 
 SAMPLES = 8
+MEASURED = 64
+"""Held-out pairs on which the distance is measured while training."""
+
+Network = Callable[[Tensor], Tensor]
 
 
 class SampleGrids:
-    """Draws grids with a row for each pair: its source pictures, the student's, the target.
+    """Draws grids with a row for each pair: its source pictures, the student's, the way back's, the target.
 
     Args:
         pairs: the first held-out pairs are shown, or the first training pairs where none is held out.
@@ -29,30 +33,31 @@ class SampleGrids:
     def __init__(
         self, pairs: TrainingPairs, folder: Path, device: torch.device, memory_format: torch.memory_format
     ) -> None:
-        source, target = pairs.load_uint8((pairs.held_out or pairs.train)[:SAMPLES])
+        source, target = pairs.load_uint8((pairs.held_out or pairs.train)[:MEASURED])
         self._source = to_network(source, device, memory_format)
         self._target = to_network(target, device, memory_format)
+        self._measures = bool(pairs.held_out) and pairs.targets_are_taught
         self._folder = folder
 
     @torch.no_grad()
-    def draw(self, step: int, generate: Callable[[Tensor], Tensor], downscale: int) -> Path:
+    def draw(self, step: int, generate: Network, downscale: int, back: Network | None = None) -> Path:
         """Write the grid of a step and return its file.
 
         Args:
             step: steps done.
             generate: the student, (N, C, H, W) -> (N, 3, H, W).
             downscale: how many times smaller pictures are in the step's phase.
+            back: the way back, where there is one: the same of the student's pictures.
 
         Raises:
             DiskFullError, RunFolderError: the file cannot be written.
         """
-        size = self._source.shape[2:]
-        small = (size[0] // downscale, size[1] // downscale)
-        source = functional.interpolate(self._source, size=small, mode="area") if downscale > 1 else self._source
-        predicted = torch.cat([generate(row).float() for row in torch.split(source, 1)])
-        if downscale > 1:
-            predicted = functional.interpolate(predicted, size=tuple(size), mode="nearest")
-        columns = [*torch.split(self._source, 3, dim=1), predicted.clamp(-1, 1), self._target]
+        shown = self._source[:SAMPLES]
+        predicted = self._predict(shown, generate, downscale)
+        columns = [*torch.split(shown, 3, dim=1), predicted]
+        if back is not None:
+            columns.append(back(predicted).float().clamp(-1, 1))
+        columns.append(self._target[:SAMPLES])
         path = self._folder / f"step-{step:06d}.png"
         rows = torch.stack(columns, dim=1).flatten(0, 1)  # (N * columns, 3, H, W), row by row
         with readable_os_errors(path):
@@ -61,3 +66,24 @@ class SampleGrids:
             save_image(rows, temporary, nrow=len(columns), normalize=True, value_range=(-1, 1), format="png")
             temporary.replace(path)
         return path
+
+    @torch.no_grad()
+    def distance(self, generate: Network, downscale: int) -> float | None:
+        """Return the mean absolute difference to the held-out targets as stored, in [0, 2]; None if none is held out.
+
+        Args:
+            generate: the student.
+            downscale: how many times smaller pictures are in the step's phase; its pictures are enlarged.
+        """
+        if not self._measures:
+            return None
+        return float((self._predict(self._source, generate, downscale) - self._target).abs().mean())
+
+    def _predict(self, source: Tensor, generate: Network, downscale: int) -> Tensor:
+        size = source.shape[2:]
+        if downscale > 1:
+            source = functional.interpolate(source, size=(size[0] // downscale, size[1] // downscale), mode="area")
+        predicted = torch.cat([generate(row).float() for row in torch.split(source, 1)])
+        if downscale > 1:
+            predicted = functional.interpolate(predicted, size=tuple(size), mode="nearest")
+        return predicted.clamp(-1, 1)

@@ -13,9 +13,9 @@ from gdp.core.errors import TrainingError
 from gdp.core.interfaces.students import Student, TrainingPhase
 from gdp.core.settings import TrainSection
 from gdp.core.training.checkpoint import Checkpoint
+from gdp.core.training.descent import Descent
 from gdp.core.training.ema import WeightAverage
 from gdp.core.training.image_pool import ImagePool
-from gdp.core.training.objective import Descent
 from gdp.core.training.statistics import Window
 
 
@@ -24,22 +24,40 @@ class TrainingState:
 
     Args:
         student: its networks are on the device already.
-        adversarial: whether the discriminator is trained.
+        helpers: networks of the losses that are trained beside the generator, by the losses' names.
+        adversarial: whether the discriminators are trained.
         settings: the recipe's `[train]`.
         device: where the networks are.
     """
 
-    def __init__(self, student: Student, adversarial: bool, settings: TrainSection, device: torch.device) -> None:
+    def __init__(
+        self,
+        student: Student,
+        helpers: Mapping[str, nn.Module],
+        adversarial: bool,
+        settings: TrainSection,
+        device: torch.device,
+    ) -> None:
         self._student = student
         self._settings = settings
         self._device = device
-        self._discriminator = student.discriminator if adversarial else None
+        opposite = student.opposite
+        self._beside: dict[str, nn.Module] = {f"loss.{name}": module for name, module in helpers.items()}
+        """Networks that the generators' optimizer trains beside the student's generator, by name."""
+        self._adversaries: dict[str, nn.Module] = {}
+        if opposite is not None and opposite.trains:
+            self._beside["opposite"] = opposite.generator
+        if adversarial and student.discriminator is not None:
+            self._adversaries["discriminator"] = student.discriminator
+            if opposite is not None and opposite.trains and opposite.discriminator is not None:
+                self._adversaries["opposite_discriminator"] = opposite.discriminator
         self.average = WeightAverage(student.generator, settings.ema_half_life)
         self.step = 0
         self.phase = -1
         """Number of the phase that the optimizers belong to."""
         self.window = Window()
-        self.pool: ImagePool | None = None
+        self.pools: tuple[ImagePool, ImagePool] | None = None
+        """Earlier predictions of the student and of the way back."""
         self.clock = Clock()
 
     def enter_phase(self, number: int, phase: TrainingPhase) -> None:
@@ -55,16 +73,16 @@ class TrainingState:
             raise TrainingError(f"the training phase {phase.name} names unknown parameters: {', '.join(unknown[:5])}")
         for name, weight in named.items():
             weight.requires_grad_(phase.trainable is None or name in phase.trainable)
-        trained = {name: weight for name, weight in named.items() if weight.requires_grad}
+        trained = _trainable({"": generator, **self._beside})
         self.generator_descent = Descent(trained, settings.learning_rate, settings.betas, settings.gradient_clip)
-        self.discriminator_descent = None if self._discriminator is None else self._adversary(self._discriminator)
-        self.pool = ImagePool(settings.image_pool) if settings.image_pool and self._discriminator else None
+        self.discriminator_descent = self._adversary() if self._adversaries else None
+        has_pools = settings.image_pool and self._adversaries
+        self.pools = (ImagePool(settings.image_pool), ImagePool(settings.image_pool)) if has_pools else None
         self.phase = number
 
-    def _adversary(self, discriminator: nn.Module) -> Descent:
+    def _adversary(self) -> Descent:
         rate = self._settings.discriminator_learning_rate or self._settings.learning_rate
-        trained = {name: weight for name, weight in discriminator.named_parameters() if weight.requires_grad}
-        return Descent(trained, rate, self._settings.betas)
+        return Descent(_trainable(self._adversaries), rate, self._settings.betas)
 
     def checkpoint(self, fingerprint: Mapping[str, Any]) -> Checkpoint:
         """Gather everything.
@@ -78,13 +96,13 @@ class TrainingState:
             "generator_optimizer": self.generator_descent.state(),
             "random": {"cpu": torch.get_rng_state()},
         }
-        if self._discriminator is not None and self.discriminator_descent is not None:
-            parts["discriminator"] = self._discriminator.state_dict()
+        parts |= {name: module.state_dict() for name, module in {**self._beside, **self._adversaries}.items()}
+        if self.discriminator_descent is not None:
             parts["discriminator_optimizer"] = self.discriminator_descent.state()
         if self._device.type == "cuda":
             parts["random"] = {**parts["random"], "cuda": torch.cuda.get_rng_state(self._device)}
-        if self.pool is not None and self.pool.images is not None:
-            parts["pool"] = {"images": self.pool.images}
+        stored = {str(number): pool.images for number, pool in enumerate(self.pools or ())}
+        parts["pools"] = {number: images for number, images in stored.items() if images is not None}
         if self.window.rows:
             parts["window"] = {"rows": torch.stack(self.window.rows)}
         tensors = {f"{part}/{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
@@ -118,18 +136,30 @@ class TrainingState:
         for name, tensor in parts["average"].items():
             self.average.tensors[name].copy_(tensor)
         self.generator_descent.load_state(parts["generator_optimizer"])
-        if self._discriminator is not None and self.discriminator_descent is not None:
-            self._discriminator.load_state_dict(parts["discriminator"])
+        for name, module in {**self._beside, **self._adversaries}.items():
+            module.load_state_dict(parts.get(name, {}))
+        if self.discriminator_descent is not None:
             self.discriminator_descent.load_state(parts["discriminator_optimizer"])
         torch.set_rng_state(parts["random"]["cpu"])
         if self._device.type == "cuda" and "cuda" in parts["random"]:
             torch.cuda.set_rng_state(parts["random"]["cuda"], self._device)
-        if self.pool is not None and "pool" in parts:
-            self.pool.images = parts["pool"]["images"].to(self._device)
+        for place, images in parts.get("pools", {}).items():
+            if self.pools is not None:
+                self.pools[int(place)].images = images.to(self._device)
         self.window.names = checkpoint.state["window"]
         self.window.rows = list(parts["window"]["rows"].to(self._device)) if "window" in parts else []
         self.step = checkpoint.step
         self.clock = Clock(checkpoint.state["seconds"])
+
+
+def _trainable(modules: Mapping[str, nn.Module]) -> dict[str, nn.Parameter]:
+    """Return the parameters that are trained, by module and name; those of the nameless module by name alone."""
+    return {
+        f"{module}.{name}" if module else name: weight
+        for module, network in modules.items()
+        for name, weight in network.named_parameters()
+        if weight.requires_grad
+    }
 
 
 class Clock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from gdp.core.interfaces.context import BuildContext
@@ -23,18 +24,23 @@ from gdp.plugins.losses.pixel import l1_loss
 
 
 class _AdversarialLoss(Loss):
-    """What the adversarial losses share: all but the objective, summed over scales as pix2pixHD does."""
+    """What the adversarial losses share: all but the objective, summed over scales as pix2pixHD does.
+
+    Where the way back trains against a discriminator of its own, its terms are added, as CycleGAN does.
+    """
 
     adversarial = True
     objective: ClassVar[AdversarialObjective]
 
     def generator(self, step: TrainingStep) -> Tensor:
         """Return how far the discriminator is from taking the prediction for a target."""
-        return generator_loss(self.objective, step.fake)
+        return torch.stack([generator_loss(self.objective, way.fake) for way in step.players]).sum()
 
-    def discriminator(self, step: TrainingStep) -> Tensor:
-        """Return how badly the discriminator tells target and prediction apart, halved as published."""
-        return discriminator_loss(self.objective, step.real, step.fake_detached)
+    def discriminator(self, step: TrainingStep) -> Tensor | None:
+        """Return how badly the discriminator tells real and predicted pictures apart, halved as published."""
+        trained = [way for way in step.players if way.discriminator_trains]
+        losses = [discriminator_loss(self.objective, way.real, way.fake_detached) for way in trained]
+        return torch.stack(losses).sum() if losses else None
 
 
 class LSGANLoss(_AdversarialLoss):

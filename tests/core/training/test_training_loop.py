@@ -29,8 +29,10 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.students import TrainingPhase
 from gdp.core.training import TrainingPairs
 from gdp.core.training import pairs as training_pairs
-from gdp.core.training.objective import Descent, train_step
+from gdp.core.training.descent import Descent
+from gdp.core.training.objective import train_step
 from gdp.core.training.precision import autocaster
+from gdp.core.training.ways import Batch
 
 
 def test_training_learns_the_target_and_ships_the_averaged_weights(tmp_path: Path) -> None:
@@ -156,15 +158,12 @@ def test_one_step_has_the_gradients_of_the_textbook(tmp_path: Path) -> None:
 
     train_step(
         student,
-        source,
-        target,
+        Batch(source, target),
         both_losses(),
         generate=generator,
         generator_descent=Descent(dict(generator.named_parameters()), 1e-3, (0.5, 0.999)),
         discriminator_descent=Descent(dict(discriminator.named_parameters()), 1e-3, (0.5, 0.999)),
         factor=1.0,
-        pool=None,
-        pool_generator=torch.Generator(),
         autocast=autocaster("float32", CPU),
     )
     for name, weight in generator.named_parameters():

@@ -32,7 +32,14 @@ def step(size: int = 4) -> TrainingStep:
     def discriminate(image: Tensor) -> Discrimination:
         return [[2 * image, image[:, :1]], [2 * image, image[:, :1]]]
 
-    return TrainingStep(torch.zeros_like(target), target, prediction, discriminate, discriminate)
+    return TrainingStep(
+        source=torch.zeros_like(target),
+        generate=lambda images: images,
+        discriminate_frozen=discriminate,
+        discriminate=discriminate,
+        make_prediction=lambda: prediction,
+        make_target=lambda: target,
+    )
 
 
 def built(loss: type[Loss]) -> Loss:
