@@ -1,0 +1,20 @@
+"""Settings of the scene plugin; imports no torch."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from gdp.core.config import Config
+
+
+class RenderedScenesConfig(Config):
+    """Settings of `rendered-scenes`."""
+
+    train_count: int = Field(default=2000, ge=1, le=1_000_000)
+    """Photos in trainA, and as many paintings of other scenes in trainB. They stay in memory: 12 KB each at 64 pixels."""
+    test_count: int = Field(default=200, ge=1, le=1_000_000)
+    """Photos in testA, and as many paintings of other scenes in testB."""
+    seed: int = 0
+    """Which scenes they are."""
+    resolution: int = Field(default=64, ge=32, le=512)
+    """Height and width in pixels."""

@@ -1,0 +1,157 @@
+"""Sky, hills, water and ground."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gdp.plugins.faces.drawing import bump, bump2, ramp, smooth_ramp, wave
+from gdp.plugins.scenes.canvas import Canvas, Material
+from gdp.plugins.scenes.daylight import Daylight, mix, shades
+from gdp.plugins.scenes.noise import curve, look_up, surface, uniform
+
+_CLOUDS, _RIDGES, _RIPPLES, _PATCHES, _BANK, _TREE_LINE = 10, 20, 30, 31, 40, 50
+"""Streams of random numbers."""
+_TABLE = 256
+_FAR = ("far_rise", "middle_rise", "near_rise")
+
+
+def draw_sky(canvas: Canvas, day: Daylight) -> None:
+    """Fill the canvas with sky, sun or moon, and clouds."""
+    scenes, x, y = canvas.scenes, canvas.x, canvas.y
+    height = smooth_ramp(y, -0.12, scenes.number("horizon"))
+    colour = mix(day.zenith, day.skyline, height.expand(-1, -1, canvas.resolution))
+    dx, dy = x - scenes.number("sun_x"), y - scenes.number("sun_y")
+    glow = 0.55 * bump2(dx, dy, 0.42, 0.36).square() * (1.0 - 0.5 * day.night)
+    colour = mix(colour, day.sun, glow)
+    cover = scenes.number("cloudiness")
+    clouds, below = (_cloud_field(canvas, shift) for shift in (0.0, 0.05))
+    threshold = 0.74 - 0.42 * cover
+    density = 0.9 * smooth_ramp(clouds, threshold, threshold + 0.24) * ramp(cover, 0.05, 0.25)
+    lit = (0.62 + 2.2 * (clouds - below)).clamp(0.0, 1.0)
+    shadow = 0.55 * day.zenith + 0.35 * day.skyline
+    cloud = mix(shadow, shades(0.97, 0.96, 0.96) * day.light.clamp_max(1.0), lit)
+    # The disc shines through thin clouds only.
+    radius = 0.048 - 0.008 * day.night
+    disc = (0.5 - ((dx.square() + dy.square()).sqrt() - radius) * canvas.resolution).clamp(0.0, 1.0)
+    colour = mix(colour, day.sun, disc)
+    canvas.colour.copy_(mix(colour, cloud, density * (1.0 - 0.6 * disc)))
+
+
+def _cloud_field(canvas: Canvas, shift: float) -> Tensor:
+    """Fractal noise (N, H, W), about 0.5 on average, stretched sideways, as it is `shift` further down."""
+    rows, columns = (canvas.centres + shift) / 1.1, canvas.centres
+    field = torch.zeros(1)
+    for octave, (size, weight) in enumerate(((3, 0.5), (6, 0.3), (12, 0.2))):
+        lattice = uniform(canvas.scenes.keys, _CLOUDS + octave, 3 * size, size + 1)
+        field = field + weight * surface(lattice, rows, columns)
+    return field
+
+
+def draw_hills(canvas: Canvas, day: Daylight) -> None:
+    """One to three ranges from far to near, the nearer the less haze; snow on high rugged peaks."""
+    scenes, y = canvas.scenes, canvas.y
+    horizon, count = scenes.number("horizon"), scenes.number("ranges").floor()
+    rugged, haze = scenes.number("ruggedness"), scenes.number("haze")
+    positions = torch.linspace(0.0, 1.0, _TABLE)
+    for number, rise_name in enumerate(_FAR):
+        rise = scenes.number(rise_name)
+        profile = _profile(canvas, number, positions, rugged * (1.0 - 0.3 * number))
+        ridge = horizon - rise * look_up(profile, canvas.x.expand(len(scenes), 1, -1))
+        depth = y - ridge
+        # Facets: the slope of the profile, carried down the mountain's side.
+        place = canvas.x + 0.35 * depth * (2.0 * uniform(scenes.keys, 26 + number, 1, 1).round() - 1.0)
+        slope = (look_up(profile, place + 0.012) - look_up(profile, place - 0.012)) * rise * 20.0
+        light = 0.86 + 0.42 * (slope * day.side).clamp(-1.0, 1.0) - 0.25 * day.side.abs() * (slope.abs() > 9.0)
+        rock = scenes.number("rock") * (1.0 - 0.35 * number)
+        colour = mix(shades(0.22, 0.33, 0.18), shades(0.47, 0.42, 0.38), rock)
+        snow = ramp(rise * rugged, 0.10, 0.16) * smooth_ramp(y, horizon - 0.42 * rise, horizon - 0.62 * rise)
+        colour = mix(colour, shades(0.93, 0.94, 0.97), snow if number == 0 else torch.zeros_like(snow))
+        colour = colour * day.light * light.unsqueeze(1)
+        distance_haze = (0.60, 0.36, 0.12)[number] + 0.18 * haze
+        low = 0.22 * ramp(y, ridge, horizon + 0.02)
+        colour = mix(colour, day.skyline, distance_haze - 0.25 * snow * (number == 0) + low * (0.4 + 0.6 * haze))
+        # The nearest range is always there, the far ones where the scene has as many.
+        absent = (count < 3 - number).to(torch.float32)
+        canvas.lay(colour, torch.maximum(ridge - y, y - horizon - 0.02) * 0.8 + absent, Material.HILL, outline=0.9)
+
+
+def _profile(canvas: Canvas, number: int, positions: Tensor, rugged: Tensor) -> Tensor:
+    """Heights (N, T) of a ridge in about [0.15, 1], smooth hills or rugged mountains."""
+    keys, rugged = canvas.scenes.keys, rugged.flatten(1)
+    height = 0.62 * curve(uniform(keys, _RIDGES + number, 5 + number), positions, smooth=True)
+    for octave, (size, weight) in enumerate(((8, 0.30), (15, 0.16), (30, 0.08))):
+        noise = curve(uniform(keys, 60 + 3 * number + octave, size), positions, smooth=octave == 0)
+        height = height + weight * (0.25 + 0.95 * rugged) * noise
+    return 0.12 + 0.92 * height
+
+
+def draw_water(canvas: Canvas, day: Daylight) -> None:
+    """Water up to the horizon, mirroring what is above it in ripples."""
+    scenes, y = canvas.scenes, canvas.y
+    horizon = scenes.number("horizon")
+    near = ramp(y, horizon, 1.0)
+    lattice = uniform(scenes.keys, _RIPPLES, 36, 7)
+    ripple = 2.0 * surface(lattice, canvas.centres, canvas.centres) - 1.0
+    source = 2.0 * horizon - y + ripple * (0.012 + 0.05 * near)
+    mirrored = _rows(canvas.colour, source)
+    deep = shades(0.12, 0.24, 0.29) * day.light
+    colour = mix(mirrored * 0.94, deep, 0.22 + 0.38 * near)
+    glitter = bump(canvas.x - scenes.number("sun_x"), 0.05 + 0.10 * near) * ramp(ripple, -0.1, 0.5)
+    colour = mix(colour, day.sun, 0.5 * glitter * (1.0 - 0.35 * scenes.number("cloudiness")))
+    colour = colour * (1.0 + 0.10 * ripple * (0.3 + near)).unsqueeze(1)
+    land = (scenes.number("water") >= 0.5).to(torch.float32)
+    canvas.lay(colour, horizon - y + land, Material.WATER, outline=0.35)
+
+
+def _rows(picture: Tensor, source: Tensor) -> Tensor:
+    """The picture (N, 3, H, W) with each pixel taken from the height `source` (N, H, W) of its column."""
+    size = picture.shape[2]
+    place = (source * size - 0.5).clamp(0.0, size - 1.0)
+    index = place.floor().clamp_max(size - 2.0)
+    weight = (place - index).unsqueeze(1)
+    rows = index.to(torch.int64).unsqueeze(1).expand_as(picture)
+    upper = picture.gather(2, rows)
+    return upper + (picture.gather(2, rows + 1) - upper) * weight
+
+
+def bank_profile(canvas: Canvas) -> Tensor:
+    """Heights (N, T) of the ground's upper edge: the horizon of a meadow, the bank of a lake."""
+    scenes = canvas.scenes
+    positions = torch.linspace(0.0, 1.0, _TABLE)
+    noise = curve(uniform(scenes.keys, _BANK, 6), positions, smooth=True) - 0.5
+    bank = scenes.number("bank").flatten(1) + scenes.number("bank_tilt").flatten(1) * (positions - 0.5) + 0.10 * noise
+    return torch.where(
+        scenes.number("water").flatten(1) < 0.5, bank, scenes.number("horizon").flatten(1) + 0.02 * noise
+    )
+
+
+def draw_ground(canvas: Canvas, day: Daylight, bank: Tensor) -> None:
+    """A meadow, or the near bank of the water, with patches that lie flat."""
+    scenes, y = canvas.scenes, canvas.y
+    edge = look_up(bank, canvas.x.expand(len(scenes), 1, -1))
+    near = ramp(y, scenes.number("horizon"), 1.0)
+    rows = canvas.centres.square()
+    patches = surface(uniform(scenes.keys, _PATCHES, 18, 4), rows, canvas.centres) - 0.5
+    fine = surface(uniform(scenes.keys, _PATCHES + 1, 40, 14), rows, canvas.centres) - 0.5
+    green = mix(shades(0.47, 0.55, 0.31), shades(0.27, 0.41, 0.15), near)
+    dry = mix(shades(0.66, 0.60, 0.38), shades(0.55, 0.47, 0.22), near)
+    dryness = (0.15 + 0.6 * scenes.number("dryness").square() + 0.7 * patches).clamp(0.0, 1.0)
+    colour = mix(green, dry, dryness) * (1.0 + 0.28 * fine + 0.20 * patches).unsqueeze(1) * day.light
+    colour = mix(colour, day.skyline, (0.32 * (1.0 - near).square() * (0.3 + scenes.number("haze"))))
+    canvas.lay(colour, edge - y, Material.GRASS, outline=0.5)
+
+
+def draw_tree_line(canvas: Canvas, day: Daylight) -> None:
+    """A row of distant trees along the horizon."""
+    scenes = canvas.scenes
+    amount = scenes.number("tree_line").clamp_min(0.0)
+    tops = curve(uniform(scenes.keys, _TREE_LINE, 34), canvas.centres, smooth=True)[:, None, :]
+    cover = curve(uniform(scenes.keys, _TREE_LINE + 1, 6), canvas.centres, smooth=True)[:, None, :]
+    horizon = scenes.number("horizon") + 0.008
+    top = horizon - (0.02 + 0.035 * tops) * ramp(cover + 0.5 * amount, 0.45, 0.7) * ramp(amount, 0.0, 0.1)
+    light = 0.9 + 0.25 * wave(canvas.x * 17.0 + cover) * day.side
+    colour = shades(0.17, 0.26, 0.15) * day.light * light.unsqueeze(1)
+    colour = mix(colour, day.skyline, 0.14 + 0.16 * scenes.number("haze"))
+    colour = colour.expand(-1, -1, canvas.resolution, -1)
+    canvas.lay(colour, torch.maximum(top - canvas.y, canvas.y - horizon), Material.LEAF, outline=0.3)
