@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from gdp.core.records import Register
+from gdp.core.records import Register, RegisterDownload
 
 if TYPE_CHECKING:
     from gdp.core.run_folder import RunFolder
@@ -80,6 +80,15 @@ def gdp_register_datasets(register: Register) -> None:
 
     Args:
         register: call it once for each dataset.
+    """
+
+
+@hookspec
+def gdp_register_downloads(register: RegisterDownload) -> None:
+    """Register public sets of pictures that `gdp fetch-data` downloads (`gdp.core.records.DownloadRecord`).
+
+    Args:
+        register: call it once for each set.
     """
 
 

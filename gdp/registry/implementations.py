@@ -19,7 +19,7 @@ _INTERFACES: Mapping[Kind, tuple[str, ...]] = {
     "student": ("gdp.core.interfaces.students:Student",),
     "loss": ("gdp.core.interfaces.losses:Loss",),
     "evaluator": ("gdp.core.interfaces.evaluators:Evaluator",),
-    "dataset": ("gdp.core.interfaces.datasets:Dataset",),
+    "dataset": ("gdp.core.interfaces.datasets:Dataset", "gdp.core.interfaces.datasets:UnpairedDataset"),
 }
 
 

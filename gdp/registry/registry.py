@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Literal
 
 import pluggy
 
 from gdp.core.errors import PluginError, PluginNotFoundError
 from gdp.core.recipe_choices import describe_exception
-from gdp.core.records import API_VERSION, KINDS, Kind, PluginRecord
+from gdp.core.records import API_VERSION, KINDS, DownloadRecord, Kind, PluginRecord
 from gdp.registry.candidates import Candidate, find_candidates
+from gdp.registry.download_checks import DownloadCollector
 from gdp.registry.hook_checks import REGISTRATION_PREFIX, Hook, find_hooks
 from gdp.registry.implementations import load_implementation, missing_needs
 from gdp.registry.life import LifeHooks
@@ -42,6 +43,7 @@ class PluginRegistry:
         self._disabled = disabled
         self._strict = strict
         self._records: dict[tuple[Kind, str], PluginRecord] = {}
+        self._downloads: dict[str, DownloadRecord] = {}
         self._life = LifeHooks()
 
     @classmethod
@@ -77,7 +79,7 @@ class PluginRegistry:
         """
         record = self._records.get((kind, name))
         if record is None:
-            raise PluginNotFoundError(self._not_found(kind, name))
+            raise PluginNotFoundError(self._not_found(kind, name, self.names(kind)))
         return record
 
     def names(self, kind: Kind) -> list[str]:
@@ -87,6 +89,21 @@ class PluginRegistry:
     def records(self, kind: Kind) -> list[PluginRecord]:
         """Return the usable records of a kind, by name."""
         return [self._records[kind, name] for name in self.names(kind)]
+
+    def download(self, name: str) -> DownloadRecord:
+        """Return the record of a public set of pictures.
+
+        Raises:
+            PluginNotFoundError: there is none; the message says which there are, or why it cannot be used.
+        """
+        record = self._downloads.get(name)
+        if record is None:
+            raise PluginNotFoundError(self._not_found("download", name, sorted(self._downloads)))
+        return record
+
+    def downloads(self) -> list[DownloadRecord]:
+        """Return the records of all public sets, by name."""
+        return [self._downloads[name] for name in sorted(self._downloads)]
 
     def load(self, record: PluginRecord) -> type:
         """Import the implementation of a plugin.
@@ -158,7 +175,7 @@ class PluginRegistry:
             self._register(candidate, record, note)
         self._life.listen(plugin, f"{candidate.package}:{candidate.name}")
 
-    def _records_of(self, candidate: Candidate, plugin: object) -> list[PluginRecord]:
+    def _records_of(self, candidate: Candidate, plugin: object) -> list[PluginRecord | DownloadRecord]:
         """Check a plugin's version and hooks and run its registrations; raises for a defect."""
         wanted = getattr(plugin, "GDP_API", None)
         if wanted is None:
@@ -174,12 +191,12 @@ class PluginRegistry:
             raise PluginError("; ".join(defects))
         return [record for hook in hooks for record in _run_registration(candidate, hook)]
 
-    def _register(self, candidate: Candidate, record: PluginRecord, note: str) -> None:
+    def _register(self, candidate: Candidate, record: PluginRecord | DownloadRecord, note: str) -> None:
         if record.name in self._disabled or candidate.name in self._disabled:
             self._report(candidate, "disabled", "left out by --no-plugin", "", record)
             return
-        first = self._records.get((record.kind, record.name))
-        if first is not None:
+        first = self._keep(record)
+        if first is not record:
             self._report(
                 candidate,
                 "clash",
@@ -189,8 +206,13 @@ class PluginRegistry:
                 record,
             )
             return
-        self._records[record.kind, record.name] = record
         self._report(candidate, "ok", "", "", record, note)
+
+    def _keep(self, record: PluginRecord | DownloadRecord) -> PluginRecord | DownloadRecord:
+        """Return the record that has this one's name: an earlier one, or this one, which is kept then."""
+        if isinstance(record, DownloadRecord):
+            return self._downloads.setdefault(record.name, record)
+        return self._records.setdefault((record.kind, record.name), record)
 
     def _report(
         self,
@@ -198,7 +220,7 @@ class PluginRegistry:
         status: Status,
         reason: str,
         mend: str,
-        record: PluginRecord | None = None,
+        record: PluginRecord | DownloadRecord | None = None,
         note: str = "",
     ) -> None:
         row = PluginRow(
@@ -235,26 +257,30 @@ class PluginRegistry:
             hint = f"did you mean {close[0]}?" if close else "gdp list-plugins shows what there is."
             raise PluginNotFoundError(f"--no-plugin {name}: there is no plugin of that name; {hint}")
 
-    def _not_found(self, kind: Kind, name: str) -> str:
+    def _not_found(self, kind: Kind | Literal["download"], name: str, names: Sequence[str]) -> str:
         for row in self.rows:
             if row.name == name and row.kind in ("", kind) and row.status != "ok":
                 return f'{kind} "{name}" cannot be used ({row.status}): {row.reason}'
         others = [other for other in KINDS if (other, name) in self._records]
         if others:
-            return f'"{name}" is a {others[0]}, not a {kind}; there is {", ".join(self.names(kind)) or "none"}'
-        close = get_close_matches(name, self.names(kind), n=1, cutoff=0.5)
-        there = f"did you mean {close[0]}?" if close else f"there is {', '.join(self.names(kind)) or 'none'}"
+            return f'"{name}" is a {others[0]}, not a {kind}; there is {", ".join(names) or "none"}'
+        close = get_close_matches(name, names, n=1, cutoff=0.5)
+        there = f"did you mean {close[0]}?" if close else f"there is {', '.join(names) or 'none'}"
         broken = len(self.defects)
         more = f" ({broken} installed plugins cannot be used: see gdp list-plugins)" if broken else ""
         return f'no {kind} plugin is called "{name}"; {there}{more}'
 
 
-def _run_registration(candidate: Candidate, hook: Hook) -> Iterator[PluginRecord]:
+def _run_registration(candidate: Candidate, hook: Hook) -> Iterator[PluginRecord | DownloadRecord]:
     if not hook.name.startswith(REGISTRATION_PREFIX):
         return
     plural = hook.name.removeprefix(REGISTRATION_PREFIX).replace("_", "-")
-    kind = next(kind for kind in KINDS if plural in (f"{kind}s", f"{kind}es"))
-    collector = RecordCollector(kind, candidate.package, candidate.version)
+    collector: RecordCollector | DownloadCollector
+    if plural == f"{DownloadRecord.kind}s":
+        collector = DownloadCollector(candidate.package, candidate.version)
+    else:
+        kind = next(kind for kind in KINDS if plural in (f"{kind}s", f"{kind}es"))
+        collector = RecordCollector(kind, candidate.package, candidate.version)
     hook.function(**dict.fromkeys(hook.arguments, collector))
     yield from collector.records
 
