@@ -8,8 +8,9 @@ from pathlib import Path
 
 import torch
 
+from gdp.core.errors import PluginError
 from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.datasets import Dataset
+from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
 from gdp.core.interfaces.teachers import Teacher
 from gdp.core.pipeline import Outcome, Plan, execute
 from gdp.core.progress import Progress, SilentProgress
@@ -119,8 +120,14 @@ def train_teacher(
     place = RunFolder((Path(folder) if folder is not None else Path("runs") / loaded.name).absolute())
     context = BuildContext(seed=loaded.seed, progress=progress or SilentProgress())
     teacher, dataset = registry.load(loaded.teacher), registry.load(loaded.dataset.record)
-    if not issubclass(teacher, Teacher) or not issubclass(dataset, Dataset):
-        raise TypeError("a registered teacher or dataset is not of its interface")
+    if not issubclass(teacher, Teacher) or not issubclass(dataset, Dataset | UnpairedDataset):
+        raise PluginError("a registered teacher or dataset is not of its interface; tell the plugin's author")
+    if not issubclass(dataset, teacher.trains_on):
+        needed = "pictures of two domains" if teacher.trains_on is UnpairedDataset else "pictures of one domain"
+        raise PluginError(
+            f"dataset {loaded.dataset.record.name}: the teacher {loaded.teacher.name} is trained on {needed}; choose "
+            f"another dataset in [dataset]"
+        )
     with place.locked(), plugin_errors(f"teacher {loaded.teacher.name}"):
         place.write_text("recipe.toml", loaded.to_toml())
         images = dataset(loaded.dataset.config, context)

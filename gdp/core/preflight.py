@@ -8,18 +8,22 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
 from gdp.core.arithmetic import count_macs, count_parameters
 from gdp.core.errors import GdpError
+from gdp.core.interfaces.datasets import Part, UnpairedDataset
 from gdp.core.pairs.codec import ImageFormat, encode, quantise
 from gdp.core.pairs.records import PairBatch
 from gdp.core.pipeline import WORK, Stage
 from gdp.core.recipe import Choice, Recipe
 from gdp.core.stages.pairs import wanted
 from gdp.core.stages.session import Session
+from gdp.core.training.loop import place_networks, unique_names
+from gdp.core.training.objective import check_losses
+from gdp.core.training.preparation import prepare_losses
 
 CHECKPOINTS_KEPT = 2
 FLOATS_PER_PARAMETER = 4
@@ -39,14 +43,25 @@ def preflight(session: Session) -> Iterator[Check]:
     """Yield the checks in order; a later one is left out where an earlier failure makes it meaningless."""
     choices = all_choices(session.recipe)
     yield Check("recipe", True, f"{session.recipe.name}, seed {session.recipe.seed}, {len(choices)} plugins")
-    checks: list[Callable[[Session], str]] = [_plugins, _needs, _teacher, _pairs, _filters, _student, _disk, _stages]
+    checks: list[Callable[[Session], str]] = [
+        _plugins,
+        _needs,
+        _dataset,
+        _teacher,
+        _pairs,
+        _filters,
+        _student,
+        _losses,
+        _disk,
+        _stages,
+    ]
     for check in checks:
         title = check.__name__.strip("_")
         try:
             yield Check(title, True, check(session))
         except GdpError as error:
             yield Check(title, False, str(error))
-            if check in (_plugins, _teacher, _pairs):
+            if check in (_plugins, _dataset, _teacher, _pairs, _student):
                 return
 
 
@@ -84,6 +99,16 @@ def _missing_needs(choice: Choice[Any]) -> Iterator[str]:
         yield f"{who} needs a GPU and torch sees none"
 
 
+def _dataset(session: Session) -> str:
+    dataset = session.dataset
+    if dataset is None:
+        return "none: the pair source needs no pictures"
+    if isinstance(dataset, UnpairedDataset):
+        counts = ", ".join(f"{part} {dataset.count(part)}" for part in get_args(Part))
+        return f"{dataset.resolution} px; {counts} pictures"
+    return f"{dataset.resolution} px, {len(dataset)} pictures"
+
+
 def _teacher(session: Session) -> str:
     teacher = session.teacher
     if teacher is None:
@@ -114,19 +139,33 @@ def _student(session: Session) -> str:
         shape = tuple(student.generator(example).shape)
     if shape != (1, 3, resolution, resolution):
         raise GdpError(f"the student makes {shape} of {tuple(example.shape)}; it must make (1, 3, height, width)")
-    terms = ", ".join(f"{name} x {weight:g}" for name, weight, _ in session.new_losses())
     macs = count_macs(student.generator, example)
-    return (
-        f"{count_parameters(student.generator):,} parameters, {macs / 1e9:.3f} GMAC a picture at {resolution} px; "
-        f"losses: {terms or 'none'}"
-    )
+    return f"{count_parameters(student.generator):,} parameters, {macs / 1e9:.3f} GMAC a picture at {resolution} px"
+
+
+def _losses(session: Session) -> str:
+    """Let the losses meet the networks, as the training will: hidden states are found and their shapes compared."""
+    source, losses = session.pair_source, unique_names(session.new_losses())
+    student = session.new_student()
+    session.initialise(student)
+    check_losses(student, losses, source.unpaired is not None)
+    place_networks(student, session.device, torch.contiguous_format)
+    example = source.make([0]).source.to(session.device)
+    prepared = prepare_losses(student, losses, session.teacher, source.teach if source.live else None, example)
+    prepared.close()
+    adapters = sum(count_parameters(helper) for helper in prepared.helpers.values())
+    terms = ", ".join(f"{name} x {weight:g}" for name, weight, _ in losses)
+    return f"{terms}; {adapters:,} parameters of adapters" if adapters else terms
 
 
 def _disk(session: Session) -> str:
     trial = session.pair_source.make([0])
     pairs = wanted(session) * _stored_size(trial, session.recipe.pairs.section.image_format)
     student = session.new_student()
-    networks = [student.generator] + ([student.discriminator] if student.discriminator is not None else [])
+    session.initialise(student)
+    opposite = student.opposite
+    beside = [student.discriminator, *((opposite.generator, opposite.discriminator) if opposite else ())]
+    networks = [student.generator, *(network for network in beside if network is not None)]
     floats = sum(count_parameters(network) for network in networks) * FLOATS_PER_PARAMETER
     needed = pairs + floats * 4 * (CHECKPOINTS_KEPT + 1)
     free = shutil.disk_usage(_existing_parent(session.folder.path)).free

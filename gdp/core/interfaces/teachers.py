@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
 from gdp.core.progress import Progress
+
+Domain = Literal["A", "B"]
+"""A domain of an unpaired dataset."""
 
 
 class Teacher(ABC):
@@ -130,6 +133,11 @@ class TranslatorTeacher(Teacher):
 
         It must run `module`, whose hidden states losses may watch.
         """
+
+    @property
+    def source_domain(self) -> Domain:
+        """Which domain of an unpaired dataset holds what it translates."""
+        return "A"
 
     @property
     def opposite(self) -> nn.Module | None:

@@ -66,7 +66,7 @@ class Session:
         """The teacher, weights loaded; None where the recipe has none."""
         if self.recipe.teacher is None:
             return None
-        teacher: Teacher = self.build(self.recipe.teacher, Teacher, self.context())
+        teacher: Teacher = self.build(self.recipe.teacher, Teacher, self.context(dataset=self.dataset))
         return teacher
 
     @cached_property
@@ -74,9 +74,7 @@ class Session:
         """The pictures that the teacher translates; None where the recipe has none."""
         if self.recipe.dataset is None:
             return None
-        dataset: Dataset | UnpairedDataset = self.build(
-            self.recipe.dataset, (Dataset, UnpairedDataset), self.context(teacher=self.teacher)
-        )
+        dataset: Dataset | UnpairedDataset = self.build(self.recipe.dataset, (Dataset, UnpairedDataset), self.context())
         return dataset
 
     @cached_property

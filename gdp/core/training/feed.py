@@ -57,7 +57,7 @@ def open_batches(
                 source, target = jitter((source, target), settings.jitter, seed, step, "jitter")
                 if picture is not None:
                     (picture,) = jitter((picture,), settings.jitter, seed, step, "jitter unpaired")
-            return Batch(source, target if pairs.targets_are_taught else None, picture)
+            return Batch(source, target if pairs.learns_from_targets else None, picture)
 
         yield batch
 

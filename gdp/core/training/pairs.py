@@ -40,8 +40,10 @@ class TrainingPairs:
     """Real pictures of the target's domain that belong to no pair."""
     teach: Callable[[Tensor], Tensor] | None = None
     """Makes targets (N, 3, H, W) of sources during training; None where the stored ones are used."""
-    targets_are_taught: bool = True
-    """Whether the targets are the teacher's; if not, they only fill the sample grids and nothing learns from them."""
+    learns_from_targets: bool = True
+    """If not, the loaded targets only stand beside the samples (a teacher's own training has none to learn from)."""
+    measures_targets: bool = True
+    """Whether the distance to held-out targets says anything."""
 
 
 @contextmanager

@@ -36,7 +36,7 @@ class SampleGrids:
         source, target = pairs.load_uint8((pairs.held_out or pairs.train)[:MEASURED])
         self._source = to_network(source, device, memory_format)
         self._target = to_network(target, device, memory_format)
-        self._measures = bool(pairs.held_out) and pairs.targets_are_taught
+        self._measures = bool(pairs.held_out) and pairs.measures_targets
         self._folder = folder
 
     @torch.no_grad()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gdp.core.hookspecs import hookimpl
 from gdp.core.records import Register
-from gdp.plugins.losses.config import NoSettings, PerceptualVGGConfig
+from gdp.plugins.losses.config import FeatureL2Config, NoSettings, PerceptualVGGConfig
 
 
 @hookimpl
@@ -46,4 +46,28 @@ def gdp_register_losses(register: Register) -> None:
         config=NoSettings,
         implementation="gdp.plugins.losses.terms:L1Loss",
         summary="Mean absolute difference of prediction and target",
+    )
+    register(
+        "feature-l2",
+        config=FeatureL2Config,
+        implementation="gdp.plugins.losses.translation:FeatureL2Loss",
+        summary="Mean squared difference of hidden states of student and teacher, 1x1 adapters where channels differ",
+    )
+    register(
+        "output-l1",
+        config=NoSettings,
+        implementation="gdp.plugins.losses.translation:OutputL1Loss",
+        summary="L1 between the student's picture and the teacher's",
+    )
+    register(
+        "cycle-l1",
+        config=NoSettings,
+        implementation="gdp.plugins.losses.translation:CycleL1Loss",
+        summary="L1 between a picture and itself after the way there and back",
+    )
+    register(
+        "identity-l1",
+        config=NoSettings,
+        implementation="gdp.plugins.losses.translation:IdentityL1Loss",
+        summary="L1 between real pictures of the target's domain and what the generator makes of them",
     )

@@ -1,4 +1,4 @@
-"""Pair sources that make pairs from a latent teacher, and one that reads existing pairs."""
+"""Pair sources: pairs of latent teachers, of translators, and existing ones."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from gdp.plugins.pair_sources.config import (
     LatentDirectionConfig,
     MorphConfig,
     StyleMixConfig,
+    TranslateConfig,
     TwoGeneratorsConfig,
 )
 
@@ -45,4 +46,10 @@ def gdp_register_pair_sources(register: Register) -> None:
         config=FolderConfig,
         implementation="gdp.plugins.pair_sources.folder:FolderSource",
         summary="Existing pairs of picture files, matched by name",
+    )
+    register(
+        "translate",
+        config=TranslateConfig,
+        implementation="gdp.plugins.pair_sources.translate:TranslateSource",
+        summary="Real pictures and a translator teacher's, live during training or stored",
     )

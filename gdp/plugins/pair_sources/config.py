@@ -107,3 +107,14 @@ class FolderConfig(Config):
         if self.target_folder == self.source_folder and self.source_pattern == self.target_pattern:
             raise ValueError("source and target are the same files: give another target_folder or another pattern")
         return self
+
+
+class TranslateConfig(Config):
+    """Settings of `translate`."""
+
+    live: bool = True
+    """Let the teacher translate during training, which losses on hidden states need; else the stored targets serve."""
+    train_count: int | None = Field(default=None, ge=1)
+    """How many training pictures to take, the first ones; left out, all."""
+    test_count: int | None = Field(default=None, ge=0)
+    """How many test pictures to take, the first ones; left out, all. They are held out."""

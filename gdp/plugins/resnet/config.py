@@ -1,0 +1,55 @@
+"""Settings of the student `resnet`; imports no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from gdp.core.config import Config
+
+
+class ChannelsConfig(Config):
+    """Channels of every part of the network, where they are not a plain doubling of one width (after pruning)."""
+
+    stem: int = Field(ge=1)
+    """After the first 7x7 convolution."""
+    down: int = Field(ge=1)
+    """After the first downsampling."""
+    hidden: int = Field(ge=1)
+    """After the second downsampling and every residual block."""
+    middle: tuple[int, ...] = Field(min_length=1)
+    """Between the two convolutions of each residual block, one number a block."""
+    up: int = Field(ge=1)
+    """After the first upsampling."""
+    head: int = Field(ge=1)
+    """After the second upsampling."""
+
+
+class ResnetConfig(Config):
+    """Settings of the student `resnet`."""
+
+    blocks: int = Field(default=3, ge=1)
+    """Residual blocks; CycleGAN's teacher has 9."""
+    width: int = Field(default=64, ge=1)
+    """Channels at full resolution, doubled by each of the two downsamplings."""
+    upsampling: Literal["deconvolution", "resize"] = "deconvolution"
+    """How to upsample: `deconvolution` as published, or `resize` and convolve, which leaves no checkerboards."""
+    separable: bool = False
+    """Depthwise-separable convolutions in the residual blocks: about a ninth of their arithmetic."""
+    channels: ChannelsConfig | None = None
+    """Channels of every part; left out, `width` and `blocks` decide. `gdp prune` writes them."""
+    weights: Path | None = None
+    """Weights (.safetensors) to begin with, such as `gdp prune` writes; nothing is copied from the teacher then."""
+    transfer: bool = True
+    """Copy the teacher's down- and up-sampling layers where their shapes allow."""
+    opposite: Literal["trained", "frozen", "none"] = "frozen"
+    """The generator of the way back, from the teacher: it keeps training, stays as it is, or is left out (with
+    `cycle-l1`). Without a teacher that has one, `trained` begins with a fresh one."""
+    discriminators: Literal["trained", "frozen"] = "trained"
+    """The discriminators, from the teacher where it has them, else fresh: they keep training or stay as they are."""
+    discriminator_width: int = Field(default=64, ge=1)
+    """Channels of a fresh discriminator's first layer."""
+    discriminator_layers: int = Field(default=3, ge=1)
+    """Layers of stride 2 of a fresh discriminator; 3 judge patches of 70x70 pixels."""

@@ -1,0 +1,160 @@
+"""The ResNet student: a small translator, its adversaries, and the way back that closes the cycle."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from gdp.core.errors import CorruptFileError, MissingResourceError, ShapeError
+from gdp.core.interfaces.context import BuildContext
+from gdp.core.interfaces.students import Discrimination, Opposite, PrunedStudent, Student
+from gdp.core.interfaces.teachers import Teacher, TranslatorTeacher
+from gdp.plugins.cyclegan.loading import read_state
+from gdp.plugins.cyclegan.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
+from gdp.plugins.resnet.config import ResnetConfig
+from gdp.plugins.resnet.transfer import transfer
+
+_MULTIPLE = 4
+
+
+class ResnetStudent(Student):
+    """CycleGAN's generator (Zhu et al., ICCV 2017) with fewer blocks, trained against unconditional discriminators.
+
+    Raises:
+        ShapeError: the resolution is no multiple of 4.
+    """
+
+    config: ResnetConfig
+    conditional: ClassVar[bool] = False
+
+    def __init__(self, config: ResnetConfig, context: BuildContext) -> None:
+        super().__init__(config, context)
+        if context.resolution % _MULTIPLE:
+            raise ShapeError(
+                f"resnet needs pictures whose size is a multiple of {_MULTIPLE}; the pairs have {context.resolution} "
+                f"pixels"
+            )
+        self._generator = self._seeded(0, lambda: self._new_generator(config, context.input_channels))
+        self._opposite: Opposite | None = None
+        self._discriminator: nn.Module | None = None
+
+    def _seeded(self, stream: int, build: Any) -> Any:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.context.seed + stream)
+            return build()
+
+    @staticmethod
+    def _new_generator(config: ResnetConfig, in_channels: int) -> ResnetGenerator:
+        channels = GeneratorChannels.uniform(config.width, config.blocks)
+        if config.channels is not None:
+            channels = GeneratorChannels(**config.channels.model_dump())
+        return ResnetGenerator(
+            channels, in_channels=in_channels, upsampling=config.upsampling, separable=config.separable
+        )
+
+    @property
+    def generator(self) -> nn.Module:
+        """The translator: (N, C, H, W) in [-1, 1] -> (N, 3, H, W) in [-1, 1]."""
+        generator: nn.Module = self._generator
+        return generator
+
+    @property
+    def discriminator(self) -> nn.Module | None:
+        """The patch discriminator of the target's domain; there from `initialise` on."""
+        return self._discriminator
+
+    @property
+    def discriminator_trains(self) -> bool:
+        """Whether the settings let the discriminators train."""
+        return self.config.discriminators == "trained"
+
+    @property
+    def opposite(self) -> Opposite | None:
+        """The way back; there from `initialise` on, unless the settings leave it out."""
+        return self._opposite
+
+    def discriminate(self, source: Tensor, image: Tensor) -> Discrimination:
+        """Judge pictures (N, 3, H, W) by themselves."""
+        assert self._discriminator is not None
+        judged: Discrimination = self._discriminator(image)
+        return judged
+
+    def discriminate_opposite(self, image: Tensor) -> Discrimination:
+        """Judge pictures (N, 3, H, W) of the source's domain."""
+        assert self._opposite is not None
+        assert self._opposite.discriminator is not None
+        judged: Discrimination = self._opposite.discriminator(image)
+        return judged
+
+    def initialise(self, teacher: Teacher | None) -> Mapping[str, Any]:
+        """Take over from the teacher what the settings ask for.
+
+        Returns:
+            `layers`: what was copied and what was not, and why; `opposite` and `discriminators`: where they come from.
+
+        Raises:
+            MissingResourceError: the way back is to stay as it is, and the teacher has none; or weights are missing.
+            CorruptFileError: the weights that the settings name are another network's.
+        """
+        translator = teacher if isinstance(teacher, TranslatorTeacher) else None
+        facts: dict[str, Any] = {}
+        if self.config.weights is not None:
+            self._load(self.config.weights)
+            facts["weights"] = self.config.weights.name
+        elif self.config.transfer and translator is not None:
+            facts["layers"] = [asdict(row) for row in transfer(translator.module, self._generator)]
+        judges = translator.discriminators if translator is not None else (None, None)
+        self._discriminator = self._adversary(judges[0], 1)
+        facts["discriminator"] = _origin(judges[0])
+        if self.config.opposite != "none":
+            back = translator.opposite if translator is not None else None
+            self._opposite = self._way_back(back, judges[1])
+            facts |= {"opposite": _origin(back), "opposite_discriminator": _origin(judges[1])}
+        return facts
+
+    def _load(self, path: Any) -> None:
+        weights = read_state(path)
+        try:
+            self._generator.load_state_dict(weights)
+        except RuntimeError as error:
+            raise CorruptFileError(f"{path}: these weights are another network's: {error}") from error
+
+    def _adversary(self, teachers: nn.Module | None, stream: int) -> nn.Module:
+        if teachers is not None:
+            return copy.deepcopy(teachers)
+        width, layers = self.config.discriminator_width, self.config.discriminator_layers
+        adversary: nn.Module = self._seeded(stream, lambda: PatchDiscriminator(width=width, layers=layers))
+        return adversary
+
+    def _way_back(self, teachers: nn.Module | None, judge: nn.Module | None) -> Opposite:
+        trains = self.config.opposite == "trained"
+        if teachers is None and not trains:
+            raise MissingResourceError(
+                'the teacher has no generator of the way back that could stay frozen: set student.opposite = "none" '
+                'and take cycle-l1 out of the recipe, or train one with student.opposite = "trained"'
+            )
+        generator = copy.deepcopy(teachers)
+        if generator is None:
+            generator = self._seeded(2, lambda: self._new_generator(self.config, 3))
+        return Opposite(generator, self._adversary(judge, 3) if trains else None, trains)
+
+    def pruned(self, macs: float, example: Tensor) -> PrunedStudent:
+        """Take out the channels that matter least until at most the share `macs` of the arithmetic is left.
+
+        Raises:
+            ShapeError: so small a network cannot be made.
+        """
+        from gdp.plugins.resnet.pruning import prune_generator
+
+        smaller = prune_generator(self._generator, macs, example)
+        channels = {**asdict(smaller.channels), "middle": list(smaller.channels.middle)}
+        return PrunedStudent({"channels": channels}, smaller.state_dict())
+
+
+def _origin(teachers: nn.Module | None) -> str:
+    return "the teacher's" if teachers is not None else "fresh"
