@@ -13,6 +13,8 @@ from gdp.core.stages.session import Session, Stopped
 from gdp.core.training import TrainingPairs, train_student
 
 NAME = "train"
+INITIALISATION = "initialisation.json"
+"""What the student took over before its first step, in the training's folder."""
 
 
 def key(session: Session) -> str:
@@ -51,7 +53,9 @@ def execute(session: Session) -> dict[str, Any]:
         Stopped: the user asked to stop; a checkpoint is written.
     """
     student = session.new_student()
-    initialised = session.initialise(student)
+    session.folder.write_json(
+        f"{session.folder.relative(session.train_folder)}/{INITIALISATION}", {"student": session.initialise(student)}
+    )
 
     def on_metrics(step: int, metrics: Mapping[str, float]) -> None:
         session.plugins.notify("gdp_metrics", run=session.folder, stage=NAME, step=step, metrics=metrics)
@@ -92,5 +96,4 @@ def execute(session: Session) -> dict[str, Any]:
         "seconds_training": round(result.seconds, 3),
         "images_per_second": round(result.images_per_second, 3),
         "parameters": count_parameters(student.generator),
-        **({"initialised": initialised} if initialised else {}),
     }

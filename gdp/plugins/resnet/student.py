@@ -17,6 +17,7 @@ from gdp.core.interfaces.teachers import Teacher, TranslatorTeacher
 from gdp.plugins.cyclegan.loading import read_state
 from gdp.plugins.cyclegan.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
 from gdp.plugins.resnet.config import ResnetConfig
+from gdp.plugins.resnet.pruning import prune_generator
 from gdp.plugins.resnet.transfer import transfer
 
 _MULTIPLE = 4
@@ -149,8 +150,6 @@ class ResnetStudent(Student):
         Raises:
             ShapeError: so small a network cannot be made.
         """
-        from gdp.plugins.resnet.pruning import prune_generator
-
         smaller = prune_generator(self._generator, macs, example)
         channels = {**asdict(smaller.channels), "middle": list(smaller.channels.middle)}
         return PrunedStudent({"channels": channels}, smaller.state_dict())
