@@ -11,7 +11,7 @@ class RenderedScenesConfig(Config):
     """Settings of `rendered-scenes`."""
 
     train_count: int = Field(default=2000, ge=1, le=1_000_000)
-    """Photos in trainA, and as many paintings of other scenes in trainB. They stay in memory: 12 KB each at 64 pixels."""
+    """Photos in trainA, and as many paintings of other scenes in trainB. Kept in memory: 12 KB each at 64 pixels."""
     test_count: int = Field(default=200, ge=1, le=1_000_000)
     """Photos in testA, and as many paintings of other scenes in testB."""
     seed: int = 0

@@ -53,7 +53,7 @@ class RenderedScenes(UnpairedDataset):
 
     def images(self, part: Part, indices: Sequence[int]) -> Tensor:
         """Return pictures (N, 3, R, R) uint8 RGB of a part."""
-        wanted = torch.as_tensor(list(indices), dtype=torch.int64)
+        wanted = self._numbers(part, indices)
         pictures, rendered = self._pictures[part], self._rendered[part]
         missing = torch.unique(wanted[~rendered[wanted]])
         if len(missing):
@@ -67,10 +67,12 @@ class RenderedScenes(UnpairedDataset):
 
     def truth(self, part: Part, indices: Sequence[int]) -> Tensor:
         """Return the same scenes in the other domain's look, (N, 3, R, R) uint8 RGB."""
-        wanted = torch.as_tensor(list(indices), dtype=torch.int64)
-        # Numbers from the end count as they do for `images`.
-        wanted = torch.arange(self.count(part))[wanted]
-        return self._render(part, wanted, "painting" if _PARTS[part][1] == "photo" else "photo")
+        other: Look = "painting" if _PARTS[part][1] == "photo" else "photo"
+        return self._render(part, self._numbers(part, indices), other)
+
+    def _numbers(self, part: Part, indices: Sequence[int]) -> Tensor:
+        """The scenes' numbers in the part, (N,); negative indices count from its end. Raises IndexError."""
+        return torch.arange(self.count(part))[torch.as_tensor(list(indices), dtype=torch.int64)]
 
     def _render(self, part: Part, indices: Tensor, look: Look) -> Tensor:
         scenes = sample_scenes(self.config.seed, indices + _PARTS[part][0] * _PART_DISTANCE)

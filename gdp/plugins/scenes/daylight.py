@@ -35,9 +35,9 @@ class Daylight:
 def daylight(scenes: SceneParameters) -> Daylight:
     """The colours of each scene's hour."""
     hour = scenes.number("daytime")
-    colours = (_blend(hour, colours) for colours in (_ZENITH, _SKYLINE, _LIGHT, _SUN))
+    zenith, skyline, light, sun = (_blend(hour, colours) for colours in (_ZENITH, _SKYLINE, _LIGHT, _SUN))
     side = ((scenes.number("sun_x") - 0.5) * 4.0).clamp(-1.0, 1.0)
-    return Daylight(*colours, night=ramp(hour, 0.82, 0.95), side=side)
+    return Daylight(zenith, skyline, light, sun, ramp(hour, 0.82, 0.95), side)
 
 
 def shades(red: float, green: float, blue: float) -> Tensor:

@@ -31,7 +31,7 @@ _STROKE = {
 """Standard deviation of the strokes in a painting for red, green and blue: a lighter stroke is a warmer one."""
 
 _SATURATION = {
-    Material.SKY: 1.55,
+    Material.SKY: 2.0,
     Material.HILL: 1.5,
     Material.WATER: 1.5,
     Material.GRASS: 1.55,
@@ -39,17 +39,17 @@ _SATURATION = {
     Material.HOUSE: 1.5,
 }
 _TINT = {
-    Material.SKY: (0.12, 0.07, -0.08),
-    Material.HILL: (0.12, -0.02, 0.14),
-    Material.WATER: (-0.06, 0.12, 0.10),
-    Material.GRASS: (0.18, 0.12, -0.08),
-    Material.LEAF: (0.08, 0.12, -0.02),
+    Material.SKY: (0.08, 0.05, -0.11),
+    Material.HILL: (0.14, -0.05, 0.19),
+    Material.WATER: (-0.09, 0.11, 0.13),
+    Material.GRASS: (0.20, 0.14, -0.06),
+    Material.LEAF: (0.12, 0.17, -0.03),
     Material.HOUSE: (0.14, 0.05, -0.08),
 }
 """What a painting adds to red, green and blue of a material."""
 _LUMINANCE = (0.30, 0.59, 0.11)
 _SHADOW = (0.04, -0.02, 0.16)
-_HIGHLIGHT = (0.02, 0.0, -0.10)
+_HIGHLIGHT = (-0.03, -0.01, -0.10)
 _OUTLINE = (0.50, 0.46, 0.26)
 _CANVAS = (1.0, 0.965, 0.88)
 
@@ -71,13 +71,12 @@ def painting(canvas: Canvas) -> Tensor:
     assert isinstance(luminance, Tensor)
     saturation = _of_materials(canvas, [_SATURATION[material] for material in Material])
     dark = (1.0 - luminance).square() * luminance.clamp(0.0, 0.25) * 4.0
-    strokes = _strokes(canvas) * _brightness(canvas)
+    brightness = _brightness(canvas)
+    strokes = _strokes(canvas) * brightness
     channels = []
     for channel in range(3):
         colour = luminance + saturation * (canvas.colour[:, channel] - luminance)
-        colour = colour + _of_materials(canvas, [_TINT[material][channel] for material in Material]) * _brightness(
-            canvas
-        )
+        colour = colour + brightness * _of_materials(canvas, [_TINT[material][channel] for material in Material])
         colour = colour + _SHADOW[channel] * dark + _HIGHLIGHT[channel] * luminance.square()
         colour = colour + strokes * _of_materials(canvas, [_STROKE[material][channel] for material in Material])
         channels.append(colour * (1.0 - _OUTLINE[channel] * canvas.outline))

@@ -1,6 +1,7 @@
-"""Grain and brush strokes: one random texture, seen as fine grain in a photo and drawn out along strokes in a painting.
+"""Grain and brush strokes: one random texture, fine grain in a photo, drawn out along strokes in a painting.
 
-A painting's strokes are a function of the grain that the photo shows, so nothing in a painting is hidden from its photo.
+A painting's strokes are a function of the grain that the photo shows, so nothing in a painting is hidden from the
+photo.
 """
 
 from __future__ import annotations
