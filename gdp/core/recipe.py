@@ -7,7 +7,7 @@ resolved against the recipe's folder. Which plugins there are is asked of a `Plu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from pydantic import Field
 from gdp.core.config import Config
 from gdp.core.errors import Mistake, RecipeError
 from gdp.core.recipe_choices import Checker, Choice, PluginLookup, dump, resolved_text
+from gdp.core.recipe_messages import shown
 from gdp.core.recipe_overrides import apply_overrides
 from gdp.core.recipe_text import DEEPEST_NESTING, nesting, read_recipe_text
 from gdp.core.records import PluginRecord
@@ -26,13 +27,18 @@ from gdp.core.settings import (
     LossSection,
     PairsSection,
     StudentSection,
+    TargetSection,
     TeacherSection,
     TrainSection,
 )
+from gdp.core.targets import find_targets, nested_targets
 
 __all__ = ["Choice", "PluginLookup", "Recipe", "RecipeHeader", "TeacherRecipe", "load_recipe", "load_teacher_recipe"]
 
-RUN_KEYS = ("name", "seed", "teacher", "dataset", "pairs", "filters", "student", "losses", "train", "evaluators")
+RUN_KEYS = (
+    *("name", "seed", "teacher", "dataset", "pairs", "filters", "student", "losses", "train", "evaluators"),
+    "targets",
+)
 """What a recipe of `gdp run` may hold at the top."""
 TEACHER_KEYS = ("name", "seed", "teacher", "dataset", "train")
 """What a recipe of `gdp train-teacher` may hold at the top."""
@@ -63,6 +69,8 @@ class Recipe:
     losses: tuple[Choice[LossSection], ...]
     train: TrainSection
     evaluators: tuple[Choice[EvaluatorSection], ...]
+    targets: Mapping[str, TargetSection] = field(default_factory=dict)
+    """Goals of measured numbers, by dotted name."""
     path: Path | None = None
     """The file it was read from, absolute."""
 
@@ -70,6 +78,7 @@ class Recipe:
         """Return the resolved recipe as plain data: every default written out, paths absolute."""
         teacher = {"teacher": self.teacher.to_data()} if self.teacher is not None else {}
         dataset = {"dataset": self.dataset.to_data()} if self.dataset is not None else {}
+        goals = nested_targets({name: dump(target) for name, target in self.targets.items()})
         return {
             "name": self.name,
             "seed": self.seed,
@@ -78,6 +87,7 @@ class Recipe:
             "pairs": self.pairs.to_data(),
             "student": self.student.to_data(),
             "train": dump(self.train),
+            **({"targets": goals} if goals else {}),
             "filters": [choice.to_data() for choice in self.filters],
             "losses": [choice.to_data() for choice in self.losses],
             "evaluators": [choice.to_data() for choice in self.evaluators],
@@ -138,6 +148,7 @@ def load_recipe(path: Path, plugins: PluginLookup, overrides: Sequence[str] = ()
     losses = checker.many("loss", LossSection, required="(what the student is trained for)")
     evaluators = checker.many("evaluator", EvaluatorSection)
     train = checker.settings(TrainSection, checker.text.data.get("train", {}), ("train",))
+    targets = _targets(checker)
     _raise_mistakes(checker)
     if header is None or pairs is None or student is None or train is None:
         raise AssertionError("a section without mistakes is there")
@@ -152,6 +163,7 @@ def load_recipe(path: Path, plugins: PluginLookup, overrides: Sequence[str] = ()
         losses=losses,
         train=train,
         evaluators=evaluators,
+        targets=targets,
         path=_absolute(path),
     )
 
@@ -211,6 +223,23 @@ def _absolute(path: Path) -> Path:
 def _header(checker: Checker) -> RecipeHeader | None:
     data: Mapping[str, Any] = checker.text.data
     return checker.settings(RecipeHeader, {key: data[key] for key in ("name", "seed") if key in data}, ())
+
+
+def _targets(checker: Checker) -> dict[str, TargetSection]:
+    """Check `[targets]`: numbers by dotted name, each with its goal."""
+    data = checker.text.data.get("targets", {})
+    if not isinstance(data, Mapping):
+        checker.mistake(("targets",), f"expected a table, got {shown(data)}")
+        return {}
+    found = {}
+    for path, goal in find_targets(data):
+        name = ".".join(map(str, path))
+        if name in found:
+            checker.mistake(("targets", *path), "this number has two goals")
+        target = checker.settings(TargetSection, goal, ("targets", *path))
+        if target is not None:
+            found[name] = target
+    return found
 
 
 def _trained_teacher(checker: Checker) -> PluginRecord | None:

@@ -10,7 +10,7 @@ from gdp.core.recipe import RUN_KEYS, TEACHER_KEYS, RecipeHeader
 from gdp.core.recipe_choices import LISTED_KINDS, SECTION_KEYS, SECTION_MODELS, PluginLookup, describe_exception
 from gdp.core.recipe_values import is_environment_name
 from gdp.core.records import KINDS, Kind, PluginRecord
-from gdp.core.settings import TrainSection
+from gdp.core.settings import TargetSection, TrainSection
 
 Schema = dict[str, Any]
 
@@ -24,7 +24,7 @@ def recipe_schema(plugins: PluginLookup) -> Schema:
         plugins: what is installed.
     """
     nested: Schema = {}
-    definitions: Schema = {"train": _model_schema(TrainSection, "train", nested)}
+    definitions: Schema = {"train": _model_schema(TrainSection, "train", nested), **_target_definitions(nested)}
     for kind in KINDS:
         for name in plugins.names(kind):
             record = plugins.get(kind, name)
@@ -46,6 +46,7 @@ def recipe_schema(plugins: PluginLookup) -> Schema:
             **sections,
             "teacher": any_teacher,
             "train": {"anyOf": any_train},
+            "targets": {"anyOf": [{"$ref": "#/$defs/targets"}, {"maxProperties": 0}]},
         },
         "additionalProperties": False,
         "if": {"required": ["dataset"], "not": {"required": ["student"]}},
@@ -53,6 +54,15 @@ def recipe_schema(plugins: PluginLookup) -> Schema:
         "else": _run_recipe(_section(plugins, "teacher")),
         "$defs": {**definitions, **nested},
     }
+
+
+def _target_definitions(nested: Schema) -> Schema:
+    """Describe one goal, and tables of goals, whose keys are the parts of a number's name."""
+    goal = {**_model_schema(TargetSection, "target", nested), "anyOf": [{"required": ["min"]}, {"required": ["max"]}]}
+    part = {"anyOf": [{"$ref": "#/$defs/target"}, {"$ref": "#/$defs/targets"}]}
+    words = "Goals of measured numbers: the parts of a number's name in metrics.json, then min, max and words."
+    table = {"type": "object", "description": words, "minProperties": 1, "additionalProperties": part}
+    return {"target": goal, "targets": table}
 
 
 def _run_recipe(teacher: Schema) -> Schema:

@@ -118,3 +118,25 @@ class TrainSection(Config):
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError("betas must each be in [0, 1)")
         return self
+
+
+class TargetSection(Config):
+    """`[targets.quality.held_out.psnr_db]` and its like: a goal for one measured number, by its name in metrics.json.
+
+    The report tells which goals were reached; nothing else depends on them.
+    """
+
+    min: float | None = None
+    """The smallest value that reaches the goal, in the number's own unit."""
+    max: float | None = None
+    """The largest value that reaches the goal, in the number's own unit."""
+    words: str = Field(default="", max_length=200)
+    """What the report calls the number; left out, its name."""
+
+    @model_validator(mode="after")
+    def _a_goal(self) -> TargetSection:
+        if self.min is None and self.max is None:
+            raise ValueError("give min, max or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("min must not exceed max")
+        return self

@@ -68,7 +68,7 @@ LINES = st.one_of(
     st.tuples(NAMES, VALUES).map(lambda pair: f"{pair[0]} = {pair[1]}"),
     st.tuples(NAMES, NAMES, VALUES).map(lambda triple: f"{triple[0]}.{triple[1]} = {triple[2]}"),
     st.sampled_from(
-        ["teacher", "pairs", "filters", "student", "losses", "train", "evaluators", "dataset", "nonsense"]
+        ["teacher", "pairs", "filters", "student", "losses", "train", "evaluators", "dataset", "targets", "nonsense"]
     ).flatmap(lambda section: st.sampled_from([f"[{section}]", f"[[{section}]]", f"[{section}.deeper]"])),
     st.sampled_from(PLUGINS.records).map(lambda record: f'plugin = "{record.name}"'),
     st.text(max_size=20),

@@ -11,8 +11,10 @@ NAME = "report"
 
 
 def key(session: Session) -> str:
-    """Return the content key: the measurements and the exported student."""
-    return session.key(NAME, {stage: session.keys[stage] for stage in ("filter", "evaluate", "export")})
+    """Return the content key: the measurements, the exported student and the recipe's goals."""
+    stages = {stage: session.keys[stage] for stage in ("filter", "evaluate", "export")}
+    goals = {name: target.model_dump(mode="json") for name, target in session.recipe.targets.items()}
+    return session.key(NAME, {**stages, "targets": goals})
 
 
 def is_there(session: Session) -> bool:
