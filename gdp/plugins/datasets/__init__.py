@@ -1,10 +1,11 @@
-"""Datasets of picture files."""
+"""Datasets of picture files, and the public sets that can be downloaded for them."""
 
 from __future__ import annotations
 
 from gdp.core.hookspecs import hookimpl
-from gdp.core.records import Register
-from gdp.plugins.datasets.config import ImageFolderConfig
+from gdp.core.records import Register, RegisterDownload
+from gdp.plugins.datasets.config import ImageFolderConfig, UnpairedFolderConfig
+from gdp.plugins.datasets.public_sets import register_public_sets
 
 
 @hookimpl
@@ -16,3 +17,15 @@ def gdp_register_datasets(register: Register) -> None:
         implementation="gdp.plugins.datasets.image_folder:ImageFolder",
         summary="The pictures of a folder, cropped to squares of one size",
     )
+    register(
+        "unpaired-folder",
+        config=UnpairedFolderConfig,
+        implementation="gdp.plugins.datasets.unpaired_folder:UnpairedFolder",
+        summary="Pictures of two domains in the folders trainA, trainB, testA and testB, as gdp fetch-data leaves them",
+    )
+
+
+@hookimpl
+def gdp_register_downloads(register: RegisterDownload) -> None:
+    """Register the public sets of CycleGAN."""
+    register_public_sets(register)

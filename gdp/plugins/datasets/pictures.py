@@ -13,13 +13,11 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from gdp.core.downloads.layout import find_pictures
 from gdp.core.errors import CorruptFileError, MissingResourceError
 
 File = TypeVar("File")
 Item = TypeVar("Item")
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
-"""Endings, in lower case, of the files that count as pictures."""
 
 NAMED = 20
 """So many files are named in a message; of more, only the count."""
@@ -45,11 +43,7 @@ def picture_files(folder: Path, *, recursive: bool = False) -> list[Path]:
     """
     if not folder.is_dir():
         raise MissingResourceError(f"{folder}: there is no such folder of pictures.")
-    found = folder.rglob("*") if recursive else folder.iterdir()
-    return sorted(
-        (path for path in found if path.suffix.lower() in SUFFIXES and path.is_file() and path.name[0] != "."),
-        key=lambda path: path.relative_to(folder).as_posix(),
-    )
+    return find_pictures(folder, recursive=recursive)
 
 
 def open_picture(path: Path) -> Image.Image:
