@@ -7,9 +7,10 @@ head's are the others.
 
 Instance norm removes the scale of whatever a convolution puts out, so the norm of the weights that write a channel
 tells nothing. What counts is how strongly the channel is READ: its importance is the squared norm of the weights that
-read it, as a share of all weights of the convolution that does so, summed over the convolutions that do. (With
-separable convolutions it is the pointwise one, since the depthwise one is normalised, too; the scales of an affine
-batch norm are not looked at.)
+read it, as a share of all weights that make the same output channel (of which only the proportions matter, since it is
+normalised), averaged over a convolution's output channels and summed over the convolutions that read. The last
+convolution has no normalisation after it, so its share is that of all its weights. Of separable convolutions the
+pointwise one is looked at, since the depthwise one is normalised, too. The scales of an affine batch norm are not.
 """
 
 from __future__ import annotations
@@ -130,13 +131,15 @@ def _saved(convolutions: list[_Convolution], widths: _Widths, group: str) -> int
 
 
 def _importance(generator: ResnetGenerator, convolutions: Iterable[_Convolution], group: str) -> Tensor:
-    """Importance of each channel of a group (C,), float64 on the CPU; it sums to the number of readers."""
+    """Importance of each channel of a group (C,), float64 on the CPU; together as many as the group has readers."""
     shares = []
     for convolution in convolutions:
         if convolution.reads == group:
             weight = generator.get_parameter(f"{convolution.reading_path}.weight").detach().cpu().double()
-            energy = weight.square().sum(dim=(1, 2, 3) if convolution.transposed else (0, 2, 3))
-            shares.append(energy / energy.sum().clamp(min=torch.finfo(energy.dtype).tiny))
+            by_output = weight.transpose(0, 1) if convolution.transposed else weight
+            energy = by_output.square().sum(dim=(2, 3))  # (out, C)
+            whole = energy.sum(dim=1, keepdim=True) if convolution.norm_path else energy.sum() / len(energy)
+            shares.append((energy / whole.clamp(min=torch.finfo(energy.dtype).tiny)).mean(dim=0))
     return torch.stack(shares).sum(dim=0)
 
 

@@ -40,7 +40,8 @@ def test_a_share_of_one_changes_nothing(upsampling, norm, separable, dropout):
 
 @pytest.mark.parametrize(("upsampling", "norm", "separable", "dropout"), KINDS)
 def test_the_arithmetic_stays_below_the_target_and_close_to_it(upsampling, norm, separable, dropout):
-    generator = make(GeneratorChannels.uniform(16, 2), upsampling=upsampling, norm=norm, separable=separable)
+    settings = {"upsampling": upsampling, "norm": norm, "separable": separable, "dropout": dropout}
+    generator = make(GeneratorChannels.uniform(16, 2), **settings)
     pruned, x = prune_generator(generator, 0.4, pictures()), pictures(2)
     share = count_macs(pruned, pictures()) / count_macs(generator, pictures())
     assert 0.35 < share <= 0.4  # one channel is up to 4 % of so small a network
@@ -87,27 +88,28 @@ def test_taking_out_channels_that_nothing_reads_changes_nothing(norm, separable,
     torch.testing.assert_close(run(pruned, x), run(generator, x), rtol=1e-5, atol=1e-6)
 
 
-def test_how_strongly_a_channel_is_written_does_not_count():
-    generator, louder = make(), make()
+@pytest.mark.parametrize("path", ["model.4", "model.10.conv_block.1", "model.11.conv_block.5"])
+def test_how_strongly_a_channel_is_written_does_not_count(path):
+    generator, louder, x = make(), make(), pictures()
     with torch.no_grad():
-        louder.get_parameter("model.10.conv_block.1.weight")[:16] *= 100
-        # Instance norm takes the factor out again, so both networks compute the same.
-    x = pictures()
-    torch.testing.assert_close(run(louder, x), run(generator, x), rtol=1e-3, atol=1e-4)
-    first, second = prune_generator(generator, 0.5, x), prune_generator(louder, 0.5, x)
-    assert first.channels.middle[0] == second.channels.middle[0]
-    name = "model.10.conv_block.5.weight"
-    torch.testing.assert_close(first.get_parameter(name), second.get_parameter(name))
+        louder.get_parameter(f"{path}.weight")[::2] *= 128
+        louder.get_parameter(f"{path}.bias")[::2] *= 128
+    # Instance norm takes the factor out again (but for its epsilon), so both networks compute the same.
+    torch.testing.assert_close(run(louder, x), run(generator, x), rtol=0, atol=0.02)
+    first, second = (prune_generator(network, 0.5, x).state_dict() for network in (generator, louder))
+    for name, tensor in first.items():
+        if not name.startswith(path):
+            assert torch.equal(tensor, second[name])
 
 
-def test_the_same_generator_is_pruned_the_same_way_and_left_as_it_is():
+def test_the_same_generator_is_pruned_the_same_way_without_chance_and_left_as_it_is():
     generator = make()
     before = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
     random_state = torch.get_rng_state()
     first, second = (prune_generator(generator, 0.5, pictures()).state_dict() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert all(torch.equal(tensor, before[name]) for name, tensor in generator.state_dict().items())
-    torch.set_rng_state(random_state)
+    assert torch.equal(torch.get_rng_state(), random_state)
 
 
 def test_a_pruned_generator_trains_and_shares_no_weights():
