@@ -7,18 +7,17 @@ resolved against the recipe's folder. Which plugins there are is asked of a `Plu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
-
-from gdp.core.config import Config
 from gdp.core.errors import Mistake, RecipeError
-from gdp.core.recipe_choices import Checker, Choice, PluginLookup, dump, resolved_text
+from gdp.core.recipe_choices import Checker, Choice, PluginLookup
+from gdp.core.recipe_compare import read_compare
 from gdp.core.recipe_messages import shown
 from gdp.core.recipe_overrides import apply_overrides
 from gdp.core.recipe_text import DEEPEST_NESTING, nesting, read_recipe_text
+from gdp.core.recipe_types import Compare, Recipe, RecipeHeader, TeacherRecipe, Variant
 from gdp.core.records import PluginRecord
 from gdp.core.settings import (
     DatasetSection,
@@ -31,99 +30,27 @@ from gdp.core.settings import (
     TeacherSection,
     TrainSection,
 )
-from gdp.core.targets import find_targets, nested_targets
+from gdp.core.targets import find_targets
 
-__all__ = ["Choice", "PluginLookup", "Recipe", "RecipeHeader", "TeacherRecipe", "load_recipe", "load_teacher_recipe"]
+__all__ = [
+    "Choice",
+    "Compare",
+    "PluginLookup",
+    "Recipe",
+    "RecipeHeader",
+    "TeacherRecipe",
+    "Variant",
+    "load_recipe",
+    "load_teacher_recipe",
+]
 
 RUN_KEYS = (
     *("name", "seed", "teacher", "dataset", "pairs", "filters", "student", "losses", "train", "evaluators"),
-    "targets",
+    *("targets", "compare"),
 )
 """What a recipe of `gdp run` may hold at the top."""
 TEACHER_KEYS = ("name", "seed", "teacher", "dataset", "train")
 """What a recipe of `gdp train-teacher` may hold at the top."""
-
-
-class RecipeHeader(Config):
-    """The keys at the top of every recipe."""
-
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)
-    """Name of the run and of its folder: letters, digits, `.`, `_` and `-`."""
-    seed: int = Field(default=0, ge=0, lt=2**63)
-    """Everything random derives from it."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A valid recipe of `gdp run`."""
-
-    name: str
-    seed: int
-    teacher: Choice[TeacherSection] | None
-    """None where the pairs exist already."""
-    dataset: Choice[DatasetSection] | None
-    """Pictures that the teacher translates; None where the pair source needs none."""
-    pairs: Choice[PairsSection]
-    filters: tuple[Choice[FilterSection], ...]
-    student: Choice[StudentSection]
-    losses: tuple[Choice[LossSection], ...]
-    train: TrainSection
-    evaluators: tuple[Choice[EvaluatorSection], ...]
-    targets: Mapping[str, TargetSection] = field(default_factory=dict)
-    """Goals of measured numbers, by dotted name."""
-    path: Path | None = None
-    """The file it was read from, absolute."""
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the resolved recipe as plain data: every default written out, paths absolute."""
-        teacher = {"teacher": self.teacher.to_data()} if self.teacher is not None else {}
-        dataset = {"dataset": self.dataset.to_data()} if self.dataset is not None else {}
-        goals = nested_targets({name: dump(target) for name, target in self.targets.items()})
-        return {
-            "name": self.name,
-            "seed": self.seed,
-            **teacher,
-            **dataset,
-            "pairs": self.pairs.to_data(),
-            "student": self.student.to_data(),
-            "train": dump(self.train),
-            **({"targets": goals} if goals else {}),
-            "filters": [choice.to_data() for choice in self.filters],
-            "losses": [choice.to_data() for choice in self.losses],
-            "evaluators": [choice.to_data() for choice in self.evaluators],
-        }
-
-    def to_toml(self) -> str:
-        """Return the resolved recipe as TOML that loads to an equal recipe from any folder."""
-        return resolved_text(self.to_data(), "Resolved by gdp: every default written out, paths absolute.")
-
-
-@dataclass(frozen=True)
-class TeacherRecipe:
-    """A valid recipe of `gdp train-teacher`."""
-
-    name: str
-    seed: int
-    teacher: PluginRecord
-    """The plugin that is trained; its `training` model checked `[train]`."""
-    dataset: Choice[DatasetSection]
-    train: Config
-    path: Path | None = None
-    """The file it was read from, absolute."""
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the resolved recipe as plain data: every default written out, paths absolute."""
-        return {
-            "name": self.name,
-            "seed": self.seed,
-            "teacher": {"plugin": self.teacher.name},
-            "dataset": self.dataset.to_data(),
-            "train": dump(self.train),
-        }
-
-    def to_toml(self) -> str:
-        """Return the resolved recipe as TOML that loads to an equal recipe from any folder."""
-        return resolved_text(self.to_data(), "Resolved by gdp: every default written out, paths absolute.")
 
 
 def load_recipe(path: Path, plugins: PluginLookup, overrides: Sequence[str] = ()) -> Recipe:
@@ -139,33 +66,12 @@ def load_recipe(path: Path, plugins: PluginLookup, overrides: Sequence[str] = ()
     """
     checker = _open(path, plugins, overrides)
     checker.top_level(RUN_KEYS, {})
-    header = _header(checker)
-    teacher = checker.one("teacher", TeacherSection)
-    dataset = checker.one("dataset", DatasetSection)
-    pairs = checker.one("pair-source", PairsSection, required="(who makes the pairs)")
-    filters = checker.many("filter", FilterSection)
-    student = checker.one("student", StudentSection, required="(the network to train)")
-    losses = checker.many("loss", LossSection, required="(what the student is trained for)")
-    evaluators = checker.many("evaluator", EvaluatorSection)
-    train = checker.settings(TrainSection, checker.text.data.get("train", {}), ("train",))
-    targets = _targets(checker)
+    recipe = _read(checker, path)
+    compare = _compare(checker, path)
     _raise_mistakes(checker)
-    if header is None or pairs is None or student is None or train is None:
-        raise AssertionError("a section without mistakes is there")
-    return Recipe(
-        name=header.name,
-        seed=header.seed,
-        teacher=teacher,
-        dataset=dataset,
-        pairs=pairs,
-        filters=filters,
-        student=student,
-        losses=losses,
-        train=train,
-        evaluators=evaluators,
-        targets=targets,
-        path=_absolute(path),
-    )
+    if recipe is None:
+        raise AssertionError("a recipe without mistakes is there")
+    return replace(recipe, compare=compare)
 
 
 def load_teacher_recipe(path: Path, plugins: PluginLookup, overrides: Sequence[str] = ()) -> TeacherRecipe:
@@ -218,6 +124,51 @@ def _open(path: Path, plugins: PluginLookup, overrides: Sequence[str]) -> Checke
 
 def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
+
+
+def _read(checker: Checker, path: Path) -> Recipe | None:
+    """Check everything but the comparison; None where a section has mistakes."""
+    header = _header(checker)
+    teacher = checker.one("teacher", TeacherSection)
+    dataset = checker.one("dataset", DatasetSection)
+    pairs = checker.one("pair-source", PairsSection, required="(who makes the pairs)")
+    filters = checker.many("filter", FilterSection)
+    student = checker.one("student", StudentSection, required="(the network to train)")
+    losses = checker.many("loss", LossSection, required="(what the student is trained for)")
+    evaluators = checker.many("evaluator", EvaluatorSection)
+    train = checker.settings(TrainSection, checker.text.data.get("train", {}), ("train",))
+    targets = _targets(checker)
+    if header is None or pairs is None or student is None or train is None:
+        return None
+    return Recipe(
+        name=header.name,
+        seed=header.seed,
+        teacher=teacher,
+        dataset=dataset,
+        pairs=pairs,
+        filters=filters,
+        student=student,
+        losses=losses,
+        train=train,
+        evaluators=evaluators,
+        targets=targets,
+        path=_absolute(path),
+    )
+
+
+def _compare(checker: Checker, path: Path) -> Compare | None:
+    """Check `[compare]` with the recipe that each variant makes; what is wrong in the recipe itself is told once."""
+    read = read_compare(checker)
+    if read is None:
+        return None
+    section, drafts = read
+    variants = []
+    for draft in drafts:
+        recipe = _read(draft.checker, path)
+        checker.mistakes += [mistake for mistake in draft.checker.mistakes if mistake not in checker.mistakes]
+        if recipe is not None:
+            variants.append(Variant(draft.section, draft.changed, recipe))
+    return Compare(section, tuple(variants))
 
 
 def _header(checker: Checker) -> RecipeHeader | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -112,10 +112,13 @@ class Checker:
     folder: Path
     written: frozenset[KeyPath] = frozenset()
     """Paths that were given on the command line."""
+    place: Callable[[KeyPath], KeyPath] = tuple
+    """Tells where in the file a path of the data stands, where that is elsewhere (variants)."""
     mistakes: list[Mistake] = field(default_factory=list)
 
     def mistake(self, path: KeyPath, message: str) -> None:
         """Note a mistake at a path, with its line or with a word that --set gave it."""
+        path = self.place(path)
         if any(path[: len(given)] == given for given in self.written):
             self.mistakes.append(Mistake(format_path(path), f"{message} (given by --set)"))
         else:
@@ -144,7 +147,7 @@ class Checker:
         except ValidationError as error:
             reported = {mistake.where for mistake in self.mistakes[before:]}
             for inner, message in explain(error, model, data):
-                if format_path((*path, *inner)) not in reported:
+                if format_path(self.place((*path, *inner))) not in reported:
                     self.mistake((*path, *inner), message)
         except (Exception, SystemExit) as error:  # noqa: BLE001 # a third party's validator may raise anything
             whose = f"plugin {owner}" if owner else "these settings"

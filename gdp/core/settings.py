@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from gdp.core.config import Config
+
+VARIANT_NAME = r"^[A-Za-z0-9][A-Za-z0-9 ._,+()/-]*$"
 
 
 class TeacherSection(Config):
@@ -140,3 +142,27 @@ class TargetSection(Config):
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError("min must not exceed max")
         return self
+
+
+class CompareSection(Config):
+    """`[compare]`: variants of the recipe that are trained and measured beside it, in the same run."""
+
+    seeds: int = Field(default=1, ge=1, le=100)
+    """Trainings of each variant and of the recipe itself; training number k begins with the recipe's seed + k, the
+    pairs and those held out stay the same."""
+    metrics: tuple[str, ...] = Field(min_length=1)
+    """Numbers to compare, by their names in metrics.json, such as quality.held_out.psnr_db."""
+    unchanged: str = Field(default="everything", pattern=VARIANT_NAME, max_length=60)
+    """What the table calls the recipe as it is."""
+
+
+class VariantSection(Config):
+    """`[[compare.variants]]`: the recipe with something taken out or changed."""
+
+    name: str = Field(pattern=VARIANT_NAME, max_length=60)
+    """What the table calls it."""
+    without: tuple[str, ...] = ()
+    """Losses that are taken out, by the names of their plugins."""
+    change: dict[str, Any] = Field(default_factory=dict)
+    """Tables that are merged over the recipe's sections of the same names. One that names a plugin takes the section's
+    place, and an array (filters, losses) that of the whole list."""

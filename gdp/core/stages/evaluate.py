@@ -35,13 +35,14 @@ def execute(session: Session) -> dict[str, Any]:
     student = session.new_student()
     load_generator_weights(student, session.train_folder / "student.safetensors")
     total = Evaluation()
+    measured_by: dict[str, str] = {}
     with session.open_store(read_only=True) as store:
         context = EvaluationContext(
             student=student,
             predict=deployed_predict(student, session.recipe.train.precision, session.device),
             teacher=session.teacher,
             pair_source=session.pair_source,
-            held_out=store.split(HELD_OUT),
+            held_out=session.split(store, HELD_OUT),
             load=store.load,
             seed=session.recipe.seed,
             device=session.device,
@@ -51,12 +52,14 @@ def execute(session: Session) -> dict[str, Any]:
             if session.stop_requested():
                 raise Stopped
             with plugin_errors(f"evaluator {name}"):
-                _merge(total, evaluator.evaluate(context), name)
-    funnel = session.folder.read_json("funnel.json", {"made": 0, "kept": 0})
+                found = evaluator.evaluate(context)
+            _merge(total, found, name)
+            measured_by.update(dict.fromkeys(found.metrics, name))
+    funnel = session.split_home.read_json("funnel.json", {"made": 0, "kept": 0})
     for count in ("made", "kept"):
         total.metrics[f"pairs.{count}"] = Metric(funnel[count], f"Pairs {count}, counted in the manifest.", "pairs")
     session.folder.write_json("pictures/rows.json", pictures.write_rows(session.folder, total.rows))
-    session.folder.write_json("metrics.json", metrics_document(total))
+    session.folder.write_json("metrics.json", metrics_document(total, measured_by))
     plain = {name: metric.value for name, metric in total.metrics.items()}
     session.plugins.notify("gdp_metrics", run=session.folder, stage=NAME, step=0, metrics=plain)
     return {"metrics": len(total.metrics), "absent": len(total.absent)}
@@ -71,10 +74,14 @@ def _merge(total: Evaluation, found: Evaluation, name: str) -> None:
     total.rows.extend(found.rows)
 
 
-def metrics_document(evaluation: Evaluation) -> dict[str, Any]:
+def metrics_document(evaluation: Evaluation, measured_by: Mapping[str, str]) -> dict[str, Any]:
     """Arrange numbers as metrics.json holds them: nested by dotted name, protocols and absences beside them.
 
     A number that is not finite (the decibels of a perfect match) is reported as absent, for JSON has no infinity.
+
+    Args:
+        evaluation: what was measured.
+        measured_by: name of the evaluator of each number; core's own numbers have none.
     """
     document: dict[str, Any] = {}
     protocols: dict[str, Mapping[str, str]] = {}
@@ -88,5 +95,6 @@ def metrics_document(evaluation: Evaluation) -> dict[str, Any]:
         for parent in parents:
             place = place.setdefault(parent, {})
         place[leaf] = metric.value
-        protocols[name] = {"protocol": metric.protocol, "unit": metric.unit, "better": metric.better}
+        about = {"protocol": metric.protocol, "unit": metric.unit, "better": metric.better}
+        protocols[name] = {**about, "evaluator": measured_by.get(name, "")}
     return {**document, "protocols": protocols, "absent": dict(sorted(absent.items()))}

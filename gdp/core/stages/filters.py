@@ -64,7 +64,7 @@ def execute(session: Session) -> dict[str, Any]:
             )
             remaining = kept
         train, held_out = _split(session, store, remaining)
-        store.set_split(dict.fromkeys(train, TRAIN) | dict.fromkeys(held_out, HELD_OUT))
+        session.set_split(store, {TRAIN: train, HELD_OUT: held_out})
     session.folder.write_json("funnel.json", {"made": len(made), "filters": funnel, "kept": len(remaining)})
     session.folder.write_json("pictures/rejects.json", rejects)
     if len(train) < 1:

@@ -82,7 +82,7 @@ def execute(session: Session) -> dict[str, Any]:
     return {
         "made": made,
         "made_now": len(missing),
-        "folder": session.folder.relative(session.store_folder),
+        "folder": session.pairs_home.relative(session.store_folder),
         "resolution": session.pair_source.resolution,
     }
 

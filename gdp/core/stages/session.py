@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -60,6 +60,12 @@ class Session:
     stop_requested: Callable[[], bool] = never
     keys: dict[str, str] = field(default_factory=dict)
     """Content keys of the stages so far."""
+    home: RunFolder | None = None
+    """The run's folder, which holds the pairs, where `folder` is that of one training of a comparison."""
+    own_split: bool = False
+    """Whether `folder` says which pairs were kept and held out; if not, the pair store does."""
+    seed_shift: int = 0
+    """What is added to the recipe's seed for the training; a comparison trains with several seeds."""
 
     @cached_property
     def teacher(self) -> Teacher | None:
@@ -95,13 +101,14 @@ class Session:
         return judges
 
     def new_student(self) -> Student:
-        """Build the student with fresh weights, determined by the recipe's seed."""
+        """Build the student with fresh weights, determined by the training's seed."""
         context = self.context(
             teacher=self.teacher,
             input_channels=self.pair_source.input_channels,
             resolution=self.pair_source.resolution,
+            seed=self.training_seed,
         )
-        torch.manual_seed(self.recipe.seed)
+        torch.manual_seed(self.training_seed)
         student: Student = self.build(self.recipe.student, Student, context)
         return student
 
@@ -115,7 +122,7 @@ class Session:
         """Build the terms of the objective: (name, weight, loss)."""
         terms = []
         for choice in self.recipe.losses:
-            loss = self.build(choice, Loss, self.context(teacher=self.teacher))
+            loss = self.build(choice, Loss, self.context(teacher=self.teacher, seed=self.training_seed))
             terms.append((choice.record.name, choice.section.weight, loss))
         return terms
 
@@ -124,9 +131,10 @@ class Session:
         context = self.context(teacher=self.teacher, dataset=self.dataset)
         return [(choice.record.name, self.build(choice, Evaluator, context)) for choice in self.recipe.evaluators]
 
-    def context(self, **fields: Any) -> BuildContext:
-        """Return the surroundings of a plugin of this run."""
-        return BuildContext(seed=self.recipe.seed, device=self.device, progress=self.progress, **fields)
+    def context(self, seed: int | None = None, **fields: Any) -> BuildContext:
+        """Return the surroundings of a plugin of this run; its seed is the recipe's where none is given."""
+        seed = self.recipe.seed if seed is None else seed
+        return BuildContext(seed=seed, device=self.device, progress=self.progress, **fields)
 
     def build(self, choice: Choice[Any], kind: type[Any] | tuple[type[Any], ...], context: BuildContext) -> Any:
         """Import and construct one plugin.
@@ -152,10 +160,39 @@ class Session:
     def _portable(self, config: Config) -> Any:
         return portable(config.model_dump(), self.recipe.path.parent if self.recipe.path else Path.cwd())
 
+    def adopt(self, other: Session) -> None:
+        """Use what another session of the same run has built already, as far as the two recipes agree."""
+        ours, theirs = self.recipe, other.recipe
+        if ours.dataset != theirs.dataset:
+            return
+        self.dataset = other.dataset
+        if ours.teacher != theirs.teacher:
+            return
+        self.teacher = other.teacher
+        if ours.filters == theirs.filters:
+            self.filters = other.filters
+        if (ours.pairs.record, ours.pairs.config) == (theirs.pairs.record, theirs.pairs.config):
+            self.pair_source = other.pair_source
+
+    @property
+    def training_seed(self) -> int:
+        """Seed of the student's fresh weights and of everything random in its training."""
+        return (self.recipe.seed + self.seed_shift) % 2**63
+
+    @property
+    def pairs_home(self) -> RunFolder:
+        """The folder that holds the pair stores."""
+        return self.home or self.folder
+
+    @property
+    def split_home(self) -> RunFolder:
+        """The folder that tells how many pairs were kept."""
+        return self.folder if self.own_split else self.pairs_home
+
     @property
     def store_folder(self) -> Path:
         """Folder of the pair store for the present pairs' key."""
-        return self.folder.stage_folder("pairs", self.keys["store"])
+        return self.pairs_home.stage_folder("pairs", self.keys["store"])
 
     @property
     def train_folder(self) -> Path:
@@ -167,6 +204,20 @@ class Session:
         return PairStore.open(
             self.store_folder, read_only=read_only, image_format=self.recipe.pairs.section.image_format
         )
+
+    def split(self, store: PairStore, name: str) -> list[int]:
+        """Return the pairs of a part of the split, ascending."""
+        if self.own_split:
+            indices: list[int] = self.folder.read_json("split.json", {}).get(name, [])
+            return indices
+        return store.split(name)
+
+    def set_split(self, store: PairStore, parts: Mapping[str, Sequence[int]]) -> None:
+        """Record which kept pairs are in which part."""
+        if self.own_split:
+            self.folder.write_json("split.json", {name: list(indices) for name, indices in parts.items()})
+        else:
+            store.set_split({index: name for name, indices in parts.items() for index in indices})
 
     def key(self, stage: str, content: Mapping[str, Any]) -> str:
         """Make, remember and return the content key of a stage."""

@@ -20,7 +20,7 @@ INITIALISATION = "initialisation.json"
 def key(session: Session) -> str:
     """Return the content key: the pairs that are trained on, the student, the objective, the schedule."""
     with session.open_store(read_only=True) as store:
-        train, held_out = store.split(TRAIN), store.split(HELD_OUT)
+        train, held_out = session.split(store, TRAIN), session.split(store, HELD_OUT)
     recipe = session.recipe
     return session.key(
         NAME,
@@ -31,7 +31,7 @@ def key(session: Session) -> str:
             "student": session.settings_key(recipe.student),
             "losses": [{**session.settings_key(choice), "weight": choice.section.weight} for choice in recipe.losses],
             "settings": recipe.train.model_dump(mode="json"),
-            "seed": recipe.seed,
+            "seed": session.training_seed,
         },
     )
 
@@ -66,8 +66,8 @@ def execute(session: Session) -> dict[str, Any]:
     with session.open_store(read_only=True) as store:
         source = session.pair_source
         pairs = TrainingPairs(
-            store.split(TRAIN),
-            store.split(HELD_OUT),
+            session.split(store, TRAIN),
+            session.split(store, HELD_OUT),
             store.load_uint8,
             unpaired=source.unpaired,
             teach=source.teach if source.live else None,
@@ -78,7 +78,7 @@ def execute(session: Session) -> dict[str, Any]:
             pairs,
             session.recipe.train,
             session.train_folder,
-            seed=session.recipe.seed,
+            seed=session.training_seed,
             device=session.device,
             progress=session.progress,
             on_metrics=on_metrics,
