@@ -105,8 +105,8 @@ def test_how_strongly_a_channel_is_written_does_not_count(path):
 def test_the_same_generator_is_pruned_the_same_way_without_chance_and_left_as_it_is():
     generator = make()
     before = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
-    random_state = torch.get_rng_state()
-    first, second = (prune_generator(generator, 0.5, pictures()).state_dict() for _ in range(2))
+    x, random_state = pictures(), torch.get_rng_state()
+    first, second = (prune_generator(generator, 0.5, x).state_dict() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert all(torch.equal(tensor, before[name]) for name, tensor in generator.state_dict().items())
     assert torch.equal(torch.get_rng_state(), random_state)
