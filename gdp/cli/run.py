@@ -30,6 +30,7 @@ class StageName(StrEnum):
     TRAIN = "train"
     EVALUATE = "evaluate"
     EXPORT = "export"
+    COMPARE = "compare"
     REPORT = "report"
 
 

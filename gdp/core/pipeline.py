@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import torch
 
 from gdp.core.errors import GdpError
 from gdp.core.run_folder import now
-from gdp.core.stages import evaluate, export, filters, pairs, report, teacher, train
+from gdp.core.stages import compare, evaluate, export, filters, pairs, report, teacher, train
 from gdp.core.stages.session import Session, Stopped
+from gdp.core.stages.work import Work, applies, is_up_to_date, perform, reset
 from gdp.core.versions import machine, versions
 
 
@@ -26,22 +25,13 @@ class Stage(StrEnum):
     TRAIN = "train"
     EVALUATE = "evaluate"
     EXPORT = "export"
+    COMPARE = "compare"
     REPORT = "report"
-
-
-class Work(Protocol):
-    """What a stage's module offers.
-
-    One that keeps data between runs also has `reset(session)`; one whose output can be lost, `is_there(session)`.
-    """
-
-    key: Callable[[Session], str]
-    execute: Callable[[Session], dict[str, Any]]
 
 
 WORK: dict[Stage, Work] = {
     stage: cast(Work, module)
-    for stage, module in zip(Stage, (teacher, pairs, filters, train, evaluate, export, report), strict=True)
+    for stage, module in zip(Stage, (teacher, pairs, filters, train, evaluate, export, compare, report), strict=True)
 }
 
 
@@ -123,40 +113,28 @@ def _execute_stages(session: Session, plan: Plan) -> Outcome:
     done: list[Stage] = []
     for stage in Stage:
         work = WORK[stage]
-        key = work.key(session)
-        finished = session.folder.stages().get(stage)
-        repeat = plan.repeats(stage)
-        up_to_date = finished is not None and finished["key"] == key and getattr(work, "is_there", _always)(session)
-        if up_to_date and not repeat:
-            session.progress.message(f"{stage}: up to date")
+        if applies(session, work):
+            key = work.key(session)
+            repeat = plan.repeats(stage)
+            if is_up_to_date(session, stage, key, work) and not repeat:
+                session.progress.message(f"{stage}: up to date")
+            else:
+                if repeat:
+                    reset(session, work)
+                _execute_one(session, stage, key, work)
+                done.append(stage)
         else:
-            if repeat:
-                getattr(work, "reset", _nothing_to_reset)(session)
             session.folder.forget_stage(stage)
-            _execute_one(session, stage, key, work)
-            done.append(stage)
         if stage == plan.until:
             return Outcome("finished" if stage == Stage.REPORT else "stopped", tuple(done))
     return Outcome("finished", tuple(done))
-
-
-def _always(session: Session) -> bool:
-    """Serve for stages that leave no files of their own."""
-    return True
-
-
-def _nothing_to_reset(session: Session) -> None:
-    """Serve for stages whose output is written anew each time."""
 
 
 def _execute_one(session: Session, stage: Stage, key: str, work: Work) -> None:
     if session.stop_requested():
         raise Stopped
     session.folder.log(f"{stage}: begins")
-    started = time.monotonic()
-    summary = work.execute(session)
-    seconds = time.monotonic() - started
-    session.folder.finish_stage(stage, key, seconds, summary)
+    seconds, summary = perform(session, stage, key, work)
     session.folder.log(f"{stage}: finished in {seconds:.1f} s: {summary}")
     session.folder.event("stage", stage=str(stage), seconds=round(seconds, 3), summary=summary)
     session.plugins.notify("gdp_stage_finished", run=session.folder, stage=str(stage), summary=summary)

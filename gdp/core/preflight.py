@@ -21,6 +21,8 @@ from gdp.core.pipeline import WORK, Stage
 from gdp.core.recipe import Choice, Recipe
 from gdp.core.stages.pairs import wanted
 from gdp.core.stages.session import Session
+from gdp.core.stages.trials import open_trial, trials
+from gdp.core.stages.work import applies
 from gdp.core.training.loop import place_networks, unique_names
 from gdp.core.training.objective import check_losses
 from gdp.core.training.preparation import prepare_losses
@@ -52,6 +54,7 @@ def preflight(session: Session) -> Iterator[Check]:
         _filters,
         _student,
         _losses,
+        *([_variants] if session.recipe.compare else []),
         _disk,
         _stages,
     ]
@@ -66,10 +69,13 @@ def preflight(session: Session) -> Iterator[Check]:
 
 
 def all_choices(recipe: Recipe) -> list[Choice[Any]]:
-    """Return every plugin that a recipe chooses, in the order of their work."""
-    teacher = [recipe.teacher] if recipe.teacher is not None else []
-    dataset = [recipe.dataset] if recipe.dataset is not None else []
-    return [*teacher, *dataset, recipe.pairs, *recipe.filters, recipe.student, *recipe.losses, *recipe.evaluators]
+    """Return every plugin that a recipe and its variants choose, in the order of their work, each choice once."""
+    variants = recipe.compare.variants if recipe.compare is not None else ()
+    found: list[Choice[Any]] = []
+    for each in (recipe, *(variant.recipe for variant in variants)):
+        chosen = [each.teacher, each.dataset, each.pairs, *each.filters, each.student, *each.losses, *each.evaluators]
+        found += [choice for choice in chosen if choice is not None and (each is recipe or choice not in found)]
+    return found
 
 
 def _plugins(session: Session) -> str:
@@ -158,6 +164,23 @@ def _losses(session: Session) -> str:
     return f"{terms}; {adapters:,} parameters of adapters" if adapters else terms
 
 
+def _variants(session: Session) -> str:
+    """Let each variant's pairs, filters, networks and losses meet, as those of the recipe did."""
+    counts = []
+    for trial in trials(session.recipe):
+        if trial.shift or trial.unchanged:
+            continue
+        opened = open_trial(session, trial, ())
+        for check in (_pairs, _filters, _student, _losses):
+            try:
+                check(opened)
+            except GdpError as error:
+                raise GdpError(f"{trial.name}, {check.__name__.strip('_')}: {error}") from error
+        counts.append(f"{trial.name} {count_parameters(opened.new_student().generator):,} parameters")
+    trainings = len(trials(session.recipe)) - 1
+    return "; ".join([*counts, f"{trainings} trainings beside the run's own"])
+
+
 def _disk(session: Session) -> str:
     trial = session.pair_source.make([0])
     pairs = wanted(session) * _stored_size(trial, session.recipe.pairs.section.image_format)
@@ -167,7 +190,9 @@ def _disk(session: Session) -> str:
     beside = [student.discriminator, *((opposite.generator, opposite.discriminator) if opposite else ())]
     networks = [student.generator, *(network for network in beside if network is not None)]
     floats = sum(count_parameters(network) for network in networks) * FLOATS_PER_PARAMETER
-    needed = pairs + floats * 4 * (CHECKPOINTS_KEPT + 1)
+    # A comparison keeps of each finished training the weights alone.
+    compared = len(trials(session.recipe)) * count_parameters(student.generator)
+    needed = pairs + floats * 4 * (CHECKPOINTS_KEPT + 1) + compared * 4
     free = shutil.disk_usage(_existing_parent(session.folder.path)).free
     detail = f"about {needed / 1e6:,.0f} MB needed ({pairs / 1e6:,.0f} MB of pairs), {free / 1e6:,.0f} MB free"
     if needed > free:
@@ -193,13 +218,14 @@ def _stages(session: Session) -> str:
     """Tell which stages the run would do; from the first that changed on, later keys may depend on its outcome."""
     finished = session.folder.stages()
     states = []
-    for stage in Stage:
+    stages = [stage for stage in Stage if applies(session, WORK[stage])]
+    for stage in stages:
         try:
             up_to_date = finished.get(stage, {}).get("key") == WORK[stage].key(session)
         except GdpError:
             up_to_date = False
         if not up_to_date:
-            states.append(f"to do: {', '.join(list(Stage)[list(Stage).index(stage) :])}")
+            states.append(f"to do: {', '.join(stages[stages.index(stage) :])}")
             break
         states.append(f"{stage} is up to date")
     return "; ".join(states)

@@ -7,6 +7,7 @@ from typing import Any
 
 from gdp.core.errors import PluginError
 from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Metric
+from gdp.core.run_folder import RunFolder
 from gdp.core.stages import pictures
 from gdp.core.stages.filters import HELD_OUT
 from gdp.core.stages.session import Session, Stopped, plugin_errors
@@ -98,3 +99,15 @@ def metrics_document(evaluation: Evaluation, measured_by: Mapping[str, str]) -> 
         about = {"protocol": metric.protocol, "unit": metric.unit, "better": metric.better}
         protocols[name] = {**about, "evaluator": measured_by.get(name, "")}
     return {**document, "protocols": protocols, "absent": dict(sorted(absent.items()))}
+
+
+def read_metrics(folder: RunFolder) -> dict[str, float]:
+    """Return the numbers of a metrics.json by dotted name."""
+    document = folder.read_json("metrics.json", {})
+    numbers = {}
+    for name in document.get("protocols", {}):
+        value = document
+        for part in name.split("."):
+            value = value[part]
+        numbers[name] = float(value)
+    return numbers

@@ -12,7 +12,8 @@ NAME = "report"
 
 def key(session: Session) -> str:
     """Return the content key: the measurements, the exported student and the recipe's goals."""
-    stages = {stage: session.keys[stage] for stage in ("filter", "evaluate", "export")}
+    parts = ["filter", "evaluate", "export", *(["compare"] if session.recipe.compare else [])]
+    stages = {stage: session.keys[stage] for stage in parts}
     goals = {name: target.model_dump(mode="json") for name, target in session.recipe.targets.items()}
     return session.key(NAME, {**stages, "targets": goals})
 

@@ -10,6 +10,7 @@ from typing import Any
 from gdp.core.arithmetic import count_parameters
 from gdp.core.stages.filters import HELD_OUT, TRAIN, indices_digest
 from gdp.core.stages.session import Session, Stopped
+from gdp.core.stages.trials import FOLDER as VARIANTS
 from gdp.core.training import TrainingPairs, train_student
 
 NAME = "train"
@@ -42,8 +43,9 @@ def is_there(session: Session) -> bool:
 
 
 def reset(session: Session) -> None:
-    """Throw the training of the present key away, checkpoints included."""
+    """Throw the training of the present key away, checkpoints included, and all trainings of a comparison."""
     shutil.rmtree(session.train_folder, ignore_errors=True)
+    shutil.rmtree(session.folder.path / VARIANTS, ignore_errors=True)
 
 
 def execute(session: Session) -> dict[str, Any]:
