@@ -1,15 +1,18 @@
-"""Measurements of a trained student: quality, speed, the slow route, and what a judge of faces says."""
+"""Measurements of a trained student: quality, the truth, speed, the slow route, and what a judge of faces says."""
 
 from __future__ import annotations
 
 from gdp.core.hookspecs import hookimpl
 from gdp.core.records import Register
 from gdp.plugins.evaluators.config import (
+    CycleConfig,
     FaceAttributesConfig,
     HeldOutConfig,
     RenderedFacesConfig,
+    ResnetBlocksConfig,
     SlowRouteConfig,
     SpeedConfig,
+    UnpairedTruthConfig,
 )
 
 
@@ -45,4 +48,22 @@ def gdp_register_evaluators(register: Register) -> None:
         config=RenderedFacesConfig,
         implementation="gdp.plugins.evaluators.rendered_faces:RenderedFacesEvaluator",
         summary="The student on rendered faces that no training saw, against the true older face",
+    )
+    register(
+        "unpaired-truth",
+        config=UnpairedTruthConfig,
+        implementation="gdp.plugins.evaluators.unpaired_truth:UnpairedTruthEvaluator",
+        summary="Student and teacher against the true counterpart, where the dataset of two domains knows it",
+    )
+    register(
+        "cycle",
+        config=CycleConfig,
+        implementation="gdp.plugins.evaluators.cycle:CycleEvaluator",
+        summary="There and back: the source against its reconstruction by the teacher's way back",
+    )
+    register(
+        "resnet-blocks",
+        config=ResnetBlocksConfig,
+        implementation="gdp.plugins.evaluators.resnet_blocks:ResnetBlocksEvaluator",
+        summary="Time, parameters and MACs of CycleGAN's generator with 9, 6 and 3 residual blocks",
     )

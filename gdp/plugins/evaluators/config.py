@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from gdp.core.config import Config
 
@@ -88,3 +88,47 @@ class RenderedFacesConfig(Config):
     """Attributes that must not change."""
     min_shift_years: float = Field(default=1.0, gt=0)
     """Mean judged shift of the true older faces below which no ratio is stated, in years."""
+
+
+class UnpairedTruthConfig(Config):
+    """Student and teacher against the true counterparts that the dataset knows."""
+
+    count: int | None = Field(default=None, ge=1)
+    """Largest number of held-out pairs to measure on; left out, all of them."""
+    batch: int = Field(default=16, ge=1)
+    """Pairs that go through the student at once; changes no number."""
+    pictures: int = Field(default=8, ge=0)
+    """Rows of pictures for the report."""
+
+
+class CycleConfig(Config):
+    """There and back through the teacher's generator of the way back."""
+
+    count: int | None = Field(default=None, ge=1)
+    """Largest number of held-out pairs to measure on; left out, all of them."""
+    batch: int = Field(default=16, ge=1)
+    """Pairs that go there and back at once; changes no number."""
+    pictures: int = Field(default=4, ge=0)
+    """Rows of pictures for the report."""
+
+
+class ResnetBlocksConfig(Config):
+    """Time and size of CycleGAN's generator with several numbers of residual blocks."""
+
+    blocks: tuple[int, ...] = Field(default=(9, 6, 3), min_length=1, max_length=8)
+    """Numbers of residual blocks, each at least 1."""
+    width: int = Field(default=64, ge=1)
+    """Channels at full resolution; 64 as published."""
+    resolution: int = Field(default=256, ge=8, multiple_of=4)
+    """Height and width of the picture in pixels; 256 as published."""
+    repeats: int = Field(default=3, ge=3)
+    """Measured runs of each network, interleaved."""
+    warmup: int = Field(default=1, ge=0)
+    """Runs of each network before measuring."""
+
+    @field_validator("blocks")
+    @classmethod
+    def _some_blocks(cls, blocks: tuple[int, ...]) -> tuple[int, ...]:
+        if min(blocks) < 1:
+            raise ValueError("each number of blocks must be at least 1")
+        return blocks

@@ -41,7 +41,7 @@ class FaceAttributesEvaluator(Evaluator):
             float(prediction.face.double().mean()),
             f"Share of the student's pictures in which the built-in judge sees a face, {on}; of the teacher's targets "
             f"it is {float(target.face.double().mean()):.4f}.",
-            "",
+            "share",
             "higher",
         )
         return evaluation

@@ -13,9 +13,10 @@ from gdp.plugins.evaluators.config import HeldOutConfig
 from gdp.plugins.evaluators.feature_statistics import inception_statistics
 from gdp.plugins.evaluators.lpips import PerceptualDistance
 from gdp.plugins.evaluators.pairs import NO_HELD_OUT, absent, batches, source_pictures, spread_out, unchanged
-from gdp.plugins.evaluators.similarity import PSNR_PROTOCOL, SSIM_PROTOCOL, l1, laplacian_variance, psnr_db, ssim
+from gdp.plugins.evaluators.similarity import MEASURES, laplacian_variance
 
 PREFIX = "quality.held_out"
+COMPARED = {"psnr_db": MEASURES["psnr_db"], "ssim": MEASURES["ssim"], "l1_to_teacher": MEASURES["l1"]}
 
 NO_INCEPTION = (
     "no Inception weights at hand (they are never downloaded): install torch-fidelity and set inception_weights of "
@@ -68,9 +69,9 @@ class HeldOutEvaluator(Evaluator):
     def _measure(self, prediction: Tensor, target: Tensor, source: Tensor) -> dict[str, Tensor]:
         """Measure each picture; all arguments (N, 3, H, W) in [-1, 1]."""
         values = {"sharpness": laplacian_variance(prediction), "sharpness_target": laplacian_variance(target)}
-        for name, measure in (("psnr_db", psnr_db), ("ssim", ssim), ("l1", l1)):
-            values[name] = measure(prediction, target)
-            values[f"{name}_unchanged"] = measure(source, target)
+        for name, measure in COMPARED.items():
+            values[name] = measure.of(prediction, target)
+            values[f"{name}_unchanged"] = measure.of(source, target)
         if self.perceptual:
             values["lpips"] = self.perceptual(prediction, target)
             values["lpips_unchanged"] = self.perceptual(source, target)
@@ -81,12 +82,8 @@ class HeldOutEvaluator(Evaluator):
         count = len(columns["psnr_db"])
         on = f"on {count} held-out pairs, against the teacher's target as stored (8 bits)"
         unchanged_words = "what returning the (first) source picture unchanged gets"
-        protocols = {
-            "psnr_db": (PSNR_PROTOCOL, "dB", "higher"),
-            "ssim": (SSIM_PROTOCOL, "", "higher"),
-            "l1": ("Mean absolute difference of RGB values in units of the range [-1, 1]", "", "lower"),
-            "lpips": (f"LPIPS 0.1 with {self.config.lpips_network}, mean over pictures", "", "lower"),
-        }
+        protocols = {name: (how.protocol, how.unit, how.better) for name, how in COMPARED.items()}
+        protocols["lpips"] = (f"LPIPS 0.1 with {self.config.lpips_network}, mean over pictures", "", "lower")
         for name, (protocol, unit, better) in protocols.items():
             if name in columns:
                 value, base = float(columns[name].mean()), float(columns[f"{name}_unchanged"].mean())
@@ -94,6 +91,12 @@ class HeldOutEvaluator(Evaluator):
                 evaluation.metrics[f"{PREFIX}.{name}_unchanged"] = Metric(
                     base, f"{protocol}; {on}: {unchanged_words}.", unit
                 )
+        evaluation.metrics[f"{PREFIX}.psnr_db_gain"] = Metric(
+            float((columns["psnr_db"] - columns["psnr_db_unchanged"]).mean()),
+            f"{PREFIX}.psnr_db less {PREFIX}.psnr_db_unchanged.",
+            "dB",
+            "higher",
+        )
         evaluation.metrics[f"{PREFIX}.count"] = Metric(count, "Held-out pairs that these numbers were measured on.")
         self._summarise_sharpness(columns, on, evaluation)
         if self.features:

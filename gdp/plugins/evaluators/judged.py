@@ -85,6 +85,7 @@ def add_shift_ratio(
     evaluation.metrics[f"{prefix}.age_shift_ratio"] = Metric(
         student / other,
         f"Mean judged age shift of the student divided by that of {words}, {judged}. 1 is as much as the reference.",
+        "share",
     )
 
 
@@ -95,7 +96,7 @@ def agreement_metrics(prefix: str, shares: dict[FaceAttribute, float], whose: st
             share,
             f"Share of pictures on which the built-in judge gives {name.replace('_', ' ')} the same class in the "
             f"source and in {whose}; {on}.",
-            "",
+            "share",
             "higher",
         )
         for name, share in shares.items()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 from torch import Tensor
 
-from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext
+from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, PictureRow
 from gdp.core.pairs.records import PairBatch
 
 NO_HELD_OUT = (
@@ -26,6 +26,24 @@ def batches(context: EvaluationContext, title: str, indices: Sequence[int], size
             pairs = context.load(indices[start : start + size])
             yield pairs
             task.advance(len(pairs))
+
+
+def add_rows(
+    evaluation: Evaluation, indices: Sequence[int], shown: Container[int], titles: Sequence[str], **columns: Tensor
+) -> None:
+    """Add a row of the report for each pair that is shown.
+
+    Args:
+        evaluation: gets the rows.
+        indices: the pairs of a batch.
+        shown: those to show.
+        titles: the row's title for each pair of the batch.
+        columns: column to pictures (N, 3, H, W) in [-1, 1], in the order to be shown in.
+    """
+    for row, index in enumerate(indices):
+        if index in shown:
+            pictures = {name: images[row].cpu() for name, images in columns.items()}
+            evaluation.rows.append(PictureRow(titles[row], pictures))
 
 
 def unchanged(source: Tensor) -> Tensor:

@@ -104,7 +104,7 @@ class RenderedFacesEvaluator(Evaluator):
             evaluation.metrics[f"{PREFIX}.attribute_agreement"] = Metric(
                 min(shares.values()),
                 f"The smallest of {PREFIX}.agreement over {', '.join(shares).replace('_', ' ')}; {on}.",
-                "",
+                "share",
                 "higher",
             )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 import torchmetrics
 from torch import Tensor
@@ -63,3 +66,22 @@ def laplacian_variance(images: Tensor) -> Tensor:
     kernel = images.new_tensor([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]]).reshape(1, 1, 3, 3)
     edges = conv2d(pad(luminance, (1, 1, 1, 1), mode="replicate"), kernel)
     return torch.var(edges, dim=(1, 2, 3), correction=0)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One way to compare pictures with what they ought to be."""
+
+    of: Callable[[Tensor, Tensor], Tensor]
+    """Pictures and references, each (N, 3, H, W) in [-1, 1], to a number for each picture, (N,)."""
+    protocol: str
+    unit: str
+    better: str
+
+
+MEASURES = {
+    "psnr_db": Measure(psnr_db, PSNR_PROTOCOL, "dB", "higher"),
+    "ssim": Measure(ssim, SSIM_PROTOCOL, "", "higher"),
+    "l1": Measure(l1, "Mean absolute difference of RGB values in units of the range [-1, 1]", "", "lower"),
+}
+"""What pictures are compared by wherever it is known what they ought to be."""

@@ -31,6 +31,13 @@ class SpeedEvaluator(Evaluator):
         evaluation = Evaluation()
         if context.teacher is None:
             evaluation.absent["speed.teacher_ms"] = "the recipe has no teacher: the pairs were there before"
+        else:
+            evaluation.metrics["speed.teacher_to_student"] = Metric(
+                timings["teacher"].median / timings["student"].median,
+                "speed.teacher_ms divided by speed.student_ms: both medians, measured in turns.",
+                "times",
+                "higher",
+            )
         for name, timing in timings.items():
             evaluation.metrics.update(self._timing_metrics(name, timing, context))
         evaluation.metrics["speed.threads"] = Metric(

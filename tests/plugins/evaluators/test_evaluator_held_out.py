@@ -39,7 +39,7 @@ def alexnet(tmp_path: Path) -> Path:
 
 def test_a_student_that_returns_its_source_gets_exactly_the_unchanged_numbers(world: Any, build: BuildContext) -> None:
     metrics = HeldOutEvaluator(HeldOutConfig(), build).evaluate(world.context()).metrics
-    for name in ("psnr_db", "ssim", "l1"):
+    for name in ("psnr_db", "ssim", "l1_to_teacher"):
         ours, base = metrics[f"quality.held_out.{name}"], metrics[f"quality.held_out.{name}_unchanged"]
         assert ours.value == base.value
 
@@ -51,7 +51,7 @@ def test_a_perfect_student_gets_the_largest_psnr_and_a_sharpness_ratio_of_one(
     context = world.context(lambda source: source * -1, held_out=range(4), load=pairs_of(-target, target))
     metrics = HeldOutEvaluator(HeldOutConfig(), build).evaluate(context).metrics
     assert metrics["quality.held_out.psnr_db"].value == 100
-    assert metrics["quality.held_out.l1"].value == 0
+    assert metrics["quality.held_out.l1_to_teacher"].value == 0
     assert metrics["quality.held_out.sharpness_ratio"].value == 1
 
 
@@ -63,6 +63,15 @@ def test_psnr_is_averaged_over_pictures_and_not_over_batches(
     metrics = HeldOutEvaluator(HeldOutConfig(batch=2), build).evaluate(context).metrics
     assert metrics["quality.held_out.psnr_db"].value == pytest.approx((6.0206 + 2 * 26.0206) / 3, abs=1e-4)
     assert world.predicted == [2, 1]
+
+
+def test_the_gain_is_how_far_the_student_is_above_the_unchanged_source(
+    build: BuildContext, world: Any, pairs_of: Callable[[Tensor, Tensor], Loader]
+) -> None:
+    source, target = torch.full((2, 3, 16, 16), 1.0), torch.zeros(2, 3, 16, 16)
+    context = world.context(lambda images: images * 0.1, held_out=range(2), load=pairs_of(source, target))
+    metrics = HeldOutEvaluator(HeldOutConfig(), build).evaluate(context).metrics
+    assert metrics["quality.held_out.psnr_db_gain"].value == pytest.approx(20, abs=1e-4)
 
 
 def test_flat_targets_make_no_sharpness_ratio(
@@ -82,7 +91,7 @@ def test_of_two_source_pictures_the_first_is_the_unchanged_one(
     source = torch.cat([torch.zeros(2, 3, 16, 16), torch.ones(2, 3, 16, 16)], dim=1)
     context = world.context(held_out=range(2), load=pairs_of(source, torch.ones(2, 3, 16, 16)))
     evaluation = HeldOutEvaluator(HeldOutConfig(), build).evaluate(context)
-    assert evaluation.metrics["quality.held_out.l1_unchanged"].value == 1
+    assert evaluation.metrics["quality.held_out.l1_to_teacher_unchanged"].value == 1
     assert list(evaluation.rows[0].pictures) == ["source 1", "source 2", "teacher", "student"]
 
 

@@ -45,6 +45,8 @@ def test_student_and_teacher_are_timed_and_counted(world: Any, build: BuildConte
     assert metrics["size.student.bytes"].value == 4 * (3 * 3 + 3)
     assert metrics["size.teacher.parameters"].value == 6 * 3 * 16 * 16
     assert metrics["speed.threads"].value == torch.get_num_threads()
+    ratio = metrics["speed.teacher_ms"].value / metrics["speed.student_ms"].value
+    assert metrics["speed.teacher_to_student"].value == ratio
 
 
 def test_a_run_without_a_teacher_says_so(world: Any, build: BuildContext) -> None:
