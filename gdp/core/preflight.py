@@ -20,7 +20,7 @@ from gdp.core.pairs.records import PairBatch
 from gdp.core.pipeline import WORK, Stage
 from gdp.core.recipe import Choice, Recipe
 from gdp.core.stages.pairs import wanted
-from gdp.core.stages.session import Session
+from gdp.core.stages.session import Session, trained_weights
 from gdp.core.stages.trials import open_trial, trials
 from gdp.core.stages.work import applies
 from gdp.core.training.loop import place_networks, unique_names
@@ -43,6 +43,7 @@ class Check:
 
 def preflight(session: Session) -> Iterator[Check]:
     """Yield the checks in order; a later one is left out where an earlier failure makes it meaningless."""
+    session.rehearses = True
     choices = all_choices(session.recipe)
     yield Check("recipe", True, f"{session.recipe.name}, seed {session.recipe.seed}, {len(choices)} plugins")
     checks: list[Callable[[Session], str]] = [
@@ -120,6 +121,11 @@ def _teacher(session: Session) -> str:
     if teacher is None:
         return "none: the pairs exist already"
     macs = count_macs(teacher.module, *teacher.example_inputs())
+    if session.recipe.teacher_training is not None and trained_weights(session.teacher_folder) is None:
+        return (
+            f"will be trained first; {teacher.resolution} px, {count_parameters(teacher.module):,} parameters, "
+            f"{macs / 1e9:.3f} GMAC a picture; what follows was checked with an untrained one"
+        )
     return (
         f"{teacher.resolution} px, {count_parameters(teacher.module):,} parameters, {macs / 1e9:.3f} GMAC a picture, "
         f"weights sha256 {teacher.fingerprint[:16]}"

@@ -11,8 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gdp.core.config import Config
 from gdp.core.errors import Mistake, RecipeError
-from gdp.core.recipe_choices import Checker, Choice, PluginLookup
+from gdp.core.recipe_choices import Checker, Choice, PluginLookup, dump
 from gdp.core.recipe_compare import read_compare
 from gdp.core.recipe_messages import shown
 from gdp.core.recipe_overrides import apply_overrides
@@ -129,8 +130,10 @@ def _absolute(path: Path) -> Path:
 def _read(checker: Checker, path: Path) -> Recipe | None:
     """Check everything but the comparison; None where a section has mistakes."""
     header = _header(checker)
-    teacher = checker.one("teacher", TeacherSection)
+    teacher, teacher_training = _teacher(checker)
     dataset = checker.one("dataset", DatasetSection)
+    if teacher_training is not None and dataset is None:
+        checker.mistake(("teacher", "train"), "a teacher is trained on pictures: add [dataset]")
     pairs = checker.one("pair-source", PairsSection, required="(who makes the pairs)")
     filters = checker.many("filter", FilterSection)
     student = checker.one("student", StudentSection, required="(the network to train)")
@@ -144,6 +147,7 @@ def _read(checker: Checker, path: Path) -> Recipe | None:
         name=header.name,
         seed=header.seed,
         teacher=teacher,
+        teacher_training=teacher_training,
         dataset=dataset,
         pairs=pairs,
         filters=filters,
@@ -176,6 +180,29 @@ def _header(checker: Checker) -> RecipeHeader | None:
     return checker.settings(RecipeHeader, {key: data[key] for key in ("name", "seed") if key in data}, ())
 
 
+def _teacher(checker: Checker) -> tuple[Choice[TeacherSection] | None, Config | None]:
+    """Check `[teacher]` and, where it is to be trained first, `[teacher.train]`."""
+    teacher = checker.one("teacher", TeacherSection)
+    if teacher is None or teacher.section.train is None:
+        return teacher, None
+    record = teacher.record
+    if record.training is None:
+        checker.mistake(("teacher", "train"), f"{record.name} cannot be trained{_trainable(checker)}")
+        return teacher, None
+    owner = f"{record.name} ({record.package})"
+    training = checker.settings(record.training, teacher.section.train, ("teacher", "train"), owner)
+    if training is None:
+        return teacher, None
+    section = teacher.section.model_copy(update={"train": dump(training)})
+    return replace(teacher, section=section), training
+
+
+def _trainable(checker: Checker) -> str:
+    names = checker.plugins.names("teacher")
+    able = [name for name in names if checker.plugins.get("teacher", name).training is not None]
+    return f"; {', '.join(able)} can" if able else ""
+
+
 def _targets(checker: Checker) -> dict[str, TargetSection]:
     """Check `[targets]`: numbers by dotted name, each with its goal."""
     data = checker.text.data.get("targets", {})
@@ -204,10 +231,7 @@ def _trained_teacher(checker: Checker) -> PluginRecord | None:
             checker.mistake(("teacher", key), "unknown key: settings of a teacher's training belong into [train]")
     record = checker.record("teacher", data, ("teacher",))
     if record is not None and record.training is None:
-        names = checker.plugins.names("teacher")
-        able = [name for name in names if checker.plugins.get("teacher", name).training is not None]
-        others = f"; {', '.join(able)} can" if able else ""
-        checker.mistake(("teacher", "plugin"), f"{record.name} cannot be trained{others}")
+        checker.mistake(("teacher", "plugin"), f"{record.name} cannot be trained{_trainable(checker)}")
         return None
     return record
 

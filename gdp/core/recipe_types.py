@@ -45,6 +45,8 @@ class Recipe:
     seed: int
     teacher: Choice[TeacherSection] | None
     """None where the pairs exist already."""
+    teacher_training: Config | None
+    """How the teacher is trained first (`[teacher.train]`); None where its weights are there."""
     dataset: Choice[DatasetSection] | None
     """Pictures that the teacher translates; None where the pair source needs none."""
     pairs: Choice[PairsSection]

@@ -16,6 +16,9 @@ class TeacherSection(Config):
 
     plugin: str
     """Name of a teacher plugin."""
+    train: dict[str, Any] | None = Field(default=None, examples=[{"epochs": 200}])
+    """Train the teacher first, on `[dataset]`: the settings that `[train]` has in a recipe of `gdp train-teacher`. Its
+    weights are those of this run then."""
 
 
 class PairsSection(Config):

@@ -96,3 +96,34 @@ def test_a_teacher_wants_two_domains(tmp_path: Path) -> None:
     assert finished.returncode == 1
     assert "the teacher cyclegan is trained on pictures of two domains" in finished.stderr
     assert "Traceback" not in finished.stderr
+
+
+def test_one_recipe_trains_the_teacher_and_then_the_student(tmp_path: Path) -> None:
+    recipe = make_tiny_translation(tmp_path)
+    training = (
+        "[teacher.train]\nsteps = 3\nbatch = 2\nwidth = 3\nblocks = 3\ndiscriminator_width = 2\n"
+        'discriminator_layers = 2\nprecision = "float32"\n'
+    )
+    recipe.write_text(recipe.read_text().replace('weights = "teacher.safetensors"\n', training))
+    (tmp_path / "teacher.safetensors").unlink()
+    rehearsal = gdp_command("run", recipe, "--dry-run", cwd=tmp_path)
+    assert rehearsal.returncode == 0, rehearsal.stdout
+    assert "will be trained first" in rehearsal.stdout
+    assert not (tmp_path / "runs").exists()
+
+    first = gdp_command("run", recipe, "--json", "--until", "train", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    (teacher,) = (tmp_path / "runs" / "tiny" / "teacher").glob("*/teacher.safetensors")
+    assert teacher.stat().st_size > 0
+    again = gdp_command("run", recipe, "--json", "--until", "train", cwd=tmp_path)
+    assert json.loads(again.stdout)["done"] == []
+    student = gdp_command("run", recipe, "--json", "--until", "train", "--set", "student.width=5", cwd=tmp_path)
+    assert json.loads(student.stdout)["done"] == ["train"], "the teacher is trained once"
+
+
+def test_settings_of_the_teachers_training_are_checked_with_the_recipe(tmp_path: Path) -> None:
+    recipe = make_tiny_translation(tmp_path)
+    recipe.write_text(recipe.read_text().replace("[dataset]", "[teacher.train]\nblokcs = 3\n\n[dataset]"))
+    finished = gdp_command("validate", recipe, cwd=tmp_path)
+    assert finished.returncode == 2
+    assert "teacher.train.blokcs: unknown key, did you mean blocks?" in finished.stdout + finished.stderr

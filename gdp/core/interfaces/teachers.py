@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from gdp.core.errors import PluginError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
 from gdp.core.progress import Progress
@@ -65,6 +66,22 @@ class Teacher(ABC):
             progress: where to report.
         """
         raise TypeError(f"{cls.__name__} registers no training settings and cannot be trained")
+
+    @classmethod
+    def trained_settings(cls, weights: Path) -> Mapping[str, Any]:
+        """Return the settings that make a teacher of what `train` returned, to be merged with those of the recipe."""
+        return {"weights": weights}
+
+    @classmethod
+    def untrained(cls, config: Any, training: Any, context: BuildContext) -> Teacher:
+        """Return a teacher as `train` would make it, with random weights: for checking a recipe before the training.
+
+        Args:
+            config: the teacher's settings.
+            training: the `training` settings.
+            context: as of the constructor.
+        """
+        raise PluginError(f"{cls.__name__} cannot be built before it is trained, so nothing more can be checked")
 
 
 @dataclass(frozen=True)

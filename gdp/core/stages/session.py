@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import Any, Protocol
 import torch
 
 from gdp.core.config import Config, content_key
-from gdp.core.errors import GdpError, PluginError, RecipeError
+from gdp.core.errors import GdpError, MissingResourceError, PluginError, RecipeError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
 from gdp.core.interfaces.evaluators import Evaluator
@@ -58,6 +59,8 @@ class Session:
     progress: Progress
     device: torch.device
     stop_requested: Callable[[], bool] = never
+    rehearses: bool = False
+    """Whether this is a pre-flight: a teacher that is still to be trained is stood in for by an untrained one."""
     keys: dict[str, str] = field(default_factory=dict)
     """Content keys of the stages so far."""
     home: RunFolder | None = None
@@ -72,8 +75,40 @@ class Session:
         """The teacher, weights loaded; None where the recipe has none."""
         if self.recipe.teacher is None:
             return None
-        teacher: Teacher = self.build(self.recipe.teacher, Teacher, self.context(dataset=self.dataset))
-        return teacher
+        choice, context = self.recipe.teacher, self.context(dataset=self.dataset)
+        training = self.recipe.teacher_training
+        if training is None:
+            teacher: Teacher = self.build(choice, Teacher, context)
+            return teacher
+        implementation: type[Teacher] = self.plugins.load(choice.record)
+        weights = trained_weights(self.teacher_folder)
+        with plugin_errors(f"teacher {choice.record.name} ({choice.record.package or 'unknown package'})"):
+            if weights is not None:
+                settings = {**choice.config.model_dump(), **implementation.trained_settings(weights)}
+                return implementation(choice.record.config.model_validate(settings), context)
+            if self.rehearses:
+                return implementation.untrained(choice.config, training, context)
+        raise MissingResourceError(
+            f"{self.teacher_folder}: the teacher is not trained yet; run the stage teacher first"
+        )
+
+    @property
+    def teacher_folder(self) -> Path:
+        """Folder of the teacher's own training."""
+        training, choice = self.recipe.teacher_training, self.recipe.teacher
+        assert training is not None
+        assert choice is not None
+        pictures = self.dataset.fingerprint if isinstance(self.dataset, UnpairedDataset) else None
+        dataset = None if self.recipe.dataset is None else self.settings_key(self.recipe.dataset)
+        key = content_key(
+            {
+                "plugin": choice.record.name,
+                "training": self._portable(training),
+                "dataset": dataset,
+                "pictures": pictures,
+            }
+        )
+        return self.pairs_home.stage_folder("teacher", key)
 
     @cached_property
     def dataset(self) -> Dataset | UnpairedDataset | None:
@@ -223,6 +258,19 @@ class Session:
         """Make, remember and return the content key of a stage."""
         self.keys[stage] = content_key({"stage": stage, **content})
         return self.keys[stage]
+
+
+TRAINED = "trained.json"
+"""In the folder of a teacher's training: which file holds its weights; there only if the training finished."""
+
+
+def trained_weights(folder: Path) -> Path | None:
+    """Return the weights of a finished training of a teacher, or None."""
+    note = folder / TRAINED
+    if not note.is_file():
+        return None
+    weights = folder / str(json.loads(note.read_text(encoding="utf-8"))["weights"])
+    return weights if weights.is_file() else None
 
 
 def portable(value: Any, base: Path) -> Any:

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from gdp.core.errors import CorruptFileError, MissingResourceError
-from gdp.plugins.cyclegan.config import CycleGANConfig, weights_path
+from gdp.plugins.cyclegan.config import CycleGANConfig, CycleGANTraining, weights_path
 from gdp.plugins.cyclegan.loading import clean_state, discriminator_from_state, generator_from_state, read_state
-from gdp.plugins.cyclegan.networks import PatchDiscriminator, ResnetGenerator
+from gdp.plugins.cyclegan.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
 
 NETWORKS = ("G_A", "G_B", "D_A", "D_B")
 """As published: G_A translates A to B and D_A judges its pictures, G_B translates B to A and D_B judges those."""
@@ -76,6 +77,26 @@ def load_networks(config: CycleGANConfig) -> Networks:
         )
     except CorruptFileError as error:
         raise CorruptFileError(f"{place}: {error}") from error
+    return _frozen(networks)
+
+
+def untrained_networks(training: CycleGANTraining) -> Networks:
+    """Return networks as a training with these settings begins: the same for either direction."""
+    channels = GeneratorChannels.uniform(training.width, training.blocks)
+    judge, layers = training.discriminator_width, training.discriminator_layers
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(training.seed)
+        return _frozen(
+            Networks(
+                ResnetGenerator(channels, upsampling=training.upsampling),
+                ResnetGenerator(channels, upsampling=training.upsampling),
+                PatchDiscriminator(width=judge, layers=layers),
+                PatchDiscriminator(width=judge, layers=layers),
+            )
+        )
+
+
+def _frozen(networks: Networks) -> Networks:
     for network in (networks.generator, networks.opposite, networks.discriminator, networks.opposite_discriminator):
         if network is not None:
             network.eval().requires_grad_(False)

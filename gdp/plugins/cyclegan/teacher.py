@@ -13,7 +13,7 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
 from gdp.core.interfaces.teachers import Domain, TranslatorTeacher
 from gdp.core.progress import Progress
-from gdp.plugins.cyclegan.bundle import files, fingerprint, load_networks
+from gdp.plugins.cyclegan.bundle import Networks, files, fingerprint, load_networks, untrained_networks
 from gdp.plugins.cyclegan.config import CycleGANConfig, CycleGANTraining
 
 DEFAULT_RESOLUTION = 256
@@ -32,9 +32,12 @@ class CycleGANTeacher(TranslatorTeacher):
     trains_on: ClassVar[type[Dataset] | type[UnpairedDataset]] = UnpairedDataset
 
     def __init__(self, config: CycleGANConfig, context: BuildContext) -> None:
+        self._take(config, context, load_networks(config), fingerprint(config))
+
+    def _take(self, config: CycleGANConfig, context: BuildContext, networks: Networks, fingerprint: str) -> None:
         super().__init__(config, context)
-        self._networks = load_networks(config)
-        self._fingerprint = fingerprint(config)
+        self._networks = networks
+        self._fingerprint = fingerprint
         self._resolution = DEFAULT_RESOLUTION if context.dataset is None else context.dataset.resolution
         for network in (self._networks.generator, self._networks.opposite):
             if network is not None:
@@ -92,3 +95,10 @@ class CycleGANTeacher(TranslatorTeacher):
         from gdp.plugins.cyclegan.training import train
 
         return train(config, images, folder, progress)
+
+    @classmethod
+    def untrained(cls, config: CycleGANConfig, training: CycleGANTraining, context: BuildContext) -> CycleGANTeacher:
+        """Return a teacher of the architecture that the training will give."""
+        teacher = cls.__new__(cls)
+        teacher._take(config, context, untrained_networks(training), "untrained")
+        return teacher
