@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -45,12 +45,18 @@ class Opposite:
 
 @dataclass(frozen=True)
 class PrunedStudent:
-    """What is left of a student after pruning."""
+    """What is left of a student after pruning, or what it becomes when it adopts its teacher's network.
+
+    The plugin's settings need a `weights: Path | None`, a .safetensors file of the generator to begin training with:
+    `gdp prune` writes the weights there.
+    """
 
     settings: Mapping[str, Any]
-    """Settings of the student's plugin that change, such as its widths."""
+    """Settings of the student's plugin that change, such as its widths, as JSON data."""
     weights: Mapping[str, Tensor]
-    """State dict of the smaller generator."""
+    """State dict of the generator that the changed settings build."""
+    channels: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Part of the network to its channels before and after, for people to look at."""
 
 
 class Student(ABC):
@@ -117,6 +123,19 @@ class Student(ABC):
             ShapeError: so small a network cannot be made.
         """
         raise PluginError(f"{type(self).__name__} cannot be pruned: it does not say which of its channels depend")
+
+    def adopt(self, teacher: Teacher) -> PrunedStudent:
+        """Return what makes a student of this kind the teacher's own network, whole, so that it can be pruned.
+
+        Args:
+            teacher: the run's; its network is left as it is.
+
+        Raises:
+            PluginError: this kind of student cannot hold that network.
+        """
+        raise PluginError(
+            f"{type(self).__name__} cannot hold its teacher's network: choose a student that can, or prune the student"
+        )
 
     @property
     def phases(self) -> Sequence[TrainingPhase]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from gdp.core.errors import CorruptFileError, MissingResourceError, ShapeError
+from gdp.core.errors import CorruptFileError, MissingResourceError, PluginError, ShapeError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.students import Discrimination, Opposite, PrunedStudent, Student
 from gdp.core.interfaces.teachers import Teacher, TranslatorTeacher
@@ -21,6 +21,7 @@ from gdp.plugins.resnet.pruning import prune_generator
 from gdp.plugins.resnet.transfer import transfer
 
 _MULTIPLE = 4
+_OUTPUT_CHANNELS = 3
 
 
 class ResnetStudent(Student):
@@ -151,8 +152,61 @@ class ResnetStudent(Student):
             ShapeError: so small a network cannot be made.
         """
         smaller = prune_generator(self._generator, macs, example)
-        channels = {**asdict(smaller.channels), "middle": list(smaller.channels.middle)}
-        return PrunedStudent({"channels": channels}, smaller.state_dict())
+        parts = dict(_parts(smaller.channels))
+        channels = {part: (width, parts[part]) for part, width in _parts(self._generator.channels)}
+        return PrunedStudent({"channels": _settings(smaller.channels)}, smaller.state_dict(), channels)
+
+    def adopt(self, teacher: Teacher) -> PrunedStudent:
+        """Become the teacher's generator: its blocks, channels, upsampling and weights.
+
+        Raises:
+            PluginError: the teacher is no CycleGAN generator, or has what this student has not.
+        """
+        network = teacher.module
+        if not isinstance(network, ResnetGenerator):
+            raise PluginError(
+                f"the student resnet can hold CycleGAN's ResNet generator, and the teacher is a "
+                f"{type(network).__name__}: prune the student instead, with --of student"
+            )
+        if foreign := _foreign(network, self.context.input_channels):
+            raise PluginError(
+                f"the student resnet cannot hold this teacher's network, which has {' and '.join(foreign)}: prune the "
+                f"student instead, with --of student"
+            )
+        settings = {
+            "blocks": len(network.channels.middle),
+            "width": network.channels.stem,
+            "channels": _settings(network.channels),
+            "upsampling": network.upsampling,
+            "separable": network.separable,
+        }
+        weights = network.state_dict()
+        if network.dropout is not None:  # it does nothing in a teacher, but the published names count it
+            weights = {name.replace(".conv_block.6.", ".conv_block.5."): tensor for name, tensor in weights.items()}
+        return PrunedStudent(settings, weights)
+
+
+def _foreign(network: ResnetGenerator, input_channels: int) -> list[str]:
+    """Say what a generator has that the student's cannot have."""
+    differences = {
+        f"normalisation of the kind {network.norm!r}": network.norm != "instance",
+        "convolutions without biases": not network.bias,
+        f"{network.in_channels} input channels": network.in_channels != input_channels,
+        f"{network.out_channels} output channels": network.out_channels != _OUTPUT_CHANNELS,
+    }
+    return [words for words, differs in differences.items() if differs]
+
+
+def _settings(channels: GeneratorChannels) -> dict[str, Any]:
+    """Return channels as the setting of that name."""
+    return {**asdict(channels), "middle": list(channels.middle)}
+
+
+def _parts(channels: GeneratorChannels) -> list[tuple[str, int]]:
+    """Return the channels of every part, in the order of the forward pass."""
+    blocks = [(f"middle of block {block}", width) for block, width in enumerate(channels.middle)]
+    outside = [(part, getattr(channels, part)) for part in ("stem", "down", "hidden", "up", "head")]
+    return [*outside[:3], *blocks, *outside[3:]]
 
 
 def _origin(teachers: nn.Module | None) -> str:

@@ -1,0 +1,95 @@
+"""`gdp prune`. torch is imported when it starts."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gdp.cli.progress import choose_progress
+from gdp.cli.run import DeviceOption, SetOption, _prepare_processor, _stop_on_signal
+
+if TYPE_CHECKING:
+    from gdp.core.pruning.record import PruningRecord
+    from gdp.registry import PluginRegistry
+
+
+class Subject(StrEnum):
+    """Whose network is pruned, as the command line names it (core's own list would import torch)."""
+
+    STUDENT = "student"
+    TEACHER = "teacher"
+
+
+def prune(
+    context: typer.Context,
+    run: Annotated[Path, typer.Argument(help="The run folder, or the name of a run in runs/.", show_default=False)],
+    macs: Annotated[
+        float,
+        typer.Option("--macs", help="Share of the multiply-accumulates to keep, such as 0.5.", show_default=False),
+    ],
+    of: Annotated[Subject, typer.Option("--of", help="Whose network to prune.")] = Subject.STUDENT,
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=1, help="Training steps. Default: half of the run's.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", "-f", help="Run folder of the pruned network. Default: RUN-pruned-MACS.")
+    ] = None,
+    set_: SetOption = None,
+    device: DeviceOption = "auto",
+    json_: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+) -> None:
+    """Take the least important channels out of a finished run's student, and train and measure what is left.
+
+    The pruned network becomes a run of its own, with the run's losses, pairs and teacher; the run itself stays as it
+    is. The same command goes on where a stopped or killed one was.
+
+    Example: gdp prune runs/cyclegan-painting --macs 0.5
+    """
+    _prepare_processor()
+    from gdp.api import choose_device
+    from gdp.core.pipeline import execute
+    from gdp.core.pruning.opening import PruningRequest, open_pruning
+
+    registry: PluginRegistry = context.obj.registry
+    named = Path("runs") / run
+    place = named if (named / "run.json").is_file() and not (run / "run.json").is_file() else run
+    request = PruningRequest(place, macs, of.value, folder, steps, set_ or ())
+    with _stop_on_signal() as stop_requested:
+        session, record = open_pruning(
+            request,
+            registry,
+            device=choose_device(device),
+            progress=choose_progress(),
+            stop_requested=stop_requested,
+        )
+        if not json_:
+            typer.echo(_sizes(record))
+        outcome = execute(session)
+    path = session.folder.path
+    if json_:
+        done = [str(stage) for stage in outcome.done]
+        found = {"state": outcome.state, "folder": str(path), "done": done, "pruning": record.to_data()}
+        typer.echo(json.dumps(found))
+    elif outcome.state == "finished":
+        report = path / "report.html"
+        typer.echo(f"finished: {report}" if outcome.done else f"nothing to do, all is up to date: {report}")
+    else:
+        typer.echo(f"stopped; the same command goes on from here: {path}")
+
+
+def _sizes(record: PruningRecord) -> str:
+    before, after = record.before, record.after
+    return (
+        f"the {record.of}'s network, pruned: {before.parameters:,} -> {after.parameters:,} parameters, "
+        f"{before.macs / 1e9:.4f} -> {after.macs / 1e9:.4f} GMAC a picture "
+        f"({100 * after.macs / before.macs:.1f} % are left)"
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command("prune")(prune)
