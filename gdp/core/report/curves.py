@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy
@@ -63,14 +63,14 @@ def _draw(name: str, points: Sequence[tuple[float, float]]) -> Markup:
         axes.spines[:].set_visible(False)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return _for_the_page(buffer.getvalue(), f"{name} over training steps")
+    return for_the_page(buffer.getvalue(), f"{name} over training steps", COLOURS)
 
 
-def _for_the_page(svg: str, label: str) -> Markup:
+def for_the_page(svg: str, label: str, colours: Mapping[str, str]) -> Markup:
     """Keep the <svg> element alone, without links to other places, in the page's colours and with a spoken name."""
     svg = re.sub(r"<(metadata|style)\b.*?</\1>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     svg = re.sub(r' id="[^"]*"', "", svg)  # a page has many drawings, and each would bring the same names
-    for stand_in, colour in COLOURS.items():
+    for stand_in, colour in colours.items():
         svg = svg.replace(stand_in, colour)
     head, rest = svg.split(">", 1)
     (box,) = re.findall(r'viewBox="[0-9. ]+"', head)

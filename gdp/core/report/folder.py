@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-STAGES = ("teacher", "pairs", "filter", "train", "evaluate", "export", "report")
-"""The stages of a run in their order."""
+STAGES = ("teacher", "pairs", "filter", "train", "evaluate", "export", "compare", "report")
+"""The stages of a run in their order; only a recipe with variants has the stage compare."""
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -44,6 +44,7 @@ class RunData:
     rejects: list[dict[str, Any]] = field(default_factory=list)
     statistics: list[dict[str, float]] = field(default_factory=list)
     samples: list[Path] = field(default_factory=list)
+    variants: dict[str, Any] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
 
     @property
@@ -54,7 +55,8 @@ class RunData:
     @property
     def unfinished(self) -> list[str]:
         """Stages that have not finished, this report's own aside."""
-        return [stage for stage in STAGES[:-1] if stage not in self.stages]
+        wanted = [stage for stage in STAGES[:-1] if stage != "compare" or self.section("compare")]
+        return [stage for stage in wanted if stage not in self.stages]
 
     def value(self, name: str) -> float | None:
         """Return a measured number by its dotted name, or None."""
@@ -67,13 +69,16 @@ class RunData:
 
     def picture(self, relative: Any) -> bytes | None:
         """Return a PNG file of this folder; None for anything else, be it outside, missing or no PNG."""
+        path = self.inside(relative)
+        content = b"" if path is None or not path.is_file() else path.read_bytes()
+        return content if content.startswith(PNG_SIGNATURE) else None
+
+    def inside(self, relative: Any, *parts: str) -> Path | None:
+        """Return a path that a file of this folder names; None where it leads outside or is no path."""
         if not isinstance(relative, str) or "\0" in relative:
             return None
-        path, root = (self.folder / relative).resolve(), self.folder.resolve()
-        if not path.is_relative_to(root) or not path.is_file():
-            return None
-        content = path.read_bytes()
-        return content if content.startswith(PNG_SIGNATURE) else None
+        path = self.folder.joinpath(relative, *parts).resolve()
+        return path if path.is_relative_to(self.folder.resolve()) else None
 
 
 def read_run(folder: Path) -> RunData:
@@ -87,6 +92,8 @@ def read_run(folder: Path) -> RunData:
     data.rows = mappings(_read_json(data, "pictures/rows.json"))
     data.rejects = mappings(_read_json(data, "pictures/rejects.json"))
     _read_training(data)
+    if data.section("compare"):
+        data.variants = mapping(_read_json(data, "variants.json"))
     return data
 
 
@@ -130,13 +137,13 @@ def _read_training(data: RunData) -> None:
             data.missing.append("there are no training statistics (yet)")
             return
         folder = found[-1].parent
-    data.statistics = list(_read_lines(folder / "statistics.jsonl"))
+    data.statistics = list(read_lines(folder / "statistics.jsonl"))
     data.samples = sorted((folder / "samples").glob("*.png"), key=step_of)
     if not data.statistics:
         data.missing.append("there are no training statistics (yet)")
 
 
-def _read_lines(path: Path) -> Iterator[dict[str, float]]:
+def read_lines(path: Path) -> Iterator[dict[str, float]]:
     """Yield the finite numbers of each line that has a step; a last line that a kill cut short is left out."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
     for line in lines:
