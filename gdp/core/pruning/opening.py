@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,14 +9,14 @@ from typing import Any, Protocol
 
 import torch
 
-from gdp.core.errors import GdpError, MissingResourceError, RunFolderError, readable_os_errors
+from gdp.core.errors import GdpError, MissingResourceError, RunFolderError
 from gdp.core.progress import Progress
 from gdp.core.pruning.record import FILE, WEIGHTS, PruningRecord, Subject, read_record
+from gdp.core.pruning.reuse import reuse
 from gdp.core.pruning.shrink import Shrunk, shrink
 from gdp.core.recipe import PluginLookup, Recipe, load_recipe
 from gdp.core.recipe_choices import resolved_text
 from gdp.core.run_folder import RunFolder, write_atomically
-from gdp.core.stages import pairs, teacher
 from gdp.core.stages.session import Plugins, Session, never
 
 RECIPE = "pruned.toml"
@@ -61,7 +60,7 @@ def open_pruning(
     """Prune, unless that is done already, and prepare the run that trains the pruned network.
 
     Execute the session to train, measure and report. A folder that holds this pruning already is only opened, so that
-    the same request goes on with its run. The pairs of the finished run are copied where they are the same.
+    the same request goes on with its run. The finished run's pairs are copied where they are the same.
 
     Raises:
         RunFolderError: the run has not finished, or the folder holds something else.
@@ -77,8 +76,8 @@ def open_pruning(
     folder = RunFolder(_absolute(request.folder or run.path.with_name(run.path.name + request.suffix)))
     pruned_weights = _weights_of(run, request.of)
     record = _known(folder, run, request, pruned_weights)
-    recipe = load_recipe(run.path / "recipe.toml", plugins)
     load_recipe(run.path / "recipe.toml", plugins, request.overrides)  # tells its mistakes before the work begins
+    recipe = _placed(load_recipe(run.path / "recipe.toml", plugins), run)
     base = Session(recipe, run, plugins, progress, device)
     shrunk = shrink(base, request.of, request.share) if record is None else None
     with folder.locked():
@@ -88,13 +87,11 @@ def open_pruning(
             )
         assert record is not None
         folder.write_text(RECIPE, _derived(recipe, record, request))
-        derived = load_recipe(folder.path / RECIPE, plugins, request.overrides)
-        # Content keys write paths relative to the recipe: from where the run's own was, equal pairs get equal keys.
-        derived = replace(derived, path=_original_path(run))
+        derived = _placed(load_recipe(folder.path / RECIPE, plugins, request.overrides), run)
         session = Session(derived, folder, plugins, progress, device, stop_requested)
         if shrunk is not None:
             session.adopt(base)
-        _reuse_pairs(session, run)
+        reuse(session, run)
     return session, record
 
 
@@ -192,30 +189,7 @@ def _derived(recipe: Recipe, record: PruningRecord, request: PruningRequest) -> 
     return resolved_text(data, f"Written by gdp prune: the recipe of {record.run} with its {record.of} pruned.")
 
 
-def _original_path(run: RunFolder) -> Path | None:
+def _placed(recipe: Recipe, run: RunFolder) -> Recipe:
+    """Put a recipe where the run's own was: content keys write paths relative to it, so equal work has equal keys."""
     written = run.read_json("run.json", {}).get("recipe")
-    return Path(written) if isinstance(written, str) else None
-
-
-def _reuse_pairs(session: Session, run: RunFolder) -> None:
-    """Copy the finished run's pair store, verdicts and all, if it holds the pairs that this session would make.
-
-    Not linked: both runs may extend their stores later.
-    """
-    teacher.key(session)
-    pairs.key(session)
-    ours = session.store_folder
-    theirs = run.path / session.folder.relative(ours)
-    if ours.exists() or not theirs.is_dir():
-        return
-    unfinished = ours.with_name(f".{ours.name}.copying")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    with run.locked():
-        for file in sorted(path for path in theirs.rglob("*") if path.is_file()):
-            copy = unfinished / file.relative_to(theirs)
-            with readable_os_errors(copy):
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, copy)
-    with readable_os_errors(ours):
-        unfinished.replace(ours)
-    session.progress.message(f"pairs: copied from {run.path}")
+    return replace(recipe, path=Path(written) if isinstance(written, str) else None)

@@ -1,4 +1,4 @@
-"""pruning.json: what was pruned, how far, and what it was before."""
+"""pruning.json: what was pruned, how far, and what it was before; imports no torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from gdp.core.errors import CorruptFileError
-from gdp.core.interfaces.evaluators import Metric
 from gdp.core.run_folder import RunFolder
 
 FILE = "pruning.json"
@@ -47,16 +46,6 @@ class PruningRecord:
         """Return the record as JSON data."""
         channels = {part: {"before": before, "after": after} for part, (before, after) in self.channels.items()}
         return {**asdict(self), "channels": channels}
-
-    def metrics(self) -> dict[str, Metric]:
-        """Return the sizes before, which belong beside those of the trained student."""
-        what = f"the {self.of}'s generator before its channels were pruned to {self.share:.4g} of its arithmetic"
-        return {
-            "size.before_pruning.parameters": Metric(self.before.parameters, f"Parameters of {what}.", "", "lower"),
-            "size.before_pruning.macs": Metric(
-                self.before.macs, f"Multiply-accumulates of one forward for one picture, of {what}.", "", "lower"
-            ),
-        }
 
 
 def read_record(folder: RunFolder) -> PruningRecord | None:

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from gdp.core.report.curves import draw_curves
 from gdp.core.report.folder import STAGES, Number, RunData, mapping, mappings, read_run
 from gdp.core.report.pictures import picture_tables, reject_strips, sample_grids
+from gdp.core.report.pruning import pruning_table
 from gdp.core.report.variants import read_comparison
 from gdp.core.report.verdict import assess, derive, figures, paragraph
 from gdp.core.report.wording import duration, plain, scaled, with_unit
@@ -57,6 +58,7 @@ def render_report(folder: Path) -> str:
         samples=sample_grids(data),
         comparison=read_comparison(data),
         sizes=_size_table(data),
+        pruning=pruning_table(data),
         metric_groups=_metric_groups(data),
         absent=sorted(data.absent.items()),
         stages=_stage_table(data),

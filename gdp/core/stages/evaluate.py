@@ -7,7 +7,7 @@ from typing import Any
 
 from gdp.core.errors import PluginError
 from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Metric
-from gdp.core.pruning.record import read_record
+from gdp.core.pruning.sizes import sizes_before_pruning
 from gdp.core.run_folder import RunFolder
 from gdp.core.stages import pictures
 from gdp.core.stages.filters import HELD_OUT
@@ -60,8 +60,7 @@ def execute(session: Session) -> dict[str, Any]:
     funnel = session.split_home.read_json("funnel.json", {"made": 0, "kept": 0})
     for count in ("made", "kept"):
         total.metrics[f"pairs.{count}"] = Metric(funnel[count], f"Pairs {count}, counted in the manifest.", "pairs")
-    if (pruning := read_record(session.folder)) is not None:
-        total.metrics.update(pruning.metrics())
+    total.metrics.update(sizes_before_pruning(session.folder))
     session.folder.write_json("pictures/rows.json", pictures.write_rows(session.folder, total.rows))
     session.folder.write_json("metrics.json", metrics_document(total, measured_by))
     plain = {name: metric.value for name, metric in total.metrics.items()}
