@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,27 +12,43 @@ import typer
 
 from gdp.cli.common import State, encodable, print_json
 from gdp.cli.settings_help import Setting, describe_settings, toml_value
+from gdp.core.config import Config
 from gdp.core.errors import PluginNotFoundError
 from gdp.core.recipe_choices import LISTED_KINDS, SECTION_KEYS, SECTION_MODELS, Checker, PluginLookup
 from gdp.core.recipe_messages import did_you_mean
 from gdp.core.recipe_text import RecipeText
 from gdp.core.records import KINDS, Kind, PluginRecord
+from gdp.core.settings import CompareSection, TrainSection, VariantSection
 from gdp.registry.implementations import missing_needs
 
 _COMMENT_COLUMN = 34
+SECTIONS: Mapping[str, Mapping[str, type[Config]]] = {
+    "train": {"[train]": TrainSection},
+    "compare": {"[compare]": CompareSection, "[[compare.variants]]": VariantSection},
+}
+"""Sections of a recipe that belong to no plugin, and the tables in them."""
 
 
 def describe(
     context: typer.Context,
-    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.", show_default=False)],
-    name: Annotated[str, typer.Argument(help="The plugin's name, as gdp list-plugins shows it.", show_default=False)],
+    kind: Annotated[
+        str, typer.Argument(help=f"One of {', '.join(KINDS)}; or {' or '.join(SECTIONS)}.", show_default=False)
+    ],
+    name: Annotated[
+        str, typer.Argument(help="The plugin's name, as gdp list-plugins shows it.", show_default=False)
+    ] = "",
     json_: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
 ) -> None:
     """Show what a plugin does, its settings with types and defaults, what it needs, and an example.
 
+    The sections train and compare of a recipe belong to no plugin and are described by their names alone.
+
     Example: gdp describe filter sharpness
     """
     state: State = context.obj
+    if kind in SECTIONS:
+        _describe_section(kind, json_)
+        return
     record = state.registry.get(_parse_kind(kind), name)
     core = [setting for setting in describe_settings(SECTION_MODELS[record.kind]) if setting.key != "plugin"]
     own = describe_settings(record.config)
@@ -54,6 +70,18 @@ def describe(
 
 
 _TITLE = ("kind", "name", "summary")
+
+
+def _describe_section(name: str, json_: bool) -> None:
+    """Show the settings of a section that belongs to core."""
+    described = {header: (model, describe_settings(model)) for header, model in SECTIONS[name].items()}
+    if json_:
+        print_json({header: _plain(settings) for header, (_, settings) in described.items()})
+        return
+    for header, (model, settings) in described.items():
+        about = " ".join((model.__doc__ or "").split())
+        for line in [about, *_section(header, settings), ""]:
+            typer.echo(encodable(line, "utf-8"))
 
 
 def _parse_kind(word: str) -> Kind:

@@ -10,7 +10,7 @@ import typer
 
 from gdp.cli.common import State, print_json
 from gdp.core.errors import RecipeError
-from gdp.core.recipe import Choice, Recipe, TeacherRecipe, is_teacher_recipe, load_recipe, load_teacher_recipe
+from gdp.core.recipe import Choice, Compare, Recipe, TeacherRecipe, is_teacher_recipe, load_recipe, load_teacher_recipe
 from gdp.registry import PluginRegistry
 
 
@@ -65,12 +65,18 @@ def _summary(recipe: Recipe | TeacherRecipe) -> str:
             "losses": _names(recipe.losses),
             "train": f"{length} of {recipe.train.batch}",
             "evaluators": _names(recipe.evaluators),
+            **({"compare": _compared(recipe.compare)} if recipe.compare is not None else {}),
         }
     return "\n".join(f"  {key:<11}{value}" for key, value in {"name": recipe.name, **parts}.items())
 
 
 def _names(choices: Sequence[Choice[Any]]) -> str:
     return ", ".join(choice.record.name for choice in choices) or "none"
+
+
+def _compared(compare: Compare) -> str:
+    names = ", ".join(variant.name for variant in compare.variants) or "no variants"
+    return f"{names}; {compare.section.seeds} {'seeds' if compare.section.seeds > 1 else 'seed'}"
 
 
 def register(app: typer.Typer) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import BaseModel
 
 from gdp.core.recipe import RUN_KEYS, TEACHER_KEYS, RecipeHeader
 from gdp.core.recipe_choices import LISTED_KINDS, SECTION_KEYS, SECTION_MODELS, PluginLookup, describe_exception
+from gdp.core.recipe_compare import CHANGEABLE
 from gdp.core.recipe_values import is_environment_name
 from gdp.core.records import KINDS, Kind, PluginRecord
-from gdp.core.settings import TargetSection, TrainSection
+from gdp.core.settings import CompareSection, TargetSection, TrainSection, VariantSection
 
 Schema = dict[str, Any]
 
@@ -33,6 +35,7 @@ def recipe_schema(plugins: PluginLookup) -> Schema:
                 definitions[f"training.{name}"] = _model_schema(record.training, f"training.{name}", nested)
     sections = {SECTION_KEYS[kind]: _section(plugins, kind) for kind in KINDS}
     sections["losses"]["minItems"] = 1
+    definitions["compare"] = _compare_schema(plugins, definitions, sections, nested)
     trained = [name for name in plugins.names("teacher") if f"training.{name}" in definitions]
     any_train = [{"$ref": "#/$defs/train"}, *({"$ref": f"#/$defs/training.{name}"} for name in trained)]
     any_teacher = {"anyOf": [sections.pop("teacher"), _trained_teacher(trained)]}
@@ -47,6 +50,7 @@ def recipe_schema(plugins: PluginLookup) -> Schema:
             "teacher": any_teacher,
             "train": {"anyOf": any_train},
             "targets": {"anyOf": [{"$ref": "#/$defs/targets"}, {"maxProperties": 0}]},
+            "compare": {"$ref": "#/$defs/compare"},
         },
         "additionalProperties": False,
         "if": {"required": ["dataset"], "not": {"required": ["student"]}},
@@ -63,6 +67,43 @@ def _target_definitions(nested: Schema) -> Schema:
     words = "Goals of measured numbers: the parts of a number's name in metrics.json, then min, max and words."
     table = {"type": "object", "description": words, "minProperties": 1, "additionalProperties": part}
     return {"target": goal, "targets": table}
+
+
+def _compare_schema(plugins: PluginLookup, definitions: Schema, sections: Schema, nested: Schema) -> Schema:
+    """Describe `[compare]`; what a variant changes is a whole section, or some keys of one whatever its plugin."""
+    change: Schema = {}
+    for kind, key in SECTION_KEYS.items():
+        if key in CHANGEABLE:
+            parts = [_some_keys(definitions, f"{kind}.{name}") for name in plugins.names(kind)]
+            change[key] = sections[key] if kind in LISTED_KINDS else {"anyOf": [sections[key], *parts]}
+    change["train"] = _some_keys(definitions, "train")
+    variant = _model_schema(VariantSection, "variant", nested)
+    about = variant["properties"]["change"].get("description", "")
+    variant["properties"]["change"] = {
+        "type": "object",
+        "description": about,
+        "properties": change,
+        "additionalProperties": False,
+    }
+    schema = _model_schema(CompareSection, "compare", nested)
+    schema["properties"]["variants"] = {"type": "array", "items": variant}
+    schema["anyOf"] = [
+        {"required": ["variants"], "properties": {"variants": {"minItems": 1}}},
+        {"required": ["seeds"], "properties": {"seeds": {"minimum": 2}}},
+    ]
+    return schema
+
+
+def _some_keys(definitions: Schema, name: str) -> Schema:
+    """Describe a table of some of a definition's keys, without its plugin."""
+    definition = definitions[name]
+    keys = [key for key in definition.get("properties", {}) if key != "plugin"]
+    pointers = {key: quote(key.replace("~", "~0").replace("/", "~1")) for key in keys}
+    return {
+        "type": "object",
+        "properties": {key: {"$ref": f"#/$defs/{quote(name)}/properties/{pointers[key]}"} for key in keys},
+        "additionalProperties": definition.get("additionalProperties", True),
+    }
 
 
 def _run_recipe(teacher: Schema) -> Schema:
