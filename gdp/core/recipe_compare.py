@@ -63,10 +63,11 @@ def _check_names(checker: Checker, section: CompareSection, drafts: Sequence[Dra
     for number, draft in enumerate(drafts):
         if draft is None:
             continue
-        name, here = draft.section.name, f"variant {number}"
+        name = draft.section.name
         if slug(name) in taken:
-            checker.mistake(("compare", "variants", number, "name"), f"{shown(name)} is {taken[slug(name)]} already")
-        taken[slug(name)] = here
+            whose = taken[slug(name)]
+            checker.mistake(("compare", "variants", number, "name"), f"{shown(name)} is the name of {whose} already")
+        taken[slug(name)] = "another variant"
 
 
 def _draft(checker: Checker, data: Any, path: KeyPath) -> Draft | None:

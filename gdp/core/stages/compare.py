@@ -131,8 +131,11 @@ def _open(session: Session, evaluators: tuple[Choice[EvaluatorSection], ...]) ->
             continue
         each = open_trial(session, trial, evaluators, alike.get(trial.name))
         alike.setdefault(trial.name, each)
-        for stage in (teacher, pairs, filters):
-            stage.key(each)
+        key = teacher.key(each)
+        if not teacher.is_there(each):
+            perform(each, teacher.NAME, key, cast(Work, teacher))
+        pairs.key(each)
+        filters.key(each)
         each.own_split = each.keys["filter"] != session.keys["filter"]
         opened.append((trial, each))
     return opened

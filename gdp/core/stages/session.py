@@ -201,7 +201,7 @@ class Session:
         if ours.dataset != theirs.dataset:
             return
         self.dataset = other.dataset
-        if ours.teacher != theirs.teacher:
+        if (ours.teacher, ours.teacher_training) != (theirs.teacher, theirs.teacher_training):
             return
         self.teacher = other.teacher
         if ours.filters == theirs.filters:

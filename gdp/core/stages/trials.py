@@ -71,6 +71,7 @@ def open_trial(
         progress=session.progress,
         device=session.device,
         stop_requested=session.stop_requested,
+        rehearses=session.rehearses,
         home=session.folder,
         seed_shift=trial.shift,
     )
