@@ -24,6 +24,7 @@ MAX_RATIO = 100
 _FREE_OF_RATIO = 16 * 2**20
 """Bytes that may come out of any archive, however small it is."""
 _MAX_NAME = 255
+_CHUNK = 2**20
 _TEXT_SUFFIXES = frozenset({".txt", ".md"})
 _TEXT_NAMES = frozenset({"readme", "license", "licence"})
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]|^/|^[A-Za-z]:")
@@ -155,7 +156,16 @@ def _write(
             place = folder / inner
             with readable_os_errors(place):
                 place.parent.mkdir(parents=True, exist_ok=True)
-                # Mode x: nothing that is there is ever written over. At the end of the file its checksum is compared.
-                with opened.open(member) as source, place.open("xb") as copy:
-                    shutil.copyfileobj(source, copy)
+                with place.open("xb") as copy:  # mode x: nothing that is there is ever written over
+                    copy.writelines(_read(opened, member))
             task.advance()
+
+
+def _read(opened: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
+    """Yield a file's bytes; at its end zipfile compares their checksum."""
+    try:
+        with opened.open(member) as source:
+            while chunk := source.read(_CHUNK):
+                yield chunk
+    except OSError as error:  # a place that is not in the archive; not to be taken for an error of the writing
+        raise zipfile.BadZipFile(str(error)) from error
