@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import random
-import subprocess
-import sys
-import time
 from collections import Counter
 from pathlib import Path
 
+from killing import finish, kill_when
 from tiny_world import make_tiny_world
 
 from gdp.core.pairs.store import PairStore
@@ -19,10 +17,9 @@ STAGES = ("pairs", "filter", "train")
 OVERRIDES = ("pairs.count=160", "train.steps=40", "train.checkpoint_every=4", "train.sample_every=20")
 
 
-def start(recipe: Path) -> subprocess.Popen[bytes]:
+def arguments(recipe: Path) -> list[str]:
     sets = [argument for override in OVERRIDES for argument in ("--set", override)]
-    command = [sys.executable, "-m", "gdp", "run", str(recipe), "--until", "train", *sets]
-    return subprocess.Popen(command, cwd=recipe.parent, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    return ["run", str(recipe), "--until", "train", *sets]
 
 
 def present_stage(recipe: Path) -> str:
@@ -42,30 +39,19 @@ def digest(recipe: Path) -> tuple[str, str]:
     return pairs, hashlib.sha256(weights.read_bytes()).hexdigest()
 
 
-def kill_in(recipe: Path, stage: str, delay: float) -> bool:
-    """Start the run and kill it `delay` seconds into a stage; False if it ended before."""
-    process = start(recipe)
-    while process.poll() is None and present_stage(recipe) != stage:
-        time.sleep(0.005)
-    try:
-        process.wait(timeout=delay)
-    except subprocess.TimeoutExpired:
-        process.kill()
-    _, errors = process.communicate()
-    assert process.returncode in (0, -9), errors.decode()
-    return process.returncode == -9
+def kill_in(recipe: Path, stage: str, chance: random.Random) -> bool:
+    """Start the run and kill it up to 0.6 s into a stage; False if it ended before."""
+    return kill_when(arguments(recipe), recipe.parent, lambda: present_stage(recipe) == stage, chance, 0.6)
 
 
-def finish(recipe: Path) -> tuple[str, str]:
-    process = start(recipe)
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors.decode()
+def finished(recipe: Path) -> tuple[str, str]:
+    finish(arguments(recipe), recipe.parent)
     return digest(recipe)
 
 
 def test_twenty_kills_change_no_bit(tmp_path: Path) -> None:
     (tmp_path / "unbroken").mkdir()
-    expected = finish(make_tiny_world(tmp_path / "unbroken"))
+    expected = finished(make_tiny_world(tmp_path / "unbroken"))
     chance = random.Random(20)
     killed: Counter[str] = Counter()
     attempt = 0
@@ -75,9 +61,9 @@ def test_twenty_kills_change_no_bit(tmp_path: Path) -> None:
         recipe = make_tiny_world(folder)
         for stage in STAGES:
             for _ in range(2):
-                if killed.total() < KILLS and kill_in(recipe, stage, chance.uniform(0.0, 0.6)):
+                if killed.total() < KILLS and kill_in(recipe, stage, chance):
                     killed[stage] += 1
-        assert finish(recipe) == expected, f"after {dict(killed)}"
+        assert finished(recipe) == expected, f"after {dict(killed)}"
         attempt += 1
         assert attempt < KILLS, f"the run ends before it can be killed: {dict(killed)}"
     assert set(killed) == set(STAGES), f"some stage was never killed: {dict(killed)}"
