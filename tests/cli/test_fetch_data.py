@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import io
 import json
+import subprocess
+import sys
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -85,3 +87,16 @@ def test_errors_are_one_paragraph(mirror: str, arguments: tuple[str, ...], words
     assert result.exit_code in (1, 2)
     assert words in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_listing_imports_nothing_heavy() -> None:
+    program = """
+import sys
+from typer.testing import CliRunner
+from gdp.cli.app import app
+for arguments in (["fetch-data", "--list"], ["fetch-data", "--help"], ["fetch-data", "nothing"]):
+    CliRunner().invoke(app, arguments, catch_exceptions=False)
+assert not {"torch", "httpx", "PIL"} & set(sys.modules), sorted(sys.modules)
+"""
+    result = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
