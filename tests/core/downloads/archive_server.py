@@ -1,18 +1,22 @@
-"""A real HTTP server on this machine that serves one archive, and misbehaves as it is told."""
+"""A tiny set, and a real HTTP server on this machine that serves it and misbehaves as it is told."""
 
 from __future__ import annotations
 
 import io
 import threading
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from gdp.core.downloads.download import Patience
+from gdp.core.downloads.sets import FetchedSet, fetch_set
+from gdp.core.progress import ProgressTask
 from gdp.core.records import DownloadRecord
 
 PARTS = ("trainA", "trainB", "testA", "testB")
@@ -142,3 +146,39 @@ class ArchiveServer:
             if value:
                 request.send_header(name, value)
         request.end_headers()
+
+
+class Listener:
+    """Keeps what it is told of the progress."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+        self.done: dict[str, int] = {}
+        self.totals: dict[str, int] = {}
+
+    @contextmanager
+    def task(self, name: str, total: int, unit: str, done: int = 0) -> Iterator[ProgressTask]:
+        listener = self
+
+        class Task:
+            def advance(self, amount: int = 1, **status: float | str) -> None:
+                listener.done[name] += amount
+
+        self.done[name], self.totals[name] = done, total
+        yield Task()
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+
+def fetch(
+    server: ArchiveServer, folder: Path, record: DownloadRecord | None = None, progress: Listener | None = None
+) -> FetchedSet:
+    """Fetch the set `tiny` from a server, without patience."""
+    record = record or tiny_record(tiny_set())
+    return fetch_set(record, folder, mirror=server.url, progress=progress, patience=IMPATIENT)
+
+
+def leftovers(folder: Path) -> set[str]:
+    """Return the names of what is in a folder, lock files aside."""
+    return {path.name for path in folder.iterdir() if path.name[0] != "."}

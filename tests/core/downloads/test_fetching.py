@@ -1,62 +1,36 @@
-"""Fetching a set from a server that behaves, breaks off, lies and changes its mind."""
+"""Fetching a set: what is left on the disk, what is refused, who is asked."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections import namedtuple
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from archive_server import IMPATIENT, PARTS, ArchiveServer, picture, tiny_record, tiny_set, zipped
+from archive_server import (
+    IMPATIENT,
+    PARTS,
+    ArchiveServer,
+    Listener,
+    fetch,
+    leftovers,
+    picture,
+    tiny_record,
+    tiny_set,
+    zipped,
+)
 from filelock import FileLock
 
-from gdp.core.downloads.sets import FetchedSet, fetch_set
+from gdp.core.downloads.sets import fetch_set
 from gdp.core.errors import CorruptFileError, DiskFullError, MissingResourceError, RunFolderError, RunLockedError
-from gdp.core.progress import ProgressTask
-from gdp.core.records import DownloadRecord
 
 ARCHIVE = tiny_set()
 OTHER_ARCHIVE = tiny_set(**{"trainA/3.jpg": picture("blue")})
 HALF = len(ARCHIVE) // 2
 
 Serve = Callable[..., ArchiveServer]
-
-
-class Listener:
-    """Keeps what it is told of the progress."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-        self.done: dict[str, int] = {}
-        self.totals: dict[str, int] = {}
-
-    @contextmanager
-    def task(self, name: str, total: int, unit: str, done: int = 0) -> Iterator[ProgressTask]:
-        listener = self
-
-        class Task:
-            def advance(self, amount: int = 1, **status: float | str) -> None:
-                listener.done[name] += amount
-
-        self.done[name], self.totals[name] = done, total
-        yield Task()
-
-    def message(self, text: str) -> None:
-        self.messages.append(text)
-
-
-def fetch(
-    server: ArchiveServer, folder: Path, record: DownloadRecord | None = None, progress: Listener | None = None
-) -> FetchedSet:
-    record = record or tiny_record(ARCHIVE)
-    return fetch_set(record, folder, mirror=server.url, progress=progress, patience=IMPATIENT)
-
-
-def leftovers(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir() if path.name[0] != "."}
 
 
 def test_a_set_is_downloaded_unpacked_and_remembered(serve: Serve, tmp_path: Path) -> None:
@@ -94,138 +68,6 @@ def test_half_a_set_in_place_is_never_mixed_with_a_download(serve: Serve, tmp_pa
 def test_an_empty_folder_in_place_is_filled(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "tiny").mkdir()
     assert fetch(serve(ARCHIVE), tmp_path).fetched
-
-
-@pytest.mark.parametrize(
-    "validators", [{}, {"etag": "", "modified": "Sat, 21 Nov 2026 05:00:00 GMT"}], ids=["etag", "last-modified"]
-)
-def test_a_broken_download_goes_on_where_it_was(serve: Serve, tmp_path: Path, validators: dict[str, str]) -> None:
-    server = serve(ARCHIVE, break_after=[HALF, 1000], **validators)
-    listener = Listener()
-    assert fetch(server, tmp_path, progress=listener).fetched
-    assert server.sent == [HALF, 1000, len(ARCHIVE) - HALF - 1000], "no byte is sent twice"
-    assert [request.get("Range") for request in server.asked] == [None, f"bytes={HALF}-", f"bytes={HALF + 1000}-"]
-    assert len([message for message in listener.messages if "next try in" in message]) == 2
-
-
-def test_another_command_goes_on_where_the_first_gave_up(serve: Serve, tmp_path: Path) -> None:
-    server = serve(ARCHIVE, break_after=[HALF] + [0] * 9)
-    with pytest.raises(MissingResourceError, match="What came so far is kept"):
-        fetch(server, tmp_path)
-    assert leftovers(tmp_path) == {"tiny.zip.part", "tiny.zip.part.json"}
-    server.break_after, server.sent = [], []
-    assert fetch(server, tmp_path).fetched
-    assert server.sent == [len(ARCHIVE) - HALF]
-
-
-def test_a_line_that_always_breaks_but_always_brings_something_is_not_given_up(serve: Serve, tmp_path: Path) -> None:
-    step = len(ARCHIVE) // 9
-    server = serve(ARCHIVE, break_after=[step] * 9)
-    assert fetch(server, tmp_path).fetched
-    assert len(server.sent) > IMPATIENT.attempts
-
-
-def test_ctrl_c_keeps_what_came(serve: Serve, tmp_path: Path) -> None:
-    class Interrupting(Listener):
-        def message(self, text: str) -> None:
-            raise KeyboardInterrupt
-
-    server = serve(ARCHIVE, break_after=[HALF])
-    with pytest.raises(KeyboardInterrupt):
-        fetch(server, tmp_path, progress=Interrupting())
-    assert (tmp_path / "tiny.zip.part").stat().st_size == HALF
-    assert fetch(server, tmp_path).fetched
-    assert server.sent == [HALF, len(ARCHIVE) - HALF]
-
-
-def test_ctrl_c_while_unpacking_asks_no_server_again(serve: Serve, tmp_path: Path) -> None:
-    class Interrupting(Listener):
-        @contextmanager
-        def task(self, name: str, total: int, unit: str, done: int = 0) -> Iterator[ProgressTask]:
-            if name.startswith("unpacking"):
-                raise KeyboardInterrupt
-            with super().task(name, total, unit, done) as task:
-                yield task
-
-    server = serve(ARCHIVE)
-    with pytest.raises(KeyboardInterrupt):
-        fetch(server, tmp_path, progress=Interrupting())
-    assert leftovers(tmp_path) == {"tiny.zip.part", "tiny.zip.part.json"}
-    assert fetch(server, tmp_path).fetched
-    assert len(server.asked) == 1
-
-
-@pytest.mark.parametrize("chunked", [False, True])
-def test_a_server_without_range_is_asked_for_all_of_it(serve: Serve, tmp_path: Path, chunked: bool) -> None:
-    server = serve(ARCHIVE, break_after=[] if chunked else [HALF], ranges=False, chunked=chunked)
-    assert fetch(server, tmp_path).fetched
-    assert server.sent == ([len(ARCHIVE)] if chunked else [HALF, len(ARCHIVE)])
-
-
-@pytest.mark.parametrize("etag", ["", 'W/"weak"'])
-def test_without_a_strong_validator_nothing_is_gone_on_with(serve: Serve, tmp_path: Path, etag: str) -> None:
-    server = serve(ARCHIVE, break_after=[HALF], etag=etag)
-    assert fetch(server, tmp_path).fetched
-    assert server.sent == [HALF, len(ARCHIVE)]
-
-
-def test_a_file_that_changed_on_the_server_starts_over(serve: Serve, tmp_path: Path) -> None:
-    server = serve(ARCHIVE, break_after=[HALF] + [0] * 9)
-    with pytest.raises(MissingResourceError):
-        fetch(server, tmp_path)
-    server.content, server.etag, server.break_after, server.sent = OTHER_ARCHIVE, '"second"', [], []
-    listener = Listener()
-    assert fetch(server, tmp_path, progress=listener).pictures["trainA"] == 3
-    assert server.sent == [len(OTHER_ARCHIVE)]
-    assert "tiny: trainA has 3 pictures, 2 were expected" in listener.messages
-
-
-@pytest.mark.parametrize(
-    "lie",
-    [
-        {"Content-Range": f"bytes 0-{len(ARCHIVE) - 1}/{len(ARCHIVE)}"},
-        {"Content-Range": f"bytes {HALF}-{len(ARCHIVE)}/{len(ARCHIVE) + 1}"},
-        {"Content-Range": "nonsense"},
-        {"ETag": '"other"'},
-    ],
-    ids=["start", "size", "nonsense", "etag"],
-)
-def test_a_rest_that_does_not_fit_starts_over(serve: Serve, tmp_path: Path, lie: dict[str, str]) -> None:
-    server = serve(ARCHIVE, break_after=[HALF])
-
-    class Truthful(Listener):
-        def message(self, text: str) -> None:
-            server.headers = {} if "another" in text else lie
-
-    assert fetch(server, tmp_path, progress=Truthful()).fetched
-    assert server.sent[-1] == len(ARCHIVE)
-
-
-def test_a_busy_server_is_asked_again(serve: Serve, tmp_path: Path) -> None:
-    server = serve(ARCHIVE, statuses=[503, 429], headers={"Retry-After": "7"})
-    listener = Listener()
-    assert fetch(server, tmp_path, progress=listener).fetched
-    assert [message.split(";")[0] for message in listener.messages] == [
-        "tiny: the server answers 503 Service Unavailable",
-        "tiny: the server answers 429 Too Many Requests",
-    ]
-
-
-def test_a_server_that_stays_broken_is_given_up(serve: Serve, tmp_path: Path) -> None:
-    server = serve(ARCHIVE, statuses=[500] * 20)
-    with pytest.raises(MissingResourceError, match=r"500 Internal Server Error \(3 tries\)"):
-        fetch(server, tmp_path)
-    assert len(server.asked) == IMPATIENT.attempts
-
-
-@pytest.mark.parametrize("status", [404, 403, 206, 204])
-def test_an_answer_without_the_file_is_final(serve: Serve, tmp_path: Path, status: int) -> None:
-    server = serve(ARCHIVE, statuses=[status])
-    with pytest.raises(MissingResourceError) as caught:
-        fetch(server, tmp_path)
-    for words in (f"answers {status}", "--mirror", "GDP_MIRROR", str(tmp_path / "tiny.zip"), server.url):
-        assert words in str(caught.value)
-    assert len(server.asked) == 1
 
 
 def test_nobody_listening_is_explained(tmp_path: Path, serve: Serve) -> None:
@@ -305,7 +147,7 @@ def test_the_next_server_is_asked_where_one_fails(serve: Serve, tmp_path: Path) 
     assert (len(missing.asked), len(good.asked)) == (1, 1)
 
 
-def test_the_mirror_of_the_environment_is_used_and_the_options_goes_before_it(
+def test_the_mirror_of_the_environment_is_used_and_the_options_before_it(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     named, other = serve(ARCHIVE), serve(ARCHIVE)
@@ -371,15 +213,6 @@ def test_progress_counts_megabytes_from_where_it_goes_on(serve: Serve, tmp_path:
     assert fetch(server, tmp_path, tiny_record(archive), listener).fetched
     assert (listener.done["tiny"], listener.totals["tiny"]) == (len(archive) // 1_000_000, 5)
     assert listener.done["unpacking tiny"] == listener.totals["unpacking tiny"] == 10
-
-
-@pytest.mark.parametrize("memory", ["", "[]", "{", '{"url": 3, "size": "x"}'])
-def test_bytes_of_unknown_origin_are_not_used(serve: Serve, tmp_path: Path, memory: str) -> None:
-    (tmp_path / "tiny.zip.part").write_bytes(b"x" * 100)
-    (tmp_path / "tiny.zip.part.json").write_text(memory)
-    server = serve(ARCHIVE)
-    assert fetch(server, tmp_path).fetched
-    assert server.sent == [len(ARCHIVE)]
 
 
 def test_other_files_are_left_in_the_archive(serve: Serve, tmp_path: Path) -> None:
