@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,12 +16,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from gdp.core.report.curves import draw_curves
+from gdp.core.report.figures import figures
 from gdp.core.report.folder import STAGES, Number, RunData, mapping, mappings, read_run
+from gdp.core.report.initialisation import read_initialisation
 from gdp.core.report.pictures import picture_tables, reject_strips, sample_grids
 from gdp.core.report.pruning import pruning_table
+from gdp.core.report.sizes import block_ratios, size_table
+from gdp.core.report.targets import assess
 from gdp.core.report.variants import read_comparison
-from gdp.core.report.verdict import assess, derive, figures, paragraph
-from gdp.core.report.wording import duration, plain, scaled, with_unit
+from gdp.core.report.verdict import paragraph
+from gdp.core.report.wording import duration, plain, with_unit
 from gdp.core.run_folder import write_atomically
 
 FILE_NAME = "report.html"
@@ -35,14 +40,17 @@ def write_report(folder: Path) -> Path:
         DiskFullError, RunFolderError: the system refuses to write.
     """
     path = folder / FILE_NAME
-    write_atomically(path, render_report(folder).encode(errors="replace"))
+    with warnings.catch_warnings():
+        # Whatever a drawing library has to say is no concern of who reads the report.
+        warnings.simplefilter("ignore")
+        html = render_report(folder)
+    write_atomically(path, html.encode(errors="replace"))
     return path
 
 
 def render_report(folder: Path) -> str:
     """Return the report of a run folder as HTML that refers to nothing outside itself."""
     data = read_run(folder)
-    derive(data)
     return _template().render(
         name=data.name,
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -56,8 +64,10 @@ def render_report(folder: Path) -> str:
         rejects=reject_strips(data),
         curves=draw_curves(data.statistics),
         samples=sample_grids(data),
+        initialisation=read_initialisation(data),
         comparison=read_comparison(data),
-        sizes=_size_table(data),
+        sizes=size_table(data),
+        block_ratios=block_ratios(data),
         pruning=pruning_table(data),
         metric_groups=_metric_groups(data),
         absent=sorted(data.absent.items()),
@@ -93,8 +103,8 @@ class FunnelStep:
 
 def _funnel(data: RunData) -> list[FunnelStep]:
     made = _number(data.funnel.get("made"))
-    if not data.funnel:
-        return []
+    if not mappings(data.funnel.get("filters")):
+        return []  # a recipe without filters keeps all
     steps = [FunnelStep("made", plain(made), "", 100.0 if made else 0.0, [])]
     for row in mappings(data.funnel.get("filters")):
         kept, entered = _number(row.get("kept")), _number(row.get("input"))
@@ -102,41 +112,6 @@ def _funnel(data: RunData) -> list[FunnelStep]:
         share = 100.0 * kept / made if made else 0.0
         steps.append(FunnelStep(str(row.get("filter", "")), plain(kept), plain(entered - kept), share, reasons))
     return steps
-
-
-@dataclass(frozen=True)
-class SizeRow:
-    """One network, or route, of the speed and size table."""
-
-    name: str
-    time: str
-    spread: str
-    parameters: str
-    macs: str
-    weights: str
-
-
-def _size_table(data: RunData) -> list[SizeRow]:
-    rows = []
-    for name, time, spread in (
-        ("student", "student_ms", ("student_ms_p10", "student_ms_p90")),
-        ("teacher", "teacher_ms", ("teacher_ms_p10", "teacher_ms_p90")),
-        ("slow route", "slow_route_ms", ("slow_route_ms_fastest", "slow_route_ms_slowest")),
-    ):
-        low, high = (_milliseconds(data, edge) for edge in spread)
-        sizes = [data.value(f"size.{name}.{part}") for part in ("parameters", "macs", "bytes")]
-        parameters, macs = ("" if size is None else scaled(size) for size in sizes[:2])
-        weights = "" if sizes[2] is None else scaled(sizes[2], "B")
-        spread_words = f"{low} to {high}" if low and high else ""
-        row = SizeRow(name, _milliseconds(data, time), spread_words, parameters, macs, weights)
-        if any((row.time, row.parameters, row.macs, row.weights)):
-            rows.append(row)
-    return rows
-
-
-def _milliseconds(data: RunData, name: str) -> str:
-    value = data.value(f"speed.{name}")
-    return "" if value is None else duration(value / 1000)
 
 
 @dataclass(frozen=True)

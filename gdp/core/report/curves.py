@@ -49,14 +49,16 @@ def _draw(name: str, points: Sequence[tuple[float, float]]) -> Markup:
     text, curve, raw, rule = COLOURS
     steps, values = numpy.array(points).T
     smooth = _smooth(values)
+    low, high = _range(values)
     chosen = numpy.unique(numpy.linspace(0, len(steps) - 1, MAX_POINTS).round().astype(int))
     # Text stays text, and equal drawings get equal bytes.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 8}):
         figure = Figure(figsize=SIZE, layout="constrained")
         axes = figure.subplots()
-        axes.plot(steps[chosen], values[chosen], color=raw, linewidth=1, clip_on=False)
-        axes.plot(steps[chosen], smooth[chosen], color=curve, linewidth=1.5, clip_on=False)
-        axes.set_ylim(*_range(values))
+        axes.set_ylim(low, high)
+        # No clip path: it would need a name that is unique on the page. What is out of range runs along the edge.
+        for line, colour, width in ((values, raw, 1.0), (smooth, curve, 1.5)):
+            axes.plot(steps[chosen], line[chosen].clip(low, high), color=colour, linewidth=width, clip_on=False)
         axes.locator_params(nbins=5)
         axes.grid(axis="y", color=rule, linewidth=0.6, clip_on=False)
         axes.tick_params(colors=text, bottom=False, left=False)

@@ -44,6 +44,7 @@ class RunData:
     rejects: list[dict[str, Any]] = field(default_factory=list)
     statistics: list[dict[str, float]] = field(default_factory=list)
     samples: list[Path] = field(default_factory=list)
+    initialisation: dict[str, Any] = field(default_factory=dict)
     variants: dict[str, Any] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
 
@@ -97,9 +98,9 @@ def read_run(folder: Path) -> RunData:
     return data
 
 
-def _read_json(data: RunData, name: str) -> Any:
+def _read_json(data: RunData, name: str, folder: Path | None = None) -> Any:
     try:
-        return json.loads((data.folder / name).read_bytes())
+        return json.loads(((folder or data.folder) / name).read_bytes())
     except FileNotFoundError:
         data.missing.append(f"{name} is not there (yet)")
     except (OSError, ValueError, RecursionError) as error:
@@ -137,7 +138,9 @@ def _read_training(data: RunData) -> None:
             data.missing.append("there are no training statistics (yet)")
             return
         folder = found[-1].parent
-    data.statistics = list(read_lines(folder / "statistics.jsonl"))
+    data.statistics = [*read_lines(folder / "statistics.jsonl"), *read_lines(folder / "held_out.jsonl")]
+    if (folder / "initialisation.json").exists():
+        data.initialisation = mapping(_read_json(data, "initialisation.json", folder))
     data.samples = sorted((folder / "samples").glob("*.png"), key=step_of)
     if not data.statistics:
         data.missing.append("there are no training statistics (yet)")

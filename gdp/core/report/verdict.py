@@ -1,4 +1,4 @@
-"""The verdict: what the numbers say, in one paragraph, and which of gdp's targets were reached.
+"""The verdict: what the numbers say, in one paragraph, and which of the recipe's targets were reached.
 
 Only names of numbers are known here, not who measured them: a number that is not there is not mentioned.
 """
@@ -6,115 +6,19 @@ Only names of numbers are known here, not who measured them: a number that is no
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from gdp.core.report.folder import Number, RunData
+from gdp.core.report.figures import share_of_teacher, stands_in_for_teacher, student_ms
+from gdp.core.report.folder import RunData
+from gdp.core.report.targets import assess
 from gdp.core.report.wording import duration, percent, plain, scaled, times, with_unit
-
-GAIN = "quality.held_out.psnr_db_gain"
-
-
-@dataclass(frozen=True)
-class Target:
-    """A goal for one number; `low` and `high` are inclusive, None where that side is open."""
-
-    name: str
-    words: str
-    low: float | None
-    high: float | None
-    style: str
-    """How the number is written: percent, dB or times."""
-
-    def reached(self, value: float) -> bool:
-        """Say whether a value is within the goal."""
-        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
-
-    def write(self, value: float) -> str:
-        """Write a value of this number."""
-        if self.style == "percent":
-            return percent(value)
-        return times(value) if self.style == "times" else with_unit(value, self.style)
-
-    @property
-    def goal(self) -> str:
-        """The goal, such as `≥ 7 dB`."""
-        if self.low is not None and self.high is not None:
-            return f"{self.write(self.low)} to {self.write(self.high)}"
-        return f"≥ {self.write(self.low)}" if self.low is not None else f"≤ {self.write(self.high or 0)}"
-
-
-TARGETS = (
-    Target(GAIN, "PSNR above the unchanged source", 7.0, None, "dB"),
-    Target("quality.held_out.age_shift_ratio", "age shift, of the teacher's", 0.85, 1.15, "percent"),
-    Target("quality.rendered.age_shift_ratio", "age shift of rendered faces, of the true one", 0.70, None, "percent"),
-    Target(
-        "quality.rendered.attribute_agreement",
-        "rendered faces that keep an attribute, the worst",
-        0.90,
-        None,
-        "percent",
-    ),
-    Target("speed.ratio", "times faster than the slow route", 1000.0, None, "times"),
-)
-"""What gdp's own recipes aim at."""
-
-
-@dataclass(frozen=True)
-class Assessment:
-    """A target, what was measured, and whether that reaches it."""
-
-    target: Target
-    value: float
-
-    @property
-    def reached(self) -> bool:
-        """Say whether the target is reached."""
-        return self.target.reached(self.value)
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One of the few numbers that head the report."""
-
-    value: str
-    label: str
-
-
-def derive(data: RunData) -> None:
-    """Add numbers that follow from two others."""
-    ours, base = data.value("quality.held_out.psnr_db"), data.value("quality.held_out.psnr_db_unchanged")
-    if ours is not None and base is not None and GAIN not in data.numbers:
-        protocol = "quality.held_out.psnr_db less quality.held_out.psnr_db_unchanged."
-        data.numbers[GAIN] = Number(GAIN, ours - base, protocol, "dB", "higher")
-
-
-def assess(data: RunData) -> list[Assessment]:
-    """Hold every measured number that has a target against it."""
-    return [Assessment(target, value) for target in TARGETS if (value := data.value(target.name)) is not None]
-
-
-def figures(data: RunData) -> list[Figure]:
-    """Return the numbers that head the report, at most five."""
-    found = []
-    if (ratio := data.value("speed.ratio")) is not None:
-        found.append(Figure(f"{times(ratio)}\u00a0\u00d7", "faster than the slow route"))
-    if (student := _student_ms(data)) is not None:
-        found.append(Figure(duration(student / 1000), "a picture"))
-    if (gain := data.value(GAIN)) is not None:
-        found.append(Figure(f"{gain:+.1f} dB".replace("-", "\u2212"), "above the unchanged source"))
-    if (shift := data.value("quality.held_out.age_shift_ratio")) is not None:
-        found.append(Figure(percent(shift), "of the teacher's age shift"))
-    if (agreement := data.value("quality.rendered.attribute_agreement")) is not None:
-        found.append(Figure(percent(agreement), "attributes kept, the worst"))
-    return found
 
 
 def paragraph(data: RunData) -> Markup:
     """Say in one paragraph what came of the run."""
-    sentences = [*_student(data), *_speed(data), *_quality(data), *_rendered(data), *_targets(data), *_missing(data)]
-    return Markup(" ").join(sentences)
+    about = (_student, _speed, _quality, _truth, _cycle, _rendered, _targets, _missing)
+    return Markup(" ").join(sentence for part in about for sentence in part(data))
 
 
 def _student(data: RunData) -> Iterator[Markup]:
@@ -132,22 +36,29 @@ def _student(data: RunData) -> Iterator[Markup]:
         of_made = Markup(" of {} made").format(plain(made)) if made != kept else ""
         parts += Markup(", from {}{} pairs").format(plain(kept), of_made)
     yield parts + "."
-
-
-def _student_ms(data: RunData) -> float | None:
-    """Return the student's time; that from which the ratio comes where there is one, so that the two fit together."""
-    beside = data.value("speed.student_ms_beside_slow_route")
-    return data.value("speed.student_ms") if beside is None else beside
+    parameters, macs = (share_of_teacher(data, part) for part in ("parameters", "macs"))
+    if parameters is not None and macs is not None and stands_in_for_teacher(data):
+        yield Markup("It has <strong>{}</strong> of its teacher's parameters and does {} of its arithmetic.").format(
+            percent(parameters), percent(macs)
+        )
 
 
 def _speed(data: RunData) -> Iterator[Markup]:
-    student, slow, ratio = _student_ms(data), data.value("speed.slow_route_ms"), data.value("speed.ratio")
+    student, slow, ratio = student_ms(data), data.value("speed.slow_route_ms"), data.value("speed.ratio")
     if student is None:
         return
     sentence = Markup("It takes <strong>{}</strong> a picture").format(duration(student / 1000))
     if slow is not None and ratio is not None:
         sentence += Markup(", where the slow route takes {}: it is <strong>{} times faster</strong>").format(
             duration(slow / 1000), times(ratio)
+        )
+        sentence += Markup(", both measured in this run on this machine")
+    elif (teacher := data.value("speed.teacher_ms")) and student and stands_in_for_teacher(data):
+        faster = teacher >= student
+        sentence += Markup(", where the teacher takes {}: it is <strong>{} times {}</strong>").format(
+            duration(teacher / 1000),
+            times(teacher / student if faster else student / teacher),
+            "faster" if faster else "slower",
         )
         sentence += Markup(", both measured in this run on this machine")
     yield sentence + Markup(".")
@@ -161,6 +72,11 @@ def _quality(data: RunData) -> Iterator[Markup]:
         if gain is not None:
             gained = f"{with_unit(abs(gain), 'dB')} {'above' if gain >= 0 else 'below'}"
             sentence += Markup(", <strong>{}</strong> what the unchanged source gets").format(gained)
+        distance = data.value("quality.held_out.l1_to_teacher")
+        if distance is not None and stands_in_for_teacher(data):
+            sentence += Markup(
+                "; they differ from them by an L1 of <strong>{}</strong> in the range from \u22121 to 1"
+            ).format(plain(distance, 3))
         yield sentence + Markup(".")
     slow, same = data.value("quality.slow_route.psnr_db"), data.value("quality.student_on_same.psnr_db")
     if slow is not None and same is not None:
@@ -172,6 +88,28 @@ def _quality(data: RunData) -> Iterator[Markup]:
         yield Markup("Its judged age shift is <strong>{}</strong> of the teacher's{}.").format(
             percent(shift), _years(data, "quality.held_out.age_shift_teacher_years")
         )
+
+
+def _truth(data: RunData) -> Iterator[Markup]:
+    student, teacher, source = (
+        data.value(f"quality.truth.{name}") for name in ("psnr_db", "teacher_psnr_db", "psnr_db_unchanged")
+    )
+    if student is None or teacher is None:
+        return
+    beside = f"{with_unit(abs(student - teacher), 'dB')} {'above' if student >= teacher else 'below'}"
+    sentence = Markup(
+        "Against the truth, which no training saw, its pictures reach {}: <strong>{}</strong> the teacher's {}"
+    ).format(with_unit(student, "dB"), beside, with_unit(teacher, "dB"))
+    unchanged = "" if source is None else f"; the unchanged sources get {with_unit(source, 'dB')}"
+    yield sentence + unchanged + "."
+
+
+def _cycle(data: RunData) -> Iterator[Markup]:
+    student, teacher = (data.value(f"quality.cycle.l1_{whose}") for whose in ("student", "teacher"))
+    if student is not None and teacher is not None:
+        yield Markup(
+            "Translated back, its pictures come within an L1 of {} of their sources, the teacher's own within {}."
+        ).format(plain(student, 3), plain(teacher, 3))
 
 
 def _rendered(data: RunData) -> Iterator[Markup]:
@@ -192,16 +130,16 @@ def _years(data: RunData, name: str) -> str:
 
 
 def _targets(data: RunData) -> Iterator[Markup]:
-    assessments = assess(data)
-    missed = [item for item in assessments if not item.reached]
-    if assessments and not missed:
-        all_words = "All {} targets" if len(assessments) > 1 else "The one target"
+    measured = [item for item in assess(data) if item.reached is not None]
+    missed = [item for item in measured if not item.reached]
+    if measured and not missed:
+        all_words = "All {} targets" if len(measured) > 1 else "The one target"
         yield Markup("{} that could be measured {} reached.").format(
-            all_words.format(len(assessments)), "are" if len(assessments) > 1 else "is"
+            all_words.format(len(measured)), "are" if len(measured) > 1 else "is"
         )
     for item in missed:
         yield Markup('<span class="missed">Missed: {}, {} instead of {}.</span>').format(
-            item.target.words, item.target.write(item.value), item.target.goal
+            item.target.words, item.measured, item.target.goal
         )
 
 

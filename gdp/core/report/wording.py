@@ -24,7 +24,9 @@ def plain(value: float, digits: int = 4) -> str:
 
 
 def with_unit(value: float, unit: str) -> str:
-    """Write a number as its unit asks: decibels with two decimals, bytes and long times in larger units."""
+    """Write a number as its unit asks: decibels with two decimals, shares in percent, bytes and times scaled."""
+    if unit == "share":
+        return percent(value)
     if unit == "dB":
         return f"{value:.2f} dB".replace("-", _MINUS)
     if unit == "ms":

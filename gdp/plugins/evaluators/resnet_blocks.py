@@ -34,7 +34,10 @@ class ResnetBlocksEvaluator(Evaluator):
         with context.progress.task("residual blocks", 1, "measurements") as task:
             timings = time_interleaved(works, self.config.repeats, self.config.warmup, context.device)
             task.advance()
-        metrics: dict[str, Metric] = {}
+        metrics = {
+            "size.blocks.width": Metric(self.config.width, "Channels at full resolution of the generators measured."),
+            "size.blocks.resolution": Metric(size, "Height and width of the picture that they were given.", "px"),
+        }
         for blocks, network in networks.items():
             metrics |= self._metrics(blocks, network, picture, timings[str(blocks)])
         most, fewest = max(networks), min(networks)

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import warnings
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,79 @@ def test_training_shows_curves_and_the_same_inputs_over_time(run_folder: Path) -
         "step 200",
         "step 300",
     ]
+
+
+def test_the_distance_on_held_out_pairs_is_drawn_with_the_other_curves(run_folder: Path) -> None:
+    lines = [json.dumps({"step": step, "held_out_l1": 1 / (1 + step)}) for step in (0, 250, 500)]
+    (run_folder / "train/abc/held_out.jsonl").write_text("\n".join(lines))
+    assert "held_out_l1 over training steps" in [svg["aria-label"] for svg in page_of(run_folder).all("svg")]
+
+
+def layer(student: str, teacher: str | None, shape: list[int], reason: str = "", theirs: Any = None) -> dict[str, Any]:
+    return {
+        "student": student,
+        "teacher": teacher,
+        "student_shape": shape,
+        "teacher_shape": theirs or (shape if teacher else None),
+        "copied": not reason,
+        "reason": reason,
+    }
+
+
+def test_what_the_student_took_over_from_its_teacher_is_told_layer_by_layer(run_folder: Path) -> None:
+    layers = [
+        layer("model.1.weight", "model.1.weight", [16, 3, 7, 7], "the stem is learnt anew"),
+        layer("model.1.bias", "model.1.bias", [16], "the stem is learnt anew"),
+        layer("model.13.weight", "model.19.weight", [32, 64, 3, 3]),
+        layer("model.13.bias", "model.19.bias", [32]),
+        layer("model.16.weight", "model.22.weight", [16, 32, 3, 3], "another shape", [32, 64, 3, 3]),
+        layer("model.20.weight", None, [3, 16, 7, 7], "the teacher has no such layer"),
+    ]
+    facts = {"layers": layers, "opposite_discriminator": "fresh"}
+    (run_folder / "train/abc/initialisation.json").write_text(json.dumps({"student": facts}))
+    text = page_of(run_folder).text.split("What the student began with")[1]
+    for line in (
+        "model.1 model.1 16 × 3 × 7 × 7 the stem is learnt anew model.13",  # noqa: RUF001  # the sign that is shown
+        "model.13 model.19 32 × 64 × 3 × 3 copied model.16",  # noqa: RUF001  # the same
+        "16 × 32 × 3 × 3, the teacher's 32 × 64 × 3 × 3 another shape",  # noqa: RUF001  # the same
+        "model.20 none 3 × 16 × 7 × 7 the teacher has no such layer",  # noqa: RUF001  # the same
+        "opposite discriminator fresh",
+    ):
+        assert line in text
+
+
+def test_a_student_that_took_over_nothing_has_no_such_table(run_folder: Path) -> None:
+    (run_folder / "train/abc/initialisation.json").write_text(json.dumps({"student": {}}))
+    assert "began with" not in page_of(run_folder).text
+
+
+def test_sizes_stand_in_one_table_whoever_measured_them(run_folder: Path) -> None:
+    metrics = json.loads((run_folder / "metrics.json").read_text())
+    metrics["size"] |= {f"blocks_{blocks}": {"parameters": 1000 * blocks} for blocks in (3, 12, 9)}
+    metrics["size"] |= {"blocks": {"width": 64, "resolution": 256}}
+    metrics["speed"] |= {"blocks_9_ms": 400.0, "blocks_9_ms_p10": 380.0, "blocks_9_ms_p90": 500.0}
+    metrics["speed"]["blocks_12_to_3"] = 2.5
+    (run_folder / "metrics.json").write_text(json.dumps(metrics))
+    text = page_of(run_folder).text
+    rows = ("student 4.13 ms", "teacher 21.7 ms", "slow route 41.9 s", "12 residual", "9 residual", "3 residual")
+    places = [text.index(row) for row in rows]
+    assert places == sorted(places)
+    assert "9 residual blocks 400 ms 9 k 380 ms to 500 ms" in text
+    assert "Of width 64 and at 256 px, 12 residual blocks take 2.50 times as long as 3." in text
+
+
+def test_a_recipe_without_filters_shows_no_funnel(run_folder: Path) -> None:
+    (run_folder / "funnel.json").write_text(json.dumps({"made": 5, "filters": [], "kept": 5}))
+    assert "From pairs made to pairs kept" not in page_of(run_folder).text
+
+
+def test_warnings_of_a_drawing_library_never_reach_the_user(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def warn(statistics: Any) -> list[Any]:
+        warnings.warn("axes sizes collapsed to zero", UserWarning, stacklevel=1)
+        return []
+
+    monkeypatch.setattr("gdp.core.report.build.draw_curves", warn)
+    assert write_report(run_folder).is_file()
 
 
 def test_every_number_stands_there_with_its_protocol_or_the_reason_of_its_absence(run_folder: Path) -> None:

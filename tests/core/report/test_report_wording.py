@@ -49,6 +49,7 @@ def test_units_decide_how_a_number_is_written() -> None:
     assert with_unit(8_125_708, "bytes") == "8.13 MB"
     assert spaced(with_unit(22.64, "years")) == "22.64 years"
     assert with_unit(0.5, "") == "0.5000"
+    assert spaced(with_unit(0.972, "share")) == "97.2 %"
 
 
 def test_large_numbers_are_scaled() -> None:
@@ -83,6 +84,16 @@ def test_a_long_training_is_thinned_and_keeps_its_ends() -> None:
     assert 2 <= len(smooth) <= 400
     assert raw[0] == pytest.approx(smooth[0]) and raw[-1] == pytest.approx(smooth[-1])
     assert smooth[-1][0] > smooth[0][0] and smooth[-1][1] < smooth[0][1], "up is less in SVG"
+
+
+@pytest.mark.parametrize("size", [1e3, 1e9, 1e30, -1e12])
+def test_values_far_out_of_the_range_are_drawn_along_its_edge(size: float) -> None:
+    """A first step a thousand times as large as the others once left no room for the drawing itself."""
+    values = [size, *(1.0 / step for step in range(1, 400))]
+    raw, smooth = drawn_lines([{"step": float(step), "gradient_norm": value} for step, value in enumerate(values)])
+    heights = [y for _, y in (*raw, *smooth)]
+    assert 0 <= min(heights) < max(heights) <= 1.8 * 72
+    assert max(x for x, _ in raw) > 2.5 * 72, "the drawing keeps its width"
 
 
 def test_a_drawing_takes_the_pages_colours_and_points_nowhere() -> None:
