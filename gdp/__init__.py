@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from gdp.core.errors import GdpError
     from gdp.core.hookspecs import hookimpl
     from gdp.core.interfaces.context import BuildContext
-    from gdp.core.interfaces.datasets import Dataset
+    from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
     from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric, PictureRow
     from gdp.core.interfaces.filters import Filter, ScoringFilter
-    from gdp.core.interfaces.losses import Loss, TrainingStep
-    from gdp.core.interfaces.pair_sources import PairSource
-    from gdp.core.interfaces.students import Student, TrainingPhase
+    from gdp.core.interfaces.losses import Loss, TrainingStep, Watched
+    from gdp.core.interfaces.pair_sources import PairSource, Pictures
+    from gdp.core.interfaces.students import Opposite, PrunedStudent, Student, TrainingPhase
     from gdp.core.interfaces.teachers import LatentTeacher, Projection, Teacher, TranslatorTeacher
     from gdp.core.pairs.records import PairBatch, PairRecord, Scores, Verdict
-    from gdp.core.records import API_VERSION, Needs, Register
+    from gdp.core.records import API_VERSION, Needs, Register, RegisterDownload
 
 __version__ = "0.1.0"
 
@@ -41,15 +41,15 @@ _HOMES = {
     "gdp.core.errors": ("GdpError",),
     "gdp.core.hookspecs": ("hookimpl",),
     "gdp.core.interfaces.context": ("BuildContext",),
-    "gdp.core.interfaces.datasets": ("Dataset",),
+    "gdp.core.interfaces.datasets": ("Dataset", "UnpairedDataset"),
     "gdp.core.interfaces.evaluators": ("Evaluation", "EvaluationContext", "Evaluator", "Metric", "PictureRow"),
     "gdp.core.interfaces.filters": ("Filter", "ScoringFilter"),
-    "gdp.core.interfaces.losses": ("Loss", "TrainingStep"),
-    "gdp.core.interfaces.pair_sources": ("PairSource",),
-    "gdp.core.interfaces.students": ("Student", "TrainingPhase"),
+    "gdp.core.interfaces.losses": ("Loss", "TrainingStep", "Watched"),
+    "gdp.core.interfaces.pair_sources": ("PairSource", "Pictures"),
+    "gdp.core.interfaces.students": ("Opposite", "PrunedStudent", "Student", "TrainingPhase"),
     "gdp.core.interfaces.teachers": ("LatentTeacher", "Projection", "Teacher", "TranslatorTeacher"),
     "gdp.core.pairs.records": ("PairBatch", "PairRecord", "Scores", "Verdict"),
-    "gdp.core.records": ("API_VERSION", "Needs", "Register"),
+    "gdp.core.records": ("API_VERSION", "Needs", "Register", "RegisterDownload"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -68,12 +68,16 @@ __all__ = [
     "Loss",
     "Metric",
     "Needs",
+    "Opposite",
     "PairBatch",
     "PairRecord",
     "PairSource",
     "PictureRow",
+    "Pictures",
     "Projection",
+    "PrunedStudent",
     "Register",
+    "RegisterDownload",
     "Scores",
     "ScoringFilter",
     "Student",
@@ -81,7 +85,9 @@ __all__ = [
     "TrainingPhase",
     "TrainingStep",
     "TranslatorTeacher",
+    "UnpairedDataset",
     "Verdict",
+    "Watched",
     "hookimpl",
     "load",
     "run",

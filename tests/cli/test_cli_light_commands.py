@@ -23,7 +23,18 @@ from gdp.registry import PluginRegistry
 ROOT = Path(__file__).parents[2]
 PACKAGES = sorted((ROOT / "tests" / "registry" / "packages").iterdir())
 RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
-COMMANDS = ("run", "train-teacher", "list-plugins", "describe", "schema", "validate", "runs", "report")
+COMMANDS = (
+    "run",
+    "train-teacher",
+    "prune",
+    "fetch-data",
+    "list-plugins",
+    "describe",
+    "schema",
+    "validate",
+    "runs",
+    "report",
+)
 BUILT_INS = [record for kind in KINDS for record in PluginRegistry.discover().records(kind)]
 
 
