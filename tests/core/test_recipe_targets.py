@@ -6,11 +6,17 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import torch
 from recipe_plugins import VALID, FixedPlugins
 
 from gdp.core.errors import RecipeError
+from gdp.core.progress import SilentProgress
 from gdp.core.recipe import Recipe, load_recipe
 from gdp.core.recipe_schema import recipe_schema
+from gdp.core.run_folder import RunFolder
+from gdp.core.stages import evaluate, report
+from gdp.core.stages.session import Session
+from gdp.registry.registry import PluginRegistry
 
 jsonschema = pytest.importorskip("jsonschema")
 
@@ -93,3 +99,19 @@ def test_a_list_of_goals_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("goals", ["[targets.speed]\nratio = { mni = 3 }", "[targets.speed]\nratio = {}"])
 def test_what_loading_refuses_does_not_fit_the_schema(goals: str) -> None:
     assert not fits_the_schema(goals)
+
+
+def test_other_goals_repeat_the_report_and_no_other_stage(tmp_path: Path) -> None:
+    keys = []
+    for overrides in ([], ["targets.speed.ratio={ min = 5 }"], []):
+        session = Session(
+            recipe=load(tmp_path, "", *overrides),
+            folder=RunFolder(tmp_path / "run"),
+            plugins=PluginRegistry(),
+            progress=SilentProgress(),
+            device=torch.device("cpu"),
+            keys=dict.fromkeys(("filter", "train", "export", "compare"), "same"),
+        )
+        keys.append((evaluate.key(session), report.key(session)))
+    assert keys[0][0] == keys[1][0] == keys[2][0]
+    assert keys[0][1] == keys[2][1] != keys[1][1]
