@@ -133,7 +133,7 @@ def _targets(data: RunData) -> Iterator[Markup]:
     measured = [item for item in assess(data) if item.reached is not None]
     missed = [item for item in measured if not item.reached]
     if measured and not missed:
-        all_words = "All {} targets" if len(measured) > 1 else "The one target"
+        all_words = {1: "The one target", 2: "Both targets"}.get(len(measured), "All {} targets")
         yield Markup("{} that could be measured {} reached.").format(
             all_words.format(len(measured)), "are" if len(measured) > 1 else "is"
         )
