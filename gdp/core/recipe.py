@@ -170,7 +170,7 @@ def _compare(checker: Checker, path: Path) -> Compare | None:
     for draft in drafts:
         recipe = _read(draft.checker, path)
         checker.mistakes += [mistake for mistake in draft.checker.mistakes if mistake not in checker.mistakes]
-        if recipe is not None:
+        if recipe is not None and draft.section is not None:
             variants.append(Variant(draft.section, draft.changed, recipe))
     return Compare(section, tuple(variants))
 

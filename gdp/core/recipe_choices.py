@@ -181,7 +181,7 @@ class Checker:
             self.mistake((key,), f"expected tables [[{key}]], got {shown(data)}")
             return ()
         if not data and required is not None:
-            self.mistakes.append(Mistake(key, f"missing: add [[{key}]] with plugin = {self._one_of(kind)} {required}"))
+            self.mistake((key,), f"missing: add [[{key}]] with plugin = {self._one_of(kind)} {required}")
         choices = [self.choice(kind, model, entry, (key, position)) for position, entry in enumerate(data)]
         return tuple(choice for choice in choices if choice is not None)
 

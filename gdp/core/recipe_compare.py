@@ -24,7 +24,8 @@ LISTED = frozenset(SECTION_KEYS[kind] for kind in LISTED_KINDS)
 class Draft:
     """A variant as it is written, and a checker of the recipe that it makes."""
 
-    section: VariantSection
+    section: VariantSection | None
+    """None where its name or its list of losses is wrong."""
     changed: tuple[str, ...]
     """Sections that `change` names, in the order of a recipe."""
     checker: Checker
@@ -61,7 +62,7 @@ def read_compare(checker: Checker) -> tuple[CompareSection, list[Draft]] | None:
 def _check_names(checker: Checker, section: CompareSection, drafts: Sequence[Draft | None]) -> None:
     taken = {slug(section.unchanged): "the recipe as it is (compare.unchanged)"}
     for number, draft in enumerate(drafts):
-        if draft is None:
+        if draft is None or draft.section is None:
             continue
         name = draft.section.name
         if slug(name) in taken:
@@ -74,22 +75,17 @@ def _draft(checker: Checker, data: Any, path: KeyPath) -> Draft | None:
     if not isinstance(data, Mapping):
         checker.mistake(path, f"expected a table, got {shown(data)}")
         return None
-    before = len(checker.mistakes)
     section = checker.settings(VariantSection, {key: data[key] for key in data if key != "change"}, path)
     change = data.get("change", {})
     if not isinstance(change, Mapping):
         checker.mistake((*path, "change"), f"expected a table of sections, got {shown(change)}")
-        return None
+        change = {}
     for key in change:
         if key not in CHANGEABLE:
             checker.mistake((*path, "change", key), f"a variant cannot change this{did_you_mean(key, CHANGEABLE)}")
-    if section is None:
-        return None
-    losses, positions = _losses(checker, section.without, change, path)
-    if not change and not section.without:
+    losses, positions = _losses(checker, section.without if section else (), change, path)
+    if section is not None and not data.get("change") and not section.without:
         checker.mistake(path, "changes nothing: take losses out with without = [...], or change sections with change")
-    if len(checker.mistakes) > before:
-        return None
     changes = {key: change[key] for key in CHANGEABLE if key in change}
     base = checker.text.data
     merged = {**base, **losses, **{key: _merged(key, base.get(key), value) for key, value in changes.items()}}
@@ -116,6 +112,7 @@ def _losses(
     positions = [number for number, name in enumerate(names) if name not in without]
     if not positions:
         checker.mistake((*path, "without"), "takes every loss out; a student learns nothing without one")
+        return {}, []
     return {"losses": [written[number] for number in positions]}, positions
 
 

@@ -183,3 +183,27 @@ folder = "faces"
 [train]
 images = 500
 """
+
+VALID_COMPARE = (
+    VALID
+    + """
+[compare]
+seeds = 3
+metrics = ["quality.held_out.psnr_db"]
+
+[[compare.variants]]
+name = "without l1"
+without = ["l1"]
+
+[[compare.variants]]
+name = "narrow"
+change = { student = { width = 4 }, train = { batch = 2 } }
+
+[[compare.variants]]
+name = "other filters"
+
+[compare.variants.change]
+teacher = { plugin = "untrainable" }
+filters = [{ plugin = "band", band = { high = 0.75 } }]
+"""
+)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from recipe_plugins import VALID, VALID_TEACHER, FixedPlugins
+from recipe_plugins import VALID, VALID_COMPARE, VALID_TEACHER, FixedPlugins
 
 from gdp.core.errors import RecipeError
 from gdp.core.recipe import is_teacher_recipe, load_recipe, load_teacher_recipe
@@ -68,7 +68,19 @@ LINES = st.one_of(
     st.tuples(NAMES, VALUES).map(lambda pair: f"{pair[0]} = {pair[1]}"),
     st.tuples(NAMES, NAMES, VALUES).map(lambda triple: f"{triple[0]}.{triple[1]} = {triple[2]}"),
     st.sampled_from(
-        ["teacher", "pairs", "filters", "student", "losses", "train", "evaluators", "dataset", "targets", "nonsense"]
+        [
+            "teacher",
+            "pairs",
+            "filters",
+            "student",
+            "losses",
+            "train",
+            "evaluators",
+            "dataset",
+            "compare",
+            "targets",
+            "nonsense",
+        ]
     ).flatmap(lambda section: st.sampled_from([f"[{section}]", f"[[{section}]]", f"[{section}.deeper]"])),
     st.sampled_from(PLUGINS.records).map(lambda record: f'plugin = "{record.name}"'),
     st.text(max_size=20),
@@ -102,7 +114,10 @@ def test_any_bytes(tmp_path: Path, content: bytes) -> None:
 
 
 @FUZZ
-@given(st.sampled_from([VALID, VALID_TEACHER]), st.lists(st.tuples(LINES, st.booleans(), st.randoms()), max_size=4))
+@given(
+    st.sampled_from([VALID, VALID_COMPARE, VALID_TEACHER]),
+    st.lists(st.tuples(LINES, st.booleans(), st.randoms()), max_size=4),
+)
 def test_any_lines_in_a_valid_recipe(tmp_path: Path, text: str, edits: list[tuple[str, bool, random.Random]]) -> None:
     lines = text.splitlines()
     for line, replaces, chance in edits:
@@ -120,7 +135,16 @@ def test_any_lines_in_a_valid_recipe(tmp_path: Path, text: str, edits: list[tupl
             st.text(max_size=30),
             st.tuples(
                 st.sampled_from(
-                    ["train.steps", "filters.0.min_age", "filters[1]", "losses", "teacher", "a.b.c", "pairs"]
+                    [
+                        "train.steps",
+                        "filters.0.min_age",
+                        "filters[1]",
+                        "losses",
+                        "teacher",
+                        "a.b.c",
+                        "pairs",
+                        "compare.variants[0]",
+                    ]
                 ),
                 st.one_of(VALUES, st.text(max_size=10)),
             ).map("=".join),
@@ -134,7 +158,7 @@ def test_any_overrides(tmp_path: Path, overrides: list[str]) -> None:
     load_or_refuse(path, overrides)
 
 
-@pytest.mark.parametrize("text", [VALID, VALID_TEACHER])
+@pytest.mark.parametrize("text", [VALID, VALID_COMPARE, VALID_TEACHER])
 def test_a_recipe_cut_anywhere(tmp_path: Path, text: str) -> None:
     path = tmp_path / "recipe.toml"
     for length in range(0, len(text), 3):

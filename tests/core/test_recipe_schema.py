@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import core_schema
-from recipe_plugins import VALID, VALID_TEACHER, FixedPlugins
+from recipe_plugins import VALID, VALID_COMPARE, VALID_TEACHER, FixedPlugins
 
 from gdp.core.config import Config
 from gdp.core.recipe_schema import recipe_schema
@@ -23,7 +23,7 @@ def is_valid(text: str) -> bool:
     return bool(jsonschema.Draft202012Validator(schema).is_valid(tomllib.loads(text)))
 
 
-@pytest.mark.parametrize("text", [VALID, VALID_TEACHER])
+@pytest.mark.parametrize("text", [VALID, VALID_COMPARE, VALID_TEACHER])
 def test_valid_recipes_fit(text: str) -> None:
     assert is_valid(text)
 
@@ -43,6 +43,14 @@ def test_valid_recipes_fit(text: str) -> None:
         (VALID, "[[evaluators]]", "[[nonsense]]"),
         (VALID, "[train]", "[dataset]"),
         (VALID_TEACHER, "images = 500", "imagse = 500"),
+        (VALID_COMPARE, "seeds = 3", "seeds = 0"),
+        (VALID_COMPARE, 'metrics = ["quality.held_out.psnr_db"]', ""),
+        (VALID_COMPARE, 'name = "narrow"', 'name = "narrow"\nseed = 3'),
+        (VALID_COMPARE, "width = 4", "widht = 4"),
+        (VALID_COMPARE, "width = 4", 'width = "four"'),
+        (VALID_COMPARE, "batch = 2", "bacth = 2"),
+        (VALID_COMPARE, "change = { student", "change = { evaluators = [], student"),
+        (VALID_COMPARE, "high = 0.75", "hihg = 0.75"),
         (VALID_TEACHER, '"stylegan"', '"untrainable"'),
         (VALID_TEACHER, "[train]", "[student]"),
     ],
