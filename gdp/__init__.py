@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gdp.api import FinishedRun, load, run, train_teacher
+    from gdp.api import FinishedRun, load, prune, run, train_teacher
     from gdp.core.config import Config
     from gdp.core.errors import GdpError
     from gdp.core.hookspecs import hookimpl
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "gdp.api": ("FinishedRun", "load", "run", "train_teacher"),
+    "gdp.api": ("FinishedRun", "load", "prune", "run", "train_teacher"),
     "gdp.core.config": ("Config",),
     "gdp.core.errors": ("GdpError",),
     "gdp.core.hookspecs": ("hookimpl",),
@@ -90,6 +90,7 @@ __all__ = [
     "Watched",
     "hookimpl",
     "load",
+    "prune",
     "run",
     "train_teacher",
 ]

@@ -14,6 +14,8 @@ from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
 from gdp.core.interfaces.teachers import Teacher
 from gdp.core.pipeline import Outcome, Plan, execute
 from gdp.core.progress import Progress, SilentProgress
+from gdp.core.pruning.opening import PruningRequest, open_pruning
+from gdp.core.pruning.record import Subject
 from gdp.core.recipe import load_recipe, load_teacher_recipe
 from gdp.core.run_folder import RunFolder
 from gdp.core.stages.session import Session, never, plugin_errors
@@ -88,6 +90,37 @@ def run(
     """
     session = open_session(recipe, folder=folder, overrides=overrides, device=device)
     return FinishedRun(session.folder.path, execute(session, plan or Plan()))
+
+
+def prune(
+    run: str | Path,
+    macs: float,
+    *,
+    of: Subject = "student",
+    folder: str | Path | None = None,
+    steps: int | None = None,
+    overrides: Sequence[str] = (),
+    device: str = "auto",
+) -> FinishedRun:
+    """Take the least important channels out of a finished run's student or teacher, and train what is left.
+
+    Args:
+        run: the finished run's folder, which stays as it is.
+        macs: share of the multiply-accumulates to keep, in (0, 1).
+        of: whose network, `student` or `teacher`.
+        folder: of the pruned network's own run; by default beside the run.
+        steps: training steps; by default half of the run's.
+        overrides: such as `train.learning_rate=1e-4`.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`.
+
+    Raises:
+        GdpError: something that can be mended; what was done is kept.
+    """
+    request = PruningRequest(Path(run), macs, of, None if folder is None else Path(folder), steps, overrides)
+    session, _ = open_pruning(
+        request, PluginRegistry.discover(), device=choose_device(device), progress=SilentProgress()
+    )
+    return FinishedRun(session.folder.path, execute(session))
 
 
 def load(path: str | Path, *, device: str = "auto", registry: PluginRegistry | None = None) -> DeployedStudent:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gdp.cli.progress import choose_progress
-from gdp.cli.run import DeviceOption, SetOption, _prepare_processor, _stop_on_signal
+from gdp.cli.run import DeviceOption, SetOption, prepare_processor, stop_on_signal
 
 if TYPE_CHECKING:
     from gdp.core.pruning.record import PruningRecord
@@ -49,7 +49,7 @@ def prune(
 
     Example: gdp prune runs/cyclegan-painting --macs 0.5
     """
-    _prepare_processor()
+    prepare_processor()
     from gdp.api import choose_device
     from gdp.core.pipeline import execute
     from gdp.core.pruning.opening import PruningRequest, open_pruning
@@ -58,7 +58,7 @@ def prune(
     named = Path("runs") / run
     place = named if (named / "run.json").is_file() and not (run / "run.json").is_file() else run
     request = PruningRequest(place, macs, of.value, folder, steps, set_ or ())
-    with _stop_on_signal() as stop_requested:
+    with stop_on_signal() as stop_requested:
         session, record = open_pruning(
             request,
             registry,

@@ -44,13 +44,13 @@ SetOption = Annotated[
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
 
 
-def _prepare_processor() -> None:
+def prepare_processor() -> None:
     """Let idle OpenMP threads sleep: spinning ones make inference several times slower beside a busy neighbour."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 @contextmanager
-def _stop_on_signal() -> Iterator[Callable[[], bool]]:
+def stop_on_signal() -> Iterator[Callable[[], bool]]:
     """Let the first Ctrl-C or SIGTERM stop the run at the next safe point; the second Ctrl-C stops it at once."""
     asked = False
 
@@ -89,11 +89,11 @@ def run(
 
     Example: gdp run recipes/stylegan_age.toml --set train.steps=200
     """
-    _prepare_processor()
+    prepare_processor()
     from gdp.api import open_session
 
     registry: PluginRegistry = context.obj.registry
-    with _stop_on_signal() as stop_requested:
+    with stop_on_signal() as stop_requested:
         session = open_session(
             recipe,
             folder=folder,
@@ -154,7 +154,7 @@ def train_teacher(
 
     Example: gdp train-teacher recipes/train_faces64.toml
     """
-    _prepare_processor()
+    prepare_processor()
     from gdp.api import train_teacher as train
 
     registry: PluginRegistry = context.obj.registry
