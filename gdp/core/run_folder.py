@@ -9,6 +9,8 @@ runs/<name>/
   pairs/<key>/      the pair store (shards and manifest)
   train/<key>/      checkpoints, statistics.jsonl, sample grids
   student/          the trained student: student.safetensors, student.json, README.md
+  variants/<name>-seed<n>/  one training of a comparison: stages.json, train/<key>/, metrics.json
+  variants.json     what the comparison found
   metrics.json      every number with its protocol
   funnel.json       how many pairs each filter kept
   pictures/         the pictures of the report

@@ -14,7 +14,6 @@ from typing import Any, cast
 from gdp.core.errors import MissingResourceError
 from gdp.core.recipe import Choice, Compare, Recipe
 from gdp.core.recipe_choices import dump
-from gdp.core.recipe_compare import slug
 from gdp.core.settings import EvaluatorSection
 from gdp.core.stages import evaluate, filters, pairs, teacher, train
 from gdp.core.stages.session import Session, Stopped
@@ -96,7 +95,8 @@ def _content(session: Session, recipe: Recipe) -> dict[str, Any]:
     """Return what makes up a variant, for a content key."""
     chosen = [recipe.teacher, recipe.dataset, recipe.pairs, *recipe.filters, recipe.student, *recipe.losses]
     sections = [{**dump(each.section), **session.settings_key(each)} for each in chosen if each is not None]
-    return {"sections": sections, "train": dump(recipe.train)}
+    teacher_training = dump(recipe.teacher_training) if recipe.teacher_training is not None else None
+    return {"sections": sections, "train": dump(recipe.train), "teacher_training": teacher_training}
 
 
 def _wanted(
@@ -186,8 +186,8 @@ def _publish(
     changes: dict[str, Any] = {compare.section.unchanged: {}}
     changes |= {each.name: _changes(each.to_data()) for each in compare.variants}
     session.folder.write_json(FILE, document(outcomes, metrics, changes))
-    named = {f"{slug(trial.name)}.{name}": value for name, value in outcomes[-1].metrics.items()}
-    session.plugins.notify("gdp_metrics", run=session.folder, stage=NAME, step=trial.shift, metrics=named)
+    named = {f"{trial.place}.{name}": value for name, value in outcomes[-1].metrics.items()}
+    session.plugins.notify("gdp_metrics", run=session.folder, stage=NAME, step=0, metrics=named)
 
 
 def _changes(variant: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,9 +38,14 @@ class Trial:
         """What a person reads."""
         return f"{self.name}, seed {self.recipe.seed + self.shift}"
 
+    @property
+    def place(self) -> str:
+        """Name of its folder, and of its numbers where listeners are told: `without-l1-seed0`."""
+        return f"{slug(self.name)}-seed{self.shift}"
+
     def folder(self, run: RunFolder) -> RunFolder:
         """Return where its files are."""
-        return run if self.is_the_run else RunFolder(run.path / FOLDER / f"{slug(self.name)}-seed{self.shift}")
+        return run if self.is_the_run else RunFolder(run.path / FOLDER / self.place)
 
 
 def trials(recipe: Recipe) -> list[Trial]:
