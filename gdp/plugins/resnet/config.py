@@ -42,8 +42,9 @@ class ResnetConfig(Config):
     """Channels of every part; left out, `width` and `blocks` decide. `gdp prune` writes them."""
     weights: Path | None = None
     """Weights (.safetensors) to begin with, such as `gdp prune` writes; nothing is copied from the teacher then."""
-    transfer: bool = True
-    """Copy the teacher's down- and up-sampling layers where their shapes allow."""
+    transfer: Literal["resampling", "everything", "none"] = "resampling"
+    """What is copied from the teacher where shapes allow: the down- and upsampling layers, as published; everything,
+    which is stem, head and evenly spread residual blocks as well; or nothing."""
     opposite: Literal["trained", "frozen", "none"] = "frozen"
     """The generator of the way back, from the teacher: it keeps training, stays as it is, or is left out (with
     `cycle-l1`). Without a teacher that has one, `trained` begins with a fresh one."""

@@ -108,8 +108,9 @@ class ResnetStudent(Student):
         if self.config.weights is not None:
             self._load(self.config.weights)
             facts["weights"] = self.config.weights.name
-        elif self.config.transfer and translator is not None:
-            facts["layers"] = [asdict(row) for row in transfer(translator.module, self._generator)]
+        elif self.config.transfer != "none" and translator is not None:
+            everything = self.config.transfer == "everything"
+            facts["layers"] = [asdict(row) for row in transfer(translator.module, self._generator, everything)]
         judges = translator.discriminators if translator is not None else (None, None)
         self._discriminator = self._adversary(judges[0], 1)
         facts["discriminator"] = _origin(judges[0])

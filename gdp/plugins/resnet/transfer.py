@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
+from gdp.plugins.losses.hidden_states import evenly_spread
+
 Shape = tuple[int, ...]
 
-_STEM, _DOWN, _UP, _HEAD = "stem", "downsampling", "upsampling", "head"
+_STEM, _DOWN, _UP, _HEAD, _BLOCK = "stem", "downsampling", "upsampling", "head", "residual block"
 
 
 @dataclass(frozen=True)
@@ -31,32 +33,42 @@ class TransferRow:
 
 @dataclass(frozen=True)
 class _Layer:
-    """A convolution outside the residual blocks with the normalisation after it."""
+    """A convolution outside the residual blocks with the normalisation after it, or a whole residual block."""
 
     role: tuple[str, int]
-    """What it does and, for down- and upsampling, how many of its kind lie between it and the picture."""
+    """What it does; for down- and upsampling, how many of its kind lie between it and the picture; for a block, which
+    of the student's it is."""
     tensors: Mapping[str, str]
     """From "convolution.weight", "normalisation.running_mean" ... to the name in the state dict."""
     transposed: bool
 
 
-def transfer(teacher: nn.Module, student: nn.Module) -> list[TransferRow]:
+def transfer(teacher: nn.Module, student: nn.Module, everything: bool = False) -> list[TransferRow]:
     """Copy the teacher's down- and upsampling layers, normalisations with them, into the student, in place.
 
     That is the weight transfer of the published CycleGAN distillation: residual blocks, whose number differs, stay
-    as they are, and so do the stem and the head. Both networks have the published names `model.N...`; layers after
-    the blocks have other numbers in a network of other depth, so layers are matched by what they do. A layer is
-    copied as a whole or, where one of its tensors has another shape or is missing, not at all.
+    as they are, and so do the stem and the head. With `everything` those two are copied as well, and into each
+    residual block of the student the one of the teacher whose hidden state it is to have (`evenly_spread`). Both
+    networks have the published names `model.N...`; layers after the blocks have other numbers in a network of other
+    depth, so layers are matched by what they do. A layer is copied as a whole or, where one of its tensors has
+    another shape or is missing, not at all.
 
     Returns:
-        One row for each of the student's tensors outside the residual blocks, in the order of its state dict.
+        One row for each of the student's tensors outside the residual blocks (with `everything`, for each of all), in
+        the order of its state dict.
     """
-    theirs = {layer.role: layer for layer in _layers(teacher)}
+    theirs, ours = _layers(teacher), _layers(student)
+    if everything:
+        theirs, ours = theirs + _chosen_blocks(teacher, student), ours + _blocks(student)
+    roles = {layer.role: layer for layer in theirs}
     given, wanted = teacher.state_dict(), student.state_dict()
     rows = []
-    for layer in _layers(student):
-        match = theirs.get(layer.role)
-        reason = _why_not(layer, match, given, wanted) if theirs else "nothing in common: no layers of CycleGAN's names"
+    for layer in ours:
+        match = roles.get(layer.role)
+        reason = "nothing in common: no layers of CycleGAN's names"
+        if roles:
+            left = layer.role[0] in (_STEM, _HEAD) and not everything
+            reason = f"the {layer.role[0]} is learnt anew" if left else _why_not(layer, match, given, wanted)
         for part, name in layer.tensors.items():
             source = None if match is None else match.tensors.get(part)
             if source is not None and not reason:
@@ -70,8 +82,6 @@ def transfer(teacher: nn.Module, student: nn.Module) -> list[TransferRow]:
 
 def _why_not(layer: _Layer, match: _Layer | None, given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
     """Say what speaks against copying a layer; nothing if it fits."""
-    if layer.role[0] in (_STEM, _HEAD):
-        return f"the {layer.role[0]} is learnt anew: only down- and upsampling layers are copied"
     if match is None:
         return "the teacher has no such layer"
     if match.transposed != layer.transposed:
@@ -103,3 +113,26 @@ def _layers(network: nn.Module) -> list[_Layer]:
         tensors |= {f"normalisation.{kind}": name for (where, kind), name in parts.items() if where == number + 1}
         layers.append(_Layer(role, tensors, isinstance(network.get_submodule(f"model.{number}"), nn.ConvTranspose2d)))
     return layers
+
+
+def _blocks(network: nn.Module) -> list[_Layer]:
+    """Find the residual blocks in order; none in a network that does not tell them."""
+    paths: Sequence[str] = getattr(network, "block_paths", ())
+    names = list(network.state_dict())
+    return [
+        _Layer(
+            (_BLOCK, index),
+            {name.removeprefix(f"{path}."): name for name in names if name.startswith(f"{path}.")},
+            transposed=False,
+        )
+        for index, path in enumerate(paths)
+    ]
+
+
+def _chosen_blocks(teacher: nn.Module, student: nn.Module) -> list[_Layer]:
+    """Find the teacher's block for each block of the student."""
+    theirs, ours = _blocks(teacher), _blocks(student)
+    if not theirs or not ours:
+        return []
+    chosen = evenly_spread(len(theirs), len(ours))
+    return [replace(theirs[block], role=(_BLOCK, index)) for index, block in enumerate(chosen)]

@@ -115,7 +115,7 @@ def test_resampling_layers_come_from_the_teacher(tmp_path: Path) -> None:
 
 
 def test_nothing_is_copied_where_the_settings_say_so(tmp_path: Path) -> None:
-    fresh, student = make_student(), make_student(transfer=False)
+    fresh, student = make_student(), make_student(transfer="none")
     facts = student.initialise(make_teacher(tmp_path))
     assert "layers" not in facts
     for name, weight in fresh.generator.state_dict().items():
