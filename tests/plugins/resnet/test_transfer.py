@@ -122,3 +122,22 @@ def test_a_teacher_of_another_width_shares_names_but_no_shapes():
     rows = transfer(make(3, 0, width=8), make(1, 1, width=4))
     assert not any(row.copied for row in rows)
     assert {row.reason for row in rows if "learnt" not in row.reason} == {"another shape of convolution.weight"}
+
+
+def test_everything_may_be_copied_blocks_evenly_spread() -> None:
+    teacher, student = make(9, 0), make(3, 1)
+    rows = transfer(teacher, student, everything=True)
+    assert all(row.copied for row in rows)
+    assert {row.student for row in rows} == set(student.state_dict())
+    sources = {row.student: row.teacher for row in rows}
+    chosen = [sources[f"model.{10 + block}.conv_block.1.weight"] for block in range(3)]
+    assert chosen == [f"model.{10 + block}.conv_block.1.weight" for block in (1, 4, 8)]
+    ours, theirs = student.state_dict(), teacher.state_dict()
+    assert all(torch.equal(ours[name], theirs[source]) for name, source in sources.items() if source)
+
+
+def test_blocks_of_another_width_are_not_copied() -> None:
+    rows = {row.student: row for row in transfer(make(9, 0, width=8), make(3, 1, width=4), everything=True)}
+    block = rows["model.10.conv_block.1.weight"]
+    assert not block.copied
+    assert block.reason == "another shape of conv_block.1.weight"
