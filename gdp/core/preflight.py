@@ -19,12 +19,13 @@ from gdp.core.pairs.codec import ImageFormat, encode, quantise
 from gdp.core.pairs.records import PairBatch
 from gdp.core.pipeline import WORK, Stage
 from gdp.core.recipe import Choice, Recipe
+from gdp.core.stages.notes import trained_weights
 from gdp.core.stages.pairs import wanted
-from gdp.core.stages.session import Session, trained_weights
+from gdp.core.stages.session import Session
 from gdp.core.stages.trials import open_trial, trials
 from gdp.core.stages.work import applies
-from gdp.core.training.loop import place_networks, unique_names
-from gdp.core.training.objective import check_losses
+from gdp.core.training.networks import place_networks
+from gdp.core.training.objective import check_losses, unique_names
 from gdp.core.training.preparation import prepare_losses
 
 CHECKPOINTS_KEPT = 2

@@ -11,7 +11,8 @@ from pathlib import Path
 from gdp.core.errors import readable_os_errors
 from gdp.core.run_folder import RunFolder, write_atomically
 from gdp.core.stages import pairs, teacher
-from gdp.core.stages.session import TRAINED, Session, trained_weights
+from gdp.core.stages.notes import TRAINED, trained_weights
+from gdp.core.stages.session import Session
 
 
 def reuse(session: Session, run: RunFolder) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +26,7 @@ from gdp.core.progress import Progress
 from gdp.core.recipe import Choice, Recipe
 from gdp.core.records import PluginRecord
 from gdp.core.run_folder import RunFolder
+from gdp.core.stages.notes import portable, trained_weights
 
 
 class Plugins(Protocol):
@@ -258,32 +257,6 @@ class Session:
         """Make, remember and return the content key of a stage."""
         self.keys[stage] = content_key({"stage": stage, **content})
         return self.keys[stage]
-
-
-TRAINED = "trained.json"
-"""In the folder of a teacher's training: which file holds its weights; there only if the training finished."""
-
-
-def trained_weights(folder: Path) -> Path | None:
-    """Return the weights of a finished training of a teacher, or None."""
-    note = folder / TRAINED
-    if not note.is_file():
-        return None
-    weights = folder / str(json.loads(note.read_text(encoding="utf-8"))["weights"])
-    return weights if weights.is_file() else None
-
-
-def portable(value: Any, base: Path) -> Any:
-    """Make settings JSON-able, paths below `base` written relative to it: a moved project keeps its keys."""
-    if isinstance(value, Path):
-        return os.path.relpath(value, base) if value.is_relative_to(base) else str(value)
-    if isinstance(value, Mapping):
-        return {str(key): portable(item, base) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [portable(item, base) for item in value]
-    if isinstance(value, set | frozenset):
-        return sorted(portable(item, base) for item in value)
-    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
 
 
 @contextmanager

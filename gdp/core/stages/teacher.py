@@ -12,7 +12,8 @@ from gdp.core.errors import PluginError
 from gdp.core.interfaces.datasets import UnpairedDataset
 from gdp.core.interfaces.teachers import Teacher
 from gdp.core.progress import Progress, ProgressTask
-from gdp.core.stages.session import TRAINED, Session, Stopped, plugin_errors, trained_weights
+from gdp.core.stages.notes import TRAINED, trained_weights
+from gdp.core.stages.session import Session, Stopped, plugin_errors
 
 NAME = "teacher"
 

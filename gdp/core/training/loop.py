@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,8 @@ from gdp.core.progress import Progress, ProgressTask
 from gdp.core.settings import TrainSection
 from gdp.core.training.checkpoint import CheckpointFolder, write_tensors
 from gdp.core.training.feed import open_batches
-from gdp.core.training.objective import WeightedLoss, check_losses, train_step
+from gdp.core.training.networks import fastest_convolutions, place_networks
+from gdp.core.training.objective import WeightedLoss, check_losses, train_step, unique_names
 from gdp.core.training.pairs import TrainingPairs, to_network
 from gdp.core.training.precision import autocaster
 from gdp.core.training.preparation import prepare_losses
@@ -105,7 +105,7 @@ def train_student(
         DiskFullError, RunFolderError: something cannot be written.
     """
     cuda = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(cuda), _fastest_convolutions():
+    with torch.random.fork_rng(cuda), fastest_convolutions():
         torch.manual_seed(seed)
         training = _Training(student, unique_names(losses), pairs, settings, folder, seed, device, progress, teacher)
         training.on_metrics, training.on_images = on_metrics, on_images
@@ -118,42 +118,6 @@ def train_student(
     return TrainingResult(
         folder / WEIGHTS, finished, training.state.step, seconds, seen / max(seconds, 1e-9), len(pairs.train)
     )
-
-
-def unique_names(losses: Sequence[WeightedLoss]) -> list[WeightedLoss]:
-    """Number the losses that a recipe names more than once: l1, l1-2."""
-    counts: dict[str, int] = {}
-    unique = []
-    for name, weight, loss in losses:
-        counts[name] = counts.get(name, 0) + 1
-        unique.append((name if counts[name] == 1 else f"{name}-{counts[name]}", weight, loss))
-    return unique
-
-
-@contextmanager
-def _fastest_convolutions() -> Iterator[None]:
-    """Let cuDNN try its convolutions once for each shape: training shapes do not change."""
-    before = torch.backends.cudnn.benchmark
-    torch.backends.cudnn.benchmark = True
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.benchmark = before
-
-
-def place_networks(student: Student, device: torch.device, memory_format: torch.memory_format) -> None:
-    """Bring a student's networks to the device, ready to be trained; those that stay as they are get no gradient."""
-    opposite = student.opposite
-    for network, trains in (
-        (student.generator, True),
-        (student.discriminator, student.discriminator_trains),
-        (opposite.generator if opposite else None, bool(opposite and opposite.trains)),
-        (opposite.discriminator if opposite else None, student.discriminator_trains),
-    ):
-        if network is not None:
-            network.to(device).to(memory_format=memory_format)
-            network.train(trains)
-            network.requires_grad_(trains)
 
 
 class _Training:

@@ -17,6 +17,16 @@ WeightedLoss = tuple[str, float, Loss]
 """Name of a loss in the statistics, its weight, and the loss."""
 
 
+def unique_names(losses: Sequence[WeightedLoss]) -> list[WeightedLoss]:
+    """Number the losses that a recipe names more than once: l1, l1-2."""
+    counts: dict[str, int] = {}
+    unique = []
+    for name, weight, loss in losses:
+        counts[name] = counts.get(name, 0) + 1
+        unique.append((name if counts[name] == 1 else f"{name}-{counts[name]}", weight, loss))
+    return unique
+
+
 def check_losses(student: Student, losses: Sequence[WeightedLoss], has_unpaired: bool) -> bool:
     """Say whether a discriminator is trained.
 
