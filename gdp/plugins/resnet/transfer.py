@@ -120,13 +120,17 @@ def _blocks(network: nn.Module) -> list[_Layer]:
     paths: Sequence[str] = getattr(network, "block_paths", ())
     names = list(network.state_dict())
     return [
-        _Layer(
-            (_BLOCK, index),
-            {name.removeprefix(f"{path}."): name for name in names if name.startswith(f"{path}.")},
-            transposed=False,
-        )
+        _Layer((_BLOCK, index), _parts([name for name in names if name.startswith(f"{path}.")]), transposed=False)
         for index, path in enumerate(paths)
     ]
+
+
+def _parts(names: Sequence[str]) -> dict[str, str]:
+    """Name a block's tensors by which of its layers they are, counted from 0: a dropout in between shifts the names."""
+    matches = [re.fullmatch(r".*\.conv_block\.(\d+)\.(.+)", name) for name in names]
+    found = [(int(match[1]), match[2], match[0]) for match in matches if match]
+    ranks = {number: rank for rank, number in enumerate(sorted({number for number, _, _ in found}))}
+    return {f"layer {ranks[number]} {rest}": name for number, rest, name in found}
 
 
 def _chosen_blocks(teacher: nn.Module, student: nn.Module) -> list[_Layer]:

@@ -140,4 +140,11 @@ def test_blocks_of_another_width_are_not_copied() -> None:
     rows = {row.student: row for row in transfer(make(9, 0, width=8), make(3, 1, width=4), everything=True)}
     block = rows["model.10.conv_block.1.weight"]
     assert not block.copied
-    assert block.reason == "another shape of conv_block.1.weight"
+    assert block.reason == "another shape of layer 0 weight"
+
+
+def test_blocks_with_a_dropout_are_copied_by_the_order_of_their_layers() -> None:
+    rows = transfer(make(9, 0, separable=True, dropout=0.0), make(3, 1, separable=True), everything=True)
+    assert all(row.copied for row in rows), [row for row in rows if not row.copied]
+    sources = {row.student: row.teacher for row in rows}
+    assert sources["model.10.conv_block.5.conv.2.weight"] == "model.11.conv_block.6.conv.2.weight"
