@@ -10,8 +10,8 @@ STAMP := $(VENV)/.gdp-setup
 run: setup ## the main job: StyleGAN2's ageing edit becomes a fast Pix2PixHD student
 	$(BIN)/gdp run recipes/stylegan_age.toml
 
-test: setup ## the whole test suite
-	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest
+test: setup ## the whole test suite, two files at a time with a core each
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: setup ## format, lint, types, architecture
 	$(BIN)/ruff format --check .
