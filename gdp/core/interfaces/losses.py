@@ -46,10 +46,10 @@ class TrainingStep:
     """Whether the discriminator judges a picture together with its source."""
     detached: Callable[[Tensor], Tensor] = field(default=Tensor.detach)
     """What the discriminator sees of a prediction: detached, possibly drawn from an image pool."""
-    student_hidden: Mapping[str, Tensor] = field(default_factory=dict)
-    """Outputs of the generator's modules that a loss watches, by path, for `prediction`."""
-    teacher_hidden: Mapping[str, Tensor] = field(default_factory=dict)
-    """Outputs of the teacher's modules that a loss watches, by path, for `target`; without gradient."""
+    kept_of_student: Mapping[str, Tensor] = field(default_factory=dict)
+    """Filled when the prediction is made; losses use `student_hidden`."""
+    kept_of_teacher: Mapping[str, Tensor] = field(default_factory=dict)
+    """Filled when the target is made; losses use `teacher_hidden`."""
     opposite: TrainingStep | None = None
     """The other way; None where the student has no way back or there are no unpaired pictures."""
 
@@ -64,6 +64,18 @@ class TrainingStep:
         if self.make_target is None:
             raise TrainingError("a loss asks for the teacher's picture, and nobody teaches in this training")
         return self.make_target()
+
+    @cached_property
+    def student_hidden(self) -> Mapping[str, Tensor]:
+        """Outputs of the generator's modules that a loss watches, by path, for `prediction`."""
+        self.prediction  # noqa: B018 # the generator must have run
+        return self.kept_of_student
+
+    @cached_property
+    def teacher_hidden(self) -> Mapping[str, Tensor]:
+        """Outputs of the teacher's modules that a loss watches, by path, for `target`; without gradient."""
+        self.target  # noqa: B018 # the teacher must have run
+        return self.kept_of_teacher
 
     @property
     def real_picture(self) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from gdp.core.errors import TrainingError
 from gdp.core.progress import Progress
 from gdp.core.settings import TrainSection
-from gdp.core.training.pairs import TrainingPairs, jitter, mirror_half, open_feed, to_network
+from gdp.core.training.pairs import Load, TrainingPairs, jitter, mirror_half, open_feed, to_network
 from gdp.core.training.sampler import BatchSampler, counter_generator
 from gdp.core.training.ways import Batch
 
@@ -35,7 +35,9 @@ def open_batches(
     unpaired = pairs.unpaired
     with ExitStack() as stack:
         sampler = BatchSampler(pairs.train, settings.batch, seed)
-        feed = stack.enter_context(open_feed(pairs.load_uint8, pairs.train, sampler, steps, progress))
+        learns = pairs.learns_from_targets and pairs.teach is None
+        load_pairs: Load = pairs.load_uint8 if learns else lambda some: pairs.load_uint8(some)[:1]
+        feed = stack.enter_context(open_feed(load_pairs, pairs.train, sampler, steps, progress))
         other = None
         if unpaired is not None:
             numbers = range(unpaired.count)
@@ -50,14 +52,14 @@ def open_batches(
             if settings.flip:
                 pictures = mirror_half(pictures, seed, step)
                 real = None if real is None else mirror_half(real, seed, step, "flip unpaired")
-            source, target = (to_network(image, device, memory_format, downscale) for image in pictures)
+            pictures = tuple(to_network(image, device, memory_format, downscale) for image in pictures)
             picture = None if real is None else to_network(real[0], device, memory_format, downscale)
             if settings.jitter is not None:
-                _check_jitter(settings.jitter, source.shape[2])
-                source, target = jitter((source, target), settings.jitter, seed, step, "jitter")
+                _check_jitter(settings.jitter, pictures[0].shape[2])
+                pictures = jitter(pictures, settings.jitter, seed, step, "jitter")
                 if picture is not None:
                     (picture,) = jitter((picture,), settings.jitter, seed, step, "jitter unpaired")
-            return Batch(source, target if pairs.learns_from_targets else None, picture)
+            return Batch(pictures[0], pictures[1] if learns else None, picture)
 
         yield batch
 

@@ -282,8 +282,8 @@ class _Training:
 
         generator.eval()
         with self.state.average.applied(), self.autocast():
-            path = self.grids.draw(self.state.step, generate, downscale, opposite.generator if opposite else None)
-            distance = self.grids.distance(generate, downscale)
+            back = opposite.generator if opposite else None
+            path, distance = self.grids.look(self.state.step, generate, downscale, back)
         generator.train()
         self.on_images(self.state.step, path)
         if distance is not None:

@@ -33,30 +33,35 @@ class SampleGrids:
     def __init__(
         self, pairs: TrainingPairs, folder: Path, device: torch.device, memory_format: torch.memory_format
     ) -> None:
-        source, target = pairs.load_uint8((pairs.held_out or pairs.train)[:MEASURED])
+        self._measures = bool(pairs.held_out) and pairs.measures_targets
+        source, target = pairs.load_uint8((pairs.held_out or pairs.train)[: MEASURED if self._measures else SAMPLES])
         self._source = to_network(source, device, memory_format)
         self._target = to_network(target, device, memory_format)
-        self._measures = bool(pairs.held_out) and pairs.measures_targets
         self._folder = folder
 
     @torch.no_grad()
-    def draw(self, step: int, generate: Network, downscale: int, back: Network | None = None) -> Path:
-        """Write the grid of a step and return its file.
+    def look(
+        self, step: int, generate: Network, downscale: int, back: Network | None = None
+    ) -> tuple[Path, float | None]:
+        """Write the grid of a step; return its file, and the mean absolute difference to the held-out targets.
 
         Args:
             step: steps done.
             generate: the student, (N, C, H, W) -> (N, 3, H, W).
-            downscale: how many times smaller pictures are in the step's phase.
+            downscale: how many times smaller pictures are in the step's phase; its pictures are enlarged.
             back: the way back, where there is one: the same of the student's pictures.
+
+        Returns:
+            The distance is in [0, 2], to the targets as stored; None where none is held out or it says nothing.
 
         Raises:
             DiskFullError, RunFolderError: the file cannot be written.
         """
-        shown = self._source[:SAMPLES]
-        predicted = self._predict(shown, generate, downscale)
-        columns = [*torch.split(shown, 3, dim=1), predicted]
+        predicted = self._predict(self._source, generate, downscale)
+        shown = predicted[:SAMPLES]
+        columns = [*torch.split(self._source[:SAMPLES], 3, dim=1), shown]
         if back is not None:
-            columns.append(back(predicted).float().clamp(-1, 1))
+            columns.append(back(shown).float().clamp(-1, 1))
         columns.append(self._target[:SAMPLES])
         path = self._folder / f"step-{step:06d}.png"
         rows = torch.stack(columns, dim=1).flatten(0, 1)  # (N * columns, 3, H, W), row by row
@@ -65,19 +70,7 @@ class SampleGrids:
             temporary = path.with_suffix(".tmp")
             save_image(rows, temporary, nrow=len(columns), normalize=True, value_range=(-1, 1), format="png")
             temporary.replace(path)
-        return path
-
-    @torch.no_grad()
-    def distance(self, generate: Network, downscale: int) -> float | None:
-        """Return the mean absolute difference to the held-out targets as stored, in [0, 2]; None if none is held out.
-
-        Args:
-            generate: the student.
-            downscale: how many times smaller pictures are in the step's phase; its pictures are enlarged.
-        """
-        if not self._measures:
-            return None
-        return float((self._predict(self._source, generate, downscale) - self._target).abs().mean())
+        return path, float((predicted - self._target).abs().mean()) if self._measures else None
 
     def _predict(self, source: Tensor, generate: Network, downscale: int) -> Tensor:
         size = source.shape[2:]

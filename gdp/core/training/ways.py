@@ -91,8 +91,8 @@ def build_ways(
         discriminator_trains=student.discriminator_trains,
         conditional=student.conditional,
         detached=adversary.show,
-        student_hidden=guidance.student_hidden.outputs if guidance.student_hidden else {},
-        teacher_hidden=guidance.teacher_hidden.outputs if guidance.teacher_hidden else {},
+        kept_of_student=guidance.student_hidden.outputs if guidance.student_hidden else {},
+        kept_of_teacher=guidance.teacher_hidden.outputs if guidance.teacher_hidden else {},
     )
     opposite = student.opposite
     if opposite is None or batch.unpaired is None:

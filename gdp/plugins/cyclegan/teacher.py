@@ -31,13 +31,10 @@ class CycleGANTeacher(TranslatorTeacher):
     weight_files: ClassVar[Callable[[Any], Sequence[Path]]] = staticmethod(files)
     trains_on: ClassVar[type[Dataset] | type[UnpairedDataset]] = UnpairedDataset
 
-    def __init__(self, config: CycleGANConfig, context: BuildContext) -> None:
-        self._take(config, context, load_networks(config), fingerprint(config))
-
-    def _take(self, config: CycleGANConfig, context: BuildContext, networks: Networks, fingerprint: str) -> None:
+    def __init__(self, config: CycleGANConfig, context: BuildContext, networks: Networks | None = None) -> None:
         super().__init__(config, context)
-        self._networks = networks
-        self._fingerprint = fingerprint
+        self._networks = networks or load_networks(config)
+        self._fingerprint = fingerprint(config) if networks is None else "untrained"
         self._resolution = DEFAULT_RESOLUTION if context.dataset is None else context.dataset.resolution
         for network in (self._networks.generator, self._networks.opposite):
             if network is not None:
@@ -99,6 +96,4 @@ class CycleGANTeacher(TranslatorTeacher):
     @classmethod
     def untrained(cls, config: CycleGANConfig, training: CycleGANTraining, context: BuildContext) -> CycleGANTeacher:
         """Return a teacher of the architecture that the training will give."""
-        teacher = cls.__new__(cls)
-        teacher._take(config, context, untrained_networks(training), "untrained")
-        return teacher
+        return cls(config, context, untrained_networks(training))

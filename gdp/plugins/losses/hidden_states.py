@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gdp.core.errors import ShapeError
 
@@ -58,3 +58,9 @@ def evenly_spread(teacher_blocks: int, student_blocks: int) -> list[int]:
         // (2 * student_blocks * last)
         for index in range(student_blocks)
     ]
+
+
+def block_paths(network: nn.Module) -> Sequence[str]:
+    """Return the paths of a network's residual blocks, where it tells them."""
+    paths: Sequence[str] = getattr(network, "block_paths", ())
+    return paths

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.losses import Loss, TrainingStep, Watched
 from gdp.core.interfaces.teachers import Teacher
 from gdp.plugins.losses.config import FeatureL2Config
-from gdp.plugins.losses.hidden_states import evenly_spread, feature_l2_loss
+from gdp.plugins.losses.hidden_states import block_paths, evenly_spread, feature_l2_loss
 from gdp.plugins.losses.pixel import l1_loss
 
 
@@ -114,8 +114,6 @@ class FeatureL2Loss(Loss):
 
     def generator(self, step: TrainingStep) -> Tensor:
         """Return the mean over the pairs of modules."""
-        prediction, target = step.prediction, step.target
-        del prediction, target  # both networks have run now, and their hidden states are there
         ours: list[Tensor] = []
         for teachers, students in self._pairs:
             hidden, key = step.student_hidden[students], _key(teachers, students)
@@ -126,9 +124,3 @@ class FeatureL2Loss(Loss):
 def _key(teachers: str, students: str) -> str:
     """Return a name for an adapter; module names hold no dots."""
     return f"{teachers}->{students}".replace(".", "_")
-
-
-def block_paths(network: nn.Module) -> Sequence[str]:
-    """Return the paths of a network's residual blocks, where it tells them."""
-    paths: Sequence[str] = getattr(network, "block_paths", ())
-    return paths

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 
 import torch
 from torch import Tensor
@@ -79,8 +81,11 @@ class TranslateSource(PairSource):
     def make(self, indices: Sequence[int]) -> PairBatch:
         """Translate the pictures of these numbers."""
         places = [self.place(index) for index in indices]
-        source = torch.stack([self._dataset.images(part, [number])[0] for part, number in places])
-        pictures = source.float().div_(127.5).sub_(1)
+        parts = [
+            self._dataset.images(part, [number for _, number in together])
+            for part, together in groupby(places, key=itemgetter(0))
+        ]
+        pictures = torch.cat(parts).float().div_(127.5).sub_(1)
         target = in_fixed_chunks(self._teacher.translate, pictures.to(self.context.device), _CHUNK)
         return PairBatch(
             indices=list(indices),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from gdp.plugins.losses.hidden_states import evenly_spread
+from gdp.plugins.losses.hidden_states import block_paths, evenly_spread
 
 Shape = tuple[int, ...]
 
@@ -117,11 +117,10 @@ def _layers(network: nn.Module) -> list[_Layer]:
 
 def _blocks(network: nn.Module) -> list[_Layer]:
     """Find the residual blocks in order; none in a network that does not tell them."""
-    paths: Sequence[str] = getattr(network, "block_paths", ())
     names = list(network.state_dict())
     return [
         _Layer((_BLOCK, index), _parts([name for name in names if name.startswith(f"{path}.")]), transposed=False)
-        for index, path in enumerate(paths)
+        for index, path in enumerate(block_paths(network))
     ]
 
 

@@ -123,7 +123,7 @@ def feature_l2(**settings: object) -> FeatureL2Loss:
 
 def hidden_step(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> TrainingStep:
     step = way(0.4, 0.5, None, target=0.0)
-    step.student_hidden, step.teacher_hidden = ours, theirs
+    step.kept_of_student, step.kept_of_teacher = ours, theirs
     return step
 
 
