@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gdp.core.interfaces.context import BuildContext
     from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
     from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric, PictureRow
-    from gdp.core.interfaces.filters import Filter, ScoringFilter
+    from gdp.core.interfaces.filters import CombiningFilter, Filter, ScoringFilter
     from gdp.core.interfaces.losses import Loss, TrainingStep, Watched
     from gdp.core.interfaces.pair_sources import PairSource, Pictures
     from gdp.core.interfaces.students import Opposite, PrunedStudent, Student, TrainingPhase
@@ -43,7 +43,7 @@ _HOMES = {
     "gdp.core.interfaces.context": ("BuildContext",),
     "gdp.core.interfaces.datasets": ("Dataset", "UnpairedDataset"),
     "gdp.core.interfaces.evaluators": ("Evaluation", "EvaluationContext", "Evaluator", "Metric", "PictureRow"),
-    "gdp.core.interfaces.filters": ("Filter", "ScoringFilter"),
+    "gdp.core.interfaces.filters": ("CombiningFilter", "Filter", "ScoringFilter"),
     "gdp.core.interfaces.losses": ("Loss", "TrainingStep", "Watched"),
     "gdp.core.interfaces.pair_sources": ("PairSource", "Pictures"),
     "gdp.core.interfaces.students": ("Opposite", "PrunedStudent", "Student", "TrainingPhase"),
@@ -56,6 +56,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "API_VERSION",
     "BuildContext",
+    "CombiningFilter",
     "Config",
     "Dataset",
     "Evaluation",

@@ -40,7 +40,7 @@ def gdp_register_pair_sources(register: Register) -> None:
 
 @hookspec
 def gdp_register_filters(register: Register) -> None:
-    """Register judges of pairs (`gdp.Filter` or `gdp.ScoringFilter`).
+    """Register judges of pairs (`gdp.Filter`, `gdp.ScoringFilter` or `gdp.CombiningFilter`).
 
     Args:
         register: call it once for each filter.

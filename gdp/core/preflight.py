@@ -19,9 +19,10 @@ from gdp.core.pairs.codec import ImageFormat, encode, quantise
 from gdp.core.pairs.records import PairBatch
 from gdp.core.pipeline import WORK, Stage
 from gdp.core.recipe import Choice, Recipe
+from gdp.core.stages.judging import named_filters
 from gdp.core.stages.notes import trained_weights
 from gdp.core.stages.pairs import wanted
-from gdp.core.stages.session import Session
+from gdp.core.stages.session import Session, plugin_errors
 from gdp.core.stages.trials import open_trial, trials
 from gdp.core.stages.work import applies
 from gdp.core.training.networks import place_networks
@@ -140,8 +141,12 @@ def _pairs(session: Session) -> str:
 
 
 def _filters(session: Session) -> str:
-    names = [choice.record.name for choice, _ in session.filters]
-    return ", ".join(names) if names else "none: every pair is kept"
+    remarks = []
+    for named in named_filters(session):
+        with plugin_errors(f"filter {named.name}"):
+            remark = named.judge.check()
+        remarks.append(f"{named.name} ({remark})" if remark else named.name)
+    return ", ".join(remarks) if remarks else "none: every pair is kept"
 
 
 def _student(session: Session) -> str:

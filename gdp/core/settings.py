@@ -41,6 +41,8 @@ class FilterSection(Config):
     """Name of a filter plugin."""
     unknown: Literal["drop", "keep"] = "drop"
     """What becomes of pairs on which the filter cannot decide."""
+    only_score: bool = False
+    """Only measure: every pair goes on, whatever the verdict; for scores that a later `expression` combines."""
 
 
 class StudentSection(Config):

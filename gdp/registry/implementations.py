@@ -15,7 +15,11 @@ from gdp.core.records import Kind, Needs, PluginRecord
 _INTERFACES: Mapping[Kind, tuple[str, ...]] = {
     "teacher": ("gdp.core.interfaces.teachers:Teacher",),
     "pair-source": ("gdp.core.interfaces.pair_sources:PairSource",),
-    "filter": ("gdp.core.interfaces.filters:Filter", "gdp.core.interfaces.filters:ScoringFilter"),
+    "filter": (
+        "gdp.core.interfaces.filters:Filter",
+        "gdp.core.interfaces.filters:ScoringFilter",
+        "gdp.core.interfaces.filters:CombiningFilter",
+    ),
     "student": ("gdp.core.interfaces.students:Student",),
     "loss": ("gdp.core.interfaces.losses:Loss",),
     "evaluator": ("gdp.core.interfaces.evaluators:Evaluator",),

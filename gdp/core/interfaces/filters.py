@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from gdp.core.interfaces.context import BuildContext
-from gdp.core.pairs.records import PairBatch, Scores, Verdict
+from gdp.core.pairs.records import Json, PairBatch, Scores, Verdict
 
 
-class Filter(ABC):
-    """The simple form: looks at each pair and returns its verdict."""
+class PairJudge(ABC):  # noqa: B024 # its three forms have the abstract methods
+    """What all forms of filters share; implement one of the three: `Filter`, `ScoringFilter`, `CombiningFilter`."""
 
     def __init__(self, config: Any, context: BuildContext) -> None:
         self.config = config
         self.context = context
+
+    def check(self) -> str:
+        """Look ahead, before any pair is made or judged: return a remark for the pre-flight, or an empty line.
+
+        Raises:
+            GdpError: the filter cannot do what its settings ask for; the message says what to use instead.
+        """
+        return ""
+
+    def summary(self) -> Mapping[str, Json]:
+        """Return what the report should tell of this run's judging, such as calls and cost, by name; {} for nothing."""
+        return {}
+
+
+class Filter(PairJudge):
+    """The simple form: looks at each pair and returns its verdict."""
 
     @abstractmethod
     def judge(self, pairs: PairBatch) -> list[Verdict]:
         """Return one verdict for each pair, in order. Verdicts must not depend on the batch."""
 
 
-class ScoringFilter(ABC):
+class ScoringFilter(PairJudge):
     """The form for costly judgements: scores are measured once and kept, decisions are made from them.
 
     Changing a setting that `score_settings` does not name repeats no measurement and no paid call.
@@ -34,10 +50,6 @@ class ScoringFilter(ABC):
     score_version: ClassVar[int] = 1
     """Raise it when the same settings give other scores than before."""
 
-    def __init__(self, config: Any, context: BuildContext) -> None:
-        self.config = config
-        self.context = context
-
     @property
     def fingerprint(self) -> str:
         """Hash of the model files that the scores depend on; part of the content key."""
@@ -47,6 +59,31 @@ class ScoringFilter(ABC):
     def score(self, pairs: PairBatch) -> list[Scores]:
         """Return the scores of each pair, in order: name to number, word or None. Independent of the batch."""
 
+    def score_stream(self, batches: Iterable[PairBatch]) -> Iterator[Mapping[int, Scores]]:
+        """Yield scores by pair number as they become known, in any order; each mapping is durable at once.
+
+        A filter that asks a service overrides it, to keep many pictures in flight and lose no answer.
+
+        Args:
+            batches: the pairs to measure; read it in the thread that calls, when there is room for more. It raises
+                when the user asks to stop: let what is in flight arrive, yield it, and let the exception through.
+        """
+        for pairs in batches:
+            yield dict(zip(pairs.indices, self.score(pairs), strict=True))
+
     @abstractmethod
     def decide(self, scores: Mapping[int, Scores]) -> dict[int, Verdict]:
         """Decide on all pairs that reached this filter, by index, from their scores alone."""
+
+
+class CombiningFilter(PairJudge):
+    """The form that looks at no picture: it decides from what the filters before it in the recipe measured."""
+
+    @abstractmethod
+    def decide(self, scores: Mapping[int, Mapping[str, Scores]]) -> dict[int, Verdict]:
+        """Decide on all pairs that reached this filter.
+
+        Args:
+            scores: scores[pair number][filter's name][score's name]; a filter that stands twice in the recipe has the
+                names `sharpness` and `sharpness-2`.
+        """

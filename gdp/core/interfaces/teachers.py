@@ -51,6 +51,14 @@ class Teacher(ABC):
     def module(self) -> nn.Module:
         """The network whose parameters are counted."""
 
+    @property
+    def discriminator(self) -> nn.Module | None:
+        """The adversary of pictures like those that it makes; None where there is none.
+
+        (N, 3, H, W) in [-1, 1] -> logits of any shape, higher for more real.
+        """
+        return None
+
     @abstractmethod
     def example_inputs(self) -> tuple[Any, ...]:
         """Arguments of one forward of `module` for one picture; its MACs are counted with them."""
@@ -165,6 +173,11 @@ class TranslatorTeacher(Teacher):
     def discriminators(self) -> tuple[nn.Module | None, nn.Module | None]:
         """The adversaries that the teacher was trained with, of target-like and of source-like pictures."""
         return None, None
+
+    @property
+    def discriminator(self) -> nn.Module | None:
+        """The adversary of target-like pictures."""
+        return self.discriminators[0]
 
 
 def sample_normal(size: int, seed: int, index: int, stream: int = 0) -> Tensor:

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 import torch
 
 from gdp.core.config import Config, content_key
-from gdp.core.errors import GdpError, MissingResourceError, PluginError, RecipeError
+from gdp.core.errors import GdpError, MissingResourceError, PluginError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
 from gdp.core.interfaces.evaluators import Evaluator
-from gdp.core.interfaces.filters import Filter, ScoringFilter
+from gdp.core.interfaces.filters import PairJudge
 from gdp.core.interfaces.losses import Loss
 from gdp.core.interfaces.pair_sources import PairSource
 from gdp.core.interfaces.students import Student
@@ -125,12 +125,12 @@ class Session:
         return source
 
     @cached_property
-    def filters(self) -> list[tuple[Choice[Any], Filter | ScoringFilter]]:
+    def filters(self) -> list[tuple[Choice[Any], PairJudge]]:
         """The judges in the recipe's order."""
         context = self.context(teacher=self.teacher)
         judges = []
         for choice in self.recipe.filters:
-            judge: Filter | ScoringFilter = self.build(choice, (Filter, ScoringFilter), context)
+            judge: PairJudge = self.build(choice, PairJudge, context)
             judges.append((choice, judge))
         return judges
 
@@ -268,7 +268,7 @@ def plugin_errors(where: str) -> Iterator[None]:
     """
     try:
         yield
-    except (GdpError, RecipeError, KeyboardInterrupt, MemoryError):
+    except (GdpError, Stopped, KeyboardInterrupt, MemoryError):
         raise
     except Exception as error:
         raise PluginError(

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gdp.core.arithmetic import count_parameters
-from gdp.core.stages.filters import HELD_OUT, TRAIN, indices_digest
+from gdp.core.stages.filters import HELD_OUT, TRAIN
+from gdp.core.stages.judging import indices_digest
 from gdp.core.stages.session import Session, Stopped
 from gdp.core.stages.trials import FOLDER as VARIANTS
 from gdp.core.training import TrainingPairs, train_student
