@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from itertools import groupby
@@ -99,6 +99,10 @@ class FunnelStep:
     share: float
     """Pairs left, in percent of those made."""
     reasons: list[tuple[str, str]]
+    only_scored: bool = False
+    """Whether the filter let every pair pass and only measured."""
+    summary: list[tuple[str, str]] = field(default_factory=list)
+    """What the filter itself tells of its work, such as calls and cost."""
 
 
 def _funnel(data: RunData) -> list[FunnelStep]:
@@ -110,8 +114,15 @@ def _funnel(data: RunData) -> list[FunnelStep]:
         kept, entered = _number(row.get("kept")), _number(row.get("input"))
         reasons = [(reason, plain(_number(count))) for reason, count in mapping(row.get("reasons")).items()]
         share = 100.0 * kept / made if made else 0.0
-        steps.append(FunnelStep(str(row.get("filter", "")), plain(kept), plain(entered - kept), share, reasons))
+        told = [(name.replace("_", " "), _told(value)) for name, value in mapping(row.get("summary")).items()]
+        name, only_scored = str(row.get("filter", "")), row.get("only_score") is True
+        steps.append(FunnelStep(name, plain(kept), plain(entered - kept), share, reasons, only_scored, told))
     return steps
+
+
+def _told(value: object) -> str:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return plain(_number(value)) if number else str(value)
 
 
 @dataclass(frozen=True)

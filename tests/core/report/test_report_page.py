@@ -86,7 +86,7 @@ def test_hostile_names_are_shown_and_never_run(run_folder: Path) -> None:
     change(run_folder / "run.json", name=HOSTILE, state=HOSTILE, error=HOSTILE, versions={HOSTILE: HOSTILE})
     change(
         run_folder / "funnel.json",
-        filters=[{"filter": HOSTILE, "input": 9, "kept": 3, "reasons": {HOSTILE: 6}}],
+        filters=[{"filter": HOSTILE, "input": 9, "kept": 3, "reasons": {HOSTILE: 6}, "summary": {HOSTILE: HOSTILE}}],
     )
     change(
         run_folder / "metrics.json",
@@ -121,6 +121,15 @@ def test_the_funnel_shows_counts_reasons_and_rejects(run_folder: Path) -> None:
     text = page_of(run_folder).text
     assert "too blurred: 388" in text
     assert "Dropped by sharpness too blurred" in text
+
+
+def test_the_funnel_tells_what_a_paid_filter_cost(run_folder: Path) -> None:
+    summary = {"calls": 11628, "cost": "11.63 $"}
+    row = {"filter": "azure-face", "input": 9, "kept": 9, "only_score": True, "reasons": {}, "summary": summary}
+    change(run_folder / "funnel.json", filters=[row])
+    text = page_of(run_folder).text
+    assert "calls 11\u202f628, cost 11.63 $" in text
+    assert "measures only" in text
 
 
 def test_training_shows_curves_and_the_same_inputs_over_time(run_folder: Path) -> None:
