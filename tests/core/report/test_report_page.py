@@ -128,7 +128,7 @@ def test_the_funnel_tells_what_a_paid_filter_cost(run_folder: Path) -> None:
     row = {"filter": "azure-face", "input": 9, "kept": 9, "only_score": True, "reasons": {}, "summary": summary}
     change(run_folder / "funnel.json", filters=[row])
     text = page_of(run_folder).text
-    assert "calls 11\u202f628, cost 11.63 $" in text
+    assert "calls 11 628, cost 11.63 $" in text
     assert "measures only" in text
 
 
