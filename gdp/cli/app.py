@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gdp.cli import describe, fetch_data, list_plugins, prune, report, run, runs, schema, validate
+from gdp.cli import describe, fetch_data, list_plugins, new_plugin, prune, report, run, runs, schema, validate
 from gdp.cli.common import GdpGroup, State
 
 app = typer.Typer(
@@ -49,5 +49,5 @@ def root(
     context.obj = State(frozenset(no_plugin or ()))
 
 
-for command in (run, prune, fetch_data, list_plugins, describe, schema, validate, runs, report):
+for command in (run, prune, fetch_data, list_plugins, describe, new_plugin, schema, validate, runs, report):
     command.register(app)

@@ -1,0 +1,84 @@
+"""The kinds of plugin that a package can be written for, and what the packages of each kind say of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gdp.core.records import Kind
+
+
+@dataclass(frozen=True)
+class Scaffold:
+    """What tells the package of one kind from those of the others; its templates lie in the folder of its name."""
+
+    plural: str
+    """The kind's name in `gdp_register_...`."""
+    class_suffix: str
+    summary: str
+    """What the plugin of the template does, in one line."""
+    section: str
+    """How a recipe chooses it; `{name}` is the plugin's name."""
+    settings: str
+    """Settings for `conformance.cases`, as Python source."""
+
+
+SCAFFOLDS: Mapping[Kind, Scaffold] = {
+    "filter": Scaffold(
+        "filters",
+        "Filter",
+        "Drops pairs with a picture that has hardly any contrast",
+        '[[filters]]\nplugin = "{name}"\nmin_contrast = 0.05',
+        "{}",
+    ),
+    "teacher": Scaffold(
+        "teachers",
+        "Teacher",
+        "Translates pictures to warmer and softer ones",
+        '[teacher]\nplugin = "{name}"\nresolution = 64\nwarmth = 0.2\n\n[pairs]\nplugin = "translate"',
+        '{"resolution": 16}',
+    ),
+    "pair-source": Scaffold(
+        "pair_sources",
+        "PairSource",
+        "Pairs a picture of the teacher with its mirror image",
+        '[pairs]\nplugin = "{name}"\ncount = 1000\ntruncation = 0.7',
+        "{}",
+    ),
+    "student": Scaffold(
+        "students",
+        "Student",
+        "A residual network that predicts the change of its source",
+        '[student]\nplugin = "{name}"\nwidth = 16\nblocks = 4',
+        '{"width": 4, "blocks": 1}',
+    ),
+    "loss": Scaffold(
+        "losses",
+        "Loss",
+        "Charbonnier distance: L1 that is smooth around 0",
+        '[[losses]]\nplugin = "{name}"\nweight = 10\nepsilon = 0.001',
+        "{}",
+    ),
+    "evaluator": Scaffold(
+        "evaluators",
+        "Evaluator",
+        "How far the student's mean colours are from the teacher's",
+        '[[evaluators]]\nplugin = "{name}"\npictures = 200',
+        '{"pictures": 4}',
+    ),
+    "dataset": Scaffold(
+        "datasets",
+        "Dataset",
+        "Coloured discs, drawn as they are asked for",
+        '[dataset]\nplugin = "{name}"\ncount = 1000\nresolution = 64',
+        '{"count": 8, "resolution": 16}',
+    ),
+}
+"""Every kind that `gdp new-plugin` knows."""
+
+LICENCES: Mapping[str, str] = {
+    "Apache-2.0": "Apache License, version 2.0",
+    "MIT": "MIT licence",
+    "BSD-3-Clause": "BSD licence of three clauses",
+}
+"""SPDX names of the licences whose text can be written into a package."""

@@ -1,0 +1,99 @@
+"""What a new plugin and its package are called."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gdp.core.errors import PluginError, PluginNotFoundError
+from gdp.core.recipe_messages import did_you_mean
+from gdp.core.records import KINDS, Kind
+from gdp.scaffold.kinds import SCAFFOLDS
+
+LONGEST_NAME = 24
+"""Characters; so that lines of the package stay below 120."""
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_RESERVED = frozenset({"gdp", "builtin", "none", "all", "name", *KINDS})
+
+
+@dataclass(frozen=True)
+class Names:
+    """What everything in the package is called."""
+
+    kind: Kind
+    plugin: str
+    """As recipes write it."""
+
+    @property
+    def distribution(self) -> str:
+        """Name of the package for pip, such as `gdp-filter-contrast`."""
+        return f"gdp-{self.kind}-{self.plugin}"
+
+    @property
+    def module(self) -> str:
+        """Name for `import`, such as `gdp_filter_contrast`."""
+        return self.distribution.replace("-", "_")
+
+    @property
+    def implementation(self) -> str:
+        """Name of the module that holds the class, such as `filter`."""
+        return self.kind.replace("-", "_")
+
+    @property
+    def stem(self) -> str:
+        """The plugin's name as classes carry it, such as `Contrast`."""
+        return "".join(word.capitalize() for word in self.plugin.split("-"))
+
+    @property
+    def class_name(self) -> str:
+        """Name of the class, such as `ContrastFilter`."""
+        return self.stem + SCAFFOLDS[self.kind].class_suffix
+
+
+def parse_kind(word: str) -> Kind:
+    """Return the kind of that name.
+
+    Raises:
+        PluginNotFoundError: there is none.
+    """
+    for kind in SCAFFOLDS:
+        if word.replace("_", "-") == kind:
+            return kind
+    raise PluginNotFoundError(
+        f'"{word}" is no kind of plugin that a package can be written for{did_you_mean(word, tuple(SCAFFOLDS))}'
+    )
+
+
+def choose_names(kind: Kind, wanted: str, taken: Sequence[str]) -> Names:
+    """Make a plugin's names of what the author typed: `My Contrast` and `gdp-filter-my-contrast` are `my-contrast`.
+
+    Args:
+        kind: of the plugin.
+        wanted: what the author typed.
+        taken: names of the installed plugins of that kind, the broken ones included.
+
+    Raises:
+        PluginError: it cannot be a name, is reserved, or is that of an installed plugin or module.
+    """
+    name = re.sub(r"[\s_-]+", "-", wanted.strip().lower()).removeprefix(f"gdp-{kind}-")
+    if not _NAME.fullmatch(name):
+        raise PluginError(
+            f'"{wanted}" cannot be the name of a plugin: a name is words of the letters a to z and digits, joined by '
+            f"hyphens, and begins with a letter, such as face-attributes"
+        )
+    if len(name) > LONGEST_NAME:
+        raise PluginError(f'"{name}" has {len(name)} characters; a name has {LONGEST_NAME} at most, so choose another')
+    if name in _RESERVED:
+        raise PluginError(f'"{name}" has a meaning of its own in gdp: choose another name, such as my-{name}')
+    if name in taken:
+        raise PluginError(
+            f'a {kind} called "{name}" is installed already (gdp list-plugins shows whose), and of two plugins of one '
+            f"name only the first is used: choose another name, such as my-{name}"
+        )
+    names = Names(kind, name)
+    if importlib.util.find_spec(names.module) is not None:
+        raise PluginError(f"a Python module {names.module} is installed already: choose another name than {name}")
+    return names

@@ -1,0 +1,101 @@
+"""Writing a package: all of it or nothing."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from gdp.core.errors import PluginError, readable_os_errors
+from gdp.core.records import API_VERSION
+from gdp.scaffold.kinds import LICENCES, SCAFFOLDS
+from gdp.scaffold.names import Names
+
+_SHARED = {
+    "pyproject.toml": "package/pyproject.toml.j2",
+    "README.md": "package/README.md.j2",
+    ".gitignore": "package/gitignore.j2",
+    ".github/workflows/ci.yml": "package/ci.yml.j2",
+}
+
+
+@dataclass(frozen=True)
+class NewPackage:
+    """A package that has been written."""
+
+    names: Names
+    folder: Path
+    files: list[str]
+    """Paths in the folder, sorted."""
+
+
+def write_package(names: Names, parent: Path, author: str, licence: str) -> NewPackage:
+    """Write the package of a plugin into a new folder of its name.
+
+    Args:
+        names: what everything is called.
+        parent: the folder in which the new one is made; made too if it is not there.
+        author: goes into pyproject.toml and the licence; empty for "The authors of ...".
+        licence: one of `LICENCES`.
+
+    Raises:
+        PluginError: the folder is there already, the licence is unknown, or the author's name has a line break.
+        RunFolderError, DiskFullError: it cannot be written.
+    """
+    if licence not in LICENCES:
+        raise PluginError(f'the text of the licence "{licence}" is not at hand; there is {", ".join(LICENCES)}')
+    if not author.isprintable():
+        raise PluginError("the author's name has characters that cannot be printed, such as a line break")
+    folder = parent / names.distribution
+    if folder.exists() or folder.is_symlink():
+        raise PluginError(
+            f"{folder} is there already and is left as it is: choose another name, another place with --folder, or "
+            f"move it away"
+        )
+    files = _render(names, author or f"The authors of {names.distribution}", licence)
+    with readable_os_errors(folder):
+        parent.mkdir(parents=True, exist_ok=True)
+        # Written beside its place first: a kill leaves no half package of that name.
+        beside = Path(tempfile.mkdtemp(prefix=f".{names.distribution}-", dir=parent))
+        try:
+            for path, text in files.items():
+                (beside / path).parent.mkdir(parents=True, exist_ok=True)
+                (beside / path).write_text(text, encoding="utf-8")
+            beside.chmod(0o755)
+            beside.rename(folder)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    return NewPackage(names, folder, sorted(files))
+
+
+def _render(names: Names, author: str, licence: str) -> dict[str, str]:
+    """Return path and text of every file."""
+    scaffold = SCAFFOLDS[names.kind]
+    # Python, TOML and YAML are written, no HTML: nothing is escaped but what the templates escape themselves.
+    environment = Environment(  # noqa: S701 # see above
+        loader=PackageLoader("gdp.scaffold"),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+    )
+    values = {
+        "names": names,
+        "scaffold": scaffold,
+        "section": scaffold.section.format(name=names.plugin),
+        "author": author,
+        "licence": licence,
+        "licence_name": LICENCES[licence],
+        "api_version": API_VERSION,
+    }
+    templates = _SHARED | {
+        "LICENSE": f"licences/{licence}.txt",
+        f"{names.module}/__init__.py": "package/record.py.j2",
+        f"{names.module}/config.py": f"{names.kind}/config.py.j2",
+        f"{names.module}/{names.implementation}.py": f"{names.kind}/implementation.py.j2",
+        f"tests/test_{names.module}.py": f"{names.kind}/test.py.j2",
+    }
+    files = {path: environment.get_template(template).render(values) for path, template in templates.items()}
+    return files | {f"{names.module}/py.typed": ""}
