@@ -155,12 +155,7 @@ def train_teacher(
     teacher, dataset = registry.load(loaded.teacher), registry.load(loaded.dataset.record)
     if not issubclass(teacher, Teacher) or not issubclass(dataset, Dataset | UnpairedDataset):
         raise PluginError("a registered teacher or dataset is not of its interface; tell the plugin's author")
-    if not issubclass(dataset, teacher.trains_on):
-        needed = "pictures of two domains" if teacher.trains_on is UnpairedDataset else "pictures of one domain"
-        raise PluginError(
-            f"dataset {loaded.dataset.record.name}: the teacher {loaded.teacher.name} is trained on {needed}; choose "
-            f"another dataset in [dataset]"
-        )
+    teacher.require_dataset(loaded.teacher.name, dataset)
     with place.locked(), plugin_errors(f"teacher {loaded.teacher.name}"):
         place.write_text("recipe.toml", loaded.to_toml())
         images = dataset(loaded.dataset.config, context)

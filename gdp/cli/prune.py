@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gdp.cli.common import find_run
 from gdp.cli.progress import choose_progress
 from gdp.cli.run import DeviceOption, SetOption, prepare_processor, stop_on_signal
 
@@ -55,9 +56,7 @@ def prune(
     from gdp.core.pruning.opening import PruningRequest, open_pruning
 
     registry: PluginRegistry = context.obj.registry
-    named = Path("runs") / run
-    place = named if (named / "run.json").is_file() and not (run / "run.json").is_file() else run
-    request = PruningRequest(place, macs, of.value, folder, steps, set_ or ())
+    request = PruningRequest(find_run(run), macs, of.value, folder, steps, set_ or ())
     with stop_on_signal() as stop_requested:
         session, record = open_pruning(
             request,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gdp.core.errors import MissingResourceError
+from gdp.cli.common import find_run
 
 
 def report(
@@ -18,22 +18,13 @@ def report(
 
     Example: gdp report runs/stylegan-age --open
     """
-    folder = _run_folder(run)
+    folder = find_run(run)
     from gdp.core.report import write_report
 
     page = write_report(folder)
     typer.echo(str(page))
     if open_:
         typer.launch(str(page))
-
-
-def _run_folder(run: Path) -> Path:
-    for folder in (run, Path("runs") / run):
-        if (folder / "run.json").is_file():
-            return folder
-    raise MissingResourceError(
-        f"{run}: this is no run folder (it holds no run.json). gdp runs shows which runs are here."
-    )
 
 
 def register(app: typer.Typer) -> None:

@@ -76,6 +76,25 @@ class Teacher(ABC):
         raise TypeError(f"{cls.__name__} registers no training settings and cannot be trained")
 
     @classmethod
+    def require_dataset(cls, name: str, dataset: object) -> None:
+        """Make sure that a teacher of this class can be trained on a dataset.
+
+        Args:
+            name: of the plugin, for the message.
+            dataset: the dataset, or its class.
+
+        Raises:
+            PluginError: it has pictures of two domains where those of one are needed, or the other way round.
+        """
+        kind = dataset if isinstance(dataset, type) else type(dataset)
+        if not issubclass(kind, cls.trains_on):
+            needed = "two domains" if cls.trains_on is UnpairedDataset else "one domain"
+            raise PluginError(
+                f"the teacher {name} is trained on pictures of {needed}, and {kind.__name__} holds others; choose another "
+                f"[dataset]"
+            )
+
+    @classmethod
     def trained_settings(cls, weights: Path) -> Mapping[str, Any]:
         """Return the settings that make a teacher of what `train` returned, to be merged with those of the recipe."""
         return {"weights": weights}

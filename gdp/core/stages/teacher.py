@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from gdp.core.arithmetic import count_macs, count_parameters
-from gdp.core.errors import PluginError
-from gdp.core.interfaces.datasets import UnpairedDataset
 from gdp.core.interfaces.teachers import Teacher
 from gdp.core.progress import Progress, ProgressTask
 from gdp.core.stages.notes import TRAINED, trained_weights
@@ -68,9 +66,7 @@ def _train(session: Session) -> None:
     assert choice is not None
     record, folder = choice.record, session.teacher_folder
     implementation: type[Teacher] = session.plugins.load(record)
-    if not isinstance(session.dataset, implementation.trains_on):
-        needed = "two domains" if implementation.trains_on is UnpairedDataset else "one domain"
-        raise PluginError(f"the teacher {record.name} is trained on pictures of {needed}; choose another [dataset]")
+    implementation.require_dataset(record.name, session.dataset)
     progress = _StoppableProgress(session.progress, session.stop_requested)
     with plugin_errors(f"teacher {record.name} ({record.package or 'unknown package'})"):
         weights = implementation.train(session.recipe.teacher_training, session.dataset, folder, progress)
