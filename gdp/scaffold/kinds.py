@@ -20,7 +20,7 @@ class Scaffold:
     section: str
     """How a recipe chooses it; `{name}` is the plugin's name."""
     settings: str
-    """Settings for `conformance.cases`, as Python source."""
+    """Settings for the conformance kit, as Python source; empty for the defaults."""
 
 
 SCAFFOLDS: Mapping[Kind, Scaffold] = {
@@ -29,7 +29,7 @@ SCAFFOLDS: Mapping[Kind, Scaffold] = {
         "Filter",
         "Drops pairs with a picture that has hardly any contrast",
         '[[filters]]\nplugin = "{name}"\nmin_contrast = 0.05',
-        "{}",
+        "",
     ),
     "teacher": Scaffold(
         "teachers",
@@ -43,7 +43,7 @@ SCAFFOLDS: Mapping[Kind, Scaffold] = {
         "PairSource",
         "Pairs a picture of the teacher with its mirror image",
         '[pairs]\nplugin = "{name}"\ncount = 1000\ntruncation = 0.7',
-        "{}",
+        "",
     ),
     "student": Scaffold(
         "students",
@@ -57,7 +57,7 @@ SCAFFOLDS: Mapping[Kind, Scaffold] = {
         "Loss",
         "Charbonnier distance: L1 that is smooth around 0",
         '[[losses]]\nplugin = "{name}"\nweight = 10\nepsilon = 0.001',
-        "{}",
+        "",
     ),
     "evaluator": Scaffold(
         "evaluators",

@@ -84,6 +84,7 @@ def _render(names: Names, author: str, licence: str) -> dict[str, str]:
     values = {
         "names": names,
         "scaffold": scaffold,
+        "options": f", settings={scaffold.settings}" if scaffold.settings else "",
         "section": scaffold.section.format(name=names.plugin),
         "author": author,
         "licence": licence,
