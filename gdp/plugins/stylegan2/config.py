@@ -40,9 +40,17 @@ class StyleGAN2Config(Config):
     """`builtin:faces64`, or the path of a .safetensors file with the state-dict names of stylegan2-ada-pytorch."""
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
     """What the weights' file must hash to, 64 hexadecimal digits; left out, any file will do."""
+    discriminator: Weights | None = None
+    """The discriminator that the weights were trained with, for judging pictures: `builtin:faces64`, or the path of a
+    .safetensors file in the same layout. Left out, the built-in one for built-in weights, else the file
+    discriminator.safetensors beside the weights, if it is there."""
     projection_vgg19: Path | None = None
     """VGG19's ImageNet weights (.safetensors, or torchvision's .pth) for the feature distance of projections; left out,
     a multi-scale distance that needs no weights."""
+
+
+DISCRIMINATOR_FILE = "discriminator.safetensors"
+"""What a training writes beside the generator's weights."""
 
 
 def weights_path(weights: BuiltinWeights | Path) -> Path:
@@ -55,7 +63,29 @@ def weights_path(weights: BuiltinWeights | Path) -> Path:
         if not weights.is_file():
             raise MissingResourceError(f"{weights}: there are no such weights. Mend teacher.weights in the recipe.")
         return weights
-    name = f"{weights.removeprefix('builtin:')}.safetensors"
+    return _asset(f"{weights.removeprefix('builtin:')}.safetensors")
+
+
+def discriminator_path(config: StyleGAN2Config) -> Path | None:
+    """Return the file of the discriminator that belongs to the weights; None where there is none.
+
+    Raises:
+        MissingResourceError: the settings name a file that is not there.
+    """
+    given = config.discriminator
+    if isinstance(given, Path):
+        if not given.is_file():
+            raise MissingResourceError(
+                f"{given}: there is no such discriminator. Mend teacher.discriminator in the recipe."
+            )
+        return given
+    if given is None and isinstance(config.weights, Path):
+        beside = config.weights.with_name(DISCRIMINATOR_FILE)
+        return beside if beside.is_file() else None
+    return _asset("faces64-discriminator.safetensors")
+
+
+def _asset(name: str) -> Path:
     path = Path(str(resources.files("gdp.plugins.stylegan2") / "assets" / name))
     if not path.is_file():
         raise MissingResourceError(

@@ -54,12 +54,28 @@ class MinibatchStandardDeviation(nn.Module):
         return minibatch_standard_deviation(x, self.group_size, self.channels)
 
 
+class ConstantDeviation(nn.Module):
+    """Appends the same feature maps to every sample, in the place of those that tell how much a group differs."""
+
+    deviation: Tensor
+
+    def __init__(self, deviation: Tensor) -> None:
+        super().__init__()
+        # Not stored: it was measured, and is no part of what was trained.
+        self.register_buffer("deviation", deviation, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C + channels, H, W)."""
+        maps = self.deviation.to(x.dtype)[None, :, None, None].expand(len(x), -1, *x.shape[2:])
+        return torch.cat([x, maps], dim=1)
+
+
 class DiscriminatorEpilogue(nn.Module):
     """The discriminator's end at 4x4: standard deviation over samples, a convolution and two linear layers."""
 
     def __init__(self, channels: int, group_size: int, deviation_channels: int, conv_clamp: float | None) -> None:
         super().__init__()
-        self.mbstd = MinibatchStandardDeviation(group_size, deviation_channels)
+        self.mbstd: nn.Module = MinibatchStandardDeviation(group_size, deviation_channels)
         self.conv = ConvolutionLayer(channels + deviation_channels, channels, 3, conv_clamp=conv_clamp)
         self.fc = FullyConnectedLayer(channels * 16, channels, activate=True)
         self.out = FullyConnectedLayer(channels, 1)
@@ -103,3 +119,22 @@ class Discriminator(nn.Module):
             x = self.get_submodule(f"b{size}")(x)
         logits: Tensor = self.b4(x.float())
         return logits
+
+
+@torch.no_grad()
+def judge_alone(discriminator: Discriminator, images: Tensor) -> None:
+    """Let a discriminator judge each picture by itself, for good.
+
+    Its standard deviation over samples makes a logit depend on the batch, and a picture alone, which differs from
+    nothing, looks like the collapse of a generator. So the mean of that number over the groups of `images`
+    (N, 3, R, R), pictures such as it was trained on, N a multiple of its group, takes its place for every picture.
+    """
+    seen: list[Tensor] = []
+    epilogue = discriminator.b4
+    handle = epilogue.mbstd.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    try:
+        discriminator(images)
+    finally:
+        handle.remove()
+    channels = epilogue.conv.weight.shape[1] - epilogue.conv.weight.shape[0]
+    epilogue.mbstd = ConstantDeviation(seen[0][:, -channels:].mean(dim=(0, 2, 3)))

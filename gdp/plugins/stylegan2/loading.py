@@ -1,18 +1,22 @@
-"""Read a generator from a safetensors file; its architecture is told by the tensors' shapes."""
+"""Read a generator or discriminator from a safetensors file; its architecture is told by the tensors' shapes."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from torch import Tensor, nn
 
 from gdp.core.errors import CorruptFileError, GdpError
+from gdp.plugins.stylegan2.discriminator import Discriminator
 from gdp.plugins.stylegan2.networks import Generator, block_resolutions
+
+Network = TypeVar("Network", Generator, Discriminator)
 
 
 def file_sha256(path: Path) -> str:
@@ -30,19 +34,34 @@ def load_generator(path: Path) -> Generator:
     Raises:
         CorruptFileError: the file is truncated, no safetensors, or not such a generator.
     """
+    return _load(path, "generator", _build)
+
+
+def load_discriminator(path: Path) -> Discriminator:
+    """Read a discriminator in the ada-pytorch layout, float32, in evaluation mode, without gradients.
+
+    Any float type is accepted; `conv_clamp` comes from the file's metadata (default: no clamp).
+
+    Raises:
+        CorruptFileError: the file is truncated, no safetensors, or not such a discriminator.
+    """
+    return _load(path, "discriminator", _build_discriminator)
+
+
+def _load(path: Path, what: str, build: Callable[[Mapping[str, Tensor], Mapping[str, str]], Network]) -> Network:
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 # the file is no mapping
-        generator = _build(state, metadata)
-        _fill(generator, state)
+        network = build(state, metadata)
+        _fill(network, state)
     except (OSError, SafetensorError) as error:
         raise CorruptFileError(f"{path}: this is no whole safetensors file ({error}). Copy it again.") from error
     except (KeyError, ValueError, IndexError, GdpError) as error:
         raise CorruptFileError(
-            f"{path}: not the weights of a StyleGAN2 generator in the layout of stylegan2-ada-pytorch: {error}"
+            f"{path}: not the weights of a StyleGAN2 {what} in the layout of stylegan2-ada-pytorch: {error}"
         ) from error
-    return generator.eval().requires_grad_(False)
+    return network.eval().requires_grad_(False)
 
 
 def _build(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Generator:
@@ -56,7 +75,6 @@ def _build(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Generato
     image_channels = _shape(state, f"synthesis.b{max(sizes)}.torgb.weight", 4)[0]
     if image_channels != 3:
         raise ValueError(f"it makes pictures of {image_channels} channels, not RGB")
-    clamp = metadata.get("conv_clamp", "")
     return Generator(
         z_dim=mapping[0][1],
         w_dim=mapping[-1][0],
@@ -65,8 +83,34 @@ def _build(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Generato
         mapping_layers=len(mapping),
         mapping_width=mapping[0][0],
         mapping_learning_rate_multiplier=float(metadata.get("mapping_learning_rate_multiplier", 0.01)),
-        conv_clamp=None if clamp in ("", "None", "null") else float(clamp),
+        conv_clamp=_conv_clamp(metadata),
     )
+
+
+def _build_discriminator(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Discriminator:
+    if any(name.startswith("mapping.") for name in state):
+        raise ValueError("it is class-conditional, which is not supported")
+    sizes = [int(match[1]) for name in state if (match := re.fullmatch(r"b(\d+)\.fromrgb\.weight", name))]
+    if len(sizes) != 1 or sizes[0] < 8:
+        raise ValueError("one tensor such as b64.fromrgb.weight is expected (the residual architecture)")
+    channels = {size: _shape(state, f"b{size}.conv0.weight", 4)[0] for size in block_resolutions(sizes[0])[1:]}
+    image_channels = _shape(state, f"b{sizes[0]}.fromrgb.weight", 4)[1]
+    if image_channels != 3:
+        raise ValueError(f"it judges pictures of {image_channels} channels, not RGB")
+    channels[4], epilogue_inputs = _shape(state, "b4.conv.weight", 4)[:2]
+    if epilogue_inputs <= channels[4]:
+        raise ValueError("it has no standard deviation over samples")
+    return Discriminator(
+        sizes[0],
+        channels=channels,
+        deviation_channels=epilogue_inputs - channels[4],
+        conv_clamp=_conv_clamp(metadata),
+    )
+
+
+def _conv_clamp(metadata: Mapping[str, str]) -> float | None:
+    clamp = metadata.get("conv_clamp", "")
+    return None if clamp in ("", "None", "null") else float(clamp)
 
 
 def _count_mapping_layers(state: Mapping[str, Tensor]) -> int:
@@ -84,8 +128,8 @@ def _shape(state: Mapping[str, Tensor], name: str, dimensions: int) -> tuple[int
     return tuple(state[name].shape)
 
 
-def _fill(generator: Generator, state: Mapping[str, Tensor]) -> None:
-    wanted = generator.state_dict()
+def _fill(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+    wanted = network.state_dict()
     # The low-pass filter is the same in every StyleGAN2; files that leave it out are whole.
     missing = [name for name in wanted if name not in state and not name.endswith("resample_filter")]
     foreign = [name for name in state if name not in wanted]
@@ -99,4 +143,4 @@ def _fill(generator: Generator, state: Mapping[str, Tensor]) -> None:
             raise ValueError(f"{len(names)} tensors are {what}: {', '.join(names[:3])}{', ...' if names[3:] else ''}")
     if broken := [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]:
         raise ValueError(f"{broken[0]} holds NaN or infinite values")
-    generator.load_state_dict({**wanted, **{name: tensor.float() for name, tensor in state.items()}})
+    network.load_state_dict({**wanted, **{name: tensor.float() for name, tensor in state.items()}})

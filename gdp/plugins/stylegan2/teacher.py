@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,19 +12,23 @@ import torch
 from torch import Tensor
 
 from gdp.core.batching import in_fixed_chunks
-from gdp.core.errors import CorruptFileError
+from gdp.core.errors import CorruptFileError, ShapeError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Dataset
 from gdp.core.interfaces.teachers import LatentTeacher, Projection
 from gdp.core.progress import Progress, ProgressTask
-from gdp.plugins.stylegan2.config import StyleGAN2Config, weights_path
-from gdp.plugins.stylegan2.loading import file_sha256, load_generator
+from gdp.plugins.stylegan2.config import StyleGAN2Config, discriminator_path, weights_path
+from gdp.plugins.stylegan2.discriminator import Discriminator, judge_alone
+from gdp.plugins.stylegan2.loading import file_sha256, load_discriminator, load_generator
 from gdp.plugins.stylegan2.networks import Generator
 from gdp.plugins.stylegan2.training_settings import TrainingSettings
 
 _MAPPING_CHUNK = 64
 _SYNTHESIS_CHUNK = 4
 """Rows that go through the network at once, never more nor fewer, so that pictures do not depend on the batch."""
+
+_DEVIATION_SAMPLES = 16
+"""Samples over which the discriminator's standard deviation is taken once and for all; four groups of four."""
 
 _READ_AT_ONCE = 256
 """Training pictures asked of a dataset at a time."""
@@ -87,6 +91,27 @@ class StyleGAN2Teacher(LatentTeacher):
     def module(self) -> Generator:
         """The generator, mapping and synthesis."""
         return self._generator
+
+    @cached_property
+    def discriminator(self) -> Discriminator | None:
+        """The adversary it was trained with, (N, 3, R, R) -> (N, 1); every picture is judged by itself.
+
+        Raises:
+            MissingResourceError: the settings name a file that is not there.
+            CorruptFileError: the file holds no such discriminator.
+            ShapeError: it judges pictures of another size than the generator's.
+        """
+        path = discriminator_path(self.config)
+        if path is None:
+            return None
+        found = load_discriminator(path).to(self.context.device)
+        if found.resolution != self.resolution:
+            raise ShapeError(
+                f"{path}: this discriminator judges pictures of {found.resolution} px and the teacher makes "
+                f"{self.resolution} px. Name the one that the weights were trained with as teacher.discriminator."
+            )
+        judge_alone(found, self.synthesize(self.map(self.sample_z(0, range(_DEVIATION_SAMPLES)))))
+        return found
 
     def example_inputs(self) -> tuple[Any, ...]:
         """One z, (1, z_dim)."""

@@ -11,7 +11,7 @@ import json
 import struct
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from gdp.core.run_folder import write_atomically
 from gdp.core.training.checkpoint import Checkpoint, CheckpointFolder
 from gdp.core.training.sampler import BatchSampler, counter_generator
 from gdp.core.training.statistics import StatisticsFile
+from gdp.plugins.stylegan2.config import DISCRIMINATOR_FILE
 from gdp.plugins.stylegan2.training_settings import TrainingSettings
 from gdp.plugins.stylegan2.training_step import AdversarialStep
 
@@ -58,12 +59,15 @@ def train(
 ) -> Path:
     """Train a StyleGAN2 and return the file of its averaged generator, float16 safetensors.
 
+    The discriminator as it stands at the end lies beside it.
+
     A killed training goes on from its newest checkpoint when called again, and on a processor ends in the same bits.
 
     Args:
         images: uint8 (N, 3, R, R), R a power of two from 8.
         settings: how to train.
-        folder: gets `checkpoints/`, `statistics.jsonl`, `samples/` and `generator.safetensors`.
+        folder: gets `checkpoints/`, `statistics.jsonl`, `samples/`, `generator.safetensors` and
+            `discriminator.safetensors`.
         on_progress: called with every line of statistics.
         latents: what determines each picture as standard normal numbers, (N, K) float32, for the reconstruction.
 
@@ -210,11 +214,17 @@ class _Training:
         metadata = {
             "images": str(self.seen),
             "conv_clamp": "" if self.settings.conv_clamp is None else str(self.settings.conv_clamp),
-            "mapping_learning_rate_multiplier": str(self.settings.mapping_learning_rate_multiplier),
         }
-        tensors = {name: tensor.cpu().half().contiguous() for name, tensor in self.networks.average.tensors.items()}
-        write_atomically(self.folder / RESULT, _safetensors_in_order(tensors, metadata))
+        multiplier = {"mapping_learning_rate_multiplier": str(self.settings.mapping_learning_rate_multiplier)}
+        adversary = _safetensors_in_order(_halved(self.networks.discriminator.state_dict()), metadata)
+        write_atomically(self.folder / DISCRIMINATOR_FILE, adversary)
+        generator = _safetensors_in_order(_halved(self.networks.average.tensors), metadata | multiplier)
+        write_atomically(self.folder / RESULT, generator)
         return self.folder / RESULT
+
+
+def _halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.cpu().half().contiguous() for name, tensor in tensors.items()}
 
 
 def _safetensors_in_order(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
