@@ -1,0 +1,56 @@
+"""How much a foreign file may ask for: enough for the largest known checkpoint, little enough to answer at once."""
+
+from __future__ import annotations
+
+from gdp.core.errors import CorruptFileError
+
+OPERATIONS = 1_000_000
+"""Pickle operations in a file, the pickles within it included; a StyleGAN2 pickle takes about 50,000."""
+TEXT = 16 * 2**20
+"""Bytes of one piece of text; embedded source is below 100 kB."""
+ALL_TEXT = 128 * 2**20
+"""Bytes of all text together."""
+LINE = 4096
+"""Bytes of a line of the text protocol, but for texts."""
+INTEGER = 64
+"""Bytes of an integer."""
+DIMENSIONS = 16
+"""Of a tensor."""
+SHARED = 2
+"""Tensors may share memory so often: bytes of all tensors for each byte of the file."""
+FREE = 16 * 2**20
+"""Bytes of tensors that any file may hold."""
+
+
+class Budget:
+    """What is left of the limits while one file is read."""
+
+    def __init__(self, size: int) -> None:
+        """Begin.
+
+        Args:
+            size: bytes of the file.
+        """
+        self.operations = OPERATIONS
+        self._text = ALL_TEXT
+        self._tensors = FREE + SHARED * size
+
+    def spend_text(self, size: int) -> None:
+        """Take so many bytes of text.
+
+        Raises:
+            CorruptFileError: it is too much.
+        """
+        self._text -= size
+        if size > TEXT or self._text < 0:
+            raise CorruptFileError("it holds more text than any file of weights")
+
+    def spend_tensor(self, size: int) -> None:
+        """Take so many bytes of tensors.
+
+        Raises:
+            CorruptFileError: it is more than the file can hold.
+        """
+        self._tensors -= size
+        if self._tensors < 0:
+            raise CorruptFileError("its tensors together would be far larger than the file")
