@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from gdp.cli import describe, fetch_data, list_plugins, new_plugin, prune, report, run, runs, schema, validate
+from gdp.cli import (
+    azure_face_emulator,
+    describe,
+    fetch_data,
+    list_plugins,
+    new_plugin,
+    prune,
+    report,
+    run,
+    runs,
+    schema,
+    validate,
+)
 from gdp.cli.common import GdpGroup, State
 
 app = typer.Typer(
@@ -49,5 +61,17 @@ def root(
     context.obj = State(frozenset(no_plugin or ()))
 
 
-for command in (run, prune, fetch_data, list_plugins, describe, new_plugin, schema, validate, runs, report):
+for command in (
+    run,
+    prune,
+    fetch_data,
+    list_plugins,
+    describe,
+    new_plugin,
+    schema,
+    validate,
+    runs,
+    report,
+    azure_face_emulator,
+):
     command.register(app)
