@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gdp.core.hookspecs import hookimpl
 from gdp.core.records import Register
-from gdp.plugins.filters.config import DuplicateConfig, FaceAttributesConfig, SharpnessConfig
+from gdp.plugins.filters.config import DuplicateConfig, ExpressionConfig, FaceAttributesConfig, SharpnessConfig
 
 
 @hookimpl
@@ -27,4 +27,10 @@ def gdp_register_filters(register: Register) -> None:
         config=DuplicateConfig,
         implementation="gdp.plugins.filters.duplicate:DuplicateFilter",
         summary="Drops pairs whose source looks like an earlier one's, by perceptual hash",
+    )
+    register(
+        "expression",
+        config=ExpressionConfig,
+        implementation="gdp.plugins.filters.expression:ExpressionFilter",
+        summary="Combines what the filters before it measured: keep = 'age >= 18 and sharpness.target > 100'",
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from gdp.core.config import Config
+from gdp.core.errors import GdpError
+from gdp.core.expressions import parse_condition
 
 NumberAttribute = Literal["age", "glasses", "smile"]
 """What the judge says in one number: years, or a probability in [0, 1]."""
@@ -72,3 +74,34 @@ class DuplicateConfig(Config):
     max_distance: int = Field(default=2, ge=0, le=32)
     """Largest number of differing bits, of 64, at which two sources count as the same picture. A slightly blurred or
     noisy copy differs by 0 to 2 bits; of different built-in faces 2 couples in 100,000 differ by so few."""
+
+
+class DiscriminatorScoreConfig(Config):
+    """Settings of `discriminator-score`."""
+
+    min_realism: float | None = None
+    """Smallest mean logit of the discriminator; its scale is each discriminator's own. Left out, any."""
+    drop_lowest: float = Field(default=0.1, ge=0.0, lt=1.0)
+    """Share, in [0, 1), of the pairs that reach this filter which is dropped: those with the lowest logits. Which they
+    are is decided over all of them."""
+    of: Literal["source", "target", "both"] = "both"
+    """Whose logit counts; of both, the lower one."""
+
+
+class ExpressionConfig(Config):
+    """Settings of `expression`."""
+
+    keep: str = Field(examples=["source_age >= 18 and target_age - source_age > 5"])
+    """Condition that a pair has to meet, over the scores of the filters before this one in the recipe. `age` without
+    source_ or target_ means each picture of the pair; where two filters have the score, face_attributes.age."""
+    reason: str | None = None
+    """What the funnel calls the pairs that do not meet it; left out, the part that they fail."""
+
+    @field_validator("keep")
+    @classmethod
+    def _readable(cls, text: str) -> str:
+        try:
+            parse_condition(text)
+        except GdpError as error:
+            raise ValueError(str(error)) from None
+        return text
