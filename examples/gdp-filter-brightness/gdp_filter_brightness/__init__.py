@@ -1,12 +1,15 @@
 """A gdp filter that drops pictures that are too dark. This module registers it and imports no torch."""
 
 import gdp
+from pydantic import Field
+
+GDP_API = 1
 
 
 class BrightnessConfig(gdp.Config):
     """Settings of `brightness`."""
 
-    min_mean: float = 0.1
+    min_mean: float = Field(default=0.1, ge=0, le=1)
     """Smallest mean luminance of the target picture, in [0, 1]."""
 
 
