@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gdp.core.errors import GdpError
     from gdp.core.hookspecs import hookimpl
     from gdp.core.interfaces.context import BuildContext
+    from gdp.core.interfaces.converters import Converted, Converter
     from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
     from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric, PictureRow
     from gdp.core.interfaces.filters import CombiningFilter, Filter, ScoringFilter
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from gdp.core.interfaces.students import Opposite, PrunedStudent, Student, TrainingPhase
     from gdp.core.interfaces.teachers import LatentTeacher, Projection, Teacher, TranslatorTeacher
     from gdp.core.pairs.records import PairBatch, PairRecord, Scores, Verdict
-    from gdp.core.records import API_VERSION, Needs, Register, RegisterDownload
+    from gdp.core.records import API_VERSION, Needs, Register, RegisterConverter, RegisterDownload
 
 __version__ = "0.1.0"
 
@@ -41,6 +42,7 @@ _HOMES = {
     "gdp.core.errors": ("GdpError",),
     "gdp.core.hookspecs": ("hookimpl",),
     "gdp.core.interfaces.context": ("BuildContext",),
+    "gdp.core.interfaces.converters": ("Converted", "Converter"),
     "gdp.core.interfaces.datasets": ("Dataset", "UnpairedDataset"),
     "gdp.core.interfaces.evaluators": ("Evaluation", "EvaluationContext", "Evaluator", "Metric", "PictureRow"),
     "gdp.core.interfaces.filters": ("CombiningFilter", "Filter", "ScoringFilter"),
@@ -49,7 +51,7 @@ _HOMES = {
     "gdp.core.interfaces.students": ("Opposite", "PrunedStudent", "Student", "TrainingPhase"),
     "gdp.core.interfaces.teachers": ("LatentTeacher", "Projection", "Teacher", "TranslatorTeacher"),
     "gdp.core.pairs.records": ("PairBatch", "PairRecord", "Scores", "Verdict"),
-    "gdp.core.records": ("API_VERSION", "Needs", "Register", "RegisterDownload"),
+    "gdp.core.records": ("API_VERSION", "Needs", "Register", "RegisterConverter", "RegisterDownload"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -58,6 +60,8 @@ __all__ = [
     "BuildContext",
     "CombiningFilter",
     "Config",
+    "Converted",
+    "Converter",
     "Dataset",
     "Evaluation",
     "EvaluationContext",
@@ -78,6 +82,7 @@ __all__ = [
     "Projection",
     "PrunedStudent",
     "Register",
+    "RegisterConverter",
     "RegisterDownload",
     "Scores",
     "ScoringFilter",

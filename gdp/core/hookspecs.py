@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from gdp.core.records import Register, RegisterDownload
+from gdp.core.records import Register, RegisterConverter, RegisterDownload
 
 if TYPE_CHECKING:
     from gdp.core.run_folder import RunFolder
@@ -89,6 +89,15 @@ def gdp_register_downloads(register: RegisterDownload) -> None:
 
     Args:
         register: call it once for each set.
+    """
+
+
+@hookspec
+def gdp_register_converters(register: RegisterConverter) -> None:
+    """Register readers of foreign layouts of weights for `gdp convert` (`gdp.Converter`).
+
+    Args:
+        register: call it once for each layout.
     """
 
 

@@ -134,3 +134,35 @@ class RegisterDownload(Protocol):
             archive_folder: folder in the archive that holds the parts; empty for its top.
             sha256: hash of the archive in hexadecimal digits; None where its publisher gives none.
         """
+
+
+@dataclass(frozen=True)
+class ConverterRecord:
+    """One foreign layout of weights that `gdp convert` reads."""
+
+    kind: ClassVar[Literal["converter"]] = "converter"
+    images_leave_machine: ClassVar[bool] = False
+
+    name: str
+    summary: str
+    implementation: str
+    """`module:attribute` of the class."""
+    needs: Needs = field(default_factory=Needs)
+    licence: str = "Apache-2.0"
+    package: str = ""
+    version: str = ""
+
+
+class RegisterConverter(Protocol):
+    """The callback that `gdp_register_converters` receives; call it once for each layout."""
+
+    def __call__(self, name: str, *, implementation: str, summary: str, needs: Needs = ..., licence: str = ...) -> None:
+        """Register one reader of a foreign layout (`gdp.Converter`).
+
+        Args:
+            name: lower-case words joined by hyphens, as `gdp convert --as` takes it.
+            implementation: `module:attribute` of the class, imported only when a file is converted.
+            summary: one line for `gdp convert --list`.
+            needs: extra modules.
+            licence: of the code.
+        """

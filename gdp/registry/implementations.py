@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 from gdp.core.errors import PluginError
 from gdp.core.recipe_choices import describe_exception
-from gdp.core.records import Kind, Needs, PluginRecord
+from gdp.core.records import ConverterRecord, Needs, PluginRecord
 
-_INTERFACES: Mapping[Kind, tuple[str, ...]] = {
+_INTERFACES: Mapping[str, tuple[str, ...]] = {
     "teacher": ("gdp.core.interfaces.teachers:Teacher",),
     "pair-source": ("gdp.core.interfaces.pair_sources:PairSource",),
     "filter": (
@@ -23,6 +23,7 @@ _INTERFACES: Mapping[Kind, tuple[str, ...]] = {
     "student": ("gdp.core.interfaces.students:Student",),
     "loss": ("gdp.core.interfaces.losses:Loss",),
     "evaluator": ("gdp.core.interfaces.evaluators:Evaluator",),
+    "converter": ("gdp.core.interfaces.converters:Converter",),
     "dataset": ("gdp.core.interfaces.datasets:Dataset", "gdp.core.interfaces.datasets:UnpairedDataset"),
 }
 
@@ -41,7 +42,7 @@ def _is_installed(module: str) -> bool:
         return False
 
 
-def load_implementation(record: PluginRecord) -> type:
+def load_implementation(record: PluginRecord | ConverterRecord) -> type:
     """Import the class of a plugin; this is where torch and the plugin's own dependencies come in.
 
     Raises:
@@ -66,7 +67,7 @@ def load_implementation(record: PluginRecord) -> type:
     return found
 
 
-def _missing_module(who: str, record: PluginRecord, error: ModuleNotFoundError) -> str:
+def _missing_module(who: str, record: PluginRecord | ConverterRecord, error: ModuleNotFoundError) -> str:
     name = error.name or ""
     if name.partition(".")[0] in {needed.partition(".")[0] for needed in record.needs.modules}:
         return f"{who} needs the Python module {name}, which is not installed. Install it with: pip install {name}"
@@ -76,7 +77,7 @@ def _missing_module(who: str, record: PluginRecord, error: ModuleNotFoundError) 
     )
 
 
-def _check_contract(who: str, record: PluginRecord, found: type) -> None:
+def _check_contract(who: str, record: PluginRecord | ConverterRecord, found: type) -> None:
     interfaces = []
     for place in _INTERFACES[record.kind]:
         module, _, name = place.partition(":")

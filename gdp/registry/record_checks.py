@@ -41,10 +41,9 @@ class RecordCollector:
             PluginError: a value that could not work later.
         """
         needs = Needs() if needs is None else needs
-        self._check_words(name, implementation, summary, licence)
+        check_words(name, implementation, summary, licence)
         self._check_config(name, config, "config")
-        if not isinstance(needs, Needs):
-            raise PluginError(f"register({name!r}): needs must be gdp.Needs(...), got {type(needs).__name__}")
+        check_needs(name, needs)
         if training is not None:
             if self.kind != "teacher":
                 raise PluginError(f"register({name!r}): training is for teachers only, this is a {self.kind}")
@@ -57,20 +56,6 @@ class RecordCollector:
                 self.package, self.version,
             )
         )  # fmt: skip
-
-    def _check_words(self, name: object, implementation: object, summary: object, licence: object) -> None:
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise PluginError(
-                f"register({name!r}): a name is lower-case words joined by hyphens, such as face-attributes"
-            )
-        if not isinstance(implementation, str) or not _IMPLEMENTATION.fullmatch(implementation):
-            raise PluginError(
-                f"register({name!r}): implementation must be text such as my_package.filter:MyFilter, "
-                f"got {implementation!r}"
-            )
-        for word, value in (("summary", summary), ("licence", licence)):
-            if not isinstance(value, str) or not value.strip() or not value.isprintable():
-                raise PluginError(f"register({name!r}): {word} must be one line of text, got {value!r}")
 
     def _check_config(self, name: str, model: Any, argument: str) -> None:
         if not isinstance(model, type) or not issubclass(model, Config):
@@ -85,3 +70,31 @@ class RecordCollector:
                     f"register({name!r}): {model.__name__} has {', '.join(taken)}, which every {self.kind} section "
                     f"already has; rename it"
                 )
+
+
+def check_words(name: object, implementation: object, summary: object, licence: object) -> None:
+    """Check the words of a registration.
+
+    Raises:
+        PluginError: one could not work later.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise PluginError(f"register({name!r}): a name is lower-case words joined by hyphens, such as face-attributes")
+    if not isinstance(implementation, str) or not _IMPLEMENTATION.fullmatch(implementation):
+        raise PluginError(
+            f"register({name!r}): implementation must be text such as my_package.filter:MyFilter, "
+            f"got {implementation!r}"
+        )
+    for word, value in (("summary", summary), ("licence", licence)):
+        if not isinstance(value, str) or not value.strip() or not value.isprintable():
+            raise PluginError(f"register({name!r}): {word} must be one line of text, got {value!r}")
+
+
+def check_needs(name: str, needs: object) -> None:
+    """Check what a registration says that it needs.
+
+    Raises:
+        PluginError: it is no `gdp.Needs`.
+    """
+    if not isinstance(needs, Needs):
+        raise PluginError(f"register({name!r}): needs must be gdp.Needs(...), got {type(needs).__name__}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, Literal
 
@@ -13,13 +13,12 @@ import pluggy
 
 from gdp.core.errors import PluginError, PluginNotFoundError
 from gdp.core.recipe_choices import describe_exception
-from gdp.core.records import API_VERSION, KINDS, DownloadRecord, Kind, PluginRecord
+from gdp.core.records import API_VERSION, KINDS, ConverterRecord, DownloadRecord, Kind, PluginRecord
 from gdp.registry.candidates import Candidate, find_candidates
-from gdp.registry.download_checks import DownloadCollector
-from gdp.registry.hook_checks import REGISTRATION_PREFIX, Hook, find_hooks
+from gdp.registry.collecting import Record, run_registration
+from gdp.registry.hook_checks import find_hooks
 from gdp.registry.implementations import load_implementation, missing_needs
 from gdp.registry.life import LifeHooks
-from gdp.registry.record_checks import RecordCollector
 from gdp.registry.rows import PluginRow, Status
 
 _HEAVY = "torch"
@@ -44,6 +43,7 @@ class PluginRegistry:
         self._strict = strict
         self._records: dict[tuple[Kind, str], PluginRecord] = {}
         self._downloads: dict[str, DownloadRecord] = {}
+        self._converters: dict[str, ConverterRecord] = {}
         self._life = LifeHooks()
 
     @classmethod
@@ -105,7 +105,22 @@ class PluginRegistry:
         """Return the records of all public sets, by name."""
         return [self._downloads[name] for name in sorted(self._downloads)]
 
-    def load(self, record: PluginRecord) -> type:
+    def converter(self, name: str) -> ConverterRecord:
+        """Return the record of a foreign layout of weights.
+
+        Raises:
+            PluginNotFoundError: there is none; the message says which there are, or why it cannot be used.
+        """
+        record = self._converters.get(name)
+        if record is None:
+            raise PluginNotFoundError(self._not_found("converter", name, sorted(self._converters)))
+        return record
+
+    def converters(self) -> list[ConverterRecord]:
+        """Return the records of all foreign layouts of weights, by name."""
+        return [self._converters[name] for name in sorted(self._converters)]
+
+    def load(self, record: PluginRecord | ConverterRecord) -> type:
         """Import the implementation of a plugin.
 
         Raises:
@@ -175,7 +190,7 @@ class PluginRegistry:
             self._register(candidate, record, note)
         self._life.listen(plugin, f"{candidate.package}:{candidate.name}")
 
-    def _records_of(self, candidate: Candidate, plugin: object) -> list[PluginRecord | DownloadRecord]:
+    def _records_of(self, candidate: Candidate, plugin: object) -> list[Record]:
         """Check a plugin's version and hooks and run its registrations; raises for a defect."""
         wanted = getattr(plugin, "GDP_API", None)
         if wanted is None:
@@ -189,9 +204,9 @@ class PluginRegistry:
             defects = ["it implements no hook: mark a function such as gdp_register_filters with @gdp.hookimpl"]
         if defects:
             raise PluginError("; ".join(defects))
-        return [record for hook in hooks for record in _run_registration(candidate, hook)]
+        return [record for hook in hooks for record in run_registration(candidate, hook)]
 
-    def _register(self, candidate: Candidate, record: PluginRecord | DownloadRecord, note: str) -> None:
+    def _register(self, candidate: Candidate, record: Record, note: str) -> None:
         if record.name in self._disabled or candidate.name in self._disabled:
             self._report(candidate, "disabled", "left out by --no-plugin", "", record)
             return
@@ -208,10 +223,12 @@ class PluginRegistry:
             return
         self._report(candidate, "ok", "", "", record, note)
 
-    def _keep(self, record: PluginRecord | DownloadRecord) -> PluginRecord | DownloadRecord:
+    def _keep(self, record: Record) -> Record:
         """Return the record that has this one's name: an earlier one, or this one, which is kept then."""
         if isinstance(record, DownloadRecord):
             return self._downloads.setdefault(record.name, record)
+        if isinstance(record, ConverterRecord):
+            return self._converters.setdefault(record.name, record)
         return self._records.setdefault((record.kind, record.name), record)
 
     def _report(
@@ -220,7 +237,7 @@ class PluginRegistry:
         status: Status,
         reason: str,
         mend: str,
-        record: PluginRecord | DownloadRecord | None = None,
+        record: Record | None = None,
         note: str = "",
     ) -> None:
         row = PluginRow(
@@ -257,7 +274,7 @@ class PluginRegistry:
             hint = f"did you mean {close[0]}?" if close else "gdp list-plugins shows what there is."
             raise PluginNotFoundError(f"--no-plugin {name}: there is no plugin of that name; {hint}")
 
-    def _not_found(self, kind: Kind | Literal["download"], name: str, names: Sequence[str]) -> str:
+    def _not_found(self, kind: Kind | Literal["download", "converter"], name: str, names: Sequence[str]) -> str:
         for row in self.rows:
             if row.name == name and row.kind in ("", kind) and row.status != "ok":
                 return f'{kind} "{name}" cannot be used ({row.status}): {row.reason}'
@@ -269,20 +286,6 @@ class PluginRegistry:
         broken = len(self.defects)
         more = f" ({broken} installed plugins cannot be used: see gdp list-plugins)" if broken else ""
         return f'no {kind} plugin is called "{name}"; {there}{more}'
-
-
-def _run_registration(candidate: Candidate, hook: Hook) -> Iterator[PluginRecord | DownloadRecord]:
-    if not hook.name.startswith(REGISTRATION_PREFIX):
-        return
-    plural = hook.name.removeprefix(REGISTRATION_PREFIX).replace("_", "-")
-    collector: RecordCollector | DownloadCollector
-    if plural == f"{DownloadRecord.kind}s":
-        collector = DownloadCollector(candidate.package, candidate.version)
-    else:
-        kind = next(kind for kind in KINDS if plural in (f"{kind}s", f"{kind}es"))
-        collector = RecordCollector(kind, candidate.package, candidate.version)
-    hook.function(**dict.fromkeys(hook.arguments, collector))
-    yield from collector.records
 
 
 def _mend(candidate: Candidate, first: str) -> str:

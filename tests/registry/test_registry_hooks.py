@@ -62,5 +62,6 @@ def test_every_hook_and_argument_is_documented(hook: str) -> None:
 
 
 def test_every_kind_has_its_registration_hook() -> None:
-    of_kinds = {hook for hook in HOOK_ARGUMENTS if hook.startswith("gdp_register_")} - {"gdp_register_downloads"}
+    others = {"gdp_register_downloads", "gdp_register_converters"}
+    of_kinds = {hook for hook in HOOK_ARGUMENTS if hook.startswith("gdp_register_")} - others
     assert of_kinds == {f"gdp_register_{kind.replace('-', '_')}{'es' if kind == 'loss' else 's'}" for kind in KINDS}

@@ -17,7 +17,7 @@ _DAMAGED = "it is damaged: an array is told in an unknown way"
 
 
 def build_array(arguments: tuple[object, ...]) -> object:
-    """Stand for `numpy.core.multiarray._reconstruct(numpy.ndarray, (0,), b"b")`: an array that `build_from_state` fills."""
+    """Stand for `numpy.core.multiarray._reconstruct(numpy.ndarray, (0,), b"b")`: an array to be filled."""
     if not arguments or arguments[0] != ForeignName("numpy", "ndarray"):
         raise CorruptFileError(_DAMAGED)
     return ForeignArray()

@@ -2,7 +2,8 @@
 
 Python's own unpickler imports what a file names and calls it. This one knows a list of names (see
 `gdp.core.foreign.names`), each with a function of ours that builds a plain value or a tensor; every other name ends the
-reading with an error that says the name. Lengths that a file states are compared with what is there before anything is read or made.
+reading with an error that says the name. Lengths that a file states are compared with what is there before anything is
+read or made.
 """
 
 from __future__ import annotations
