@@ -1,0 +1,195 @@
+"""The conformance kit: does a registered plugin keep what its kind promises?
+
+In a test of a package, whole:
+
+    from gdp.testing import conformance
+
+    def test_brightness_keeps_its_promises():
+        conformance.check("filter", "brightness", settings={"min_mean": 0.2})
+
+or with a test for each property, named after it:
+
+    @conformance.cases("filter", "brightness", settings={"min_mean": 0.2})
+    def test_brightness(case):
+        case()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gdp.core.errors import GdpError
+from gdp.core.records import Kind
+from gdp.registry import PluginRegistry
+from gdp.testing.examples import World, latent_world, translation_world
+from gdp.testing.findings import DoesNotApplyError, NotConformantError
+from gdp.testing.properties import Property, properties_of
+from gdp.testing.subject import Subject
+
+if TYPE_CHECKING:
+    import pytest
+
+BUILDING = "it-can-be-built"
+
+__all__ = ["Case", "NotConformantError", "cases", "check", "make_cases", "properties"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One property of one plugin; call it to check."""
+
+    promise: Property
+    subject: Subject
+
+    @property
+    def name(self) -> str:
+        """What the property is called, in words joined by hyphens."""
+        return self.promise.name
+
+    def __call__(self) -> str:
+        """Check the property; return a remark where it does not apply, else an empty line.
+
+        Raises:
+            NotConformantError: the plugin lacks it; the message says what, where, and how to mend it.
+        """
+        subject = self.subject
+        who = f"{subject.kind} {subject.name}: {self.name}"
+        try:
+            self.promise.check(subject)
+        except DoesNotApplyError as reason:
+            return f"does not apply: {reason}"
+        except NotConformantError as finding:
+            where = f"\n  where: {subject.record.implementation}"
+            raise NotConformantError(
+                f"{who} ({self.promise.about})\n  {finding.what}{where}", finding.mend
+            ) from finding
+        except GdpError as error:
+            raise NotConformantError(f"{who}\n  {type(error).__name__}: {error}", _MEND_ERROR) from error
+        except Exception as error:
+            raise NotConformantError(f"{who}\n  raised {type(error).__name__}: {error}", _MEND_EXCEPTION) from error
+        return ""
+
+
+_MEND_ERROR = "give settings=... or world=... with which the plugin can be built here (or record_only=True)"
+_MEND_EXCEPTION = (
+    "see the traceback above; errors that a user can mend are gdp.GdpError, and teacher, dataset and pairs that the "
+    "plugin needs are given by world=..."
+)
+
+
+def check(
+    kind: Kind,
+    name: str,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    world: World | None = None,
+    registry: PluginRegistry | None = None,
+    tolerance: float = 0.0,
+    varying: Sequence[str] = (),
+    without: Mapping[str, str] | None = None,
+    record_only: bool = False,
+) -> dict[str, str]:
+    """Check all properties of a registered plugin and tell all that it lacks at once.
+
+    Args:
+        kind: such as `filter`.
+        name: the plugin's, as recipes write it.
+        settings: its settings, as a recipe writes them; by default none.
+        world: teacher, dataset, pairs and student that it meets; by default `examples.latent_world()`, for losses
+            `examples.translation_world()`.
+        registry: where it is registered; by default all that is installed, and $GDP_PLUGINS_DIR.
+        tolerance: how much numbers may differ where the kit expects equal bits, as for networks that add in another
+            order in another batch.
+        varying: patterns of metric names that differ from run to run, such as `speed.*`.
+        without: properties to leave out, each with the reason.
+        record_only: check what needs no implementation, for plugins that cannot be built here.
+
+    Returns:
+        For every property, by name: an empty line, or why it does not apply or was left out.
+
+    Raises:
+        NotConformantError: with everything that is lacking.
+        ValueError: `without` names no property of this kind.
+    """
+    given: dict[str, Any] = {"settings": settings, "world": world, "registry": registry, "tolerance": tolerance}
+    chosen = make_cases(kind, name, **given, varying=varying, without=without, record_only=record_only)
+    remarks = dict(without or {})
+    findings: list[NotConformantError] = []
+    for case in chosen:
+        try:
+            remarks[case.name] = case()
+        except NotConformantError as finding:
+            findings.append(finding)
+            if case.name == BUILDING:
+                break  # all that follows would fail for the same reason
+    if len(findings) == 1:
+        raise findings[0]
+    if findings:
+        told = "\n\n".join(str(finding) for finding in findings)
+        raise NotConformantError(f"{len(findings)} properties are lacking:\n\n{told}", "mend them one by one")
+    return remarks
+
+
+def cases(kind: Kind, name: str, **options: Any) -> pytest.MarkDecorator:
+    """Return a decorator that makes one test of each property; the test takes `case` and calls it.
+
+    Args:
+        kind: such as `filter`.
+        name: the plugin's.
+        options: those of `check`.
+    """
+    import pytest
+
+    chosen = make_cases(kind, name, **options)
+    return pytest.mark.parametrize("case", chosen, ids=[case.name for case in chosen])
+
+
+def make_cases(
+    kind: Kind,
+    name: str,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    world: World | None = None,
+    registry: PluginRegistry | None = None,
+    tolerance: float = 0.0,
+    varying: Sequence[str] = (),
+    without: Mapping[str, str] | None = None,
+    record_only: bool = False,
+) -> list[Case]:
+    """Return a callable for each property; the arguments are those of `check`.
+
+    Raises:
+        ValueError: `without` names no property of this kind.
+    """
+    subject = Subject(
+        kind,
+        name,
+        registry or PluginRegistry.discover(),
+        settings or {},
+        world or _default_world(kind),
+        tolerance,
+        tuple(varying),
+    )
+    left_out = set(without or {})
+    known = properties(kind)
+    if left_out - set(known):
+        raise ValueError(
+            f"a {kind} has no property {', '.join(sorted(left_out - set(known)))}; it has {', '.join(known)}"
+        )
+    return [
+        Case(found, subject)
+        for found in properties_of(kind)
+        if found.name not in left_out and (found.of_record or not record_only)
+    ]
+
+
+def properties(kind: Kind) -> dict[str, str]:
+    """Return the properties of a kind: name to what is asked."""
+    return {found.name: found.about for found in properties_of(kind)}
+
+
+def _default_world(kind: Kind) -> World:
+    make: Callable[[], World] = translation_world if kind == "loss" else latent_world
+    return make()

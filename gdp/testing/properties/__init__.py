@@ -1,0 +1,75 @@
+"""What each kind of plugin promises, a module a kind; a property is a function whose name and docstring say what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from gdp.core.records import KINDS, Kind
+from gdp.testing.properties import (
+    datasets,
+    evaluators,
+    filters,
+    losses,
+    pair_sources,
+    record,
+    students,
+    surroundings,
+    teachers,
+)
+from gdp.testing.subject import Subject
+
+Check = Callable[[Subject], None]
+
+
+@dataclass(frozen=True)
+class Property:
+    """One thing that a kind promises."""
+
+    name: str
+    about: str
+    check: Check
+    of_record: bool
+    """Whether the light record alone tells."""
+
+
+@dataclass(frozen=True)
+class _Promises:
+    """What a kind promises: how to let a plugin work, and the kind's own checks."""
+
+    exercise: surroundings.Exercise
+    checks: Sequence[Check]
+
+
+_OF_KIND: Mapping[Kind, _Promises] = {
+    "teacher": _Promises(teachers.exercise, teachers.PROPERTIES),
+    "pair-source": _Promises(pair_sources.exercise, pair_sources.PROPERTIES),
+    "filter": _Promises(filters.exercise, filters.PROPERTIES),
+    "student": _Promises(students.exercise, students.PROPERTIES),
+    "loss": _Promises(losses.exercise, losses.PROPERTIES),
+    "evaluator": _Promises(evaluators.exercise, evaluators.PROPERTIES),
+    "dataset": _Promises(datasets.exercise, datasets.PROPERTIES),
+}
+
+
+def properties_of(kind: Kind) -> list[Property]:
+    """Return the properties of a kind: those of its record first.
+
+    Raises:
+        ValueError: there is no such kind.
+    """
+    if kind not in _OF_KIND:
+        raise ValueError(f"no kind of plugin is called {kind!r}; the kinds are {', '.join(KINDS)}")
+    promises = _OF_KIND[kind]
+    around = [_named(check, partial(check, exercise=promises.exercise)) for check in surroundings.PROPERTIES]
+    return [
+        *(_named(check, check, of_record=True) for check in record.PROPERTIES),
+        *around,
+        *(_named(check, check) for check in promises.checks),
+    ]
+
+
+def _named(function: Callable[..., None], check: Check, *, of_record: bool = False) -> Property:
+    about = (function.__doc__ or "").strip().splitlines()[0].removesuffix(".")
+    return Property(function.__name__.replace("_", "-"), about, check, of_record)

@@ -1,0 +1,113 @@
+"""The plugin that is checked: its record, its settings read as a recipe's, and how it is built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from gdp.core.config import Config
+from gdp.core.errors import Mistake
+from gdp.core.interfaces.context import BuildContext
+from gdp.core.recipe_choices import SECTION_MODELS, Checker, Choice
+from gdp.core.recipe_text import RecipeText
+from gdp.core.records import Kind, PluginRecord
+from gdp.registry import PluginRegistry, PluginRow
+from gdp.testing.examples import World
+from gdp.testing.findings import fail
+
+SEED = 7
+"""The seed of the recipe that the checks imagine."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A registered plugin with the settings and the world in which it is checked."""
+
+    kind: Kind
+    name: str
+    registry: PluginRegistry
+    settings: Mapping[str, Any]
+    """As a recipe would write them; relative paths belong to the present folder."""
+    world: World
+    tolerance: float = 0.0
+    """How much numbers may differ where they should not, beyond what each property allows."""
+    varying: Sequence[str] = ()
+    """Patterns of the names of numbers that differ from run to run (measured times)."""
+    folder: Path = field(default_factory=Path.cwd)
+    """Against which relative paths in the settings are resolved."""
+
+    @cached_property
+    def record(self) -> PluginRecord:
+        """The light record.
+
+        Raises:
+            PluginNotFoundError: no such plugin is usable; the message says why.
+        """
+        return self.registry.get(self.kind, self.name)
+
+    @property
+    def row(self) -> PluginRow:
+        """What `gdp list-plugins` tells of it."""
+        rows = self.registry.rows
+        return next(row for row in rows if (row.kind, row.name, row.status) == (self.kind, self.name, "ok"))
+
+    def choose(self, settings: Mapping[str, Any]) -> tuple[Choice[Any] | None, Sequence[Mistake]]:
+        """Read settings as a recipe's section is read, core's keys included; None with mistakes."""
+        checker = Checker(RecipeText("the settings", {}), self.registry, self.folder)
+        section = {"plugin": self.name, **settings}
+        choice = checker.choice(self.kind, SECTION_MODELS[self.kind], section, ())
+        return (None if checker.mistakes else choice), checker.mistakes
+
+    @cached_property
+    def choice(self) -> Choice[Any]:
+        """The section of a recipe that has these settings.
+
+        Raises:
+            NotConformantError: the settings are not valid.
+        """
+        choice, mistakes = self.choose(self.settings)
+        if choice is None:
+            told = "; ".join(f"{mistake.where}: {mistake.message}" for mistake in mistakes)
+            fail(
+                f"the settings that the check was given are not valid: {told}",
+                "give settings=... that a recipe may have",
+            )
+        return choice
+
+    @property
+    def config(self) -> Config:
+        """The plugin's own settings."""
+        return self.choice.config
+
+    @cached_property
+    def implementation(self) -> type:
+        """The class, imported.
+
+        Raises:
+            PluginError: it cannot be imported or breaks its kind's contract.
+        """
+        return self.registry.load(self.record)
+
+    def context(self, **changes: Any) -> BuildContext:
+        """Return what a run would give to the plugin: a CPU, a seed, and the world's teacher, dataset and size."""
+        world = self.world
+        given: dict[str, Any] = {
+            "seed": SEED,
+            "teacher": None if self.kind == "teacher" else world.teacher,
+            "dataset": None if self.kind == "dataset" else world.dataset,
+            "resolution": world.resolution,
+            "input_channels": world.pairs.source.shape[1],
+        }
+        return BuildContext(**{**given, **changes})
+
+    def build(self, **changes: Any) -> Any:
+        """Build the plugin anew; `changes` replace parts of its context."""
+        return self.implementation(self.config, self.context(**changes))
+
+    def varies(self, name: str) -> bool:
+        """Say whether a number was announced to differ from run to run."""
+        return any(fnmatchcase(name, pattern) for pattern in self.varying)
