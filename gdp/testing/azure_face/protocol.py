@@ -34,10 +34,13 @@ _HOW_TO_APPLY = "missing approval for one or more of the following features"
 
 
 class RefusalError(Exception):
-    """The service refuses a request: an HTTP status and the body that explains it."""
+    """The service refuses a request: an HTTP status, the body that explains it, and seconds to wait where it says."""
 
-    def __init__(self, status: int, code: str, message: str, *, inner: str | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, *, inner: str | None = None, retry_after: int | None = None
+    ) -> None:
         super().__init__(message)
+        self.retry_after = retry_after
         self.status = status
         self.code = code
         self.message = message
@@ -151,7 +154,7 @@ def too_many(version: str, seconds: int) -> RefusalError:
         f"Requests to the Face - Detect Operation under Face API ({version}) have exceeded rate limit of your current "
         f"Face pricing tier. Please retry after {seconds} second{'' if seconds == 1 else 's'}."
     )
-    return RefusalError(429, "429", message)
+    return RefusalError(429, "429", message, retry_after=seconds)
 
 
 def wrong_size(byte_count: int) -> RefusalError | None:

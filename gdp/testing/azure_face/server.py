@@ -85,26 +85,30 @@ class Server:
         return web.json_response({})
 
     async def _detect(self, request: web.Request) -> web.StreamResponse:
-        counts, now = self.counts, asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
         version = request.path.split("/")[2]
-        counts.arrived()
+        self.counts.arrived()
         try:
             if not hmac.compare_digest(request.headers.get(KEY_HEADER, "").encode(), self.settings.key.encode()):
                 return await self._refuse(request, wrong_key())
-            counts.arrivals.append(now)
+            self.counts.arrivals.append(now)
             wait = self._limiter.wait(now)
             if wait > 0.0:
-                counts.refused_by_limit += 1
+                self.counts.refused_by_limit += 1
                 return await self._refuse(request, too_many(version, whole_seconds(wait)))
-            counts.accepted.append(now)
+            self.counts.accepted.append(now)
             number, self._number = self._number, self._number + 1
             outcome = fate(number, self.settings.misbehaviour)
-            counts.fates[outcome] += 1
-            return await self._answer(request, version, now, number, outcome)
-        except RefusalError as refusal:
-            return await self._refuse(request, refusal)
+            self.counts.fates[outcome] += 1
+            try:
+                return await self._answer(request, version, now, number, outcome)
+            except RefusalError as refusal:
+                return await self._refuse(request, refusal)
+        except ConnectionError:
+            self.counts.unread += 1  # whoever asked has left; a call that was judged is charged all the same
+            return web.Response()
         finally:
-            counts.in_flight -= 1
+            self.counts.in_flight -= 1
 
     async def _answer(
         self, request: web.Request, version: str, begin: float, number: int, outcome: Fate
@@ -135,16 +139,13 @@ class Server:
         if outcome == "half_answer":
             return await self._send_half(request, body)
         response = await self._send(request, 200, body)
-        if request.transport is None or request.transport.is_closing():
-            self.counts.unread += 1  # whoever asked has left; the call was charged all the same
-        else:
-            self.counts.succeeded(sha256, loop.time() - begin)
+        self.counts.succeeded(sha256, loop.time() - begin)
         return response
 
     async def _refuse(self, request: web.Request, refusal: RefusalError) -> web.StreamResponse:
         headers = {}
-        if refusal.status == 429 and self.settings.retry_after:
-            headers["Retry-After"] = refusal.message.split("after ")[1].split()[0]
+        if refusal.retry_after is not None and self.settings.retry_after:
+            headers["Retry-After"] = str(refusal.retry_after)
         return await self._send(request, refusal.status, json.dumps(refusal.body()).encode(), headers=headers)
 
     async def _send(
@@ -155,10 +156,10 @@ class Server:
         content_type: str = "application/json",
         headers: Mapping[str, str] | None = None,
     ) -> web.StreamResponse:
-        self.counts.statuses[str(status)] += 1
         response = web.Response(status=status, body=body, content_type=content_type, headers=headers)
         await response.prepare(request)
         await response.write_eof()
+        self.counts.statuses[str(status)] += 1
         return response
 
     async def _send_half(self, request: web.Request, body: bytes) -> web.StreamResponse:
