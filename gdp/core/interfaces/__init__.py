@@ -1,1 +1,1 @@
-"""The interfaces that plugins implement, a module a kind. Importing this package imports torch."""
+"""The interfaces that plugins implement, a module a kind. They import no torch, so that plugins of one file stay light."""

@@ -5,13 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import torch
-
+from gdp.core.answers import AnswerBook
 from gdp.core.progress import Progress, SilentProgress
 
 if TYPE_CHECKING:
+    import torch
+
     from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
     from gdp.core.interfaces.teachers import Teacher
+
+
+def _cpu() -> torch.device:
+    import torch
+
+    return torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -20,7 +27,7 @@ class BuildContext:
 
     seed: int = 0
     """The recipe's seed; everything random derives from it and from the pair's index."""
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    device: torch.device = field(default_factory=_cpu)
     teacher: Teacher | None = None
     """The run's teacher; None where the recipe has none (existing pairs)."""
     dataset: Dataset | UnpairedDataset | None = None
@@ -30,3 +37,7 @@ class BuildContext:
     resolution: int = 64
     """Students only: height and width of the pairs in pixels."""
     progress: Progress = field(default_factory=SilentProgress)
+    answers: AnswerBook = field(default_factory=AnswerBook.in_memory)
+    """What paid services said before; a run's is the user's one book for all runs."""
+    pairs: int | None = None
+    """Filters only: how many pairs the recipe asks for; None where the pair source decides."""

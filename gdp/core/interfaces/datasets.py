@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Literal
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Literal
 
 from gdp.core.interfaces.context import BuildContext
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Part = Literal["trainA", "trainB", "testA", "testB"]
 """A part of an unpaired dataset: domain A or B, to train on or never trained on."""

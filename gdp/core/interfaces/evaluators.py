@@ -5,10 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.pair_sources import PairSource
@@ -16,6 +13,10 @@ from gdp.core.interfaces.students import Student
 from gdp.core.interfaces.teachers import Teacher
 from gdp.core.pairs.records import PairBatch
 from gdp.core.progress import Progress
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True)

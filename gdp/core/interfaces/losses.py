@@ -6,14 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar
-
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from gdp.core.errors import TrainingError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.students import Discrimination
 from gdp.core.interfaces.teachers import Teacher
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 @dataclass
@@ -44,7 +45,7 @@ class TrainingStep:
     discriminator_trains: bool = True
     conditional: bool = True
     """Whether the discriminator judges a picture together with its source."""
-    detached: Callable[[Tensor], Tensor] = field(default=Tensor.detach)
+    detached: Callable[[Tensor], Tensor] = field(default=lambda prediction: prediction.detach())
     """What the discriminator sees of a prediction: detached, possibly drawn from an image pool."""
     kept_of_student: Mapping[str, Tensor] = field(default_factory=dict)
     """Filled when the prediction is made; losses use `student_hidden`."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
-
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from gdp.core.errors import PluginError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.teachers import Teacher
 
-Discrimination = Sequence[Sequence[Tensor]]
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Discrimination: TypeAlias = "Sequence[Sequence[Tensor]]"
 """What a discriminator returns: for each scale, its feature maps, the logits last."""
 
 

@@ -6,15 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from gdp.core.errors import PluginError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
 from gdp.core.progress import Progress
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 Domain = Literal["A", "B"]
 """A domain of an unpaired dataset."""
@@ -90,8 +90,8 @@ class Teacher(ABC):
         if not issubclass(kind, cls.trains_on):
             needed = "two domains" if cls.trains_on is UnpairedDataset else "one domain"
             raise PluginError(
-                f"the teacher {name} is trained on pictures of {needed}, and {kind.__name__} holds others; choose another "
-                f"[dataset]"
+                f"the teacher {name} is trained on pictures of {needed}, and {kind.__name__} holds others; choose "
+                f"another [dataset]"
             )
 
     @classmethod
@@ -165,6 +165,8 @@ class LatentTeacher(Teacher):
 
     def sample_z(self, seed: int, indices: Sequence[int], stream: int = 0) -> Tensor:
         """Draw z (N, z_dim): row k depends on (seed, stream, indices[k]) alone, whatever the batch."""
+        import torch
+
         return torch.stack([sample_normal(self.z_dim, seed, index, stream) for index in indices])
 
 
@@ -201,6 +203,8 @@ class TranslatorTeacher(Teacher):
 
 def sample_normal(size: int, seed: int, index: int, stream: int = 0) -> Tensor:
     """Draw (size,) standard normal float32 numbers on the CPU, determined by (seed, index, stream)."""
+    import torch
+
     # A generator seeded by a mix of the three: splitmix64's finaliser keeps neighbouring indices unrelated.
     mixed = (seed * 0x9E3779B97F4A7C15 + index * 0xBF58476D1CE4E5B9 + stream * 0x94D049BB133111EB) & (2**64 - 1)
     mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & (2**64 - 1)
