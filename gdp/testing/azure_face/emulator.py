@@ -148,6 +148,7 @@ def options(settings: Settings) -> list[str]:
         "judge": settings.judge,
         **{name.replace("_", "-"): share for name, share in wrong.shares().items()},
         "slow-seconds": wrong.slow_seconds,
+        "throttle-seconds": wrong.throttle_seconds,
         "storm": wrong.storm,
         "seed": wrong.seed,
     }

@@ -118,7 +118,7 @@ class Server:
         if outcome == "drop_before":
             return self._drop(request)
         if outcome == "throttle":
-            raise too_many(version, 1)
+            raise too_many(version, self.settings.misbehaviour.throttle_seconds)
         if outcome == "server_error":
             status = SERVER_ERRORS[choice(number, seed, "status", len(SERVER_ERRORS))]
             raise RefusalError(status, str(status), "The service is unavailable for the moment.")

@@ -49,6 +49,8 @@ class Misbehaviour:
     """The connection is reset after the picture was judged; charged."""
     slow_seconds: float = 5.0
     """Seconds that a slow answer takes."""
+    throttle_seconds: int = 1
+    """Seconds that a 429 of a storm tells to wait."""
     storm: int = 1
     """How many requests in a row a 429 storm lasts; 1 scatters them."""
     seed: int = 0
@@ -59,12 +61,14 @@ class Misbehaviour:
             raise GdpError(f"azure-face-emulator: {', '.join(wrong)}: shares of requests lie between 0 and 1")
         if sum(self.shares().values()) > 1.0 + 1e-9:
             raise GdpError("azure-face-emulator: the shares of misbehaviour add up to more than 1; lower some")
-        if self.storm < 1 or self.slow_seconds < 0:
-            raise GdpError("azure-face-emulator: a storm lasts 1 request or more, and a slow answer 0 s or more")
+        if self.storm < 1 or self.throttle_seconds < 0 or not self.slow_seconds >= 0:
+            raise GdpError(
+                "azure-face-emulator: a storm lasts 1 request or more; waits and slow answers take 0 seconds or more"
+            )
 
     def shares(self) -> dict[str, float]:
         """Return the shares by name, in the order in which they are dealt out."""
-        numbers = ("slow_seconds", "storm", "seed")
+        numbers = ("slow_seconds", "throttle_seconds", "storm", "seed")
         return {each.name: getattr(self, each.name) for each in fields(self) if each.name not in numbers}
 
 
@@ -91,5 +95,5 @@ class Settings:
         if not self.key or not self.key.isascii() or not self.key.isprintable():
             raise GdpError("azure-face-emulator: the key is to be one or more printable ASCII characters")
         limits = [limit for limit in (self.limit.per_second, self.limit.per_minute) if limit is not None]
-        if any(limit < 1 for limit in limits) or self.latency < 0:
+        if any(limit < 1 for limit in limits) or not self.latency >= 0:
             raise GdpError("azure-face-emulator: limits are 1 request or more, the latency is 0 s or more")

@@ -1,0 +1,210 @@
+"""A recipe that sends many distinct small pictures through azure-face, and the means to run, kill and watch it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from gdp.core.pairs.store import PairStore
+
+_REGISTRATION = '''\
+"""Registers a pair source of noise."""
+
+import gdp
+
+
+class NoisePairsConfig(gdp.Config):
+    size: int = 24
+    """Height and width in pixels."""
+
+
+@gdp.hookimpl
+def gdp_register_pair_sources(register):
+    register(
+        "noise-pairs",
+        config=NoisePairsConfig,
+        implementation="gdp_noise_pairs.source:NoisePairs",
+        summary="Pairs of which every source is another picture of noise",
+    )
+'''
+_IMPLEMENTATION = '''\
+"""Pairs of noise."""
+
+import numpy
+import torch
+
+import gdp
+
+
+class NoisePairs(gdp.PairSource):
+    @property
+    def resolution(self):
+        return self.config.size
+
+    def make(self, indices):
+        size = self.config.size
+        levels = [numpy.random.default_rng(index).integers(0, 256, (3, size, size), numpy.uint8) for index in indices]
+        source = torch.from_numpy(numpy.stack(levels)).float() / 127.5 - 1
+        records = [gdp.PairRecord(index=index, seed=self.context.seed) for index in indices]
+        return gdp.PairBatch(indices=list(indices), source=source, target=torch.zeros_like(source), records=records)
+'''
+_RECIPE = """\
+name = "faces"
+seed = 1
+
+[pairs]
+plugin = "noise-pairs"
+count = {count}
+size = {size}
+held_out = 0.1
+
+[[filters]]
+plugin = "azure-face"
+endpoint = "{endpoint}"
+of = "source"
+{settings}
+
+[student]
+plugin = "pix2pixhd"
+width = 4
+downsamplings = 1
+blocks = 1
+discriminator_width = 4
+num_discriminators = 1
+discriminator_layers = 2
+
+[[losses]]
+plugin = "l1"
+
+[train]
+steps = 2
+batch = 2
+"""
+
+
+class Service(Protocol):
+    """What is asked: an emulator of either kind."""
+
+    @property
+    def endpoint(self) -> str: ...
+
+    @property
+    def key(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class World:
+    """A recipe in a folder of its own, with the plugin that makes its pairs."""
+
+    folder: Path
+    key: str
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def run(self) -> Path:
+        """The run's folder."""
+        return self.folder / "runs" / "faces"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the commands run in; the book of answers lies in the world's folder."""
+        own = {
+            "PYTHONPATH": str(self.folder / "site"),
+            "AZURE_FACE_KEY": self.key,
+            "GDP_ANSWERS": str(self.folder / "answers"),
+            "OMP_NUM_THREADS": "1",
+            "OMP_WAIT_POLICY": "passive",
+        }
+        return os.environ | own | dict(self.extra)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start `gdp ARGUMENTS`."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "gdp", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def gdp(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `gdp ARGUMENTS` to its end, whatever that is."""
+        process = self.start(*arguments)
+        out, errors = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
+
+    def finish(self, *arguments: str) -> str:
+        """Run `gdp ARGUMENTS` to its good end, and return what it printed."""
+        done = self.gdp(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    def verdicts(self) -> list[list[str]]:
+        """Return the decisions on each pair: one list a pair."""
+        [folder] = (self.run / "pairs").iterdir()
+        with PairStore.open(folder, read_only=True) as store:
+            rows = list(store.export_manifest_rows())
+        return [[verdict["decision"] for verdict in row["verdicts"].values()] for row in rows]
+
+    def funnel(self) -> dict[str, Any]:
+        """Return what the filter did."""
+        [row] = json.loads((self.run / "funnel.json").read_text())["filters"]
+        return dict(row)
+
+
+def make_world(
+    folder: Path, service: Service, count: int, settings: Sequence[str] = (), size: int = 24, key: str | None = None
+) -> World:
+    """Write the plugin and the recipe `faces.toml`, with lines of settings for azure-face."""
+    package = folder / "site" / "gdp_noise_pairs"
+    information = folder / "site" / "gdp_noise_pairs-1.0.dist-info"
+    for each in (package, information):
+        each.mkdir(parents=True)
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: gdp-noise-pairs\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[gdp]\nnoise-pairs = gdp_noise_pairs\n")
+    (package / "__init__.py").write_text(_REGISTRATION)
+    (package / "source.py").write_text(_IMPLEMENTATION)
+    recipe = _RECIPE.format(count=count, size=size, endpoint=service.endpoint, settings="\n".join(settings))
+    (folder / "faces.toml").write_text(recipe)
+    return World(folder, key or service.key)
+
+
+def resident_megabytes(process: subprocess.Popen[str]) -> float | None:
+    """Return the memory that a process holds; None where it is gone."""
+    said = subprocess.run(["ps", "-o", "rss=", "-p", str(process.pid)], capture_output=True, text=True, check=False)
+    return int(said.stdout) / 1024 if said.stdout.strip() else None
+
+
+@contextmanager
+def memory_watched(process: subprocess.Popen[str], every: float = 0.25) -> Iterator[list[float]]:
+    """Collect a process's memory in megabytes while the block runs."""
+    samples: list[float] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(every):
+            if (held := resident_megabytes(process)) is not None:
+                samples.append(held)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield samples
+    finally:
+        done.set()
+        watcher.join()
+
+
+def steady_rate(times: Sequence[float]) -> float:
+    """Return requests a second between a second after the first of ascending times and a second before the last."""
+    begin, end = times[0] + 1.0, times[-1] - 1.0
+    return sum(begin <= time < end for time in times) / (end - begin)
