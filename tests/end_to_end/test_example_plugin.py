@@ -1,57 +1,91 @@
-"""The third-party package of the README: installed, seen, used in a run, and gone when it is taken away."""
+"""The third-party packages under examples/: installed, seen, tested, used in a run, and gone when uninstalled."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from clean_environment import ROOT, CleanEnvironment
 from tiny_world import make_tiny_world
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "gdp-filter-brightness"
+EXAMPLES = ROOT / "examples"
+FILTER, TEACHER = "gdp-filter-brightness", "gdp-teacher-smoothing"
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder on the path into which the package is installed by pip."""
-    folder = tmp_path_factory.mktemp("site")
-    source = shutil.copytree(EXAMPLE, tmp_path_factory.mktemp("source") / "package")
-    options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
-    subprocess.run([sys.executable, "-m", "pip", "install", *options, "--target", folder, source], check=True)
-    return folder
+def environment(tmp_path_factory: pytest.TempPathFactory) -> CleanEnvironment:
+    """A clean environment with every example package, as pip installs it from a copy of its folder."""
+    environment = CleanEnvironment(tmp_path_factory.mktemp("clean") / "venv")
+    for folder in sorted(EXAMPLES.iterdir()):
+        environment.install(shutil.copytree(folder, tmp_path_factory.mktemp("source") / folder.name))
+    return environment
 
 
-def gdp(site: Path | None, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | ({"PYTHONPATH": str(site)} if site else {})
-    command = [sys.executable, "-m", "gdp", *arguments]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False)
+def test_the_installed_packages_are_listed(environment: CleanEnvironment) -> None:
+    rows = {(row["kind"], row["name"]): row for row in environment.plugins() if row["package"] in (FILTER, TEACHER)}
+    assert rows.keys() == {("filter", "brightness"), ("teacher", "smoothing"), ("evaluator", "edges")}
+    for row in rows.values():
+        assert (row["status"], row["reason"], row["note"]) == ("ok", "", "")
 
 
-def test_the_installed_filter_is_listed_and_judges(site: Path, tmp_path: Path) -> None:
-    rows = json.loads(gdp(site, "list-plugins", "--json", cwd=tmp_path).stdout)
-    (row,) = [row for row in rows if row["name"] == "brightness"]
-    assert (row["kind"], row["package"], row["status"]) == ("filter", "gdp-filter-brightness", "ok")
+@pytest.mark.parametrize("package", [FILTER, TEACHER])
+def test_a_package_passes_its_own_tests(environment: CleanEnvironment, package: str) -> None:
+    printed = environment.run("python", "-m", "pytest", "-p", "no:cacheprovider", "-vv", cwd=EXAMPLES / package)
+    assert "[settings-" in printed  # the conformance kit's
 
+
+def test_the_filter_judges_in_a_run(environment: CleanEnvironment, tmp_path: Path) -> None:
     recipe = make_tiny_world(tmp_path)
     text = recipe.read_text().replace(
         'plugin = "sharpness"\nmin_sharpness = 0.0', 'plugin = "brightness"\nmin_mean = 0.5'
     )
     recipe.write_text(text)
-    result = gdp(site, "run", "tiny.toml", "--until", "filter", cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
+    environment.run("gdp", "run", "tiny.toml", "--until", "filter", cwd=tmp_path)
     brightness, _ = json.loads((tmp_path / "runs" / "tiny" / "funnel.json").read_text())["filters"]
     assert brightness["filter"] == "brightness"
     assert brightness["reasons"] == {"too dark": brightness["dropped"]}
     assert 0 < brightness["kept"] < brightness["input"]
 
 
-def test_without_the_package_the_recipe_says_what_is_missing(tmp_path: Path) -> None:
+def test_the_teacher_teaches_and_its_evaluator_measures(environment: CleanEnvironment, tmp_path: Path) -> None:
+    shutil.copy(EXAMPLES / TEACHER / "recipe.toml", tmp_path)
+    smaller = {
+        "teacher": {"resolution": 32, "steps": 4},
+        "dataset": {"resolution": 32, "train_count": 16, "test_count": 4},
+        "student": {"width": 4, "blocks": 1},
+        "train": {"steps": 6, "batch": 2, "sample_every": 3},
+        "evaluators.2": {"repeats": 3, "warmup": 0},
+    }
+    changes = [f"{section}.{key}={value}" for section, keys in smaller.items() for key, value in keys.items()]
+    options = [word for change in changes for word in ("--set", change)]
+    environment.run("gdp", "run", "recipe.toml", *options, cwd=tmp_path)
+    metrics = json.loads((tmp_path / "runs" / "smoothing" / "metrics.json").read_text())
+    edges = {name: value for name, value in _flat(metrics).items() if name.startswith("quality.edges.")}
+    assert len(edges) == 4
+    assert 0 < edges["quality.edges.teacher_texture"] < edges["quality.edges.teacher_edges"] <= 1.01
+
+
+def test_an_uninstalled_package_is_gone_and_the_recipe_says_what_is_missing(
+    environment: CleanEnvironment, tmp_path: Path
+) -> None:
+    for package in (FILTER, TEACHER):
+        environment.uninstall(package)
+    assert {row["package"] for row in environment.plugins()} == {"gdp-distill"}
     recipe = make_tiny_world(tmp_path)
     recipe.write_text(recipe.read_text().replace('plugin = "duplicate"\nmax_distance = 0', 'plugin = "brightness"'))
-    result = gdp(None, "run", "tiny.toml", cwd=tmp_path)
+    result = environment.attempt("gdp", "run", "tiny.toml", cwd=tmp_path)
     assert result.returncode == 2
     assert 'no filter plugin is called "brightness"' in result.stderr
+
+
+def _flat(metrics: dict[str, object], prefix: str = "") -> dict[str, float]:
+    """Return dotted name to value of metrics.json's nested tables."""
+    found: dict[str, float] = {}
+    for name, entry in metrics.items():
+        if isinstance(entry, dict) and "value" in entry:
+            found[prefix + name] = entry["value"]
+        elif isinstance(entry, dict):
+            found |= _flat(entry, f"{prefix}{name}.")
+    return found

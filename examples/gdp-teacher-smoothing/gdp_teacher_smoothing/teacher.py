@@ -20,7 +20,9 @@ class SmoothingTeacher(gdp.TranslatorTeacher):
 
     def __init__(self, config: SmoothingConfig, context: gdp.BuildContext) -> None:
         super().__init__(config, context)
-        self._network = Diffusion(config.steps, config.edge, config.rate).eval().to(context.device)
+        with torch.random.fork_rng(devices=[]):  # a new layer draws weights, though these are overwritten
+            network = Diffusion(config.steps, config.edge, config.rate)
+        self._network = network.eval().to(context.device)
 
     @property
     def fingerprint(self) -> str:
