@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -18,6 +19,8 @@ from gdp.core.pruning.opening import PruningRequest, open_pruning
 from gdp.core.pruning.record import Subject
 from gdp.core.recipe import load_recipe, load_teacher_recipe
 from gdp.core.run_folder import RunFolder
+from gdp.core.selection.opening import is_run, load_run_recipe
+from gdp.core.selection.refilter import RefilterRequest, open_refiltering
 from gdp.core.stages.session import Session, never, plugin_errors
 from gdp.core.training.inference import DeployedStudent, load_student
 from gdp.registry import PluginRegistry
@@ -57,7 +60,7 @@ def open_session(
     """Read a recipe and prepare its run; nothing is written yet.
 
     Args:
-        recipe: the TOML file.
+        recipe: the TOML file; or the folder of a run, which then goes on by the recipe that is written there.
         folder: the run folder; by default `runs/<name of the recipe>` below the present folder.
         overrides: such as `train.steps=200`.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
@@ -69,8 +72,12 @@ def open_session(
         RecipeError: with all mistakes of the recipe.
     """
     registry = registry or PluginRegistry.discover()
-    loaded = load_recipe(Path(recipe), registry, overrides)
-    path = Path(folder) if folder is not None else Path("runs") / loaded.name
+    if is_run(Path(recipe)):
+        loaded = load_run_recipe(RunFolder(Path(recipe).absolute()), registry, overrides)
+        path = Path(folder or recipe)
+    else:
+        loaded = load_recipe(Path(recipe), registry, overrides)
+        path = Path(folder) if folder is not None else Path("runs") / loaded.name
     progress = progress or SilentProgress()
     return Session(loaded, RunFolder(path.absolute()), registry, progress, choose_device(device), stop_requested)
 
@@ -121,6 +128,54 @@ def prune(
         request, PluginRegistry.discover(), device=choose_device(device), progress=SilentProgress()
     )
     return FinishedRun(session.folder.path, execute(session))
+
+
+@dataclass(frozen=True)
+class Refiltered:
+    """What `refilter` returns."""
+
+    path: Path
+    """The run folder."""
+    before: Mapping[str, Any]
+    """The funnel as it was: made, filters (filter, input, kept, dropped, unknown, reasons), kept."""
+    after: Mapping[str, Any]
+    """The funnel by the new filters."""
+    stale: Sequence[str]
+    """Finished stages that rest on other pairs than those that are kept now; `gdp.run(path)` does them again."""
+
+
+def refilter(
+    run: str | Path,
+    *,
+    recipe: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    dry_run: bool = False,
+    measure: bool = False,
+    device: str = "auto",
+) -> Refiltered:
+    """Judge a run's pairs by other thresholds, from the scores that are stored.
+
+    Args:
+        run: the run's folder.
+        recipe: one with the new filters; by default the run's own.
+        overrides: such as `filters.0.min_age=21`.
+        dry_run: change nothing, only tell the funnel.
+        measure: let filters measure pairs that they have no scores of.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`; where to measure.
+
+    Raises:
+        GdpError: something would have to be measured, more than the filters would change, or no pair would be left;
+            nothing is written then.
+    """
+    request = RefilterRequest(Path(run), None if recipe is None else Path(recipe), overrides)
+    found = open_refiltering(
+        request, PluginRegistry.discover(), device=choose_device(device), progress=SilentProgress()
+    )
+    if dry_run:
+        found.require_known()
+    else:
+        found.apply(measure=measure)
+    return Refiltered(found.session.folder.path, found.before, found.after, found.stale)
 
 
 def load(path: str | Path, *, device: str = "auto", registry: PluginRegistry | None = None) -> DeployedStudent:

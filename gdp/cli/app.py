@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,8 +11,10 @@ from gdp.cli import (
     azure_face_emulator,
     describe,
     fetch_data,
+    filter,
     list_plugins,
     new_plugin,
+    pairs,
     prune,
     report,
     run,
@@ -50,6 +53,15 @@ def root(
             help="Leave a plugin out, by its own name or its entry point's. Repeatable; may follow the command.",
         ),
     ] = None,
+    plugins_dir: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--plugins-dir",
+            metavar="DIR",
+            help="Take every .py file of a folder for a plugin; in place of $GDP_PLUGINS_DIR. Repeatable; may follow "
+            "the command.",
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
     ] = False,
@@ -58,11 +70,13 @@ def root(
 
     Example: gdp run recipes/stylegan_age.toml
     """
-    context.obj = State(frozenset(no_plugin or ()))
+    context.obj = State(frozenset(no_plugin or ()), tuple(plugins_dir) if plugins_dir else None)
 
 
 for command in (
     run,
+    filter,
+    pairs,
     prune,
     fetch_data,
     list_plugins,
