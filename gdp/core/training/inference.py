@@ -214,7 +214,7 @@ def find_size_multiple(predict: Callable[[Tensor], Tensor], channels: int, resol
             return resolution
         try:
             taken = predict(torch.zeros(1, channels, size, size)).shape[-2:] == (size, size)
-        except (RuntimeError, ValueError):  # how networks refuse a size is theirs to choose
+        except (RuntimeError, ValueError, ShapeError):  # how networks refuse a size is theirs to choose
             taken = False
         if taken:
             return multiple
@@ -224,13 +224,19 @@ def find_size_multiple(predict: Callable[[Tensor], Tensor], channels: int, resol
 def _to_tensor(picture: Image.Image | Path | str) -> Tensor:
     """Return (3, H, W) in [-1, 1]."""
     if not isinstance(picture, Image.Image):
-        picture = _read(Path(picture))
+        picture = read_picture(Path(picture))
     rgb = picture.convert("RGB")
     values = torch.frombuffer(bytearray(rgb.tobytes()), dtype=torch.uint8).view(rgb.height, rgb.width, 3)
     return values.permute(2, 0, 1).float() / 127.5 - 1
 
 
-def _read(path: Path) -> Image.Image:
+def read_picture(path: Path) -> Image.Image:
+    """Read a picture file as RGB, turned as its EXIF orientation says.
+
+    Raises:
+        MissingResourceError: there is no such file.
+        CorruptFileError: it is no picture.
+    """
     if not path.is_file():
         raise MissingResourceError(f"{path}: there is no such picture")
     try:

@@ -174,4 +174,16 @@ def test_a_network_that_takes_only_its_training_size_is_found_out() -> None:
         return image
 
     assert find_size_multiple(only_48, 3, 48) == 48
+
+
+def test_a_network_that_refuses_sizes_with_an_error_of_gdp_is_found_out() -> None:
+    def by_eights(image: Tensor) -> Tensor:
+        if image.shape[2] % 8:
+            raise ShapeError("multiples of 8 only")
+        return image
+
+    assert find_size_multiple(by_eights, 3, 48) == 8
+
+
+def test_a_network_of_any_size_needs_no_padding() -> None:
     assert find_size_multiple(lambda image: image, 3, 48) == 1

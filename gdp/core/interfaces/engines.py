@@ -1,0 +1,70 @@
+"""Engines: what runs a trained student outside of training."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gdp.core.deployment.network import PictureNetwork
+from gdp.core.interfaces.context import BuildContext
+
+Pictures = NDArray[numpy.uint8]
+"""(N, H, W, C) levels 0 to 255 in RGB order; C is 3 for each input picture."""
+
+Translate = Callable[[Pictures], Pictures]
+"""Pictures (N, H, W, C) to pictures (N, H, W, 3); H and W are multiples of the student's `size_multiple`."""
+
+
+class Engine(ABC):
+    """Writes a student's network to a file of its own format, and runs it from there.
+
+    The network takes and gives 8-bit pictures (see `PictureNetwork`), so the ranges and the order of colours are part
+    of the file. The batch size, the height and the width are free.
+    """
+
+    file: ClassVar[str]
+    """Name of the file that `export` writes, such as `student.onnx`."""
+    runs_from_weights: ClassVar[bool] = False
+    """Whether `open` takes the student's own weights, so that nothing need be exported to run it."""
+
+    def __init__(self, config: Any, context: BuildContext) -> None:
+        self.config = config
+        self.context = context
+
+    @abstractmethod
+    def export(self, network: PictureNetwork, example: Tensor, size_multiple: int, path: Path) -> None:
+        """Write the network.
+
+        Args:
+            network: on the CPU, in evaluation mode.
+            example: (2, H, W, C) uint8.
+            size_multiple: H and W may be any multiples of it.
+            path: the file to write.
+
+        Raises:
+            GdpError: the network cannot be written in this format; the message says why.
+        """
+
+    @abstractmethod
+    def open(self, path: Path, network: Callable[[], PictureNetwork] | None = None) -> Translate:
+        """Load a file that `export` wrote, ready to run on the context's device.
+
+        Args:
+            path: the file.
+            network: makes the network from the student's weights, for engines that run from these; None where only
+                the file is there.
+
+        Raises:
+            MissingResourceError: the file is not there.
+            CorruptFileError: it is damaged, or of another format.
+        """
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Return on what it computes, with versions, threads and precision: `onnxruntime 1.23, 2 threads, float32`."""

@@ -1,0 +1,1 @@
+"""Engines that run trained students: torch, onnxruntime, OpenVINO."""

@@ -1,0 +1,30 @@
+"""Settings of the engines; imports no torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from gdp.core.config import Config
+
+
+class TorchConfig(Config):
+    """Settings of `torch`."""
+
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Of the forward pass."""
+
+
+class OnnxConfig(Config):
+    """Settings of `onnx`."""
+
+    opset: int = Field(default=20, ge=18, le=23)
+    """Version of the ONNX operators in an exported file."""
+
+
+class OpenVinoConfig(Config):
+    """Settings of `openvino`."""
+
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Of the forward pass; auto leaves it to OpenVINO, which takes bf16 where the processor computes it."""

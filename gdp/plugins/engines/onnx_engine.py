@@ -1,0 +1,58 @@
+"""`onnx`: onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+import onnxruntime
+import torch
+from torch import Tensor
+
+from gdp.core.deployment.network import PictureNetwork
+from gdp.core.errors import CorruptFileError, MissingResourceError
+from gdp.core.interfaces.engines import Engine, Pictures, Translate
+from gdp.plugins.engines.config import OnnxConfig
+from gdp.plugins.engines.tracing import trace, write_onnx
+
+
+class OnnxEngine(Engine):
+    """Exports ONNX and runs it by onnxruntime in float32, on the GPU where its build and the context have one."""
+
+    config: OnnxConfig
+    file: ClassVar[str] = "student.onnx"
+
+    def export(self, network: PictureNetwork, example: Tensor, size_multiple: int, path: Path) -> None:
+        """Write one .onnx file, weights inside."""
+        write_onnx(trace(network, example, size_multiple), self.config.opset, path)
+
+    def open(self, path: Path, network: Callable[[], PictureNetwork] | None = None) -> Translate:
+        """Load the file, with as many threads as torch uses."""
+        if not path.is_file():
+            raise MissingResourceError(f"{path}: there is no such file. Make it with: gdp export RUN --to onnx")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.log_severity_level = 3
+        try:
+            session = onnxruntime.InferenceSession(str(path), options, providers=self._providers())
+        except Exception as error:
+            raise CorruptFileError(f"{path}: onnxruntime cannot load this file ({error})") from error
+        name = session.get_inputs()[0].name
+
+        def translate(pictures: Pictures) -> Pictures:
+            translated: Pictures = session.run(None, {name: pictures})[0]
+            return translated
+
+        return translate
+
+    def describe(self) -> str:
+        """Return version, threads and provider."""
+        return (
+            f"onnxruntime {onnxruntime.__version__}, {torch.get_num_threads()} threads, "
+            f"{self._providers()[0].removesuffix('ExecutionProvider')}, fp32"
+        )
+
+    def _providers(self) -> list[str]:
+        wanted = ["CUDAExecutionProvider"] if self.context.device.type == "cuda" else []
+        return [*(set(wanted) & set(onnxruntime.get_available_providers())), "CPUExecutionProvider"]
