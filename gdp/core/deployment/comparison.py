@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+
 import numpy
 import torch
 
@@ -40,7 +41,7 @@ class Difference:
 def reference(network: PictureNetwork, pictures: Pictures) -> Pictures:
     """Return what torch makes of pictures in float32: (N, H, W, C) -> (N, H, W, 3)."""
     with torch.no_grad():
-        made = [network(part).numpy() for part in torch.from_numpy(pictures).split(BATCH)]
+        made = [network(part).numpy() for part in torch.split(torch.from_numpy(pictures), BATCH)]
     return numpy.concatenate(made)
 
 

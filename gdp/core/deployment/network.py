@@ -21,4 +21,5 @@ class PictureNetwork(nn.Module):
         """Translate (N, H, W, C) uint8 to (N, H, W, 3) uint8."""
         source = pictures.permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1  # (N, C, H, W)
         prediction = self.generator(source).float().clamp(-1, 1)
-        return ((prediction + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1)
+        levels: Tensor = ((prediction + 1) * 127.5).round().to(torch.uint8)
+        return levels.permute(0, 2, 3, 1)

@@ -12,7 +12,7 @@ from gdp.core.config import Config
 class TorchConfig(Config):
     """Settings of `torch`."""
 
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["float32", "bf16"] = "float32"
     """Of the forward pass."""
 
 
@@ -26,5 +26,5 @@ class OnnxConfig(Config):
 class OpenVinoConfig(Config):
     """Settings of `openvino`."""
 
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Literal["auto", "float32", "bf16"] = "auto"
     """Of the forward pass; auto leaves it to OpenVINO, which takes bf16 where the processor computes it."""

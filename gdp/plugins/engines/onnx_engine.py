@@ -50,7 +50,7 @@ class OnnxEngine(Engine):
         """Return version, threads and provider."""
         return (
             f"onnxruntime {onnxruntime.__version__}, {torch.get_num_threads()} threads, "
-            f"{self._providers()[0].removesuffix('ExecutionProvider')}, fp32"
+            f"{self._providers()[0].removesuffix('ExecutionProvider')}, float32"
         )
 
     def _providers(self) -> list[str]:

@@ -19,7 +19,7 @@ from gdp.plugins.engines.config import OpenVinoConfig
 from gdp.plugins.engines.tracing import trace, write_onnx
 
 _OPSET = 20
-_PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
+_PRECISIONS = {"float32": "f32", "bf16": "bf16"}
 
 
 class OpenVinoEngine(Engine):
