@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gdp.core.interfaces.context import BuildContext
     from gdp.core.interfaces.converters import Converted, Converter
     from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
+    from gdp.core.interfaces.directions import DirectionMethod, DirectionSearch, FoundDirection
     from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric, PictureRow
     from gdp.core.interfaces.filters import CombiningFilter, Filter, ScoringFilter
     from gdp.core.interfaces.losses import Loss, TrainingStep, Watched
@@ -44,6 +45,7 @@ _HOMES = {
     "gdp.core.interfaces.context": ("BuildContext",),
     "gdp.core.interfaces.converters": ("Converted", "Converter"),
     "gdp.core.interfaces.datasets": ("Dataset", "UnpairedDataset"),
+    "gdp.core.interfaces.directions": ("DirectionMethod", "DirectionSearch", "FoundDirection"),
     "gdp.core.interfaces.evaluators": ("Evaluation", "EvaluationContext", "Evaluator", "Metric", "PictureRow"),
     "gdp.core.interfaces.filters": ("CombiningFilter", "Filter", "ScoringFilter"),
     "gdp.core.interfaces.losses": ("Loss", "TrainingStep", "Watched"),
@@ -63,11 +65,14 @@ __all__ = [
     "Converted",
     "Converter",
     "Dataset",
+    "DirectionMethod",
+    "DirectionSearch",
     "Evaluation",
     "EvaluationContext",
     "Evaluator",
     "Filter",
     "FinishedRun",
+    "FoundDirection",
     "GdpError",
     "LatentTeacher",
     "Loss",

@@ -84,6 +84,15 @@ def gdp_register_datasets(register: Register) -> None:
 
 
 @hookspec
+def gdp_register_direction_methods(register: Register) -> None:
+    """Register ways of finding directions in a teacher's latent space (`gdp.DirectionMethod`).
+
+    Args:
+        register: call it once for each method.
+    """
+
+
+@hookspec
 def gdp_register_downloads(register: RegisterDownload) -> None:
     """Register public sets of pictures that `gdp fetch-data` downloads (`gdp.core.records.DownloadRecord`).
 

@@ -18,6 +18,7 @@ from gdp.core.recipe_values import loose_conversions, prepare
 from gdp.core.records import Kind, PluginRecord
 from gdp.core.settings import (
     DatasetSection,
+    DirectionMethodSection,
     EvaluatorSection,
     FilterSection,
     LossSection,
@@ -37,8 +38,9 @@ SECTION_KEYS: Mapping[Kind, str] = {
     "loss": "losses",
     "evaluator": "evaluators",
     "dataset": "dataset",
+    "direction-method": "method",
 }
-"""The key under which a recipe chooses a plugin of each kind."""
+"""The key under which a recipe, or `gdp find-direction --set`, chooses a plugin of each kind."""
 
 SECTION_MODELS: Mapping[Kind, type[Config]] = {
     "teacher": TeacherSection,
@@ -48,6 +50,7 @@ SECTION_MODELS: Mapping[Kind, type[Config]] = {
     "loss": LossSection,
     "evaluator": EvaluatorSection,
     "dataset": DatasetSection,
+    "direction-method": DirectionMethodSection,
 }
 """Core's own keys in a section of each kind; a plugin's settings may not take their names."""
 

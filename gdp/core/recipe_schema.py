@@ -11,7 +11,7 @@ from gdp.core.recipe import RUN_KEYS, TEACHER_KEYS, RecipeHeader
 from gdp.core.recipe_choices import LISTED_KINDS, SECTION_KEYS, SECTION_MODELS, PluginLookup, describe_exception
 from gdp.core.recipe_compare import CHANGEABLE
 from gdp.core.recipe_values import is_environment_name
-from gdp.core.records import KINDS, Kind, PluginRecord
+from gdp.core.records import RECIPE_KINDS, Kind, PluginRecord
 from gdp.core.settings import CompareSection, TargetSection, TrainSection, VariantSection
 
 Schema = dict[str, Any]
@@ -27,13 +27,13 @@ def recipe_schema(plugins: PluginLookup) -> Schema:
     """
     nested: Schema = {}
     definitions: Schema = {"train": _model_schema(TrainSection, "train", nested), **_target_definitions(nested)}
-    for kind in KINDS:
+    for kind in RECIPE_KINDS:
         for name in plugins.names(kind):
             record = plugins.get(kind, name)
             definitions[f"{kind}.{name}"] = _plugin_schema(record, nested)
             if record.training is not None:
                 definitions[f"training.{name}"] = _model_schema(record.training, f"training.{name}", nested)
-    sections = {SECTION_KEYS[kind]: _section(plugins, kind) for kind in KINDS}
+    sections = {SECTION_KEYS[kind]: _section(plugins, kind) for kind in RECIPE_KINDS}
     sections["losses"]["minItems"] = 1
     definitions["compare"] = _compare_schema(plugins, definitions, sections, nested)
     trained = [name for name in plugins.names("teacher") if f"training.{name}" in definitions]

@@ -11,8 +11,12 @@ from gdp.core.config import Config
 API_VERSION = 1
 """Version of the hook specs and interfaces; a plugin module may declare the one it was written for as `GDP_API`."""
 
-Kind = Literal["teacher", "pair-source", "filter", "student", "loss", "evaluator", "dataset"]
+Kind = Literal[
+    "teacher", "pair-source", "filter", "student", "loss", "evaluator", "dataset", "direction-method"
+]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
+RECIPE_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind != "direction-method")
+"""Kinds that a recipe chooses; a direction method is chosen by `gdp find-direction`."""
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,13 @@ class DatasetSection(Config):
     """Name of a dataset plugin."""
 
 
+class DirectionMethodSection(Config):
+    """`--set method....`: how `gdp find-direction` finds a direction."""
+
+    plugin: str
+    """Name of a direction method, as `--method` takes it."""
+
+
 class TrainSection(Config):
     """`[train]`: how the student is trained."""
 

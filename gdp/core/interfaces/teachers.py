@@ -163,6 +163,16 @@ class LatentTeacher(Teacher):
             progress: reports one unit a step.
         """
 
+    def style_weights(self) -> Sequence[Tensor]:
+        """Return for each w that the synthesis takes what it is multiplied by: num_ws tensors (outputs, w_dim).
+
+        The methods that need no labels read them (SeFa); a w that several layers take has all their rows.
+
+        Raises:
+            PluginError: the teacher does not show them.
+        """
+        raise PluginError(f"{type(self).__name__} does not show the weights that its w's are multiplied by")
+
     def sample_z(self, seed: int, indices: Sequence[int], stream: int = 0) -> Tensor:
         """Draw z (N, z_dim): row k depends on (seed, stream, indices[k]) alone, whatever the batch."""
         import torch
