@@ -9,6 +9,7 @@ import typer
 
 from gdp.cli import (
     azure_face_emulator,
+    convert,
     describe,
     fetch_data,
     filter,
@@ -79,6 +80,7 @@ for command in (
     pairs,
     prune,
     fetch_data,
+    convert,
     list_plugins,
     describe,
     new_plugin,

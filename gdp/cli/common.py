@@ -22,7 +22,7 @@ from gdp.registry import PluginRegistry
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
 
-_NO_PLUGIN = "--no-plugin"
+_SHARED_OPTIONS = ("--no-plugin", "--plugins-dir")
 
 
 @dataclass(frozen=True)
@@ -30,19 +30,21 @@ class State:
     """The shared options, and what is made of them when a command first asks; `context.obj` of every command."""
 
     disabled: frozenset[str] = frozenset()
+    plugins_folders: tuple[Path, ...] | None = None
+    """Folders of plugins of one file; None leaves them to the environment."""
 
     @cached_property
     def registry(self) -> PluginRegistry:
-        """The installed plugins without those of --no-plugin."""
-        return PluginRegistry.discover(disabled=self.disabled)
+        """The installed plugins and those of --plugins-dir, without those of --no-plugin."""
+        return PluginRegistry.discover(disabled=self.disabled, folders=self.plugins_folders)
 
 
 class GdpGroup(TyperGroup):
     """Turns gdp's errors into one paragraph and an exit code; any other exception is a bug and keeps its traceback."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Let --no-plugin stand behind the command too, where people write it."""
-        return super().parse_args(ctx, hoist_no_plugin(args))
+        """Let the shared options stand behind the command too, where people write them."""
+        return super().parse_args(ctx, hoist_shared_options(args))
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
@@ -62,17 +64,17 @@ class GdpGroup(TyperGroup):
         return result
 
 
-def hoist_no_plugin(arguments: Sequence[str]) -> list[str]:
-    """Move every `--no-plugin NAME` that stands before a `--` to the front."""
+def hoist_shared_options(arguments: Sequence[str]) -> list[str]:
+    """Move every `--no-plugin NAME` and `--plugins-dir DIR` that stands before a `--` to the front."""
     hoisted: list[str] = []
     others: list[str] = []
     rest = iter(arguments)
     for argument in rest:
         if argument == "--":
             others += [argument, *rest]
-        elif argument == _NO_PLUGIN:
-            hoisted += [argument, *([name] if (name := next(rest, None)) is not None else [])]
-        elif argument.startswith(f"{_NO_PLUGIN}="):
+        elif argument in _SHARED_OPTIONS:
+            hoisted += [argument, *([value] if (value := next(rest, None)) is not None else [])]
+        elif argument.startswith(tuple(f"{option}=" for option in _SHARED_OPTIONS)):
             hoisted.append(argument)
         else:
             others.append(argument)

@@ -1,4 +1,7 @@
-"""Where plugins come from: the built-in subpackages of `gdp.plugins`, and entry points of the group `gdp`."""
+"""Where plugins come from: the built-in subpackages of `gdp.plugins`, and entry points of the group `gdp`.
+
+Plugins of one file are found by `gdp.registry.file_plugins`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import importlib.metadata
 import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 DISTRIBUTION = "gdp-distill"
 ENTRY_POINT_GROUP = "gdp"
@@ -25,6 +29,21 @@ class Candidate:
     module: str
     """The module that is imported; may differ from the object that is loaded."""
     builtin: bool = False
+    file: Path | None = None
+    """Of a plugin of one file: it. Then `package` is its path and `version` its sha256."""
+
+    @property
+    def shown_version(self) -> str:
+        """The version for people: of a file's hash the first digits."""
+        return self.version if self.file is None else self.version[: len("sha256 ") + 12]
+
+    def mend(self, first: str) -> str:
+        """Return what a user can do about a defect; `first` is the best of a package's remedies."""
+        if self.builtin:
+            return "Reinstall gdp: one of its own plugins is damaged."
+        if self.file is not None:
+            return f"Mend {self.file}, take it out of its folder, or pass --no-plugin {self.name}."
+        return f"{first}, uninstall it (pip uninstall {self.package}), or pass --no-plugin {self.name}."
 
 
 def find_candidates() -> tuple[list[Candidate], list[tuple[str, BaseException]]]:

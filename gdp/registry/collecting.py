@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from gdp.core.records import KINDS, ConverterRecord, DownloadRecord, PluginRecord
 from gdp.registry.candidates import Candidate
@@ -32,4 +33,12 @@ def run_registration(candidate: Candidate, hook: Hook) -> Iterator[Record]:
         kind = next(kind for kind in KINDS if plural in (f"{kind}s", f"{kind}es"))
         collector = RecordCollector(kind, candidate.package, candidate.version)
     hook.function(**dict.fromkeys(hook.arguments, collector))
-    yield from collector.records
+    yield from (_resolved(record, candidate) for record in collector.records)
+
+
+def _resolved(record: Record, candidate: Candidate) -> Record:
+    """Let a plugin of one file name itself by its file: brightness.py may say `brightness:BrightnessFilter`."""
+    if isinstance(record, DownloadRecord) or candidate.file is None:
+        return record
+    module, _, attribute = record.implementation.partition(":")
+    return replace(record, implementation=f"{candidate.module}:{attribute}") if module == candidate.name else record

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from gdp.core import hookspecs
+from gdp.registry.api_versions import Deprecation, renamed_arguments, renamed_hook, with_new_names
 
 REGISTRATION_PREFIX = "gdp_register_"
 
@@ -33,6 +34,8 @@ class Hook:
     function: Callable[..., object]
     arguments: tuple[str, ...]
     """Those of the hook's arguments that the implementation takes."""
+    deprecations: tuple[Deprecation, ...] = ()
+    """Old names that it uses; `name`, `function` and `arguments` are those of today."""
 
 
 def find_hooks(plugin: object) -> tuple[list[Hook], list[str]]:
@@ -45,11 +48,16 @@ def find_hooks(plugin: object) -> tuple[list[Hook], list[str]]:
     defects: list[str] = []
     for attribute, function, marks in _hook_like(plugin):
         name = str((marks or {}).get("specname") or attribute)
+        renamed = renamed_hook(name)
+        name = renamed.new if renamed else name
         defect = _defect(attribute, name, function, marks)
         if defect is not None:
             defects.append(defect)
-        else:
-            hooks.append(Hook(name, function, _parameters(function)))
+            continue
+        old = [found for old, found in renamed_arguments(name).items() if old in _parameters(function)]
+        deprecations = (*([renamed] if renamed else []), *old)
+        called = with_new_names(function, name) if deprecations else function
+        hooks.append(Hook(name, called, _parameters(called), deprecations))
     return hooks, defects
 
 
@@ -82,7 +90,8 @@ def _defect(attribute: str, name: str, function: Callable[..., object], marks: M
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
         return f"{attribute} is asynchronous or a generator: write a plain function"
     allowed = HOOK_ARGUMENTS[name]
-    wrong = [parameter for parameter in _parameters(function) if parameter not in allowed]
+    understood = {*allowed, *renamed_arguments(name)}
+    wrong = [parameter for parameter in _parameters(function) if parameter not in understood]
     if wrong:
         return f"{attribute} takes unknown argument {', '.join(wrong)}; allowed: {', '.join(allowed)}"
     return None

@@ -5,12 +5,16 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import logging
 import os
 from collections.abc import Mapping
 
 from gdp.core.errors import PluginError
 from gdp.core.recipe_choices import describe_exception
 from gdp.core.records import ConverterRecord, Needs, PluginRecord
+from gdp.registry.api_versions import adopt_old_methods
+
+_logger = logging.getLogger(__name__)
 
 _INTERFACES: Mapping[str, tuple[str, ...]] = {
     "teacher": ("gdp.core.interfaces.teachers:Teacher",),
@@ -23,6 +27,7 @@ _INTERFACES: Mapping[str, tuple[str, ...]] = {
     "student": ("gdp.core.interfaces.students:Student",),
     "loss": ("gdp.core.interfaces.losses:Loss",),
     "evaluator": ("gdp.core.interfaces.evaluators:Evaluator",),
+    "direction-method": ("gdp.core.interfaces.directions:DirectionMethod",),
     "converter": ("gdp.core.interfaces.converters:Converter",),
     "dataset": ("gdp.core.interfaces.datasets:Dataset", "gdp.core.interfaces.datasets:UnpairedDataset"),
 }
@@ -63,6 +68,8 @@ def load_implementation(record: PluginRecord | ConverterRecord) -> type:
         ) from error
     if not isinstance(found, type):
         raise PluginError(f"{who}: {record.implementation} is {type(found).__name__}, not a class.")
+    for renamed in adopt_old_methods(found):
+        _logger.warning("%s: %s", who, renamed)
     _check_contract(who, record, found)
     return found
 

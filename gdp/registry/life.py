@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pluggy
 
 from gdp.core import hookspecs
 from gdp.core.recipe_choices import describe_exception
-from gdp.registry.hook_checks import HOOK_ARGUMENTS
+from gdp.registry.hook_checks import HOOK_ARGUMENTS, Hook
 
 _logger = logging.getLogger(__name__)
 
@@ -27,8 +29,10 @@ class LifeHooks:
         """Pluggy's own relay, without the protection."""
         return self._manager.hook
 
-    def listen(self, plugin: object, name: str) -> None:
-        """Add a plugin module or object whose hooks have been checked."""
+    def listen(self, plugin: object, name: str, hooks: Sequence[Hook]) -> None:
+        """Add a plugin module or object whose hooks have been checked; old names are heard under those of today."""
+        if any(hook.deprecations for hook in hooks):
+            plugin = SimpleNamespace(**{hook.name: hookspecs.hookimpl(hook.function) for hook in hooks})
         self._manager.register(plugin, name)
 
     def notify(self, hook: str, **arguments: Any) -> None:

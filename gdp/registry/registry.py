@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Literal
 
 import pluggy
@@ -14,20 +15,16 @@ import pluggy
 from gdp.core.errors import PluginError, PluginNotFoundError
 from gdp.core.recipe_choices import describe_exception
 from gdp.core.records import API_VERSION, KINDS, ConverterRecord, DownloadRecord, Kind, PluginRecord
+from gdp.registry.api_versions import IncompatibleError, check_version
 from gdp.registry.candidates import Candidate, find_candidates
 from gdp.registry.collecting import Record, run_registration
-from gdp.registry.hook_checks import find_hooks
+from gdp.registry.file_plugins import find_file_plugins, heavy_imports, plugins_folders
+from gdp.registry.hook_checks import Hook, find_hooks
 from gdp.registry.implementations import load_implementation, missing_needs
 from gdp.registry.life import LifeHooks
 from gdp.registry.rows import PluginRow, Status
 
 _HEAVY = "torch"
-
-
-class _IncompatibleError(PluginError):
-    def __init__(self, wanted: object) -> None:
-        super().__init__(f"made for version {wanted!r} of the plugin interface; this gdp has version {API_VERSION}")
-        self.update = "Update gdp" if isinstance(wanted, int) and wanted > API_VERSION else "Update it"
 
 
 class PluginRegistry:
@@ -47,21 +44,30 @@ class PluginRegistry:
         self._life = LifeHooks()
 
     @classmethod
-    def discover(cls, *, disabled: frozenset[str] = frozenset(), strict: bool | None = None) -> PluginRegistry:
-        """Find and register the built-ins and the plugins of the entry-point group `gdp`.
+    def discover(
+        cls,
+        *,
+        disabled: frozenset[str] = frozenset(),
+        strict: bool | None = None,
+        folders: Sequence[Path] | None = None,
+    ) -> PluginRegistry:
+        """Find and register the built-ins, the plugins of the entry-point group `gdp`, and plugins of one file.
 
         Args:
             disabled: names of entry points (then nothing of them is imported) or of plugins to leave out.
             strict: raise at the first defect; None asks the environment variable GDP_STRICT_PLUGINS (1 for yes).
+            folders: whose `.py` files are plugins; None asks the environment variable GDP_PLUGINS_DIR.
 
         Raises:
             PluginError: in strict mode, the first defect.
             PluginNotFoundError: a name in `disabled` that nothing has.
+            MissingResourceError: one of the folders is not there.
         """
         if strict is None:
             strict = os.environ.get("GDP_STRICT_PLUGINS", "") not in ("", "0")
         registry = cls(disabled, strict=strict)
         candidates, unreadable = find_candidates()
+        candidates += find_file_plugins(plugins_folders() if folders is None else folders)
         for place, error in unreadable:
             registry._report_unreadable(place, error)
         for candidate in candidates:
@@ -153,7 +159,7 @@ class PluginRegistry:
         hooks, defects = find_hooks(plugin)
         if defects or not hooks:
             raise PluginError(f"{name} cannot listen: {'; '.join(defects) or 'it has no hooks'}")
-        self._life.listen(plugin, name)
+        self._life.listen(plugin, name, hooks)
 
     # ------------------------------------------------------------------ registering
 
@@ -171,32 +177,30 @@ class PluginRegistry:
             # What a module prints while it is imported must not get into the output of `--json`.
             with contextlib.redirect_stdout(sys.stderr):
                 plugin = candidate.load()
-                records = self._records_of(candidate, plugin)
-        except _IncompatibleError as error:
-            self._report(candidate, "incompatible", str(error), _mend(candidate, error.update))
+                hooks, notes = self._check(candidate, plugin)
+                records = [record for hook in hooks for record in run_registration(candidate, hook)]
+        except IncompatibleError as error:
+            self._report(candidate, "incompatible", str(error), candidate.mend(error.update))
             return
         except PluginError as error:
-            self._report(candidate, "broken", str(error), _mend(candidate, "Report it to the author"))
+            self._report(candidate, "broken", str(error), candidate.mend("Report it to the author"))
             return
         except (Exception, SystemExit) as error:  # noqa: BLE001 # a third party's module may raise anything
-            self._report(candidate, "broken", describe_exception(error), _mend(candidate, "Update or reinstall it"))
+            self._report(candidate, "broken", describe_exception(error), candidate.mend("Update or reinstall it"))
             return
-        note = (
-            f"imports {_HEAVY} to register, which slows every command"
-            if not was_heavy and _HEAVY in sys.modules
-            else ""
-        )
+        imports = heavy_imports(candidate.file) if candidate.file else []
+        if imports or (not was_heavy and _HEAVY in sys.modules):
+            notes.append(f"imports {' and '.join(imports) or _HEAVY} to register, which slows every command")
         for record in records:
-            self._register(candidate, record, note)
-        self._life.listen(plugin, f"{candidate.package}:{candidate.name}")
+            self._register(candidate, record, "; ".join(notes))
+        self._life.listen(plugin, f"{candidate.package}:{candidate.name}", hooks)
 
-    def _records_of(self, candidate: Candidate, plugin: object) -> list[Record]:
-        """Check a plugin's version and hooks and run its registrations; raises for a defect."""
+    def _check(self, candidate: Candidate, plugin: object) -> tuple[list[Hook], list[str]]:
+        """Check a plugin's version and hooks; return its hooks and what is worth a note; raises for a defect."""
         wanted = getattr(plugin, "GDP_API", None)
         if wanted is None:
             wanted = getattr(sys.modules.get(candidate.module), "GDP_API", API_VERSION)
-        if wanted != API_VERSION:
-            raise _IncompatibleError(wanted)
+        remark = check_version(wanted)
         if isinstance(plugin, type):
             raise PluginError("the entry point names a class; let it name a module")
         hooks, defects = find_hooks(plugin)
@@ -204,7 +208,8 @@ class PluginRegistry:
             defects = ["it implements no hook: mark a function such as gdp_register_filters with @gdp.hookimpl"]
         if defects:
             raise PluginError("; ".join(defects))
-        return [record for hook in hooks for record in run_registration(candidate, hook)]
+        old = [str(deprecation) for hook in hooks for deprecation in hook.deprecations]
+        return hooks, [*([remark] if remark else []), *old]
 
     def _register(self, candidate: Candidate, record: Record, note: str) -> None:
         if record.name in self._disabled or candidate.name in self._disabled:
@@ -217,7 +222,7 @@ class PluginRegistry:
                 "clash",
                 f"the {record.kind} {record.name} of {record.package} has the name of that of {first.package}, "
                 f"which came first and is the one in use",
-                _mend(candidate, "Ask its author for another name"),
+                candidate.mend("Ask its author for another name"),
                 record,
             )
             return
@@ -245,7 +250,7 @@ class PluginRegistry:
             name=record.name if record else candidate.name,
             summary=record.summary if record else "",
             package=candidate.package,
-            version=candidate.version,
+            version=candidate.shown_version,
             status=status,
             reason=reason,
             mend=mend,
@@ -286,9 +291,3 @@ class PluginRegistry:
         broken = len(self.defects)
         more = f" ({broken} installed plugins cannot be used: see gdp list-plugins)" if broken else ""
         return f'no {kind} plugin is called "{name}"; {there}{more}'
-
-
-def _mend(candidate: Candidate, first: str) -> str:
-    if candidate.builtin:
-        return "Reinstall gdp: one of its own plugins is damaged."
-    return f"{first}, uninstall it (pip uninstall {candidate.package}), or pass --no-plugin {candidate.name}."

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gdp.cli.app import app
-from gdp.cli.common import hoist_no_plugin
+from gdp.cli.common import hoist_shared_options
 from gdp.cli.describe import make_example
 from gdp.cli.settings_help import describe_settings
 from gdp.core.recipe_choices import SECTION_MODELS
@@ -114,7 +114,7 @@ def test_no_plugin_may_stand_before_or_behind_the_command() -> None:
     result = gdp("list-plugins", "--no-plugin", "sharpnes")
     assert result.exit_code == 1
     assert "did you mean sharpness" in result.stderr
-    assert hoist_no_plugin(["validate", "--", "--no-plugin", "x"]) == ["validate", "--", "--no-plugin", "x"]
+    assert hoist_shared_options(["validate", "--", "--no-plugin", "x"]) == ["validate", "--", "--no-plugin", "x"]
 
 
 def test_the_plugin_table_has_a_line_for_each_plugin() -> None:

@@ -1,1 +1,1 @@
-"""The interfaces that plugins implement, a module a kind. They import no torch, so that plugins of one file stay light."""
+"""The interfaces that plugins implement, a module a kind; they import no torch, so one-file plugins stay light."""
