@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import runners_conversion
 import runners_cyclegan
 import runners_pix2pixhd
 import runners_stylegan2
@@ -25,13 +26,9 @@ RUNNERS: dict[str, Callable[[Mapping[str, Any], Tensors], Outputs]] = {
     **runners_stylegan2.RUNNERS,
     **runners_pix2pixhd.RUNNERS,
     **runners_cyclegan.RUNNERS,
+    **runners_conversion.RUNNERS,
 }
-NOT_YET_COVERED = {
-    "stylegan2_rosinality_generator_64",
-    "stylegan2_rosinality_generator_32_mlp4",
-    "stylegan2_rosinality_discriminator_64",
-    "stylegan2_tf_variables_32",
-}
+NOT_YET_COVERED: set[str] = set()
 REFUSED = {
     # It compares the student's 3 hidden states with 1 of the teacher's by broadcasting: a mistake of that program.
     "cyclegan_distillation_9to3": {"output.hidden_state_loss.layers_8"},

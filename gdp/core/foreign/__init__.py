@@ -7,6 +7,7 @@ that builds a plain value, a tensor, or an inert stand-in; every other name is r
 
 from __future__ import annotations
 
+from gdp.core.foreign.modules import module_state, walk_modules
 from gdp.core.foreign.opening import ForeignFile, plain_state, read_foreign, read_state_dict
 from gdp.core.foreign.values import ForeignArray, ForeignName, ForeignObject, as_tensor, printable
 
@@ -16,8 +17,10 @@ __all__ = [
     "ForeignName",
     "ForeignObject",
     "as_tensor",
+    "module_state",
     "plain_state",
     "printable",
     "read_foreign",
     "read_state_dict",
+    "walk_modules",
 ]

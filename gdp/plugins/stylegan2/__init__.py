@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gdp.core.hookspecs import hookimpl
-from gdp.core.records import Register
+from gdp.core.records import Register, RegisterConverter
 from gdp.plugins.stylegan2.config import StyleGAN2Config
 from gdp.plugins.stylegan2.training_settings import TrainingSettings
 
@@ -17,4 +17,24 @@ def gdp_register_teachers(register: Register) -> None:
         implementation="gdp.plugins.stylegan2.teacher:StyleGAN2Teacher",
         summary="A StyleGAN2 generator of any size, from .safetensors weights or built in; can be trained here",
         training=TrainingSettings,
+    )
+
+
+@hookimpl
+def gdp_register_converters(register: RegisterConverter) -> None:
+    """Register the foreign layouts of StyleGAN2's weights."""
+    register(
+        "stylegan2-ada",
+        implementation="gdp.plugins.stylegan2.conversion.ada:AdaConverter",
+        summary="StyleGAN2 as a pickle of NVIDIA's stylegan2-ada-pytorch (G_ema and D)",
+    )
+    register(
+        "stylegan2-tensorflow",
+        implementation="gdp.plugins.stylegan2.conversion.tensorflow:TensorFlowConverter",
+        summary="StyleGAN2 as a pickle of NVIDIA's TensorFlow programs (G, D, Gs)",
+    )
+    register(
+        "stylegan2-rosinality",
+        implementation="gdp.plugins.stylegan2.conversion.rosinality:RosinalityConverter",
+        summary="StyleGAN2 as a .pt file of rosinality/stylegan2-pytorch, converted or from training (g_ema and d)",
     )

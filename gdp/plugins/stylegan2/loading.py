@@ -6,15 +6,16 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from gdp.core.arithmetic import count_parameters
 from gdp.core.errors import CorruptFileError, GdpError
 from gdp.plugins.stylegan2.discriminator import Discriminator
-from gdp.plugins.stylegan2.networks import Generator, block_resolutions
+from gdp.plugins.stylegan2.networks import Generator, MappingNetwork, block_resolutions
 
 Network = TypeVar("Network", Generator, Discriminator)
 
@@ -46,6 +47,79 @@ def load_discriminator(path: Path) -> Discriminator:
         CorruptFileError: the file is truncated, no safetensors, or not such a discriminator.
     """
     return _load(path, "discriminator", _build_discriminator)
+
+
+def describe_generator(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the tensors of a generator in the ada-pytorch layout tell of its architecture, plain JSON values.
+
+    Raises:
+        CorruptFileError: it is no generator that `load_generator` would load from a file.
+    """
+    generator = _described(state, metadata, "generator", _build)
+    layers = generator.mapping.layers
+    return {
+        "resolution": generator.resolution,
+        "z_dim": generator.z_dim,
+        "w_dim": generator.w_dim,
+        "num_ws": generator.num_ws,
+        "mapping_layers": layers,
+        "mapping_width": state["mapping.fc0.weight"].shape[0],
+        "channels": {
+            str(size): state[f"synthesis.b{size}.conv1.weight"].shape[0] for size in generator.synthesis.resolutions
+        },
+        "conv_clamp": _conv_clamp(metadata),
+        "parameters": count_parameters(generator),
+    }
+
+
+def describe_discriminator(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the tensors of a discriminator in the ada-pytorch layout tell, as `describe_generator`.
+
+    Raises:
+        CorruptFileError: it is no discriminator that `load_discriminator` would load from a file.
+    """
+    discriminator = _described(state, metadata, "discriminator", _build_discriminator)
+    sizes = discriminator.resolutions
+    channels = {str(size): state[f"b{size}.conv0.weight"].shape[0] for size in sizes}
+    return {
+        "resolution": discriminator.resolution,
+        "channels": {**channels, "4": state["b4.conv.weight"].shape[0]},
+        "conv_clamp": _conv_clamp(metadata),
+        "parameters": count_parameters(discriminator),
+    }
+
+
+def mapping_from_state(state: Mapping[str, Tensor]) -> MappingNetwork:
+    """Build the mapping network of a generator's tensors; its mean w is 0 where it is not among them.
+
+    Raises:
+        CorruptFileError: it has no mapping network.
+    """
+    own = {name.removeprefix("mapping."): tensor for name, tensor in state.items() if name.startswith("mapping.")}
+    count = _count_mapping_layers(state)
+    try:
+        widths = [_shape(state, f"mapping.fc{index}.weight", 2) for index in range(max(1, count))]
+        mapping = MappingNetwork(widths[0][1], widths[-1][0], 1, layers=count, width=widths[0][0])
+        mapping.load_state_dict({**mapping.state_dict(), **{name: tensor.float() for name, tensor in own.items()}})
+    except (ValueError, RuntimeError) as error:
+        raise CorruptFileError(f"not the mapping network of a StyleGAN2 generator: {error}") from error
+    return mapping.eval().requires_grad_(False)
+
+
+def _described(
+    state: Mapping[str, Tensor],
+    metadata: Mapping[str, str],
+    what: str,
+    build: Callable[[Mapping[str, Tensor], Mapping[str, str]], Network],
+) -> Network:
+    """Build a network without memory for its numbers, and compare."""
+    try:
+        with torch.device("meta"):
+            network = build(state, metadata)
+        _compare(network, state)
+    except (KeyError, ValueError, IndexError, GdpError) as error:
+        raise CorruptFileError(f"not the weights of a StyleGAN2 {what} that is supported: {error}") from error
+    return network
 
 
 def _load(path: Path, what: str, build: Callable[[Mapping[str, Tensor], Mapping[str, str]], Network]) -> Network:
@@ -129,6 +203,12 @@ def _shape(state: Mapping[str, Tensor], name: str, dimensions: int) -> tuple[int
 
 
 def _fill(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+    _compare(network, state)
+    wanted = network.state_dict()
+    network.load_state_dict({**wanted, **{name: tensor.float() for name, tensor in state.items()}})
+
+
+def _compare(network: nn.Module, state: Mapping[str, Tensor]) -> None:
     wanted = network.state_dict()
     # The low-pass filter is the same in every StyleGAN2; files that leave it out are whole.
     missing = [name for name in wanted if name not in state and not name.endswith("resample_filter")]
@@ -143,4 +223,3 @@ def _fill(network: nn.Module, state: Mapping[str, Tensor]) -> None:
             raise ValueError(f"{len(names)} tensors are {what}: {', '.join(names[:3])}{', ...' if names[3:] else ''}")
     if broken := [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]:
         raise ValueError(f"{broken[0]} holds NaN or infinite values")
-    network.load_state_dict({**wanted, **{name: tensor.float() for name, tensor in state.items()}})
