@@ -130,6 +130,11 @@ def _serve(settings: Settings, host: str, port: int, json_: bool) -> None:
 
     from gdp.testing.azure_face.emulator import serve_until_signal
 
+    if settings.judge == "built-in":
+        import torch
+
+        torch.set_num_threads(1)  # pictures are judged one by one: more threads only get in each other's way
+
     def ready(endpoint: str) -> None:
         if json_:
             print(json.dumps({"endpoint": endpoint, "key": settings.key}), flush=True)

@@ -119,7 +119,6 @@ def _load_judge() -> Callable[[Image.Image], _Seen]:
 
     from gdp.plugins.faces.judge import FaceJudge
 
-    torch.set_num_threads(1)  # one picture at a time: more threads only get in each other's way
     judge = FaceJudge.load()
 
     def assess(picture: Image.Image) -> _Seen:

@@ -89,7 +89,8 @@ class Server:
         version = request.path.split("/")[2]
         self.counts.arrived()
         try:
-            if not hmac.compare_digest(request.headers.get(KEY_HEADER, "").encode(), self.settings.key.encode()):
+            given = request.headers.get(KEY_HEADER, "").encode(errors="surrogateescape")
+            if not hmac.compare_digest(given, self.settings.key.encode()):
                 return await self._refuse(request, wrong_key())
             self.counts.arrivals.append(now)
             wait = self._limiter.wait(now)
