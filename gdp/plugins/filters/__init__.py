@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from gdp.core.hookspecs import hookimpl
 from gdp.core.records import Register
-from gdp.plugins.filters.config import DuplicateConfig, ExpressionConfig, FaceAttributesConfig, SharpnessConfig
+from gdp.plugins.filters.config import (
+    ArtifactConfig,
+    DiscriminatorScoreConfig,
+    DuplicateConfig,
+    ExpressionConfig,
+    FaceAttributesConfig,
+    IdentityConfig,
+    SharpnessConfig,
+)
 
 
 @hookimpl
@@ -33,4 +41,22 @@ def gdp_register_filters(register: Register) -> None:
         config=ExpressionConfig,
         implementation="gdp.plugins.filters.expression:ExpressionFilter",
         summary="Combines what the filters before it measured: keep = 'age >= 18 and sharpness.target > 100'",
+    )
+    register(
+        "artifact",
+        config=ArtifactConfig,
+        implementation="gdp.plugins.filters.artifact:ArtifactFilter",
+        summary="Drops blurred pictures, blocks of JPEG, and the checkerboards of transposed convolutions",
+    )
+    register(
+        "identity",
+        config=IdentityConfig,
+        implementation="gdp.plugins.filters.identity:IdentityFilter",
+        summary="Drops pairs whose target is another face, by the built-in judge's features or an ONNX embedding",
+    )
+    register(
+        "discriminator-score",
+        config=DiscriminatorScoreConfig,
+        implementation="gdp.plugins.filters.discriminator_score:DiscriminatorScoreFilter",
+        summary="Drops the pictures that the teacher's own discriminator finds least real",
     )

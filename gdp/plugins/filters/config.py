@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from gdp.core.config import Config
 from gdp.core.errors import GdpError
 from gdp.core.expressions import parse_condition
+from gdp.plugins.onnx_filters.config import EmbeddingModel
 
 NumberAttribute = Literal["age", "glasses", "smile"]
 """What the judge says in one number: years, or a probability in [0, 1]."""
@@ -105,3 +106,28 @@ class ExpressionConfig(Config):
         except GdpError as error:
             raise ValueError(str(error)) from None
         return text
+
+
+class ArtifactConfig(Config):
+    """Settings of `artifact`: the limits of every picture of a pair."""
+
+    max_blur: float | None = Field(default=0.5, ge=0.0, le=1.0)
+    """Largest blur, from 0 to 1. Rendered faces have 0.19 to 0.32, the embedded teacher's samples 0.23 to 0.40,
+    photographs of 256 px 0.29 to 0.44; blurred by a Gaussian of 1 pixel, 0.39 to 0.65."""
+    max_blockiness: float | None = Field(default=1.8, ge=0.0)
+    """Largest jump at the borders of JPEG's blocks, over the mean difference inside them. Clean faces of 64 px have 0.8
+    to 1.6, photographs of 256 px 1.0 to 1.1; JPEG of quality 30 1.2 to 2.1, of quality 10 1.9 to 3.8."""
+    max_checkerboard: float | None = 20.0
+    """Largest peak of the spectrum at half the sampling rate, in decibels over its surroundings. Clean faces have at
+    most 11; with a checkerboard of 8 levels of 255, 22 and more."""
+
+
+class IdentityConfig(Config):
+    """Settings of `identity`."""
+
+    min_similarity: float = Field(default=0.8, ge=-1.0, le=1.0)
+    """Smallest cosine of the angle between the features of source and target. With the built-in judge 99 % of rendered
+    faces reach 0.80 when 15 to 35 years older or younger, and 5 % of other faces do; another embedding has other
+    numbers."""
+    embedding: EmbeddingModel | None = None
+    """A model in an ONNX file that gives the features (extra: onnx); left out, the built-in judge of drawn faces."""

@@ -72,7 +72,7 @@ class FaceDetectorModel(Config):
 class FaceCrop(FaceDetectorModel):
     """Shows the model the square around the best face instead of the whole picture."""
 
-    min_score: float = Field(default=0.9, ge=0.0, le=1.0)
+    min_score: float = Field(default=0.95, ge=0.0, le=1.0)
     """Smallest score that counts as a face; pictures without one cannot be judged ("unknown")."""
     margin: float = Field(default=1.5, gt=0.0, le=10.0)
     """Side of the square in multiples of the longer side of the face's box; beyond the picture it is black."""
@@ -81,8 +81,9 @@ class FaceCrop(FaceDetectorModel):
 class OnnxFaceDetectorConfig(FaceDetectorModel):
     """Settings of `onnx-face-detector`."""
 
-    min_score: float = Field(default=0.9, ge=0.1, le=1.0)
-    """Smallest score that counts as a face, from 0.1."""
+    min_score: float = Field(default=0.95, ge=0.1, le=1.0)
+    """Smallest score that counts as a face, from 0.1. UltraFace's RFB-320 finds a face at 0.95 in all of 271 portraits,
+    and in 2 % of 280 photos of horses (some with riders), but in 19 % of 27 portraits of cats and dogs."""
     min_faces: int = Field(default=1, ge=0, le=8)
     """Fewest faces in every picture of a pair."""
     max_faces: int | None = Field(default=1, ge=0, le=7)
@@ -97,6 +98,17 @@ class OnnxFaceDetectorConfig(FaceDetectorModel):
         if self.max_faces is not None and self.max_faces < self.min_faces:
             raise ValueError(f"no pair can pass: min_faces ({self.min_faces}) is above max_faces ({self.max_faces})")
         return self
+
+
+class EmbeddingModel(Config):
+    """A model that turns a picture into features, such as a face recognition network."""
+
+    weights: Path
+    """The model's .onnx file."""
+    input: PictureInput = PictureInput()
+    """What the model reads."""
+    output: str | None = None
+    """Name of the output that holds the features; left out, its only one."""
 
 
 class Head(Config):
