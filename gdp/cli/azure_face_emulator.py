@@ -58,7 +58,7 @@ def azure_face_emulator(
         float, typer.Option(min=0.0, max=1.0, help="Share of requests, 0 to 1: 429 although the limit is kept.")
     ] = 0.0,
     server_error: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Share of requests, 0 to 1: 500, 502 or 503.")
+        float, typer.Option(min=0.0, max=1.0, help="Share of requests, 0 to 1: 500, 502, 503, 504 or 408.")
     ] = 0.0,
     slow: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of requests, 0 to 1: A right answer after --slow-seconds.")

@@ -9,7 +9,7 @@ from gdp.testing.azure_face.settings import Misbehaviour
 
 Fate = Literal["answer", "throttle", "server_error", "slow", "half_answer", "garbage", "drop_before", "drop_after"]
 
-SERVER_ERRORS = (500, 502, 503)
+SERVER_ERRORS = (500, 502, 503, 504, 408)
 GARBAGE = (
     (b"<html><head><title>Bad gateway</title></head><body>Try again.</body></html>", "text/html"),
     (b"", "application/json"),

@@ -36,7 +36,7 @@ class Misbehaviour:
     throttle: float = 0.0
     """429 although the limit is kept; not charged."""
     server_error: float = 0.0
-    """500, 502 or 503; not charged."""
+    """500, 502, 503, 504 or 408 (the service took too long); not charged."""
     slow: float = 0.0
     """A right answer that takes `slow_seconds`."""
     half_answer: float = 0.0
