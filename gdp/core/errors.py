@@ -9,6 +9,8 @@ GdpError
 ├── ShapeError               tensors or pictures do not fit together
 ├── PairStoreError           the pair store was used wrongly or refuses an operation
 ├── DiskFullError            no space is left (or a quota is reached)
+├── BudgetError              the budget for a paid service is spent
+├── ServiceError             a service refuses, or cannot be reached
 ├── RunFolderError           the run folder cannot be used
 │   └── RunLockedError       another process works in it
 └── TrainingError            training cannot go on
@@ -86,6 +88,14 @@ class PairStoreError(GdpError):
 
 class DiskFullError(GdpError):
     """No space is left on the disk, or a quota is reached. What was committed before is intact."""
+
+
+class BudgetError(GdpError):
+    """The budget of a run for a paid service is spent; every answer that was paid for is kept."""
+
+
+class ServiceError(GdpError):
+    """A service refuses what it is asked, or cannot be reached; every answer so far is kept."""
 
 
 class RunFolderError(GdpError):

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import torch
 
+from gdp.core.answers import AnswerBook
 from gdp.core.config import Config, content_key
 from gdp.core.errors import GdpError, MissingResourceError, PluginError
 from gdp.core.interfaces.context import BuildContext
@@ -127,7 +128,7 @@ class Session:
     @cached_property
     def filters(self) -> list[tuple[Choice[Any], PairJudge]]:
         """The judges in the recipe's order."""
-        context = self.context(teacher=self.teacher)
+        context = self.context(teacher=self.teacher, pairs=self.recipe.pairs.section.count)
         judges = []
         for choice in self.recipe.filters:
             judge: PairJudge = self.build(choice, PairJudge, context)
@@ -168,7 +169,8 @@ class Session:
     def context(self, seed: int | None = None, **fields: Any) -> BuildContext:
         """Return the surroundings of a plugin of this run; its seed is the recipe's where none is given."""
         seed = self.recipe.seed if seed is None else seed
-        return BuildContext(seed=seed, device=self.device, progress=self.progress, **fields)
+        answers = AnswerBook.of_run(self.pairs_home)
+        return BuildContext(seed=seed, device=self.device, progress=self.progress, answers=answers, **fields)
 
     def build(self, choice: Choice[Any], kind: type[Any] | tuple[type[Any], ...], context: BuildContext) -> Any:
         """Import and construct one plugin.

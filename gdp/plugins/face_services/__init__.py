@@ -1,0 +1,20 @@
+"""Filters that ask face services on the net: Azure AI Face and AWS Rekognition."""
+
+from __future__ import annotations
+
+from gdp.core.hookspecs import hookimpl
+from gdp.core.records import Needs, Register
+from gdp.plugins.face_services.azure_config import AzureFaceConfig
+
+
+@hookimpl
+def gdp_register_filters(register: Register) -> None:
+    """Register the filters that ask services."""
+    register(
+        "azure-face",
+        config=AzureFaceConfig,
+        implementation="gdp.plugins.face_services.azure_filter:AzureFaceFilter",
+        summary="Asks Azure AI Face: how many faces, blur, noise, exposure, occlusion, pose, glasses, mask, quality",
+        needs=Needs(environment=("AZURE_FACE_KEY",), network=True),
+        images_leave_machine=True,
+    )

@@ -1,0 +1,144 @@
+"""Asks a service about one picture after another, from many threads, until there is an answer to each."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+
+from gdp.core.answers import Ledger, Outcome
+from gdp.core.errors import BudgetError, GdpError, ServiceError
+from gdp.core.pairs.records import Json
+from gdp.plugins.face_services.config import ServiceConfig
+from gdp.plugins.face_services.health import Health, backoff
+from gdp.plugins.face_services.pictures import Picture
+from gdp.plugins.face_services.rate import RateLimiter, Slot
+from gdp.plugins.face_services.service import Kind, Reply, Service
+
+ATTEMPTS = 8
+"""Calls about one picture, 429 not counted, after which it is left without a verdict."""
+_LONGEST_WINDOW = 60.0
+
+_OUTCOMES: Mapping[Kind, Outcome] = {
+    "answered": "answered",
+    "unusable": "unusable",
+    "unknown": "unknown",
+    "busy": "given back",
+    "failed": "given back",
+}
+
+
+class HaltedError(Exception):
+    """Nothing more is to be sent."""
+
+
+class Asker:
+    """Gets the answer to one picture at a time for each thread that calls `answer`.
+
+    Every call is noted in the ledger before it is sent; the rate limits, the pauses, the budget and the count of
+    failures in a row are common to all threads.
+    """
+
+    def __init__(self, service: Service, settings: ServiceConfig, ledger: Ledger) -> None:
+        self.questions = _questions(service, ledger)
+        self._service = service
+        self._settings = settings
+        self._ledger = ledger
+        self._health = Health()
+        past = ledger.recent(service.scope, _LONGEST_WINDOW)
+        self._limiter = RateLimiter(
+            settings.calls_per_second, settings.calls_per_minute, past, pause=self._health.pause
+        )
+        self._halted = threading.Event()
+
+    def halt(self) -> None:
+        """Send nothing more; what is under way still arrives."""
+        self._halted.set()
+
+    def answer(self, picture: Picture, sha256: str) -> Json:
+        """Return what the service says of a picture; it is stored for good by then.
+
+        Raises:
+            HaltedError: `halt` was called before there was an answer.
+            BudgetError: the budget is spent.
+            ServiceError: the service refuses all such calls, or failed too often in a row.
+        """
+        if self._halted.is_set():
+            raise HaltedError
+        limits = self._service.limits
+        encoded = picture.encode(limits.least_bytes)
+        if len(encoded) > limits.most_bytes:
+            return {"problem": f"the picture has more than {limits.most_bytes / 2**20:g} MiB as PNG"}
+        failures = 0
+        while True:
+            reply = self._call(encoded, sha256)
+            if reply.kind == "answered":
+                return reply.answer
+            if reply.kind != "busy":
+                failures += 1
+                if failures >= ATTEMPTS:
+                    return {"problem": f"no answer in {ATTEMPTS} attempts: {reply.reason}"}
+                self._halted.wait(backoff(failures))
+
+    def _call(self, encoded: bytes, sha256: str) -> Reply:
+        slot = self._limiter.acquire(lambda: not self._halted.is_set())
+        if slot is None:
+            raise HaltedError
+        name, scope = self._service.name, self._service.scope
+        try:
+            reservation = self._ledger.reserve(name, scope, self.questions, sha256, self._settings.budget)
+        except BaseException:
+            self._limiter.cancel(slot)
+            raise
+        if reservation.kind == "call":
+            return self._send(encoded, slot, reservation.call)
+        self._limiter.cancel(slot)
+        if reservation.kind == "spent":
+            raise self._budget_spent()
+        self._ledger.note_reused(name, 1)
+        return Reply("answered", reservation.answer)
+
+    def _send(self, encoded: bytes, slot: Slot, call: int) -> Reply:
+        reply: Reply | None = None
+        outcome: Outcome = "unknown"
+        started = time.monotonic()
+        try:
+            reply = self._service.ask(encoded, lambda: self._limiter.sending(slot))
+            outcome = _OUTCOMES[reply.kind]
+        except GdpError:
+            outcome = "given back"
+            raise
+        finally:
+            self._limiter.finish(slot, answered=outcome == "answered")
+            self._ledger.settle(call, outcome, reply.answer if reply is not None else None)
+        self._observe(reply, started)
+        return reply
+
+    def _observe(self, reply: Reply, started: float) -> None:
+        if reply.kind == "answered":
+            self._health.succeeded()
+            return
+        rounds = self._health.failed(started, reply.reason, busy=reply.kind == "busy", wait=reply.wait)
+        if rounds >= self._settings.max_failures:
+            raise ServiceError(
+                f"{self._service.name}: {rounds} failures in a row, the last one: {reply.reason}. Every verdict so far "
+                f"is stored; when the service works again, run the same command to go on."
+            )
+
+    def _budget_spent(self) -> BudgetError:
+        settings, tally = self._settings, self._ledger.tally(self._service.name)
+        limits = [f"max_calls = {settings.max_calls}"] if settings.max_calls is not None else []
+        limits += [f"max_cost = {settings.max_cost:g}"] if settings.max_cost is not None else []
+        return BudgetError(
+            f"{self._service.name}: the budget of this run ({', '.join(limits)}) is spent: {tally.counted} calls at "
+            f"{settings.price_per_1000_calls:g} $ a 1000 calls are {settings.cost(tally.counted):.2f} $. "
+            f"{tally.answered} answers are stored and never paid for again. To go on, raise the limit in the recipe "
+            f"and run the same command; to go without more calls, lower pairs.count."
+        )
+
+
+def _questions(service: Service, ledger: Ledger) -> list[str]:
+    """Return the question's hash, then those of earlier questions whose answers hold as much."""
+    asked = ledger.add_question(service.name, service.question)
+    earlier = ledger.questions(service.name)
+    return [asked, *(other for other, content in earlier.items() if other != asked and service.covers(content))]

@@ -1,0 +1,58 @@
+"""What a filter's calls will come to, and what they came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gdp.core.answers import AnswerBook
+from gdp.core.pairs.records import Json
+from gdp.plugins.face_services.config import ServiceConfig
+
+
+def forecast(settings: ServiceConfig, pairs: int | None, book: AnswerBook, service: str) -> str:
+    """Return the expected calls, their cost and time, and how the budget compares."""
+    calls_per_pair = 2 if settings.of == "both" else 1
+    known = pairs is not None
+    calls = calls_per_pair * (pairs or 1000)
+    rate = _rate(settings)
+    time = f", {_duration(calls / rate)} or more at {rate:g} calls a second" if rate else ""
+    budget, spent = settings.budget, book.tally(service).counted
+    what = f"up to {calls:,} calls" if known else f"{calls:,} calls for each 1000 pairs"
+    parts = [f"{what}, {settings.cost(calls):.2f} ${time}"]
+    if spent:
+        parts.append(f"{spent:,} calls of this run count already")
+    if budget is None:
+        parts.append("no budget is set (max_calls, max_cost)")
+    elif known and calls > budget:
+        parts.append(f"the budget of {budget:,} calls may be spent before all are asked; the run then stops")
+    else:
+        parts.append(f"the budget allows {budget:,} calls")
+    return "; ".join(parts)
+
+
+def account(settings: ServiceConfig, book: AnswerBook, service: str) -> Mapping[str, Json]:
+    """Return what the run's calls to a service came to, for the report."""
+    tally = book.tally(service)
+    return {
+        "calls": tally.counted,
+        "cost_dollars": round(settings.cost(tally.counted), 6),
+        "answers": tally.answered,
+        "answers_from_the_book": tally.reused,
+        "retries": tally.given_back + tally.unusable + tally.lost,
+        "not_charged": tally.given_back,
+        "unusable_answers": tally.unusable,
+        "outcome_unknown": tally.lost + tally.open,
+        "budget_calls": settings.budget,
+    }
+
+
+def _rate(settings: ServiceConfig) -> float:
+    rates = [settings.calls_per_second] if settings.calls_per_second else []
+    return min([*rates, *([settings.calls_per_minute / 60] if settings.calls_per_minute else [])], default=0)
+
+
+def _duration(seconds: float) -> str:
+    for unit, name in ((3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds:.0f} seconds"

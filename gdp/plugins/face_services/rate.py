@@ -1,0 +1,124 @@
+"""Rate limits that are kept as the service counts them, whatever the way there takes."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+MARGIN = 0.005
+"""Seconds added to each window, for clocks and timers are not exact."""
+LONGEST_SLEEP = 0.25
+"""Seconds after which a waiting thread looks again whether it is still wanted."""
+
+
+@dataclass(eq=False)
+class Slot:
+    """One call's place in the windows."""
+
+    sent: float
+    """When the call went out."""
+    gone: bool = False
+    """Whether it went out already."""
+
+
+@dataclass
+class _Window:
+    seconds: float
+    limit: int
+    free_at: list[float] = field(default_factory=list)
+    """Of finished calls, when each no longer counts; a heap."""
+
+
+class RateLimiter:
+    """Lets so many calls pass that the service never counts more than allowed in any window of a second or a minute.
+
+    The service counts a call when it arrives, at some moment between its sending and its answer. The quickest call so
+    far tells how long the way and the work take at least; by how much a call took longer, so much later it may have
+    arrived, and so much longer it occupies its place. Calls of one speed thus use the whole limit, and no delay on
+    the way lets two windows' calls arrive together.
+    """
+
+    def __init__(
+        self, per_second: int, per_minute: int, past: Iterable[float] = (), pause: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        """Make a limiter.
+
+        Args:
+            per_second: calls in any second; 0 for no limit.
+            per_minute: calls in any minute; 0 for no limit.
+            past: how many seconds ago earlier calls were sent, those of killed processes included.
+            pause: returns for how many seconds nobody should call at all.
+        """
+        self._pause = pause
+        windows = ((1.0, per_second), (60.0, per_minute))
+        self._windows = [_Window(seconds, limit) for seconds, limit in windows if limit > 0]
+        self._in_flight: set[Slot] = set()
+        self._quickest: float | None = None
+        self._turn = threading.Lock()  # one caller watches the windows; the others queue up behind it
+        self._changed = threading.Condition()
+        now = time.monotonic()
+        for age in past:
+            self._occupy(now - age, now)
+
+    def acquire(self, wanted: Callable[[], bool]) -> Slot | None:
+        """Wait until a call may be sent; None where it is no longer wanted."""
+        with self._turn, self._changed:
+            while wanted():
+                now = time.monotonic()
+                wait = max(self._pause(), *(self._wait(window, now) for window in self._windows), 0.0)
+                if wait <= 0:
+                    slot = Slot(now)
+                    self._in_flight.add(slot)
+                    return slot
+                self._changed.wait(min(wait, LONGEST_SLEEP))
+        return None
+
+    def sending(self, slot: Slot) -> None:
+        """Note that the call goes out now, later than its slot was acquired."""
+        with self._changed:
+            slot.sent, slot.gone = time.monotonic(), True
+
+    def finish(self, slot: Slot, answered: bool) -> None:
+        """Note that the answer is there, or that there will be none; only real answers tell the service's speed."""
+        with self._changed:
+            now = time.monotonic()
+            took = now - slot.sent
+            if answered and (self._quickest is None or took < self._quickest):
+                self._quickest = took
+            self._in_flight.discard(slot)
+            self._occupy(slot.sent + self._delay(took), now)
+            self._changed.notify()
+
+    def cancel(self, slot: Slot) -> None:
+        """Give back the slot of a call that was not sent."""
+        with self._changed:
+            self._in_flight.discard(slot)
+            self._changed.notify()
+
+    def _occupy(self, arrived: float, now: float) -> None:
+        for window in self._windows:
+            free_at = arrived + window.seconds + MARGIN
+            if free_at > now:
+                heapq.heappush(window.free_at, free_at)
+
+    def _delay(self, took: float) -> float:
+        """Return by how many seconds a call may have arrived later than the quickest would have."""
+        return max(0.0, took if self._quickest is None else took - self._quickest)
+
+    def _arrived(self, slot: Slot, now: float) -> float:
+        """Return when a call that is under way may have arrived at the latest."""
+        return slot.sent + self._delay(now - slot.sent) if slot.gone else now
+
+    def _wait(self, window: _Window, now: float) -> float:
+        """Return for how many seconds the window lets no further call pass; 0 where it lets one pass now."""
+        while window.free_at and window.free_at[0] <= now:
+            heapq.heappop(window.free_at)
+        flying = [self._arrived(slot, now) + window.seconds + MARGIN for slot in self._in_flight]
+        held = sum(free_at > now for free_at in flying)
+        if len(window.free_at) + held < window.limit:
+            return 0.0
+        soonest = [*window.free_at[:1], *(free_at for free_at in flying if free_at > now)]
+        return max(0.001, min(soonest) - now)
