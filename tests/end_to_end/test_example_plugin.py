@@ -62,9 +62,9 @@ def test_the_teacher_teaches_and_its_evaluator_measures(environment: CleanEnviro
     options = [word for change in changes for word in ("--set", change)]
     environment.run("gdp", "run", "recipe.toml", *options, cwd=tmp_path)
     metrics = json.loads((tmp_path / "runs" / "smoothing" / "metrics.json").read_text())
-    edges = {name: value for name, value in _flat(metrics).items() if name.startswith("quality.edges.")}
-    assert len(edges) == 4
-    assert 0 < edges["quality.edges.teacher_texture"] < edges["quality.edges.teacher_edges"] <= 1.01
+    edges = metrics["quality"]["edges"]
+    assert edges.keys() == {"student_edges", "student_texture", "teacher_edges", "teacher_texture"}
+    assert 0 < edges["teacher_texture"] < edges["teacher_edges"] <= 1.01
 
 
 def test_an_uninstalled_package_is_gone_and_the_recipe_says_what_is_missing(
@@ -79,13 +79,3 @@ def test_an_uninstalled_package_is_gone_and_the_recipe_says_what_is_missing(
     assert result.returncode == 2
     assert 'no filter plugin is called "brightness"' in result.stderr
 
-
-def _flat(metrics: dict[str, object], prefix: str = "") -> dict[str, float]:
-    """Return dotted name to value of metrics.json's nested tables."""
-    found: dict[str, float] = {}
-    for name, entry in metrics.items():
-        if isinstance(entry, dict) and "value" in entry:
-            found[prefix + name] = entry["value"]
-        elif isinstance(entry, dict):
-            found |= _flat(entry, f"{prefix}{name}.")
-    return found
