@@ -13,7 +13,7 @@ from gdp.core.run_folder import now
 from gdp.core.stages import compare, evaluate, export, filters, pairs, report, teacher, train
 from gdp.core.stages.session import Session, Stopped
 from gdp.core.stages.work import Work, applies, is_up_to_date, perform, reset
-from gdp.core.versions import machine, versions
+from gdp.core.versions import machine, plugin_versions, versions
 
 
 class Stage(StrEnum):
@@ -91,7 +91,7 @@ def _announce(session: Session) -> None:
         started_at=started,
         recipe=str(recipe.path) if recipe.path else None,
         error=None,
-        versions=versions(),
+        versions={**versions(), **plugin_versions(choice.record for choice in recipe.choices())},
         machine=machine(str(session.device), torch.get_num_threads()),
     )
     folder.event("run", state="running")

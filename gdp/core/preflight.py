@@ -18,7 +18,7 @@ from gdp.core.interfaces.datasets import Part, UnpairedDataset
 from gdp.core.pairs.codec import ImageFormat, encode, quantise
 from gdp.core.pairs.records import PairBatch
 from gdp.core.pipeline import WORK, Stage
-from gdp.core.recipe import Choice, Recipe
+from gdp.core.recipe import Choice
 from gdp.core.stages.judging import named_filters
 from gdp.core.stages.notes import trained_weights
 from gdp.core.stages.pairs import wanted
@@ -46,7 +46,7 @@ class Check:
 def preflight(session: Session) -> Iterator[Check]:
     """Yield the checks in order; a later one is left out where an earlier failure makes it meaningless."""
     session.rehearses = True
-    choices = all_choices(session.recipe)
+    choices = session.recipe.choices()
     yield Check("recipe", True, f"{session.recipe.name}, seed {session.recipe.seed}, {len(choices)} plugins")
     checks: list[Callable[[Session], str]] = [
         _plugins,
@@ -71,26 +71,16 @@ def preflight(session: Session) -> Iterator[Check]:
                 return
 
 
-def all_choices(recipe: Recipe) -> list[Choice[Any]]:
-    """Return every plugin that a recipe and its variants choose, in the order of their work, each choice once."""
-    variants = recipe.compare.variants if recipe.compare is not None else ()
-    found: list[Choice[Any]] = []
-    for each in (recipe, *(variant.recipe for variant in variants)):
-        chosen = [each.teacher, each.dataset, each.pairs, *each.filters, each.student, *each.losses, *each.evaluators]
-        found += [choice for choice in chosen if choice is not None and (each is recipe or choice not in found)]
-    return found
-
-
 def _plugins(session: Session) -> str:
-    for choice in all_choices(session.recipe):
+    for choice in session.recipe.choices():
         session.plugins.load(choice.record)
-    leaving = [choice.record.name for choice in all_choices(session.recipe) if choice.record.images_leave_machine]
+    leaving = [choice.record.name for choice in session.recipe.choices() if choice.record.images_leave_machine]
     away = f"; pictures leave this machine through: {', '.join(leaving)}" if leaving else "; no picture leaves"
-    return f"all {len(all_choices(session.recipe))} can be imported{away}"
+    return f"all {len(session.recipe.choices())} can be imported{away}"
 
 
 def _needs(session: Session) -> str:
-    missing = [problem for choice in all_choices(session.recipe) for problem in _missing_needs(choice)]
+    missing = [problem for choice in session.recipe.choices() for problem in _missing_needs(choice)]
     if missing:
         raise GdpError("; ".join(missing))
     return "keys, extra modules and devices that the plugins need are there"

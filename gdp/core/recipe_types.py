@@ -62,6 +62,16 @@ class Recipe:
     path: Path | None = None
     """The file it was read from, absolute."""
 
+    def choices(self) -> list[Choice[Any]]:
+        """Return every plugin that the recipe and its variants choose, in the order of their work, each choice once."""
+        variants = self.compare.variants if self.compare is not None else ()
+        found: list[Choice[Any]] = []
+        for each in (self, *(variant.recipe for variant in variants)):
+            chosen = [each.teacher, each.dataset, each.pairs, *each.filters, each.student, *each.losses]
+            found += [choice for choice in chosen if choice is not None and (each is self or choice not in found)]
+            found += [choice for choice in each.evaluators if each is self or choice not in found]
+        return found
+
     def to_data(self) -> dict[str, Any]:
         """Return the resolved recipe as plain data: every default written out, paths absolute."""
         teacher = {"teacher": self.teacher.to_data()} if self.teacher is not None else {}

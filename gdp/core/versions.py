@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
+
+from gdp.core.records import PluginRecord
 
 PACKAGES = ("gdp-distill", "torch", "torchvision", "torchmetrics", "numpy", "pillow", "safetensors", "pydantic")
 
@@ -19,6 +22,11 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[package] = "not installed"
     return found
+
+
+def plugin_versions(records: Iterable[PluginRecord]) -> dict[str, str]:
+    """Return the versions of the packages that plugins come from; of plugins of one file the paths and sha256."""
+    return {record.package: record.version for record in records if record.package not in ("", *PACKAGES)}
 
 
 def machine(device: str, threads: int) -> dict[str, str | int]:

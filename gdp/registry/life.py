@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import pluggy
@@ -14,6 +13,14 @@ from gdp.core.recipe_choices import describe_exception
 from gdp.registry.hook_checks import HOOK_ARGUMENTS, Hook
 
 _logger = logging.getLogger(__name__)
+
+
+class _PresentNames:
+    """Hooks under the names of today."""
+
+    def __init__(self, hooks: Sequence[Hook]) -> None:
+        for hook in hooks:
+            setattr(self, hook.name, hookspecs.hookimpl(hook.function))
 
 
 class LifeHooks:
@@ -32,7 +39,7 @@ class LifeHooks:
     def listen(self, plugin: object, name: str, hooks: Sequence[Hook]) -> None:
         """Add a plugin module or object whose hooks have been checked; old names are heard under those of today."""
         if any(hook.deprecations for hook in hooks):
-            plugin = SimpleNamespace(**{hook.name: hookspecs.hookimpl(hook.function) for hook in hooks})
+            plugin = _PresentNames(hooks)
         self._manager.register(plugin, name)
 
     def notify(self, hook: str, **arguments: Any) -> None:

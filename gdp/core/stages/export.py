@@ -11,7 +11,7 @@ from gdp.core.errors import CorruptFileError
 from gdp.core.run_folder import write_atomically
 from gdp.core.stages.session import Session
 from gdp.core.training.inference import load_generator_weights
-from gdp.core.versions import versions
+from gdp.core.versions import plugin_versions, versions
 
 NAME = "export"
 
@@ -50,7 +50,7 @@ def execute(session: Session) -> dict[str, Any]:
         "weights_sha256": hashlib.sha256(content).hexdigest(),
         "parameters": count_parameters(student.generator),
         "macs": count_macs(student.generator, example),
-        "versions": versions(),
+        "versions": {**versions(), **plugin_versions([session.recipe.student.record])},
     }
     write_atomically(folder / "student.safetensors", content)
     write_atomically(folder / "student.json", (json.dumps(card, indent=2, ensure_ascii=False) + "\n").encode())

@@ -9,6 +9,8 @@ from functools import partial
 from gdp.core.records import KINDS, Kind
 from gdp.testing.properties import (
     datasets,
+    directions,
+    engines,
     evaluators,
     filters,
     losses,
@@ -50,6 +52,8 @@ _OF_KIND: Mapping[Kind, _Promises] = {
     "loss": _Promises(losses.exercise, losses.PROPERTIES),
     "evaluator": _Promises(evaluators.exercise, evaluators.PROPERTIES),
     "dataset": _Promises(datasets.exercise, datasets.PROPERTIES),
+    "direction-method": _Promises(directions.exercise, directions.PROPERTIES),
+    "engine": _Promises(engines.exercise, engines.PROPERTIES),
 }
 
 

@@ -25,9 +25,14 @@ _HEAVY = ("torch", "torchvision", "numpy", "scipy", "sklearn", "pandas", "matplo
 _WRONG_VALUES: Sequence[Any] = ("wrong", "", -1, 10**30, -0.5, True, [], ["wrong", -1], {}, {"wrong": 1})
 _LOADER = """
 import sys, json
+from pathlib import Path
 from gdp.registry.candidates import find_candidates
+from gdp.registry.file_plugins import find_file_plugins
+package, entry_point = json.loads(sys.argv[1])
 candidates, _ = find_candidates()
-candidate = next(found for found in candidates if [found.package, found.entry_point] == json.loads(sys.argv[1]))
+if package == entry_point:  # a plugin of one file
+    candidates += find_file_plugins([Path(package).parent])
+candidate = next(found for found in candidates if (found.package, found.entry_point) == (package, entry_point))
 before = set(sys.modules)
 candidate.load()
 print(json.dumps(sorted(set(sys.modules) - before)))
