@@ -89,16 +89,12 @@ def renamed_arguments(hook: str) -> Mapping[str, Deprecation]:
 def with_new_names(function: Callable[..., object], hook: str) -> Callable[..., object]:
     """Return a function that takes the hook's present arguments and calls one that was written for old names."""
     renamed = renamed_arguments(hook)
-    old = list(inspect.signature(function).parameters)
-    new = [renamed[name].new if name in renamed else name for name in old]
-
-    def call(*arguments: object, **named: object) -> object:
-        given = {**dict(zip(new, arguments, strict=False)), **named}
-        return function(**{name: given[present] for name, present in zip(old, new, strict=True)})
-
-    parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in new]
-    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # pluggy and we read it
-    return call
+    pairs = [(name, renamed[name].new if name in renamed else name) for name in inspect.signature(function).parameters]
+    # pluggy reads a function's parameters from its code, so that they must really be called so.
+    passed = ", ".join(f"{old}={new}" for old, new in pairs)
+    source = f"lambda {', '.join(new for _, new in pairs)}: function({passed})"
+    called: Callable[..., object] = eval(source, {"function": function})  # noqa: S307 # names of parameters only
+    return called
 
 
 def adopt_old_methods(implementation: type) -> list[Deprecation]:

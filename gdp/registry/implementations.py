@@ -28,6 +28,7 @@ _INTERFACES: Mapping[str, tuple[str, ...]] = {
     "loss": ("gdp.core.interfaces.losses:Loss",),
     "evaluator": ("gdp.core.interfaces.evaluators:Evaluator",),
     "direction-method": ("gdp.core.interfaces.directions:DirectionMethod",),
+    "engine": ("gdp.core.interfaces.engines:Engine",),
     "converter": ("gdp.core.interfaces.converters:Converter",),
     "dataset": ("gdp.core.interfaces.datasets:Dataset", "gdp.core.interfaces.datasets:UnpairedDataset"),
 }
