@@ -2,8 +2,192 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
+
+from gdp.cli.common import print_json, print_table
+from gdp.cli.histograms import print_summary
+from gdp.cli.progress import choose_progress
+from gdp.cli.run import prepare_processor
+from gdp.core.errors import GdpError
+
+if TYPE_CHECKING:
+    from gdp.core.expressions import Expression
+    from gdp.core.pairs.store import PairStore
+    from gdp.core.selection.table import PairTable
+    from gdp.registry import PluginRegistry
+
+LISTED = 20
+"""Pairs listed where --limit says nothing."""
+ON_SHEET = 200
+"""Pairs on a sheet where --limit says nothing."""
+
+
+def pairs(
+    context: typer.Context,
+    run: Annotated[Path, typer.Argument(help="The run folder, or the name of a run in runs/.", show_default=False)],
+    where: Annotated[
+        str | None, typer.Option("--where", help="Only pairs that meet this, such as \"decision == 'drop'\".")
+    ] = None,
+    sort: Annotated[
+        str | None, typer.Option("--sort", help="Order by a score; with a minus before it, largest first.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=0, help=f"Pairs to list ({LISTED}) or show on the sheet ({ON_SHEET}).")
+    ] = None,
+    sheet: Annotated[Path | None, typer.Option("--sheet", help="Write their pictures to this .png or .html.")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write all that is known of them to this file.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print all that is shown as JSON.")] = False,
+) -> None:
+    """Show a run's pairs: how many, what the filters said of them, their scores as histograms, their pictures.
+
+    --where and --sort take scores (source_age, sharpness.target), calculations with them, and of the pair itself
+    index, decision (keep, drop, pending), filter, reason and split. A run that is at work can be looked at, too.
+
+    Example: gdp pairs runs/stylegan-age --where "source_age < 20 and decision == 'drop'" --sheet young.html
+    """
+    prepare_processor()
+    from gdp.api import open_session
+    from gdp.core.expressions import parse_condition, parse_value
+    from gdp.core.selection.opening import find_run, open_pairs
+    from gdp.core.selection.table import read_table
+    from gdp.core.selection.writing import check_sheet, write_csv
+
+    registry: PluginRegistry = context.obj.registry
+    if sheet is not None:
+        check_sheet(sheet)
+    condition, order = _read("--where", where, parse_condition), _read("--sort", sort, parse_value)
+    names = {reference.name: None for each in (condition, order) if each for reference in each.references}
+    session = open_session(find_run(run).path, device="cpu", registry=registry, progress=choose_progress())
+    store, made = open_pairs(session)
+    with store:
+        table = read_table(session, store, made)
+        rows = table.select(condition, order)
+        if csv is not None:
+            write_csv(csv, table, rows[:limit])
+        if sheet is not None:
+            _write_sheet(sheet, store, table, rows[: ON_SHEET if limit is None else limit], where, list(names))
+    selected = where is not None or sort is not None or limit is not None
+    folder = str(session.folder.path)
+    if json_:
+        print_json(_data(folder, table, rows, rows[:limit] if selected else None))
+        return
+    _print_overview(folder, table)
+    if where is not None:
+        typer.echo(f"\n{len(rows):,} of {len(table):,} pairs meet: {where}")
+    print_summary(table, rows)
+    if selected:
+        _print_pairs(table, rows[: LISTED if limit is None else limit], list(names))
+    for file in (path for path in (csv, sheet) if path is not None):
+        typer.echo(f"written: {file}")
+
+
+def _read(option: str, text: str | None, parse: Callable[[str], Expression]) -> Expression | None:
+    """Read an expression before anything is opened."""
+    if text is None:
+        return None
+    try:
+        return parse(text)
+    except GdpError as error:
+        raise GdpError(f"{option}: {error}") from None
+
+
+def _write_sheet(
+    path: Path, store: PairStore, table: PairTable, rows: list[int], where: str | None, names: list[str]
+) -> None:
+    from gdp.core.selection.writing import write_sheet
+
+    captions = [table.reasons[row] or "  ".join(f"{name} {_value(table, row, name)}" for name in names) for row in rows]
+    shown = f"{len(rows):,} of {len(table):,} pairs" + (f" where {where}" if where else "")
+    write_sheet(
+        path,
+        store,
+        table,
+        rows,
+        title=store.folder.parent.parent.name,
+        subtitle=shown,
+        captions=captions,
+        progress=choose_progress(),
+    )
+
+
+def _counts(table: PairTable) -> dict[str, int]:
+    decisions, splits = Counter(table.decisions), Counter(table.splits)
+    return {
+        "made": len(table),
+        "kept": decisions["keep"],
+        "dropped": decisions["drop"],
+        "pending": decisions["pending"],
+        "train": splits["train"],
+        "held_out": splits["held_out"],
+    }
+
+
+def _print_overview(folder: str, table: PairTable) -> None:
+    counts = _counts(table)
+    pending = f", {counts['pending']:,} not judged yet" if counts["pending"] else ""
+    typer.echo(
+        f"{folder}: {counts['made']:,} pairs made, {counts['kept']:,} kept ({counts['train']:,} to train on, "
+        f"{counts['held_out']:,} held out), {counts['dropped']:,} dropped{pending}"
+    )
+    rows = []
+    for row in table.funnel:
+        name = f"{row['filter']} (only measures)" if row["only_score"] else str(row["filter"])
+        rows.append((name, *(f"{row[key]:,}" for key in ("input", "kept", "dropped", "unknown"))))
+        rows += [(f"  {reason}", "", "", f"{count:,}", "") for reason, count in row["reasons"].items()]
+    if rows:
+        typer.echo("")
+        print_table(("FILTER", "INPUT", "KEPT", "DROPPED", "UNKNOWN"), rows)
+
+
+def _print_pairs(table: PairTable, rows: list[int], names: list[str]) -> None:
+    shown = [name for name in names if name not in table.known[""]]
+    typer.echo("")
+    if not rows:
+        return
+    columns = ("INDEX", "SPLIT", "DECISION", "FILTER", "REASON", *(name.upper() for name in shown))
+    cells = [
+        (
+            str(table.indices[row]),
+            table.splits[row] or "-",
+            table.decisions[row],
+            table.filters[row] or "-",
+            table.reasons[row] or "-",
+            *(_value(table, row, name) for name in shown),
+        )
+        for row in rows
+    ]
+    print_table(columns, cells)
+
+
+def _value(table: PairTable, row: int, name: str) -> str:
+    """Show a score by the name that the user gave it; `age` is that of each picture."""
+    values = table.values(row, name)
+    return " / ".join(
+        "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value) for value in values
+    )
+
+
+def _data(folder: str, table: PairTable, rows: list[int], listed: list[int] | None) -> dict[str, Any]:
+    from gdp.core.selection.summaries import summarise
+
+    data: dict[str, Any] = {"folder": folder, **_counts(table), "matching": len(rows), "filters": table.funnel}
+    data["scores"] = [dataclasses.asdict(summary) for summary in summarise(table, rows)]
+    if listed is not None:
+        data["pairs"] = [_pair(table, row) for row in listed]
+    return data
+
+
+def _pair(table: PairTable, row: int) -> dict[str, Any]:
+    scores = dict(table.scores(row))
+    return {**scores.pop(""), "filters": scores}
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the app."""
+    app.command("pairs")(pairs)

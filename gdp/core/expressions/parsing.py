@@ -104,8 +104,10 @@ def _read(text: str) -> ast.expr:
             warnings.simplefilter("error")  # what Python only warns of, such as 1in x, is a mistake here
             return ast.parse(text.lstrip(), mode="eval").body
     except SyntaxError as error:
-        column = begin + min(max(error.offset or 1, 1), len(text))
-        raise GdpError(f"column {column}: {_hint(text)}") from None
+        offset = error.offset or 0
+        if not 0 < offset <= len(text.strip()):
+            raise GdpError(f"column {len(text.rstrip())}: it ends too early") from None
+        raise GdpError(f"column {begin + offset}: {_hint(text)}") from None
     except (ValueError, MemoryError, RecursionError):
         raise GdpError("it nests too deeply or holds a number of too many digits") from None
 

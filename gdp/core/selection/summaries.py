@@ -49,6 +49,8 @@ class WordSummary:
 
     filter: str
     score: str
+    total: int
+    """How many pairs have one."""
     different: int
     counts: tuple[tuple[str, int, int], ...]
     """The most frequent words with how many of the kept and of the dropped pairs have them."""
@@ -93,4 +95,4 @@ def _words(name: str, score: str, kept: Sequence[Score], dropped: Sequence[Score
     ]
     both = counts[0] + counts[1]
     most = tuple((word, counts[0][word], counts[1][word]) for word, _ in both.most_common(WORDS))
-    return WordSummary(name, score, len(both), most)
+    return WordSummary(name, score, both.total(), len(both), most)

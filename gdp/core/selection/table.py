@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from gdp.core.expressions import parse_condition, parse_value
+from gdp.core.expressions import Expression, parse_value
 from gdp.core.expressions.binding import bind
 from gdp.core.expressions.tree import Value, kind_of
 from gdp.core.pairs.records import Score, Scores
@@ -73,7 +73,17 @@ class PairTable:
             found[each.name] = verdict | {name: column[row] for name, column in each.scores.items()}
         return found
 
-    def select(self, where: str | None = None, sort: str | None = None) -> list[int]:
+    def values(self, row: int, name: str) -> list[Score]:
+        """Return a score of the pair in a row by a name as in a condition: one, or that of each picture.
+
+        Raises:
+            GdpError: there is no such score.
+        """
+        scores = self.scores(row)
+        places = bind(parse_value(name), self.known).places[name]
+        return [scores.get(owner, {}).get(score) for owner, score in places.values()]
+
+    def select(self, where: Expression | None = None, sort: Expression | None = None) -> list[int]:
         """Return rows, by pair number or by what they are sorted by.
 
         Args:
@@ -82,14 +92,14 @@ class PairTable:
                 before words, pairs without it last.
 
         Raises:
-            GdpError: one of the two cannot be read, or names what is not there.
+            GdpError: one of the two names what is not there.
         """
         rows = list(range(len(self)))
         if where is not None:
-            condition = bind(parse_condition(where), self.known)
+            condition = bind(where, self.known)
             rows = [row for row in rows if condition.judge(self.scores(row)).holds]
         if sort is not None:
-            measure = bind(parse_value(sort), self.known, each_picture=False)
+            measure = bind(sort, self.known, each_picture=False)
             values = {row: measure.value(self.scores(row)) for row in rows}
             rows.sort(key=lambda row: _order(values[row]))
         return rows
