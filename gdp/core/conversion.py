@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from gdp.core.errors import CorruptFileError, MissingResourceError, PluginError, RunFolderError, readable_os_errors
+from gdp.core.errors import CorruptFileError, MissingResourceError, RunFolderError, readable_os_errors
 from gdp.core.foreign import ForeignFile, ForeignObject, as_tensor, printable, read_foreign
 from gdp.core.interfaces.converters import Converted, Converter
 from gdp.core.progress import Progress
@@ -83,7 +83,7 @@ def convert(
         raise RunFolderError(f"{target}: the new file's name must end in .safetensors.")
     _check_free([target], overwrite)
     file = read_foreign(source)
-    record, converter = _choose(file, converters, layout)
+    record, converter = _choose(file, converters, layout, progress)
     try:
         converted = converter.convert(file, progress)
     except CorruptFileError as error:
@@ -103,7 +103,7 @@ def describe_content(content: object) -> str:
     if tensor is not None:
         return f"one array of the shape {tuple(tensor.shape)}"
     if isinstance(content, dict):
-        names = [printable(str(name)) if isinstance(name, str | int) else type(name).__name__ for name in content]
+        names = [printable(str(name)[:200]) if isinstance(name, str | int) else type(name).__name__ for name in content]
         more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
         return f"a dictionary of {', '.join(names[:_NAMED]) or 'nothing'}{more}"
     if isinstance(content, ForeignObject):
@@ -116,32 +116,29 @@ def describe_content(content: object) -> str:
     return f"a {type(content).__name__}"
 
 
-def _choose(file: ForeignFile, converters: Converters, layout: str | None) -> tuple[ConverterRecord, Converter]:
+def _choose(
+    file: ForeignFile, converters: Converters, layout: str | None, progress: Progress
+) -> tuple[ConverterRecord, Converter]:
     if layout is not None:
         record = converters.converter(layout)
         return record, converters.load(record)()
     records = converters.converters()
     found = []
     for record in records:
-        converter: Converter = converters.load(record)()
         try:
+            converter: Converter = converters.load(record)()
             if converter.recognise(file):
                 found.append((record, converter))
-        except CorruptFileError as error:
-            raise CorruptFileError(f"{file.path}: {_one_line(error)}") from error
-        except Exception as error:  # a third party's converter may raise anything
-            raise PluginError(
-                f"converter {record.name} of {record.package} failed at {file.path} ({describe_exception(error)}): "
-                f"leave it out with --no-plugin {record.name}"
-            ) from error
+        except Exception as error:  # noqa: BLE001 # one third party's converter must not keep the others from working
+            progress.message(f"converter {record.name} of {record.package} is left out: {describe_exception(error)}")
     if len(found) == 1:
         return found[0]
     holds = f"{file.path}: a {file.layout} with {describe_content(file.content)}"
     if found:
         choices = " or ".join(f"--as {record.name}" for record, _ in found)
         raise CorruptFileError(f"{holds}. It may be of several layouts: say which it is, with {choices}.")
-    known = "; ".join(f"{record.name}: {record.summary}" for record in records)
-    raise CorruptFileError(f"{holds}. That is no layout that is known here. Known are {known or 'none'}.")
+    known = "; ".join(record.summary for record in records)
+    raise CorruptFileError(f"{holds}. That is no layout that is known here. Known are: {known or 'none'}.")
 
 
 def _write(

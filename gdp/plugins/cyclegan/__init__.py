@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gdp.core.hookspecs import hookimpl
-from gdp.core.records import Register
+from gdp.core.records import Register, RegisterConverter
 from gdp.plugins.cyclegan.config import CycleGANConfig, CycleGANTraining
 
 
@@ -16,4 +16,14 @@ def gdp_register_teachers(register: Register) -> None:
         implementation="gdp.plugins.cyclegan.teacher:CycleGANTeacher",
         summary="A CycleGAN generator of any width and number of blocks, built in or published; can be trained here",
         training=CycleGANTraining,
+    )
+
+
+@hookimpl
+def gdp_register_converters(register: RegisterConverter) -> None:
+    """Register CycleGAN's published checkpoints."""
+    register(
+        "cyclegan",
+        implementation="gdp.plugins.cyclegan.conversion:CycleGANConverter",
+        summary="CycleGAN as a .pth state dict of one generator or discriminator, of any age",
     )
