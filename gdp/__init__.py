@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gdp.api import FinishedRun, load, prune, run, train_teacher
+    from gdp.api import FinishedRun, find_direction, load, prune, run, train_teacher
     from gdp.core.config import Config
     from gdp.core.errors import GdpError
     from gdp.core.hookspecs import hookimpl
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gdp.core.interfaces.converters import Converted, Converter
     from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
     from gdp.core.interfaces.directions import DirectionMethod, DirectionSearch, FoundDirection
+    from gdp.core.interfaces.engines import Engine
     from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric, PictureRow
     from gdp.core.interfaces.filters import CombiningFilter, Filter, ScoringFilter
     from gdp.core.interfaces.losses import Loss, TrainingStep, Watched
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "gdp.api": ("FinishedRun", "load", "prune", "run", "train_teacher"),
+    "gdp.api": ("FinishedRun", "find_direction", "load", "prune", "run", "train_teacher"),
     "gdp.core.config": ("Config",),
     "gdp.core.errors": ("GdpError",),
     "gdp.core.hookspecs": ("hookimpl",),
@@ -46,6 +47,7 @@ _HOMES = {
     "gdp.core.interfaces.converters": ("Converted", "Converter"),
     "gdp.core.interfaces.datasets": ("Dataset", "UnpairedDataset"),
     "gdp.core.interfaces.directions": ("DirectionMethod", "DirectionSearch", "FoundDirection"),
+    "gdp.core.interfaces.engines": ("Engine",),
     "gdp.core.interfaces.evaluators": ("Evaluation", "EvaluationContext", "Evaluator", "Metric", "PictureRow"),
     "gdp.core.interfaces.filters": ("CombiningFilter", "Filter", "ScoringFilter"),
     "gdp.core.interfaces.losses": ("Loss", "TrainingStep", "Watched"),
@@ -67,6 +69,7 @@ __all__ = [
     "Dataset",
     "DirectionMethod",
     "DirectionSearch",
+    "Engine",
     "Evaluation",
     "EvaluationContext",
     "Evaluator",
@@ -99,6 +102,7 @@ __all__ = [
     "UnpairedDataset",
     "Verdict",
     "Watched",
+    "find_direction",
     "hookimpl",
     "load",
     "prune",

@@ -9,6 +9,10 @@ from typing import Any
 
 import torch
 
+from gdp.core.directions.opening import SearchChoices, open_tools
+from gdp.core.directions.samples import Sampling
+from gdp.core.directions.search import Finding, SearchSettings, find_directions
+from gdp.core.directions.writing import check_names, write_findings
 from gdp.core.errors import PluginError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
@@ -176,6 +180,82 @@ def refilter(
     else:
         found.apply(measure=measure)
     return Refiltered(found.session.folder.path, found.before, found.after, found.stale)
+
+
+def find_direction(
+    recipe: str | Path | None = None,
+    *,
+    method: str = "class-means",
+    filter: str | None = None,
+    label: str = "",
+    hold: Sequence[str] = (),
+    teacher: str | None = None,
+    name: str = "",
+    samples: int = 5000,
+    measured: int = 200,
+    refine: int = 2,
+    components: int = 10,
+    layers: Sequence[int] | None = None,
+    truncation: float = 0.8,
+    seed: int = 0,
+    overrides: Sequence[str] = (),
+    output: str | Path | None = None,
+    strip: str | Path | None = None,
+    rows: int = 6,
+    device: str = "auto",
+    registry: PluginRegistry | None = None,
+    progress: Progress | None = None,
+) -> list[tuple[Finding, Path | None]]:
+    """Find directions in a teacher's w, measure what they do, and write them.
+
+    Args:
+        recipe: a recipe whose teacher to take, and what its filters' scores depend on.
+        method: a direction method's name.
+        filter: the filter whose scores are the labels and the measure.
+        label: the score that is to grow; none for methods without labels.
+        hold: scores that are to stay as they are.
+        teacher: a teacher's name; by default the recipe's, or `stylegan2`.
+        name: what to call the direction; by default the label.
+        samples: samples to find it from.
+        measured: other samples on which to measure what it does.
+        refine: how often to take out what it is measured to do to held scores.
+        components: how many directions methods without labels give.
+        layers: numbers of the w's it is made for, from 0 (coarsest); None for all.
+        truncation: psi of all samples, 0 to 1.
+        seed: which samples.
+        overrides: such as `teacher.weights=g.safetensors`, `filter.min_face=0.8`, `method.share=0.1`.
+        output: the .safetensors file; where several directions are found, `name-1.safetensors` and so on.
+        strip: a PNG of samples at strengths -3 to +3, numbered likewise.
+        rows: samples in the strip.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`.
+        registry: the plugins; by default all that are installed.
+        progress: where to show progress; by default nowhere.
+
+    Returns:
+        Each direction with its measured effects, and the file that it was written to.
+
+    Raises:
+        GdpError: something that can be mended.
+    """
+    check_names(output, strip)
+    registry, progress = registry or PluginRegistry.discover(), progress or SilentProgress()
+    choices = SearchChoices(method, teacher, filter, None if recipe is None else Path(recipe), overrides)
+    chosen = choose_device(device)
+    tools = open_tools(choices, registry, seed=seed, pictures=samples, device=chosen, progress=progress)
+    settings = SearchSettings(
+        label=label,
+        hold=tuple(hold),
+        name=name,
+        samples=samples,
+        sampling=Sampling(seed, truncation),
+        layers=None if layers is None else tuple(layers),
+        components=components,
+        refine=refine,
+        measured=measured,
+    )
+    findings = find_directions(tools, settings)
+    paths = write_findings(tools, settings, findings, output=output, strip=strip, rows=rows)
+    return list(zip(findings, paths, strict=True))
 
 
 def load(path: str | Path, *, device: str = "auto", registry: PluginRegistry | None = None) -> DeployedStudent:

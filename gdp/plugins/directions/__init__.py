@@ -1,4 +1,67 @@
-"""Directions in a teacher's latent space w: their files, how they are applied, and how they are found.
+"""Directions in a teacher's latent space w: how settings name them, and the methods that find them."""
 
-`python -m gdp.plugins.directions.find --help` finds one with a judge of pictures.
-"""
+from __future__ import annotations
+
+from gdp.core.hookspecs import hookimpl
+from gdp.core.records import Needs, Register, RegisterConverter
+from gdp.plugins.directions.config import (
+    ClassMeansConfig,
+    LinearSvmConfig,
+    LogisticRegressionConfig,
+    PrincipalComponentsConfig,
+    RidgeConfig,
+    SefaConfig,
+)
+
+
+@hookimpl
+def gdp_register_direction_methods(register: Register) -> None:
+    """Register the built-in methods."""
+    register(
+        "class-means",
+        config=ClassMeansConfig,
+        implementation="gdp.plugins.directions.labelled:ClassMeans",
+        summary="Mean w of the samples with the highest scores less that of the lowest",
+    )
+    register(
+        "logistic-regression",
+        config=LogisticRegressionConfig,
+        implementation="gdp.plugins.directions.labelled:LogisticRegressionNormal",
+        summary="Normal of the logistic regression that parts high scores from low ones",
+        needs=Needs(modules=("sklearn",)),
+    )
+    register(
+        "linear-svm",
+        config=LinearSvmConfig,
+        implementation="gdp.plugins.directions.labelled:LinearSvmNormal",
+        summary="Normal of the linear SVM that parts high scores from low ones (InterFaceGAN)",
+        needs=Needs(modules=("sklearn",)),
+    )
+    register(
+        "ridge",
+        config=RidgeConfig,
+        implementation="gdp.plugins.directions.labelled:RidgeNormal",
+        summary="Ridge regression of the score on w: uses every sample, not classes alone",
+    )
+    register(
+        "pca",
+        config=PrincipalComponentsConfig,
+        implementation="gdp.plugins.directions.unlabelled:PrincipalComponents",
+        summary="Principal components of w, the widest first; needs no labels (GANSpace)",
+    )
+    register(
+        "sefa",
+        config=SefaConfig,
+        implementation="gdp.plugins.directions.unlabelled:ClosedForm",
+        summary="Directions to which the teacher's style weights respond most; needs no labels, no samples (SeFa)",
+    )
+
+
+@hookimpl
+def gdp_register_converters(register: RegisterConverter) -> None:
+    """Register direction files of other programs."""
+    register(
+        "direction",
+        implementation="gdp.plugins.directions.conversion:DirectionConverter",
+        summary="A direction in w as one array in .npy or .pt (InterFaceGAN, W+)",
+    )

@@ -19,8 +19,9 @@ from gdp.core.interfaces.teachers import LatentTeacher, Projection
 from gdp.core.progress import Progress, ProgressTask
 from gdp.plugins.stylegan2.config import StyleGAN2Config, discriminator_path, weights_path
 from gdp.plugins.stylegan2.discriminator import Discriminator, judge_alone
+from gdp.plugins.stylegan2.layers import SynthesisLayer, ToRgbLayer
 from gdp.plugins.stylegan2.loading import file_sha256, load_discriminator, load_generator
-from gdp.plugins.stylegan2.networks import Generator
+from gdp.plugins.stylegan2.networks import Generator, SynthesisBlock
 from gdp.plugins.stylegan2.training_settings import TrainingSettings
 
 _MAPPING_CHUNK = 64
@@ -128,6 +129,21 @@ class StyleGAN2Teacher(LatentTeacher):
         """Synthesize (N, 3, R, R) float32 in about [-1, 1] from ws (N, num_ws, w_dim) with the stored noise."""
         run = partial(self._generator.synthesis, noise_mode="const")
         return in_fixed_chunks(run, ws.to(self.context.device), _SYNTHESIS_CHUNK)
+
+    def style_weights(self) -> Sequence[Tensor]:
+        """Return each w's style weights (in_channels, w_dim): those of its convolution, of the last w its picture's.
+
+        The other pictures' weights are left out, as in SeFa: they follow the same w's as a convolution.
+        """
+        layers: list[SynthesisLayer | ToRgbLayer] = []
+        pictures: list[ToRgbLayer] = []
+        for size in self._generator.synthesis.resolutions:
+            block = self._generator.synthesis.get_submodule(f"b{size}")
+            assert isinstance(block, SynthesisBlock)
+            layers += [block.conv1] if block.is_first else [block.conv0, block.conv1]
+            pictures.append(block.torgb)
+        layers.append(pictures[-1])
+        return [layer.affine.weight.detach() * layer.affine.weight_gain for layer in layers]
 
     def project(self, images: Tensor, steps: int | None, progress: Progress) -> Projection:
         """Find ws by the official projector's backpropagation; `steps` None is its 1000."""

@@ -7,11 +7,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from gdp.core.directions.direction import Direction, normalised
+from gdp.core.directions.files import save_direction
 from gdp.core.errors import PluginError, ShapeError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.pair_sources import PairSource
 from gdp.plugins.directions.config import DirectionStep
-from gdp.plugins.directions.files import Direction, normalised, save_direction
 from gdp.plugins.pair_sources.config import (
     LatentDirectionConfig,
     MorphConfig,

@@ -1,0 +1,162 @@
+"""`gdp find-direction`. torch is imported when it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gdp.cli.common import print_json, print_table
+from gdp.cli.progress import choose_progress
+from gdp.cli.run import DeviceOption, prepare_processor
+from gdp.core.errors import GdpError
+
+if TYPE_CHECKING:
+    from gdp.core.directions.search import Finding
+    from gdp.registry import PluginRegistry
+
+
+def find_direction(
+    context: typer.Context,
+    recipe: Annotated[
+        Path | None,
+        typer.Argument(help="A recipe whose teacher to take, and what its filters' scores depend on."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The .safetensors file to write; numbered where several.")
+    ] = None,
+    method: Annotated[str, typer.Option("--method", help="A direction method; see gdp list-plugins.")] = "class-means",
+    teacher: Annotated[
+        str | None, typer.Option("--teacher", help="A teacher plugin. Default: the recipe's, or stylegan2.")
+    ] = None,
+    filter_: Annotated[
+        str | None, typer.Option("--filter", help="The filter plugin whose scores are the labels and the measure.")
+    ] = None,
+    label: Annotated[str, typer.Option("--label", help="The score that is to grow, such as source_age.")] = "",
+    hold: Annotated[
+        str, typer.Option("--hold", help="Scores that are to stay, such as source_smile,source_glasses.")
+    ] = "",
+    strip: Annotated[
+        Path | None, typer.Option("--strip", help="A PNG to write: a row a sample, strengths -3 to +3.")
+    ] = None,
+    rows: Annotated[int, typer.Option("--rows", min=1, help="Samples in the strip.")] = 6,
+    samples: Annotated[int, typer.Option("--samples", min=2, help="Samples to find it from.")] = 5000,
+    measured: Annotated[
+        int, typer.Option("--measured", min=0, help="Other samples on which to measure what it does; 0 for none.")
+    ] = 200,
+    refine: Annotated[
+        int, typer.Option("--refine", min=0, help="How often to take out what it is measured to do to held scores.")
+    ] = 2,
+    components: Annotated[int, typer.Option("--components", min=1, help="How many directions pca and sefa give.")] = 10,
+    layers: Annotated[
+        str, typer.Option("--layers", help="Numbers of the w's it is made for, such as 0-7 or 0,2,4. Default: all.")
+    ] = "",
+    truncation: Annotated[float, typer.Option("--truncation", min=0, max=1, help="Psi of all samples.")] = 0.8,
+    seed: Annotated[int, typer.Option("--seed", help="Which samples.")] = 0,
+    name: Annotated[str, typer.Option("--name", help="What to call it. Default: the label.")] = "",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A setting: teacher.KEY=, filter.KEY= or method.KEY=VALUE. Repeatable."),
+    ] = None,
+    device: DeviceOption = "auto",
+    json_: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+) -> None:
+    """Find a direction in a teacher's latent space that changes one score and leaves others alone.
+
+    Samples are drawn and scored, the method finds the direction, what it does to the held scores is taken out by
+    measurement, and its effect on every score is measured on other samples. pca and sefa need no labels.
+
+    Example: gdp find-direction --filter face-attributes --label source_age --hold source_smile -o age.safetensors
+    """
+    prepare_processor()
+    from gdp.api import find_direction as find
+
+    registry: PluginRegistry = context.obj.registry
+    found = find(
+        recipe,
+        teacher=teacher,
+        filter=filter_,
+        method=method,
+        label=label,
+        hold=_names(hold),
+        name=name,
+        samples=samples,
+        measured=measured,
+        refine=refine,
+        components=components,
+        layers=_numbers(layers),
+        truncation=truncation,
+        seed=seed,
+        overrides=set_ or (),
+        output=output,
+        strip=strip,
+        rows=rows,
+        device=device,
+        registry=registry,
+        progress=choose_progress(),
+    )
+    if json_:
+        print_json([_as_data(finding, path) for finding, path in found])
+        return
+    for finding, path in found:
+        _print(finding, path)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _numbers(text: str) -> tuple[int, ...] | None:
+    """Read `0-7` or `0,2,4`; None for nothing."""
+    found: list[int] = []
+    for part in _names(text):
+        first, dash, last = part.partition("-")
+        try:
+            found += range(int(first), int(last) + 1) if dash else [int(first)]
+        except ValueError:
+            raise GdpError(f"--layers {text}: write numbers of w's such as 0-7 or 0,2,4") from None
+    return tuple(dict.fromkeys(found)) or None
+
+
+def _as_data(finding: Finding, path: Path | None) -> dict[str, Any]:
+    direction = finding.direction
+    return {
+        "name": direction.name,
+        "file": None if path is None else str(path),
+        "scale": direction.scale,
+        "layers": direction.layers,
+        "teacher": direction.teacher,
+        "found": direction.found,
+    }
+
+
+def _print(finding: Finding, path: Path | None) -> None:
+    direction, facts = finding.direction, finding.direction.found
+    typer.echo(_headline(direction.name, direction.scale or 0.0, facts, path))
+    if finding.effects is None:
+        return
+    effects = finding.effects
+    columns = ["SCORE", "CHANGE", *(f"{effect.strength:+.0f}" for effect in effects.strengths)]
+    changes = effects.changes
+    table: list[Sequence[str]] = [
+        [score, f"{changes[score]:+.2f}", *(f"{effect.means[score]:.4g}" for effect in effects.strengths)]
+        for score in changes
+    ]
+    table.append(["kept by the filter", "", *(f"{effect.kept:.0%}" for effect in effects.strengths)])
+    print_table(columns, table)
+    typer.echo(
+        f"CHANGE: by strength 1, in the score's standard deviations; the rest: means over {effects.samples} samples"
+    )
+
+
+def _headline(name: str, scale: float, facts: dict[str, Any], path: Path | None) -> str:
+    held = f", held: {', '.join(facts['held'])}" if facts.get("held") else ""
+    wrote = f"; wrote {path}" if path is not None else ""
+    return f"{name}: {facts['method']} from {facts['samples']} samples{held}; scale {scale:.4f}{wrote}"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command("find-direction")(find_direction)

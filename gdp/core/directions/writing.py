@@ -1,0 +1,73 @@
+"""Writing what was found: a file for each direction, and its picture strip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gdp.core.directions.effects import STRENGTHS, Effects
+from gdp.core.directions.files import save_direction
+from gdp.core.directions.search import Finding, SearchSettings, Tools, measuring_ws
+from gdp.core.directions.strip import write_strip
+from gdp.core.errors import GdpError
+
+
+def check_names(output: str | Path | None, strip: str | Path | None) -> None:
+    """Look at the names of the files before any work is done.
+
+    Raises:
+        GdpError: a name does not end in what the file will be.
+    """
+    for path, ending, what in ((output, ".safetensors", "a direction"), (strip, ".png", "a strip")):
+        if path is not None and Path(path).suffix != ending:
+            raise GdpError(f"{path}: {what} is written as {ending}; give the file that ending")
+
+
+def write_findings(
+    tools: Tools,
+    settings: SearchSettings,
+    findings: Sequence[Finding],
+    *,
+    output: str | Path | None,
+    strip: str | Path | None,
+    rows: int,
+) -> list[Path | None]:
+    """Write directions and strips; return each direction's file, None where there is no `output`.
+
+    Raises:
+        DiskFullError, RunFolderError: a file cannot be written.
+    """
+    files = _numbered(output, len(findings))
+    for finding, file, picture in zip(findings, files, _numbered(strip, len(findings)), strict=True):
+        if file is not None:
+            save_direction(finding.direction, file)
+        if picture is not None:
+            ws = measuring_ws(tools.teacher, settings)[:rows]
+            write_strip(tools.teacher, finding.direction, ws, _captions(finding, settings.label), picture)
+    return files
+
+
+def _numbered(path: str | Path | None, count: int) -> list[Path | None]:
+    """Return a path for each of some files: `pca.png`, or `pca-01.png` and so on where there are several."""
+    if path is None:
+        return [None] * count
+    path = Path(path)
+    digits = len(str(count))
+    return [path] if count == 1 else [path.with_stem(f"{path.stem}-{n:0{digits}d}") for n in range(1, count + 1)]
+
+
+def _captions(finding: Finding, label: str) -> list[list[str]]:
+    """Write under each column its strength, and what was measured there of the label (or of what changes most)."""
+    effects = finding.effects
+    if effects is None:
+        return [[f"{strength:+.0f}"] for strength in STRENGTHS]
+    score = label or _most_changed(effects)
+    if not score:
+        return [[f"{effect.strength:+.0f}"] for effect in effects.strengths]
+    short = score.removeprefix("source_")
+    return [[f"{effect.strength:+.0f}", f"{short} {effect.means[score]:.3g}"] for effect in effects.strengths]
+
+
+def _most_changed(effects: Effects) -> str:
+    changes = effects.changes
+    return max(changes, key=lambda name: abs(changes[name]), default="")
