@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -87,6 +88,7 @@ def _render(names: Names, author: str, licence: str) -> dict[str, str]:
         "options": f", settings={scaffold.settings}" if scaffold.settings else "",
         "section": scaffold.section.format(name=names.plugin),
         "author": author,
+        "author_quoted": json.dumps(author, ensure_ascii=False),  # of printable text, a TOML string as well
         "licence": licence,
         "licence_name": LICENCES[licence],
         "api_version": API_VERSION,

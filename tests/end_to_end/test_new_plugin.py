@@ -55,8 +55,8 @@ def test_packages_are_formatted_linted_and_typed(packages: dict[str, Path]) -> N
         for arguments in (["format", "--check"], ["check"]):
             _check([sys.executable, "-m", "ruff", *arguments, "--no-cache", "."], folder)
     sources = [str(source) for folder in packages.values() for source in sorted(folder.rglob("*.py"))]
-    cache = str(ROOT / ".mypy_cache")
-    _check([sys.executable, "-m", "mypy", "--strict", "--config-file=", "--cache-dir", cache, *sources], ROOT)
+    # gdp's own settings, which are strict, so that what mypy knows of gdp and torch from `make check` serves here.
+    _check([sys.executable, "-m", "mypy", *sources], ROOT)
 
 
 def _check(command: list[str], folder: Path) -> None:
