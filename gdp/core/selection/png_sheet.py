@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from PIL import Image, ImageDraw, ImageFont
 
 from gdp.core.errors import GdpError
-from gdp.core.selection.table import KEPT, PENDING, PairTable
+from gdp.core.selection.table import DROPPED, KEPT, PENDING, PairTable
 from gdp.core.selection.thumbnails import Thumbnails
 
 SIDE = 128
@@ -18,8 +18,7 @@ MOST = 2000
 """Pairs that fit on a sheet which programs still open."""
 _GAP, _LINE, _MARGIN = 4, 15, 12
 _PAPER, _INK, _QUIET = (253, 253, 252), (29, 31, 35), (102, 107, 116)
-_MARKS = {KEPT: (43, 107, 70), PENDING: (166, 124, 0)}
-_DROPPED = (168, 72, 31)
+_MARKS = {KEPT: (43, 107, 70), DROPPED: (168, 72, 31), PENDING: (166, 124, 0)}
 
 
 def png_sheet(table: PairTable, pairs: Iterable[Thumbnails], count: int, captions: Sequence[str]) -> bytes:
@@ -68,8 +67,9 @@ def _paste(sheet: Image.Image, picture: Image.Image, left: int, top: int) -> Non
 def _write(draw: ImageDraw.ImageDraw, table: PairTable, row: int, caption: str, box: tuple[int, int, int]) -> None:
     left, top, width = box
     decision, split = table.decisions[row], table.splits[row].replace("_", " ")
-    draw.rectangle((left, top + 3, left + 7, top + 10), fill=_MARKS.get(decision, _DROPPED))
-    title = " ".join(part for part in (f"#{table.indices[row]}", decision, split) if part)
+    draw.rectangle((left, top + 3, left + 7, top + 10), fill=_MARKS[decision])
+    word = {KEPT: "kept", DROPPED: "dropped"}.get(decision, decision)
+    title = " ".join(part for part in (f"#{table.indices[row]}", word, split) if part)
     font = ImageFont.load_default(12)
     draw.text((left + 12, top), _fitted(draw, font, title, width - 12), fill=_INK, font=font)
     draw.text((left, top + _LINE), _fitted(draw, font, caption, width), fill=_QUIET, font=font)
