@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from gdp.core.answers import Ledger, Outcome
 from gdp.core.errors import BudgetError, GdpError, ServiceError
@@ -26,6 +27,14 @@ _OUTCOMES: Mapping[Kind, Outcome] = {
     "busy": "given back",
     "failed": "given back",
 }
+
+
+@dataclass(frozen=True)
+class _Call:
+    number: int
+    """In the ledger."""
+    started: float
+    """When it was noted there, by `time.monotonic`."""
 
 
 class HaltedError(Exception):
@@ -50,6 +59,7 @@ class Asker:
             settings.calls_per_second, settings.calls_per_minute, past, pause=self._health.pause
         )
         self._halted = threading.Event()
+        self._connections = threading.Semaphore(settings.connections)
 
     def halt(self) -> None:
         """Send nothing more; what is under way still arrives."""
@@ -71,7 +81,9 @@ class Asker:
             return {"problem": f"the picture has more than {limits.most_bytes / 2**20:g} MiB as PNG"}
         failures = 0
         while True:
-            reply = self._call(encoded, sha256)
+            with self._connections:
+                reply, call = self._call(encoded, sha256)
+            self._settle(reply, call)
             if reply.kind == "answered":
                 return reply.answer
             if reply.kind != "busy":
@@ -80,7 +92,8 @@ class Asker:
                     return {"problem": f"no answer in {ATTEMPTS} attempts: {reply.reason}"}
                 self._halted.wait(backoff(failures))
 
-    def _call(self, encoded: bytes, sha256: str) -> Reply:
+    def _call(self, encoded: bytes, sha256: str) -> tuple[Reply, _Call | None]:
+        """Make one call, unless the answer is known by now."""
         slot = self._limiter.acquire(lambda: not self._halted.is_set())
         if slot is None:
             raise HaltedError
@@ -91,34 +104,40 @@ class Asker:
             self._limiter.cancel(slot)
             raise
         if reservation.kind == "call":
-            return self._send(encoded, slot, reservation.call)
+            call = _Call(reservation.call, time.monotonic())
+            return self._send(encoded, slot, call), call
         self._limiter.cancel(slot)
         if reservation.kind == "spent":
             raise self._budget_spent()
-        self._ledger.note_reused(name, 1)
-        return Reply("answered", reservation.answer)
+        return Reply("answered", reservation.answer), None
 
-    def _send(self, encoded: bytes, slot: Slot, call: int) -> Reply:
-        reply: Reply | None = None
-        outcome: Outcome = "unknown"
-        started = time.monotonic()
+    def _send(self, encoded: bytes, slot: Slot, call: _Call) -> Reply:
+        answered = False
         try:
             reply = self._service.ask(encoded, lambda: self._limiter.sending(slot))
-            outcome = _OUTCOMES[reply.kind]
+            answered = reply.kind == "answered"
         except GdpError:
-            outcome = "given back"
+            self._ledger.settle(call.number, "given back")
             raise
         finally:
-            self._limiter.finish(slot, answered=outcome == "answered")
-            self._ledger.settle(call, outcome, reply.answer if reply is not None else None)
-        self._observe(reply, started)
+            self._limiter.finish(slot, answered)
         return reply
 
-    def _observe(self, reply: Reply, started: float) -> None:
+    def _settle(self, reply: Reply, call: _Call | None) -> None:
+        """Make what came of a call durable, and see how the service is doing.
+
+        Raises:
+            ServiceError: it has failed too often in a row.
+        """
+        if call is None:
+            self._ledger.note_reused(self._service.name, 1)
+            return
+        self._ledger.settle(call.number, _OUTCOMES[reply.kind], reply.answer)
         if reply.kind == "answered":
             self._health.succeeded()
             return
-        rounds = self._health.failed(started, reply.reason, busy=reply.kind == "busy", wait=reply.wait)
+        busy = reply.kind == "busy"
+        rounds = self._health.failed(call.started, reply.reason, busy=busy, wait=reply.wait)
         if rounds >= self._settings.max_failures:
             raise ServiceError(
                 f"{self._service.name}: {rounds} failures in a row, the last one: {reply.reason}. Every verdict so far "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -44,22 +45,14 @@ class AzureFace:
         self.name = service_name(config)
         self.scope = f"{NAME} {config.endpoint}"
         self.question = question(config)
-        self._address = f"{config.endpoint}/face/v1.2/detect"
         self._query = {
             "returnFaceId": "false",
             "detectionModel": config.detection_model,
             "recognitionModel": config.recognition_model,
             **({"returnFaceAttributes": ",".join(self._attributes)} if self._attributes else {}),
         }
-        local = urlsplit(config.endpoint).scheme == "http"
-        self._client = httpx.Client(
-            timeout=config.timeout_seconds,
-            limits=httpx.Limits(
-                max_connections=config.connections, max_keepalive_connections=config.connections, keepalive_expiry=30.0
-            ),
-            headers={"User-Agent": "gdp-distill"},
-            trust_env=not local,
-        )
+        self._url = httpx.URL(f"{config.endpoint}/face/v1.2/detect", params=self._query)
+        self._clients = _clients(config)
 
     def covers(self, other: Json) -> bool:
         """Say whether another question is of the same models and asks for no less."""
@@ -79,19 +72,21 @@ class AzureFace:
                 sending()
 
         headers = {"Ocp-Apim-Subscription-Key": self._key.reveal(), "Content-Type": "application/octet-stream"}
+        client = self._clients.get()
         try:
-            response = self._client.post(
-                self._address, params=self._query, headers=headers, content=picture, extensions={"trace": trace}
-            )
+            response = client.post(self._url, headers=headers, content=picture, extensions={"trace": trace})
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
             return Reply("failed", reason=f"no connection ({self._clean(error)})")
         except httpx.HTTPError as error:
             return Reply("unknown", reason=f"the connection broke ({self._clean(error)})")
+        finally:
+            self._clients.put(client)
         return self._read(response)
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        while not self._clients.empty():
+            self._clients.get().close()
 
     def _read(self, response: httpx.Response) -> Reply:
         status = response.status_code
@@ -163,6 +158,26 @@ def question(config: AzureFaceConfig) -> dict[str, Json]:
         "recognition_model": config.recognition_model,
         "attributes": list(needed_attributes(config)),
     }
+
+
+def _clients(config: AzureFaceConfig) -> queue.LifoQueue[httpx.Client]:
+    """Return a client for each connection: one client's pool of many looks all of them over several times a call.
+
+    Last in, first out, so that a few busy connections stay open rather than all of them now and then.
+    """
+    local = urlsplit(config.endpoint).scheme == "http"
+    certificates = httpx.create_ssl_context()
+    clients: queue.LifoQueue[httpx.Client] = queue.LifoQueue()
+    for _ in range(config.connections):
+        clients.put(
+            httpx.Client(
+                timeout=config.timeout_seconds,
+                headers={"User-Agent": "gdp-distill"},
+                trust_env=not local,
+                verify=certificates,
+            )
+        )
+    return clients
 
 
 def _key() -> str:

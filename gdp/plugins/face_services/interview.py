@@ -45,7 +45,9 @@ class Interview:
             GdpError: the budget is spent, or the service cannot be asked; or what `batches` raises. Before, whatever
                 was under way has arrived and was yielded.
         """
-        with ThreadPoolExecutor(self._settings.connections, "face-service") as pool:
+        # More threads than connections: while some encode a picture or note an answer, no connection stands idle.
+        threads = self._settings.connections + max(2, self._settings.connections // 4)
+        with ThreadPoolExecutor(threads, "face-service") as pool:
             try:
                 for pairs in self._until_trouble(batches):
                     self._submit(pairs, pool)
