@@ -5,6 +5,7 @@ from __future__ import annotations
 from gdp.core.hookspecs import hookimpl
 from gdp.core.records import Needs, Register
 from gdp.plugins.face_services.azure_config import AzureFaceConfig
+from gdp.plugins.face_services.rekognition_config import RekognitionConfig
 
 
 @hookimpl
@@ -16,5 +17,13 @@ def gdp_register_filters(register: Register) -> None:
         implementation="gdp.plugins.face_services.azure_filter:AzureFaceFilter",
         summary="Asks Azure AI Face: how many faces, blur, noise, exposure, occlusion, pose, glasses, mask, quality",
         needs=Needs(environment=("AZURE_FACE_KEY",), network=True),
+        images_leave_machine=True,
+    )
+    register(
+        "rekognition",
+        config=RekognitionConfig,
+        implementation="gdp.plugins.face_services.rekognition_filter:RekognitionFilter",
+        summary="Asks AWS Rekognition: how many faces, age range, brightness, sharpness, pose, glasses, smile",
+        needs=Needs(network=True, modules=("boto3",)),
         images_leave_machine=True,
     )

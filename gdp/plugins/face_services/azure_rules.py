@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gdp.core.errors import GdpError
 from gdp.core.pairs.records import Score
 from gdp.plugins.face_services.azure_config import AzureFaceConfig
+from gdp.plugins.face_services.judging import Face, Test
 
 LEVELS = ("low", "medium", "high")
 LEAST_FOR_QUALITY = ("recognition_03", "recognition_04")
@@ -25,10 +26,6 @@ INSTEAD = (
     "Use another filter for it: rekognition (age range, smile; a service), onnx-classifier (a model of your own, on "
     "this machine), or face-attributes (the built-in judge, for pictures like the built-in renderer's)"
 )
-
-Values = Mapping[str, Score]
-Test = Callable[[Values], bool | None]
-"""Says whether a face passes, by its scores; None where they do not tell."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +171,7 @@ def _kinds(config: AzureFaceConfig) -> Iterator[Rule]:
 def _at_most(score: str, limit: float) -> Test:
     """Compare a score's size, without its sign: only angles have one."""
 
-    def passes(values: Values) -> bool | None:
+    def passes(values: Face) -> bool | None:
         value = values.get(score)
         return abs(value) <= limit if isinstance(value, int | float) else None
 
@@ -182,7 +179,7 @@ def _at_most(score: str, limit: float) -> Test:
 
 
 def _at_least(score: str, limit: float) -> Test:
-    def passes(values: Values) -> bool | None:
+    def passes(values: Face) -> bool | None:
         value = values.get(score)
         return value >= limit if isinstance(value, int | float) else None
 
@@ -193,7 +190,7 @@ def _is(score: str, allowed: tuple[Score, ...]) -> Test:
     """Compare words without regard to capitals: versions of the service spell them differently."""
     known = {_plain(each) for each in allowed}
 
-    def passes(values: Values) -> bool | None:
+    def passes(values: Face) -> bool | None:
         value = values.get(score)
         return None if value is None else _plain(value) in known
 

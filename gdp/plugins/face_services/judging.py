@@ -12,6 +12,9 @@ from gdp.plugins.face_services.pictures import Of
 Face = Mapping[str, Score]
 """Scores of one picture, without its name before theirs."""
 
+Test = Callable[[Face], bool | None]
+"""Says whether a face passes, by its scores; None where they do not tell."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -35,7 +38,7 @@ def findings(
     pictures: Mapping[str, Face],
     least: int,
     most: int,
-    rules: Sequence[tuple[Callable[[Face], bool | None], str]],
+    rules: Sequence[tuple[Test, str]],
 ) -> Iterator[Finding]:
     """Hold the number of faces and the rules against each picture."""
     for name, face in pictures.items():
@@ -48,7 +51,7 @@ def findings(
             for passes, reason in rules:
                 passed = passes(face)
                 if passed is None:
-                    yield Finding("unknown", f"the service did not tell: {reason}")
+                    yield Finding("unknown", f"cannot tell: {reason}")
                 elif not passed:
                     yield Finding("drop", reason)
 
