@@ -29,12 +29,15 @@ class ArtifactFilter(ScoringFilter):
 
     | pictures | blur | blockiness | checkerboard, dB |
     |---|---|---|---|
-    | rendered faces, 64 px | 0.19 to 0.32 | 0.8 to 1.6 | -4 to 11 |
-    | samples of the embedded teacher, 64 px | 0.23 to 0.40 | 1.1 to 1.5 | -2 to 7 |
-    | photographed faces, 256 px | 0.29 to 0.44 | 1.0 to 1.1 | -4 to 8 |
-    | rendered, blurred by a Gaussian of 1 pixel | 0.39 to 0.55 | | |
-    | rendered, JPEG of quality 30 (10) | | 1.2 to 2.1 (1.9 to 3.8) | |
+    | rendered faces, 64 px | 0.19 to 0.32 | 0.8 to 1.6 | -9 to 12 |
+    | samples of the embedded teacher, 64 px | 0.23 to 0.39 | 1.1 to 1.5 | -11 to 12 |
+    | photographed faces, 256 px | 0.28 to 0.44 | 1.0 to 1.1 | -6 to 10 |
+    | rendered, blurred by a Gaussian of 1 pixel | 0.40 to 0.55 | | |
+    | rendered, JPEG of quality 30 (10) | | 1.2 to 2.1 (1.9 to 3.6) | |
     | rendered, with a checkerboard of 8 levels of 255 | | | 22 to 36 |
+
+    Each defect is told from clean pictures of the same kind with an AUC of 1.0 (JPEG of quality 30: 0.97), but noise by
+    none of the three.
     """
 
     def score(self, pairs: PairBatch) -> list[Scores]:

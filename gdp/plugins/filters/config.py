@@ -111,15 +111,15 @@ class ExpressionConfig(Config):
 class ArtifactConfig(Config):
     """Settings of `artifact`: the limits of every picture of a pair."""
 
-    max_blur: float | None = Field(default=0.5, ge=0.0, le=1.0)
+    max_blur: float | None = Field(default=0.45, ge=0.0, le=1.0)
     """Largest blur, from 0 to 1. Rendered faces have 0.19 to 0.32, the embedded teacher's samples 0.23 to 0.40,
-    photographs of 256 px 0.29 to 0.44; blurred by a Gaussian of 1 pixel, 0.39 to 0.65."""
+    photographs of 256 px 0.29 to 0.44; blurred by a Gaussian of 1 pixel, 0.40 to 0.65."""
     max_blockiness: float | None = Field(default=1.8, ge=0.0)
     """Largest jump at the borders of JPEG's blocks, over the mean difference inside them. Clean faces of 64 px have 0.8
-    to 1.6, photographs of 256 px 1.0 to 1.1; JPEG of quality 30 1.2 to 2.1, of quality 10 1.9 to 3.8."""
+    to 1.6, photographs of 256 px 1.0 to 1.1; JPEG of quality 30 1.2 to 2.1, of quality 10 1.9 to 3.6."""
     max_checkerboard: float | None = 20.0
     """Largest peak of the spectrum at half the sampling rate, in decibels over its surroundings. Clean faces have at
-    most 11; with a checkerboard of 8 levels of 255, 22 and more."""
+    most 12; with a checkerboard of 8 levels of 255, 22 and more."""
 
 
 class IdentityConfig(Config):

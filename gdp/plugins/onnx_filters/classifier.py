@@ -13,7 +13,8 @@ from gdp.core.config import content_key
 from gdp.core.errors import ShapeError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.filters import ScoringFilter
-from gdp.core.pairs import Decision, PairBatch, Score, Scores, Verdict
+from gdp.core.pairs import PairBatch, Score, Scores, Verdict
+from gdp.core.pairs.records import Decision
 from gdp.plugins.filters.parts import number, pictures_by_part
 from gdp.plugins.onnx_filters.config import FaceCrop, Of, OnnxClassifierConfig, Rule
 from gdp.plugins.onnx_filters.faces import FaceFinder

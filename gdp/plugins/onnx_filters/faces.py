@@ -18,6 +18,8 @@ FLOOR = 0.1
 MOST_FACES = 8
 """Faces that are told of a picture, the best ones."""
 _CANDIDATES = 200
+_BEYOND = 0.5
+"""How far a box may reach beyond the picture, as a share of it."""
 
 
 class Face(NamedTuple):
@@ -68,7 +70,8 @@ class FaceFinder:
         ]
 
     def _faces(self, scores: Tensor, boxes: Tensor) -> list[Face]:
-        # A box of NaN or one turned inside out is no face.
+        # A box of NaN or one turned inside out is no face, and one of astronomical size must not be cut out as it is.
+        boxes = boxes.clamp(-_BEYOND, 1 + _BEYOND)
         sound = torch.isfinite(scores) & torch.isfinite(boxes).all(dim=1) & (boxes[:, 2:] > boxes[:, :2]).all(dim=1)
         candidates = (sound & (scores >= FLOOR)).nonzero()[:, 0]
         best = candidates[scores[candidates].argsort(descending=True, stable=True)[:_CANDIDATES]]
