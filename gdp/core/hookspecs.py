@@ -84,6 +84,15 @@ def gdp_register_datasets(register: Register) -> None:
 
 
 @hookspec
+def gdp_register_engines(register: Register) -> None:
+    """Register what runs trained students outside of training, and the formats that it reads (`gdp.Engine`).
+
+    Args:
+        register: call it once for each engine.
+    """
+
+
+@hookspec
 def gdp_register_direction_methods(register: Register) -> None:
     """Register ways of finding directions in a teacher's latent space (`gdp.DirectionMethod`).
 

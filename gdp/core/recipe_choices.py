@@ -19,6 +19,7 @@ from gdp.core.records import Kind, PluginRecord
 from gdp.core.settings import (
     DatasetSection,
     DirectionMethodSection,
+    EngineSection,
     EvaluatorSection,
     FilterSection,
     LossSection,
@@ -39,8 +40,9 @@ SECTION_KEYS: Mapping[Kind, str] = {
     "evaluator": "evaluators",
     "dataset": "dataset",
     "direction-method": "method",
+    "engine": "engine",
 }
-"""The key under which a recipe, or `gdp find-direction --set`, chooses a plugin of each kind."""
+"""The key under which a recipe, or the --set of a command, chooses a plugin of each kind."""
 
 SECTION_MODELS: Mapping[Kind, type[Config]] = {
     "teacher": TeacherSection,
@@ -51,6 +53,7 @@ SECTION_MODELS: Mapping[Kind, type[Config]] = {
     "evaluator": EvaluatorSection,
     "dataset": DatasetSection,
     "direction-method": DirectionMethodSection,
+    "engine": EngineSection,
 }
 """Core's own keys in a section of each kind; a plugin's settings may not take their names."""
 

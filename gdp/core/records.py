@@ -12,11 +12,11 @@ API_VERSION = 1
 """Version of the hook specs and interfaces; a plugin module may declare the one it was written for as `GDP_API`."""
 
 Kind = Literal[
-    "teacher", "pair-source", "filter", "student", "loss", "evaluator", "dataset", "direction-method"
+    "teacher", "pair-source", "filter", "student", "loss", "evaluator", "dataset", "direction-method", "engine"
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
-RECIPE_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind != "direction-method")
-"""Kinds that a recipe chooses; a direction method is chosen by `gdp find-direction`."""
+RECIPE_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind not in ("direction-method", "engine"))
+"""Kinds that a recipe chooses; a direction method is chosen by `gdp find-direction`, an engine by `gdp apply`."""
 
 
 @dataclass(frozen=True)

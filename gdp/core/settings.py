@@ -75,6 +75,13 @@ class DatasetSection(Config):
     """Name of a dataset plugin."""
 
 
+class EngineSection(Config):
+    """`--set engine....`: how `gdp apply` runs a student."""
+
+    plugin: str
+    """Name of an engine, as `--engine` takes it."""
+
+
 class DirectionMethodSection(Config):
     """`--set method....`: how `gdp find-direction` finds a direction."""
 

@@ -12,6 +12,7 @@ from typing import Any
 from gdp.core.config import Config
 from gdp.core.errors import Mistake
 from gdp.core.interfaces.context import BuildContext
+from gdp.core.interfaces.engines import EngineContext
 from gdp.core.recipe_choices import SECTION_MODELS, Checker, Choice
 from gdp.core.recipe_text import RecipeText
 from gdp.core.records import Kind, PluginRecord
@@ -106,7 +107,8 @@ class Subject:
 
     def build(self, **changes: Any) -> Any:
         """Build the plugin anew; `changes` replace parts of its context."""
-        return self.implementation(self.config, self.context(**changes))
+        context = EngineContext() if self.kind == "engine" else self.context(**changes)
+        return self.implementation(self.config, context)
 
     def varies(self, name: str) -> bool:
         """Say whether a number was announced to differ from run to run."""

@@ -1,18 +1,20 @@
-"""Engines: what runs a trained student outside of training."""
+"""Engines: what runs a trained student outside of training. Importing this module imports no torch."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy
 from numpy.typing import NDArray
-from torch import Tensor
 
-from gdp.core.deployment.network import PictureNetwork
-from gdp.core.interfaces.context import BuildContext
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gdp.core.deployment.network import PictureNetwork
 
 Pictures = NDArray[numpy.uint8]
 """(N, H, W, C) levels 0 to 255 in RGB order; C is 3 for each input picture."""
@@ -21,11 +23,22 @@ Translate = Callable[[Pictures], Pictures]
 """Pictures (N, H, W, C) to pictures (N, H, W, 3); H and W are multiples of the student's `size_multiple`."""
 
 
+@dataclass(frozen=True)
+class EngineContext:
+    """The surroundings of an engine; plain data, for an engine need not import torch."""
+
+    device: str = "cpu"
+    """`cpu`, `cuda`, `cuda:1`."""
+    threads: int | None = None
+    """Processor threads to compute with; None for the engine's own default."""
+
+
 class Engine(ABC):
     """Writes a student's network to a file of its own format, and runs it from there.
 
     The network takes and gives 8-bit pictures (see `PictureNetwork`), so the ranges and the order of colours are part
-    of the file. The batch size, the height and the width are free.
+    of the file. The batch size, the height and the width are free. Where `open` needs no torch, its module should
+    import none, so that a picture is translated within a second of the start.
     """
 
     file: ClassVar[str]
@@ -33,7 +46,7 @@ class Engine(ABC):
     runs_from_weights: ClassVar[bool] = False
     """Whether `open` takes the student's own weights, so that nothing need be exported to run it."""
 
-    def __init__(self, config: Any, context: BuildContext) -> None:
+    def __init__(self, config: Any, context: EngineContext) -> None:
         self.config = config
         self.context = context
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import onnxruntime
-import torch
-from torch import Tensor
 
-from gdp.core.deployment.network import PictureNetwork
 from gdp.core.errors import CorruptFileError, MissingResourceError
 from gdp.core.interfaces.engines import Engine, Pictures, Translate
 from gdp.plugins.engines.config import OnnxConfig
-from gdp.plugins.engines.tracing import trace, write_onnx
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gdp.core.deployment.network import PictureNetwork
 
 
 class OnnxEngine(Engine):
@@ -25,14 +27,16 @@ class OnnxEngine(Engine):
 
     def export(self, network: PictureNetwork, example: Tensor, size_multiple: int, path: Path) -> None:
         """Write one .onnx file, weights inside."""
+        from gdp.plugins.engines.tracing import trace, write_onnx
+
         write_onnx(trace(network, example, size_multiple), self.config.opset, path)
 
     def open(self, path: Path, network: Callable[[], PictureNetwork] | None = None) -> Translate:
-        """Load the file, with as many threads as torch uses."""
+        """Load the file."""
         if not path.is_file():
             raise MissingResourceError(f"{path}: there is no such file. Make it with: gdp export RUN --to onnx")
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
+        options.intra_op_num_threads = self.context.threads or 0  # 0: all cores
         options.log_severity_level = 3
         try:
             session = onnxruntime.InferenceSession(str(path), options, providers=self._providers())
@@ -49,10 +53,10 @@ class OnnxEngine(Engine):
     def describe(self) -> str:
         """Return version, threads and provider."""
         return (
-            f"onnxruntime {onnxruntime.__version__}, {torch.get_num_threads()} threads, "
+            f"onnxruntime {onnxruntime.__version__}, {self.context.threads or os.cpu_count()} threads, "
             f"{self._providers()[0].removesuffix('ExecutionProvider')}, float32"
         )
 
     def _providers(self) -> list[str]:
-        wanted = ["CUDAExecutionProvider"] if self.context.device.type == "cuda" else []
+        wanted = ["CUDAExecutionProvider"] if self.context.device.startswith("cuda") else []
         return [*(set(wanted) & set(onnxruntime.get_available_providers())), "CPUExecutionProvider"]

@@ -35,7 +35,9 @@ class TorchEngine(Engine):
         """Take the network as it is, in channels-last layout."""
         if network is None:
             raise PluginError(f"{path}: the engine torch runs a student from its run folder, not from an exported file")
-        device = self.context.device
+        device = torch.device(self.context.device)
+        if self.context.threads is not None:
+            torch.set_num_threads(self.context.threads)
         module = network().to(device).to(memory_format=torch.channels_last).eval()
         autocast = autocaster(self.config.precision, device)
 
@@ -49,6 +51,6 @@ class TorchEngine(Engine):
 
     def describe(self) -> str:
         """Return version, threads or GPU, and precision."""
-        device = self.context.device
+        device = torch.device(self.context.device)
         where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
         return f"torch {torch.__version__}, {where}, {self.config.precision}"
