@@ -47,7 +47,7 @@ def new_plugin(
             "module": package.names.module, "folder": str(package.folder), "files": package.files, "next": steps,
         })  # fmt: skip
         return
-    typer.echo(f"{package.folder}: a {parsed} called {package.names.plugin}")
+    typer.echo(f"{package.folder}: {package.names.article} {parsed} called {package.names.plugin}")
     for line in [*package.files, "", "Next:", *steps]:
         typer.echo(f"  {line}".rstrip())
 

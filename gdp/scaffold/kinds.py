@@ -17,10 +17,12 @@ class Scaffold:
     class_suffix: str
     summary: str
     """What the plugin of the template does, in one line."""
-    section: str
-    """How a recipe chooses it; `{name}` is the plugin's name."""
-    settings: str
+    usage: str
+    """How a recipe, or else a command, chooses it; `{name}` is the plugin's name."""
+    settings: str = ""
     """Settings for the conformance kit, as Python source; empty for the defaults."""
+    implementation: str = ""
+    """Name of the module that holds the class; empty for the kind's."""
 
 
 SCAFFOLDS: Mapping[Kind, Scaffold] = {
@@ -29,7 +31,6 @@ SCAFFOLDS: Mapping[Kind, Scaffold] = {
         "Filter",
         "Drops pairs with a picture that has hardly any contrast",
         '[[filters]]\nplugin = "{name}"\nmin_contrast = 0.05',
-        "",
     ),
     "teacher": Scaffold(
         "teachers",
@@ -43,7 +44,6 @@ SCAFFOLDS: Mapping[Kind, Scaffold] = {
         "PairSource",
         "Pairs a picture of the teacher with its mirror image",
         '[pairs]\nplugin = "{name}"\ncount = 1000\ntruncation = 0.7',
-        "",
     ),
     "student": Scaffold(
         "students",
@@ -57,7 +57,6 @@ SCAFFOLDS: Mapping[Kind, Scaffold] = {
         "Loss",
         "Charbonnier distance: L1 that is smooth around 0",
         '[[losses]]\nplugin = "{name}"\nweight = 10\nepsilon = 0.001',
-        "",
     ),
     "evaluator": Scaffold(
         "evaluators",
@@ -72,6 +71,19 @@ SCAFFOLDS: Mapping[Kind, Scaffold] = {
         "Coloured discs, drawn as they are asked for",
         '[dataset]\nplugin = "{name}"\ncount = 1000\nresolution = 64',
         '{"count": 8, "resolution": 16}',
+    ),
+    "direction-method": Scaffold(
+        "direction_methods",
+        "Method",
+        "The direction of w that varies most with the label",
+        "gdp find-direction RECIPE --filter face-attributes --label source_age --method {name} -o age.safetensors",
+        implementation="method",
+    ),
+    "engine": Scaffold(
+        "engines",
+        "Engine",
+        "Runs students in torch, from weights of half the size",
+        "gdp apply RUN PICTURES --engine {name}",
     ),
 }
 """Every kind that `gdp new-plugin` knows."""

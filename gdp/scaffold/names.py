@@ -28,6 +28,11 @@ class Names:
     """As recipes write it."""
 
     @property
+    def article(self) -> str:
+        """What stands before the kind in a sentence."""
+        return "an" if self.kind[0] in "aeiou" else "a"
+
+    @property
     def distribution(self) -> str:
         """Name of the package for pip, such as `gdp-filter-contrast`."""
         return f"gdp-{self.kind}-{self.plugin}"
@@ -40,7 +45,7 @@ class Names:
     @property
     def implementation(self) -> str:
         """Name of the module that holds the class, such as `filter`."""
-        return self.kind.replace("-", "_")
+        return SCAFFOLDS[self.kind].implementation or self.kind.replace("-", "_")
 
     @property
     def stem(self) -> str:
@@ -88,12 +93,12 @@ def choose_names(kind: Kind, wanted: str, taken: Sequence[str]) -> Names:
         raise PluginError(f'"{name}" has {len(name)} characters; a name has {LONGEST_NAME} at most, so choose another')
     if name in _RESERVED:
         raise PluginError(f'"{name}" has a meaning of its own in gdp: choose another name, such as my-{name}')
+    names = Names(kind, name)
     if name in taken:
         raise PluginError(
-            f'a {kind} called "{name}" is installed already (gdp list-plugins shows whose), and of two plugins of one '
-            f"name only the first is used: choose another name, such as my-{name}"
+            f'{names.article} {kind} called "{name}" is installed already (gdp list-plugins shows whose), and of two '
+            f"plugins of one name only the first is used: choose another name, such as my-{name}"
         )
-    names = Names(kind, name)
     if importlib.util.find_spec(names.module) is not None:
         raise PluginError(f"a Python module {names.module} is installed already: choose another name than {name}")
     return names

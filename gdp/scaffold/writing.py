@@ -11,7 +11,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gdp.core.errors import PluginError, readable_os_errors
-from gdp.core.records import API_VERSION
+from gdp.core.records import API_VERSION, RECIPE_KINDS
 from gdp.scaffold.kinds import LICENCES, SCAFFOLDS
 from gdp.scaffold.names import Names
 
@@ -86,7 +86,8 @@ def _render(names: Names, author: str, licence: str) -> dict[str, str]:
         "names": names,
         "scaffold": scaffold,
         "options": f", settings={scaffold.settings}" if scaffold.settings else "",
-        "section": scaffold.section.format(name=names.plugin),
+        "in_recipe": names.kind in RECIPE_KINDS,
+        "usage": scaffold.usage.format(name=names.plugin),
         "author": author,
         "author_quoted": json.dumps(author, ensure_ascii=False),  # of printable text, a TOML string as well
         "licence": licence,
