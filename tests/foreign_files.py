@@ -23,8 +23,6 @@ class AnyName:
 class LoosePickler(pickle._Pickler):  # the one in Python: its methods can be replaced
     """Writes names without looking for what they mean."""
 
-    dispatch = dict(pickle._Pickler.dispatch)
-
     def save_any_name(self, named: AnyName) -> None:
         if self.proto >= 4:
             self.save(named.module)

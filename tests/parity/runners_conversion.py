@@ -37,7 +37,7 @@ def run_rosinality_generator(case: Mapping[str, Any], tensors: Tensors) -> Tenso
     assert generator.resolution == args["size"]
     assert (generator.w_dim, generator.mapping.layers) == (args["style_dim"], args["n_mlp"])
     ws = generator.mapping(tensors["input.z"])
-    seen, handles = watch(generator.synthesis, lambda name: bool(name))
+    seen, handles = watch(generator.synthesis, bool)
     got = {"w": ws[:, 0], "latent": ws, "img_const": generator.synthesis(ws, "const")}
     for handle in handles:
         handle.remove()
@@ -59,12 +59,12 @@ def run_rosinality_generator(case: Mapping[str, Any], tensors: Tensors) -> Tenso
 @torch.no_grad()
 def run_rosinality_discriminator(case: Mapping[str, Any], tensors: Tensors) -> Tensors:
     # Its program keeps both networks in a file; the generator here is only what makes the file whole.
-    small = {name: tensor for name, tensor in rosinality_generator(case["args"]["size"]).items()}
+    small = rosinality_generator(case["args"]["size"])
     checkpoint = {"g_ema": small, "latent_avg": torch.zeros(8), "d": weights(tensors)}
     _, discriminator = converted(lambda path: torch.save(checkpoint, path))
     assert discriminator is not None
     images = tensors["input.img"]
-    seen, handles = watch(discriminator, lambda name: bool(name))
+    seen, handles = watch(discriminator, bool)
     got = {"logits": discriminator(images)}
     for handle in handles:
         handle.remove()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gdp.core.errors import CorruptFileError
 
-OPERATIONS = 1_000_000
+OPERATIONS = 400_000
 """Pickle operations in a file, the pickles within it included; a StyleGAN2 pickle takes about 50,000."""
 TEXT = 16 * 2**20
 """Bytes of one piece of text; embedded source is below 100 kB."""

@@ -9,19 +9,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy
-import torch
 from torch import Tensor
 
 from gdp.core.errors import CorruptFileError, MissingResourceError
-from gdp.core.foreign import torch_legacy, torch_zip
+from gdp.core.foreign import numpy_file, torch_legacy, torch_zip
 from gdp.core.foreign.limits import Budget
 from gdp.core.foreign.machine import Machine
 from gdp.core.foreign.names import known_names
 from gdp.core.foreign.operations import OPERATIONS
 from gdp.core.foreign.values import as_tensor
 
-_NUMPY = b"\x93NUMPY"
 _PICKLE = b"\x80"
 _TEXT_PICKLE = b"(]}clditNIFSVX"
 _OTHERS = {
@@ -64,7 +61,7 @@ def read_foreign(path: Path) -> ForeignFile:
         if size == 0:
             raise CorruptFileError("it is empty")
         data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
-        layout, read = _layout(path, data)
+        layout, read = _layout(data)
         return ForeignFile(path, layout, read(data, Budget(size)))
 
 
@@ -111,14 +108,14 @@ def _explained(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _layout(path: Path, data: memoryview) -> tuple[str, Callable[[memoryview, Budget], object]]:
+def _layout(data: memoryview) -> tuple[str, Callable[[memoryview, Budget], object]]:
     head = bytes(data[:16])
     if head.startswith(torch_zip.BEGINS_WITH):
         return "PyTorch file (zip archive)", torch_zip.read_zip
     if head.startswith(torch_legacy.BEGINS_WITH):
         return "PyTorch file of before 1.6", torch_legacy.read_legacy
-    if head.startswith(_NUMPY):
-        return "numpy array", partial(_read_numpy, path)
+    if head.startswith(numpy_file.BEGINS_WITH):
+        return "numpy array", numpy_file.read_numpy
     if bytes(data[_TAR[0] : _TAR[0] + len(_TAR[1])]) == _TAR[1]:
         raise CorruptFileError("it is a tar archive; PyTorch files of before 0.1.10 are not read")
     for begins, what in _OTHERS.items():
@@ -134,10 +131,3 @@ def _layout(path: Path, data: memoryview) -> tuple[str, Callable[[memoryview, Bu
 def _read_pickle(data: memoryview, budget: Budget) -> object:
     nested = partial(torch_legacy.read_nested_storage, budget=budget)
     return Machine(data, OPERATIONS, known_names(budget, nested), budget).run()
-
-
-def _read_numpy(path: Path, data: memoryview, budget: Budget) -> object:
-    array = numpy.load(path, mmap_mode="c", allow_pickle=False)  # mapped: its header may state any size
-    if array.dtype.kind not in "fiub":
-        raise CorruptFileError(f"it holds {array.dtype} and not numbers")
-    return torch.from_numpy(numpy.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False)))
