@@ -111,7 +111,8 @@ def check(
 
     Raises:
         NotConformantError: with everything that is lacking.
-        ValueError: `without` names no property of this kind.
+        PluginNotFoundError: no such plugin is usable; the message says why.
+        ValueError: `without` names no property of this kind, or there is no such kind.
     """
     given: dict[str, Any] = {"settings": settings, "world": world, "registry": registry, "tolerance": tolerance}
     chosen = make_cases(kind, name, **given, varying=varying, without=without, record_only=record_only)
@@ -161,8 +162,10 @@ def make_cases(
     """Return a callable for each property; the arguments are those of `check`.
 
     Raises:
-        ValueError: `without` names no property of this kind.
+        PluginNotFoundError: no such plugin is usable; the message says why.
+        ValueError: `without` names no property of this kind, or there is no such kind.
     """
+    known = properties(kind)
     subject = Subject(
         kind,
         name,
@@ -172,8 +175,8 @@ def make_cases(
         tolerance,
         tuple(varying),
     )
+    subject.record  # noqa: B018 # a name that is not registered is told before anything is checked
     left_out = set(without or {})
-    known = properties(kind)
     if left_out - set(known):
         raise ValueError(
             f"a {kind} has no property {', '.join(sorted(left_out - set(known)))}; it has {', '.join(known)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
@@ -52,6 +53,19 @@ def require_same(first: Any, second: Any, what: str, mend: str, tolerance: float
     found = difference(first, second, tolerance)
     if found is not None:
         fail(f"{what}: {found}", mend)
+
+
+def require_plain(value: Any, what: str, mend: str) -> None:
+    """Say that a property is lacking unless a value is plain JSON data, which comes back from a file as it was.
+
+    Raises:
+        NotConformantError: it is not.
+    """
+    try:
+        again = json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        fail(f"{what} is no plain data: {error}", mend)
+    require(again == value, f"{what} is no plain data: {value!r} would come back as {again!r}"[:400], mend)
 
 
 def difference(first: Any, second: Any, tolerance: float = 0.0, place: str = "result") -> str | None:
@@ -150,7 +164,8 @@ def require_pictures(value: object, shape: Sequence[int | None], what: str, *, s
         NotConformantError: something is otherwise.
     """
     images = require_tensor(value, shape, what)
-    low, high = (float(images.min()), float(images.max())) if images.numel() else (0.0, 0.0)
+    values = images.detach()
+    low, high = (float(values.min()), float(values.max())) if values.numel() else (0.0, 0.0)
     require(
         -1 - slack <= low and high <= 1 + slack,
         f"{what} has values in [{low:.3g}, {high:.3g}]; pictures are RGB in [-1, 1]",

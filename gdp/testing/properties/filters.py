@@ -10,7 +10,7 @@ from gdp.core.errors import GdpError
 from gdp.core.interfaces.filters import CombiningFilter, Filter, PairJudge, ScoringFilter
 from gdp.core.pairs.records import PairBatch, Scores, Verdict, check_scores
 from gdp.testing.examples import pairs, part_of
-from gdp.testing.findings import DoesNotApplyError, fail, require, require_same
+from gdp.testing.findings import DoesNotApplyError, fail, require, require_plain, require_same
 from gdp.testing.subject import Subject
 
 _SCORES_MAY_DIFFER = 1e-5
@@ -196,8 +196,7 @@ def the_look_ahead_is_a_line(subject: Subject) -> None:
     judge: PairJudge = subject.build()
     remark = judge.check()
     require(isinstance(remark, str) and "\n" not in remark, f"check returned {remark!r}", "return one line, or ''")
-    require_same(json.loads(json.dumps(dict(judge.summary()))), dict(judge.summary()), "summary is no plain data",
-                 "return names with JSON values")  # fmt: skip
+    require_plain(dict(judge.summary()), "summary", "return names with JSON values")
 
 
 PROPERTIES = (

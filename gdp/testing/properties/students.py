@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +18,15 @@ from gdp.core.progress import SilentProgress
 from gdp.core.settings import TrainSection
 from gdp.core.training import TrainingPairs, train_student
 from gdp.testing.examples import AbsoluteDifference, LeastSquares, as_uint8
-from gdp.testing.findings import DoesNotApplyError, fail, require, require_pictures, require_same, require_tensor
+from gdp.testing.findings import (
+    DoesNotApplyError,
+    fail,
+    require,
+    require_pictures,
+    require_plain,
+    require_same,
+    require_tensor,
+)
 from gdp.testing.subject import SEED, Subject
 
 _BATCHES_MAY_DIFFER = 1e-4
@@ -83,8 +90,7 @@ def initialising_is_told(subject: Subject) -> None:
         except GdpError:
             continue
         require(isinstance(facts, Mapping), f"initialise returned {facts!r}", "return a mapping, {} for nothing")
-        require_same(json.loads(json.dumps(dict(facts))), dict(facts), "what initialise told is no plain data",
-                     "return names with JSON values: lists, no tuples, no paths")  # fmt: skip
+        require_plain(dict(facts), "what initialise told", "return names with JSON values: lists, no tuples, no paths")
 
 
 def the_discriminator_sends_a_gradient(subject: Subject) -> None:
