@@ -78,6 +78,8 @@ def _decide(
     earlier: Mapping[str, Mapping[int, Scores]],
 ) -> tuple[Mapping[int, Verdict], Mapping[int, Scores]]:
     """Return the verdicts and scores of the pairs that were measured, as the stage filter would."""
+    if not indices:
+        return {}, {}  # nothing is left to judge, and no plugin need foresee that
     wanted = set(indices)
     match named.judge:
         case ScoringFilter() as judge:
