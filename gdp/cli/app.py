@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from gdp.cli import (
+    apply,
     azure_face_emulator,
     convert,
     describe,
+    export,
     fetch_data,
     filter,
     find_direction,
@@ -80,6 +82,8 @@ for command in (
     filter,
     pairs,
     prune,
+    export,
+    apply,
     find_direction,
     fetch_data,
     convert,

@@ -3,39 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
 
 import numpy
 import torch
 
+from gdp.core.deployment.cards import Difference
 from gdp.core.deployment.network import PictureNetwork
 from gdp.core.errors import PluginError
 from gdp.core.interfaces.engines import Pictures, Translate
 
 BATCH = 8
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Differences between two engines' pictures, in 8-bit levels (1 to 255)."""
-
-    pictures: int
-    """How many were compared."""
-    largest: int
-    """Of any pixel and colour."""
-    mean: float
-    """Mean absolute difference."""
-    psnr_db: float | None
-    """Peak signal-to-noise ratio, 10 log10(255^2 / mean squared difference); None where nothing differs."""
-
-    def to_data(self) -> dict[str, float | int | None]:
-        """Return it as plain data."""
-        return asdict(self)
-
-    def describe(self) -> str:
-        """Return it in one line."""
-        psnr = "equal" if self.psnr_db is None else f"{self.psnr_db:.1f} dB PSNR"
-        return f"{psnr}; largest difference {self.largest} of 255, mean {self.mean:.4f}; {self.pictures} pictures"
 
 
 def reference(network: PictureNetwork, pictures: Pictures) -> Pictures:

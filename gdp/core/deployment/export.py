@@ -3,74 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy
 import torch
 
-from gdp.core.deployment.comparison import Difference, compare, reference
+from gdp.core.deployment.cards import Card, write_card
+from gdp.core.deployment.comparison import compare, reference
 from gdp.core.deployment.network import PictureNetwork
+from gdp.core.deployment.pictures import pictures_of_folder, pictures_of_run
 from gdp.core.errors import GdpError, MissingResourceError, readable_os_errors
 from gdp.core.interfaces.engines import Engine, Pictures
-from gdp.core.run_folder import write_atomically
-from gdp.core.training.inference import DeployedStudent
+from gdp.core.run_folder import RunFolder
+from gdp.core.training.inference import DeployedStudent, StudentPlugins, load_student
 from gdp.core.versions import versions
 
 WORST_PSNR_DB = 40.0
 """An export whose pictures are further than this from torch's is refused."""
-
-
-@dataclass(frozen=True)
-class Exported:
-    """What was written."""
-
-    path: Path
-    engine: str
-    """Its name."""
-    runs_on: str
-    """On what it was compared."""
-    size_multiple: int
-    input_channels: int
-    resolution: int
-    bytes: int
-    sha256: str
-    difference: Difference
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the card that stands beside the file."""
-        return {
-            "format": 1,
-            "file": self.path.name,
-            "engine": self.engine,
-            "compared_on": self.runs_on,
-            "input": {
-                "name": "pictures",
-                "layout": "NHWC",
-                "type": "uint8",
-                "range": [0, 255],
-                "colours": "RGB",
-                "channels": self.input_channels,
-                "height_and_width": f"any multiples of {self.size_multiple} pixels",
-                "size_multiple": self.size_multiple,
-            },
-            "output": {"name": "translated", "layout": "NHWC", "type": "uint8", "range": [0, 255], "colours": "RGB"},
-            "trained_at": self.resolution,
-            "bytes": self.bytes,
-            "sha256": self.sha256,
-            "difference_to_torch": {**self.difference.to_data(), "protocol": PROTOCOL},
-            "versions": versions(),
-        }
-
-
-PROTOCOL = (
-    "pictures of this file against those of torch in float32, eager, on the same inputs; differences in 8-bit levels "
-    "over all pixels and colours; PSNR = 10 log10(255^2 / mean squared difference), null where nothing differs"
-)
 
 
 def picture_network(student: DeployedStudent) -> PictureNetwork:
@@ -81,7 +32,7 @@ def picture_network(student: DeployedStudent) -> PictureNetwork:
 
 def export_student(
     student: DeployedStudent, engine: Engine, name: str, pictures: Pictures, folder: Path, worst_psnr_db: float
-) -> Exported:
+) -> Card:
     """Write a student for an engine, into a folder where an earlier file of that name is replaced.
 
     Args:
@@ -115,36 +66,62 @@ def export_student(
             for part in sorted(Path(place).iterdir()):
                 shutil.move(part, folder / part.name)
     path = folder / engine.file
-    content = path.read_bytes()
-    exported = Exported(
-        path,
-        name,
-        engine.describe(),
-        student.size_multiple,
-        student.input_channels,
-        student.resolution,
-        sum(part.stat().st_size for part in folder.glob(f"{path.stem}.*") if part.suffix in (path.suffix, ".bin")),
-        hashlib.sha256(content).hexdigest(),
-        difference,
+    belonging = [path, path.with_suffix(".bin")]
+    card = Card(
+        engine=name,
+        compared_on=engine.describe(),
+        size_multiple=student.size_multiple,
+        input_channels=student.input_channels,
+        resolution=student.resolution,
+        weights_sha256=student.weights_sha256,
+        bytes=sum(part.stat().st_size for part in belonging if part.is_file()),
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        difference=difference,
+        versions=versions(),
     )
-    write_atomically(card_path(path), (json.dumps(exported.to_data(), indent=2) + "\n").encode())
-    return exported
+    write_card(card, path)
+    return card
 
 
-def card_path(path: Path) -> Path:
-    """Return where the card of an exported file stands."""
-    return path.with_name(f"{path.name}.json")
+def open_student(plugins: StudentPlugins, folder: Path) -> DeployedStudent:
+    """Load a trained student from its folder, on the CPU."""
+    return load_student(folder, plugins, torch.device("cpu"))
 
 
-def require_pictures(pictures: Pictures | None, place: Path) -> Pictures:
-    """Make sure that there is something to compare on.
+def export_run(
+    plugins: StudentPlugins,
+    folder: Path,
+    engine: Engine,
+    name: str,
+    *,
+    output: Path | None = None,
+    pictures: Path | None = None,
+    worst_psnr_db: float = WORST_PSNR_DB,
+) -> tuple[Path, Card]:
+    """Export the student of a `student/` folder, compared on the run's own pairs or on a folder of pictures.
+
+    Args:
+        plugins: the registry.
+        folder: of the student; the run's folder is around it.
+        engine: writes and runs the file.
+        name: of the engine.
+        output: folder of the exported file; by default beside the student's weights.
+        pictures: folder of pictures to compare on; by default the run's held-out pairs.
+        worst_psnr_db: refuse the file where its pictures are further from torch's.
+
+    Returns:
+        The file and its card.
 
     Raises:
-        MissingResourceError: the run has no pairs any more.
+        MissingResourceError: there is no trained student, or there are no pictures to compare on.
+        GdpError: the network cannot be exported, or what it makes is too far from torch; nothing is written then.
     """
-    if pictures is None:
+    student = open_student(plugins, folder)
+    real = pictures_of_folder(pictures, student) if pictures else pictures_of_run(RunFolder(folder.absolute().parent))
+    if real is None:
         raise MissingResourceError(
-            f"{place}: there are no pairs here to compare the exported student on. Name a folder of pictures such as "
-            f"the student will see: --pictures FOLDER"
+            f"{folder}: there are no pairs of a run beside this student to compare the exported one on. Name a folder "
+            f"of pictures such as it will see: --pictures FOLDER"
         )
-    return pictures
+    card = export_student(student, engine, name, real, output or folder, worst_psnr_db)
+    return (output or folder) / engine.file, card

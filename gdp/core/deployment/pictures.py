@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy
 from PIL import Image
 
+from gdp.core.deployment.files import PICTURES
 from gdp.core.errors import MissingResourceError
 from gdp.core.interfaces.engines import Pictures
 from gdp.core.pairs.store import PairStore
@@ -15,7 +16,6 @@ from gdp.core.stages.filters import HELD_OUT, TRAIN
 from gdp.core.training.inference import DeployedStudent, read_picture
 
 COUNT = 16
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 
 
 def pictures_of_run(run: RunFolder, count: int = COUNT) -> Pictures | None:
@@ -42,9 +42,9 @@ def pictures_of_folder(folder: Path, student: DeployedStudent, count: int = COUN
         MissingResourceError: the folder is not there or holds no picture.
         CorruptFileError: a picture cannot be read.
     """
-    files = sorted(file for file in folder.glob("*") if file.suffix.lower() in SUFFIXES)[:count]
+    files = sorted(file for file in folder.glob("*") if file.suffix.lower() in PICTURES)[:count]
     if not files:
-        raise MissingResourceError(f"{folder}: there are no pictures ({', '.join(sorted(SUFFIXES))}) in this folder")
+        raise MissingResourceError(f"{folder}: there are no pictures ({', '.join(sorted(PICTURES))}) in this folder")
     inputs = student.input_channels // 3
     made = numpy.stack([numpy.asarray(_square(read_picture(file), student.resolution)) for file in files])
     return made if inputs == 1 else numpy.concatenate([numpy.roll(made, n, axis=0) for n in range(inputs)], axis=3)

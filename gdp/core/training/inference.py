@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 from collections.abc import Callable, Sequence
@@ -113,7 +114,8 @@ def load_student(folder: Path, plugins: StudentPlugins, device: torch.device) ->
     context = BuildContext(device=device, input_channels=channels, resolution=resolution)
     student: Student = plugins.load(record)(settings, context)
     load_generator_weights(student, folder / WEIGHTS)
-    return DeployedStudent(student, channels, resolution, precision, device)
+    digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    return DeployedStudent(student, channels, resolution, precision, device, digest)
 
 
 class DeployedStudent:
@@ -129,14 +131,23 @@ class DeployedStudent:
         resolution: height and width in pixels that it was trained at.
         precision: of the forward pass.
         device: where it runs.
+        weights_sha256: of the file of its weights.
     """
 
     def __init__(
-        self, student: Student, input_channels: int, resolution: int, precision: Precision, device: torch.device
+        self,
+        student: Student,
+        input_channels: int,
+        resolution: int,
+        precision: Precision,
+        device: torch.device,
+        weights_sha256: str = "",
     ) -> None:
         self.student = student
         self.input_channels = input_channels
         self.resolution = resolution
+        self.weights_sha256 = weights_sha256
+        """Of the file of its weights."""
         self._predict = deployed_predict(student, precision, device)
         self.size_multiple = find_size_multiple(self._predict, input_channels, resolution)
         """Heights and widths that are multiples of this many pixels need no padding."""

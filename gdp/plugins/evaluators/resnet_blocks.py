@@ -12,7 +12,7 @@ from gdp.core.arithmetic import count_macs, count_parameters
 from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric
 from gdp.plugins.cyclegan.networks import GeneratorChannels, ResnetGenerator
 from gdp.plugins.evaluators.config import ResnetBlocksConfig
-from gdp.plugins.evaluators.timing import Timing, describe_machine, time_interleaved
+from gdp.core.timing import Timing, describe_machine, time_interleaved
 
 
 class ResnetBlocksEvaluator(Evaluator):

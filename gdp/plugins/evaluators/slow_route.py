@@ -14,7 +14,7 @@ from gdp.core.pairs.records import PairBatch
 from gdp.plugins.evaluators.config import SlowRouteConfig
 from gdp.plugins.evaluators.pairs import NO_HELD_OUT, absent, spread_out
 from gdp.plugins.evaluators.similarity import PSNR_PROTOCOL, psnr_db
-from gdp.plugins.evaluators.timing import Timing, describe_machine, time_interleaved, time_once
+from gdp.core.timing import Timing, describe_machine, time_interleaved, time_once
 
 NAMES = ("quality.slow_route.psnr_db", "speed.slow_route_ms", "speed.ratio")
 

@@ -1,0 +1,63 @@
+"""`gdp export`. torch is imported when it starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gdp.cli.common import print_json
+from gdp.cli.run import prepare_processor
+
+if TYPE_CHECKING:
+    from gdp.registry import PluginRegistry
+
+
+def export(
+    context: typer.Context,
+    run: Annotated[Path, typer.Argument(help="The run, or the folder of a trained student.", show_default=False)],
+    to: Annotated[str, typer.Option("--to", help="onnx, openvino, torch, or another engine.", show_default=False)],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder of the file. Default: beside the student's weights.")
+    ] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option("--pictures", help="Folder of pictures to compare on. Default: the run's held-out pairs."),
+    ] = None,
+    worst_psnr: Annotated[
+        float, typer.Option("--worst-psnr", help="Refuse a file that is further from torch than this many dB.")
+    ] = 40.0,
+    json_: Annotated[bool, typer.Option("--json", help="Print the file's card as JSON.")] = False,
+) -> None:
+    """Write a trained student for another engine, and measure how far its pictures are from torch's.
+
+    The file takes and gives 8-bit RGB pictures of any batch and any size that is a multiple of a few pixels; how
+    exactly, and what differs, stands in a card beside it.
+
+    Example: gdp export runs/stylegan-age --to onnx
+    """
+    prepare_processor()
+    from gdp.core.deployment.export import export_run
+    from gdp.core.deployment.models import build_engine, find_model
+    from gdp.core.errors import GdpError
+    from gdp.core.interfaces.engines import EngineContext
+
+    registry: PluginRegistry = context.obj.registry
+    place = find_model(run)
+    if place.file is not None:
+        raise GdpError(f"{run}: this is an exported file already; name the run whose student to export")
+    engine = build_engine(registry, to, EngineContext(), {})
+    path, card = export_run(
+        registry, place.folder, engine, to, output=output, pictures=pictures, worst_psnr_db=worst_psnr
+    )
+    if json_:
+        print_json({"path": str(path), **card.to_data(path)})
+        return
+    typer.echo(f"{path}: {card.bytes / 1e6:.1f} MB for {card.compared_on}")
+    typer.echo(f"against torch in float32: {card.difference.describe()}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command("export")(export)

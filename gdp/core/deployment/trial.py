@@ -1,0 +1,106 @@
+"""Which engine is the fastest here: a short measured trial, remembered beside the student."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy
+import torch
+
+from gdp.core.deployment.export import export_run, open_student, picture_network
+from gdp.core.deployment.models import CHOICE, EnginePlugins, build_engine, circumstances, is_current
+from gdp.core.errors import GdpError, RunFolderError
+from gdp.core.interfaces.engines import Engine, EngineContext, Translate
+from gdp.core.records import PluginRecord
+from gdp.core.run_folder import write_atomically
+from gdp.core.timing import Timing, time_interleaved
+from gdp.core.training.inference import DeployedStudent
+
+REPEATS = 7
+WARMUP = 2
+
+
+def installed_engines(plugins: EnginePlugins) -> list[PluginRecord]:
+    """Return the engines whose packages are there."""
+    return [record for record in plugins.records("engine") if all(map(_is_there, record.needs.modules))]
+
+
+def find_fastest(plugins: EnginePlugins, folder: Path, context: EngineContext, tell: Callable[[str], None]) -> str:
+    """Time one picture of the training size through every installed engine, in turns; return the fastest's name.
+
+    Args:
+        plugins: the registry.
+        folder: of the student; gets exported files that are lacking, and engine.json.
+        context: device and threads.
+        tell: is told, in a line, what takes a while and what was found.
+
+    Raises:
+        GdpError: no engine can run the student.
+    """
+    student = open_student(plugins, folder)
+    works: dict[str, Translate] = {}
+    failures = []
+    for record in installed_engines(plugins):
+        engine = build_engine(plugins, record.name, context, {})
+        try:
+            works[record.name] = _opened(plugins, student, folder, engine, record.name, tell)
+        except GdpError as error:
+            failures.append(f"{record.name}: {error}")
+    if not works:
+        raise GdpError(f"{folder}: no engine can run this student. {'; '.join(failures)}")
+    timings = time_engines(works, student, context)
+    fastest = min(timings, key=lambda name: timings[name].median)
+    found = ", ".join(f"{name} {timing.median:.1f} ms" for name, timing in timings.items())
+    tell(f"a picture of {student.resolution} px takes: {found}; from now on {fastest} is used (--engine overrides)")
+    for failure in failures:
+        tell(f"left out: {failure}")
+    _remember(folder, context, fastest, timings, tell)
+    return fastest
+
+
+def time_engines(
+    works: dict[str, Translate], student: DeployedStudent, context: EngineContext, repeats: int = REPEATS
+) -> dict[str, Timing]:
+    """Time one picture of the training size through several engines, in turns."""
+    size, device = student.resolution, torch.device(context.device)
+    picture = numpy.random.default_rng(0).integers(0, 256, (1, size, size, student.input_channels), dtype=numpy.uint8)
+    runs = {name: (lambda translate=translate: translate(picture)) for name, translate in works.items()}
+    return time_interleaved(runs, repeats, WARMUP, device)
+
+
+def _opened(
+    plugins: EnginePlugins,
+    student: DeployedStudent,
+    folder: Path,
+    engine: Engine,
+    name: str,
+    tell: Callable[[str], None],
+) -> Translate:
+    if engine.runs_from_weights:
+        return engine.open(folder / engine.file, lambda: picture_network(student))
+    if not is_current(folder / engine.file, folder):
+        tell(f"exporting the student for {name}, once")
+        export_run(plugins, folder, engine, name)
+    return engine.open(folder / engine.file)
+
+
+def _remember(
+    folder: Path, context: EngineContext, name: str, timings: dict[str, Timing], tell: Callable[[str], None]
+) -> None:
+    data = {
+        "engine": name,
+        "milliseconds": {each: timing.median for each, timing in timings.items()},
+        "protocol": f"medians of {REPEATS} runs of one picture at the training size, engines in turns",
+        "circumstances": circumstances(folder, context),
+    }
+    try:
+        write_atomically(folder / CHOICE, (json.dumps(data, indent=2) + "\n").encode())
+    except RunFolderError as error:  # a student on a read-only disk works, too
+        tell(f"the choice is not remembered: {error}")
+
+
+def _is_there(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
