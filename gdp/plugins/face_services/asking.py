@@ -41,6 +41,10 @@ class HaltedError(Exception):
     """Nothing more is to be sent."""
 
 
+class SpentError(Exception):
+    """The budget allows no further call."""
+
+
 class Asker:
     """Gets the answer to one picture at a time for each thread that calls `answer`.
 
@@ -70,7 +74,7 @@ class Asker:
 
         Raises:
             HaltedError: `halt` was called before there was an answer.
-            BudgetError: the budget is spent.
+            SpentError: the budget is spent; `budget_error` says so in words.
             ServiceError: the service refuses all such calls, or failed too often in a row.
         """
         if self._halted.is_set():
@@ -81,9 +85,7 @@ class Asker:
             return {"problem": f"the picture has more than {limits.most_bytes / 2**20:g} MiB as PNG"}
         failures = 0
         while True:
-            with self._connections:
-                reply, call = self._call(encoded, sha256)
-            self._settle(reply, call)
+            reply = self._attempt(encoded, sha256)
             if reply.kind == "answered":
                 return reply.answer
             if reply.kind != "busy":
@@ -91,6 +93,54 @@ class Asker:
                 if failures >= ATTEMPTS:
                     return {"problem": f"no answer in {ATTEMPTS} attempts: {reply.reason}"}
                 self._halted.wait(backoff(failures))
+
+    def _attempt(self, encoded: bytes, sha256: str) -> Reply:
+        """Make one call and make what came of it durable.
+
+        Raises:
+            ServiceError: the service has failed too often in a row, or refuses all such calls.
+        """
+        with self._connections:
+            # Whether to pause or to stop is known before the connection is free for the next call.
+            try:
+                reply, call = self._call(encoded, sha256)
+            except BaseException:
+                self.halt()
+                raise
+            given_up = call is not None and self._is_given_up(reply, call)
+        if call is None:
+            self._ledger.note_reused(self._service.name, 1)
+        else:
+            self._ledger.settle(call.number, _OUTCOMES[reply.kind], reply.answer)
+        if given_up:
+            raise ServiceError(
+                f"{self._service.name}: {self._settings.max_failures} failures in a row, the last one: {reply.reason}. "
+                f"Every verdict so far is stored; when the service works again, run the same command to go on."
+            )
+        return reply
+
+    def _is_given_up(self, reply: Reply, call: _Call) -> bool:
+        """See how the service is doing, and halt everybody if it has failed too often in a row."""
+        if reply.kind == "answered":
+            self._health.succeeded()
+            return False
+        rounds = self._health.failed(call.started, busy=reply.kind == "busy", wait=reply.wait)
+        if rounds >= self._settings.max_failures:
+            self.halt()
+            return True
+        return False
+
+    def budget_error(self) -> BudgetError:
+        """Return what to tell when the budget is spent, once all that was under way has arrived."""
+        settings, tally = self._settings, self._ledger.tally(self._service.name)
+        limits = [f"max_calls = {settings.max_calls}"] if settings.max_calls is not None else []
+        limits += [f"max_cost = {settings.max_cost:g}"] if settings.max_cost is not None else []
+        return BudgetError(
+            f"{self._service.name}: the budget of this run ({', '.join(limits)}) is spent: {tally.counted} calls at "
+            f"{settings.price_per_1000_calls:g} $ a 1000 calls are {settings.cost(tally.counted):.2f} $. "
+            f"{tally.answered} answers are stored and never paid for again. To go on, raise the limit in the recipe "
+            f"and run the same command; to go without more calls, lower pairs.count."
+        )
 
     def _call(self, encoded: bytes, sha256: str) -> tuple[Reply, _Call | None]:
         """Make one call, unless the answer is known by now."""
@@ -108,7 +158,7 @@ class Asker:
             return self._send(encoded, slot, call), call
         self._limiter.cancel(slot)
         if reservation.kind == "spent":
-            raise self._budget_spent()
+            raise SpentError
         return Reply("answered", reservation.answer), None
 
     def _send(self, encoded: bytes, slot: Slot, call: _Call) -> Reply:
@@ -122,38 +172,6 @@ class Asker:
         finally:
             self._limiter.finish(slot, answered)
         return reply
-
-    def _settle(self, reply: Reply, call: _Call | None) -> None:
-        """Make what came of a call durable, and see how the service is doing.
-
-        Raises:
-            ServiceError: it has failed too often in a row.
-        """
-        if call is None:
-            self._ledger.note_reused(self._service.name, 1)
-            return
-        self._ledger.settle(call.number, _OUTCOMES[reply.kind], reply.answer)
-        if reply.kind == "answered":
-            self._health.succeeded()
-            return
-        busy = reply.kind == "busy"
-        rounds = self._health.failed(call.started, reply.reason, busy=busy, wait=reply.wait)
-        if rounds >= self._settings.max_failures:
-            raise ServiceError(
-                f"{self._service.name}: {rounds} failures in a row, the last one: {reply.reason}. Every verdict so far "
-                f"is stored; when the service works again, run the same command to go on."
-            )
-
-    def _budget_spent(self) -> BudgetError:
-        settings, tally = self._settings, self._ledger.tally(self._service.name)
-        limits = [f"max_calls = {settings.max_calls}"] if settings.max_calls is not None else []
-        limits += [f"max_cost = {settings.max_cost:g}"] if settings.max_cost is not None else []
-        return BudgetError(
-            f"{self._service.name}: the budget of this run ({', '.join(limits)}) is spent: {tally.counted} calls at "
-            f"{settings.price_per_1000_calls:g} $ a 1000 calls are {settings.cost(tally.counted):.2f} $. "
-            f"{tally.answered} answers are stored and never paid for again. To go on, raise the limit in the recipe "
-            f"and run the same command; to go without more calls, lower pairs.count."
-        )
 
 
 def _questions(service: Service, ledger: Ledger) -> list[str]:

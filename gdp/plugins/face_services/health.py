@@ -29,19 +29,17 @@ class Health:
         self._rounds = 0
         self._failed_at = float("-inf")
         self._paused_until = float("-inf")
-        self.reason = ""
 
     def succeeded(self) -> None:
         """Note an answer."""
         with self._lock:
             self._rounds = 0
 
-    def failed(self, sent_at: float, reason: str, *, busy: bool, wait: float | None) -> int:
+    def failed(self, sent_at: float, *, busy: bool, wait: float | None) -> int:
         """Note a failure, and return how many rounds of failures there were since the last success.
 
         Args:
             sent_at: when the call was sent, by `time.monotonic`.
-            reason: what happened, in words.
             busy: whether the service asks everybody to slow down.
             wait: seconds that it asks to wait, if it says so.
         """
@@ -50,7 +48,6 @@ class Health:
             if sent_at >= self._failed_at:
                 self._rounds += 1
                 self._failed_at = now
-            self.reason = reason
             pause = wait if wait is not None else backoff(self._rounds)
             if busy or self._rounds > 1:  # a single hiccup concerns its own picture only
                 self._paused_until = max(self._paused_until, now + pause)

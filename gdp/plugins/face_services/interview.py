@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from gdp.core.answers import Ledger
 from gdp.core.pairs.records import Json, PairBatch
-from gdp.plugins.face_services.asking import Asker, HaltedError
+from gdp.plugins.face_services.asking import Asker, HaltedError, SpentError
 from gdp.plugins.face_services.config import ServiceConfig
 from gdp.plugins.face_services.pictures import Picture, pictures
 from gdp.plugins.face_services.service import Service
@@ -60,6 +60,8 @@ class Interview:
                     yield from self._complete()
             finally:
                 self._asker.halt()
+        if isinstance(self._trouble, SpentError):
+            raise self._asker.budget_error()
         if self._trouble is not None:
             raise self._trouble
 
