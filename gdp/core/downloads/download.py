@@ -49,13 +49,13 @@ def download(urls: Sequence[str], job: Transfer, patience: Patience) -> str:
             reasons.append(reason if show_address(url) in reason else f"{show_address(url)}: {reason}")
     kind = CorruptFileError if all(isinstance(error, CorruptFileError) for error in failures) else MissingResourceError
     archive = job.part.path.with_suffix("")
+    advice = (
+        job.advice or f"name another server with --mirror or $GDP_MIRROR, or put the archive here yourself: {archive}"
+    )
     kept = (
         "What came so far is kept: run the same command again to go on" if job.part.received else "Run it again later"
     )
-    raise kind(
-        f"{job.name} could not be downloaded. {'; '.join(reasons)}. {kept}, name another server with --mirror or "
-        f"$GDP_MIRROR, or put the archive here yourself: {archive}"
-    ) from failures[-1]
+    raise kind(f"{job.name} could not be downloaded. {'; '.join(reasons)}. {kept}, {advice}") from failures[-1]
 
 
 def _persist(url: str, job: Transfer, patience: Patience) -> None:

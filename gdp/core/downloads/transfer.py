@@ -7,7 +7,7 @@ import re
 import shutil
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -23,9 +23,6 @@ MEGABYTE = 1_000_000
 _REDIRECTIONS = 5
 _BUSY = frozenset({408, 425, 429})
 _OF_A_RANGE = (httpx.codes.PARTIAL_CONTENT, httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE)
-_ZIP_BEGINS_WITH = b"PK\x03\x04"
-_UNPACKED_SHARE = 1.2
-"""Room that the unpacked pictures take, in archives: pictures hardly shrink in a zip archive."""
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _TIMEOUT = httpx.Timeout(30.0, read=60.0)
 """Seconds to wait for a connection, and for the next bytes."""
@@ -41,6 +38,24 @@ class TransientError(Exception):
 
 
 @dataclass(frozen=True)
+class FileKind:
+    """What sort of file is downloaded, told by its first bytes: an error page is not worth its download."""
+
+    otherwise: str
+    """What anything else is, such as `no zip archive`."""
+    head: int
+    """How many bytes tell it."""
+    begins: Callable[[bytes], bool]
+    """Tells by them."""
+    unpacked_share: float
+    """Room that is needed beside the file, in files."""
+
+
+ZIP_ARCHIVE = FileKind("no zip archive", 4, lambda head: head[:4] == b"PK\x03\x04", unpacked_share=1.2)
+"""Pictures hardly shrink in a zip archive."""
+
+
+@dataclass(frozen=True)
 class Transfer:
     """What is downloaded, and to where."""
 
@@ -49,6 +64,9 @@ class Transfer:
     largest: int
     """Bytes; a file that is larger cannot be the one that is meant."""
     progress: Progress
+    kind: FileKind = ZIP_ARCHIVE
+    advice: str = ""
+    """What a user can do where no server gives it; empty for the advice on sets of pictures."""
 
 
 def new_client(url: str) -> httpx.Client:
@@ -63,7 +81,7 @@ def transfer_once(client: httpx.Client, url: str, job: Transfer) -> None:
     Raises:
         TransientError: worth another try; what came is kept where it can be gone on with.
         MissingResourceError: the server has no such file, or the address is refused.
-        CorruptFileError: what the server sends is no zip archive, or a much larger file.
+        CorruptFileError: what the server sends is another kind of file, or a much larger one.
         DiskFullError, RunFolderError: the disk is, or would become, full, or refuses to write.
     """
     known = job.part.resumable(show_address(url))
@@ -78,7 +96,7 @@ def transfer_once(client: httpx.Client, url: str, job: Transfer) -> None:
         else:
             origin = _started(response, show_address(url))
             _check_size(origin.size, job)
-            chunks = _zip_only(response)
+            chunks = _of_kind(response, job.kind)
             job.part.begin(origin)  # not before the first bytes look right: what another server sent is lost now
         _check_room(origin.size, job)
         job.part.append(_watch(chunks, job, origin.size))
@@ -148,14 +166,16 @@ def _started(response: httpx.Response, url: str) -> Origin:
     return Origin(url, response.headers.get("ETag", ""), response.headers.get("Last-Modified", ""), size)
 
 
-def _zip_only(response: httpx.Response) -> Iterator[bytes]:
-    """Return the body if it begins as a zip archive does: an error page is not worth its download."""
+def _of_kind(response: httpx.Response, kind: FileKind) -> Iterator[bytes]:
+    """Return the body if it begins as it should."""
     chunks = response.iter_raw()
-    first = next(chunks, b"")
-    if not first or not _ZIP_BEGINS_WITH.startswith(first[: len(_ZIP_BEGINS_WITH)]):
-        kind = response.headers.get("Content-Type", "") or "something"
-        raise CorruptFileError(f"the server sends {kind} that is no zip archive")
-    return itertools.chain((first,), chunks)
+    head = b""
+    while len(head) < kind.head and (chunk := next(chunks, b"")):
+        head += chunk
+    if not kind.begins(head):
+        sent = response.headers.get("Content-Type", "") or "something"
+        raise CorruptFileError(f"the server sends {sent} that is {kind.otherwise}")
+    return itertools.chain((head,), chunks)
 
 
 def _seconds(text: str) -> float:
@@ -171,7 +191,7 @@ def _check_size(size: int | None, job: Transfer) -> None:
 
 
 def _check_room(size: int | None, job: Transfer) -> None:
-    needed = round((size or 0) * (1 + _UNPACKED_SHARE)) - job.part.received
+    needed = round((size or 0) * (1 + job.kind.unpacked_share)) - job.part.received
     free = shutil.disk_usage(job.part.path.parent).free
     if needed > free:
         raise DiskFullError(

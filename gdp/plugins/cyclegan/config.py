@@ -10,7 +10,9 @@ from pydantic import AfterValidator, Field, model_validator
 
 from gdp.core.config import Config
 from gdp.core.errors import MissingResourceError
+from gdp.core.progress import Progress
 from gdp.core.settings import TrainSection
+from gdp.core.weights import WeightsAddress, check_weights, weights_file
 
 BuiltinWeights = Literal["builtin:scenes64"]
 """Weights that come with the package."""
@@ -18,20 +20,21 @@ BuiltinWeights = Literal["builtin:scenes64"]
 PUBLISHED_EPOCHS = 200.0
 
 
-def _weights(weights: BuiltinWeights | Path) -> BuiltinWeights | Path:
-    if isinstance(weights, Path) and str(weights).startswith("builtin:"):
-        raise ValueError("no such built-in weights; there is builtin:scenes64")
-    if isinstance(weights, Path) and str(weights).startswith(("http:", "https:")):
-        raise ValueError("give a path on this machine: download it first")
-    return weights
+def _weights(weights: str | Path) -> str | Path:
+    if isinstance(weights, Path):
+        if str(weights).startswith("builtin:"):
+            raise ValueError("no such built-in weights; there is builtin:scenes64")
+        return weights  # a folder or a state dict of any age too: `read_state` runs nothing of it
+    return weights if weights.startswith("builtin:") else check_weights(weights)
 
 
 class CycleGANConfig(Config):
     """Settings of the teacher `cyclegan`."""
 
-    weights: Annotated[BuiltinWeights | Path, AfterValidator(_weights)] = "builtin:scenes64"
-    """`builtin:scenes64`; a .safetensors file that `gdp train-teacher` wrote; a folder of published checkpoints
-    (`latest_net_G_A.pth`, `latest_net_G_B.pth`, ...); or one such file, which is the generator alone."""
+    weights: Annotated[BuiltinWeights | WeightsAddress | Path, AfterValidator(_weights)] = "builtin:scenes64"
+    """`builtin:scenes64`; a .safetensors file that `gdp train-teacher` or `gdp convert` wrote, or its https address
+    that ends in `#sha256=` and 64 hexadecimal digits; a folder of published checkpoints (`latest_net_G_A.pth`,
+    `latest_net_G_B.pth`, ...); or one such file, which is the generator alone. Nothing of a .pth file is run."""
     epoch: str = "latest"
     """Which checkpoints of a folder: the first part of their names."""
     direction: Literal["AtoB", "BtoA"] = "AtoB"
@@ -84,16 +87,17 @@ class CycleGANTraining(TrainSection):
         return data
 
 
-def weights_path(weights: BuiltinWeights | Path) -> Path:
-    """Return the file or folder that a setting names.
+def weights_path(weights: str | Path, progress: Progress | None = None) -> Path:
+    """Return the file or folder that a setting names, downloaded where it is an address.
 
     Raises:
         MissingResourceError: it is not there.
+        CorruptFileError: what the address gives has another hash.
     """
-    if isinstance(weights, Path):
-        if not weights.exists():
-            raise MissingResourceError(f"{weights}: there are no such weights. Mend teacher.weights in the recipe.")
+    if isinstance(weights, Path) and weights.is_dir():
         return weights
+    if isinstance(weights, Path) or not weights.startswith("builtin:"):
+        return weights_file(weights, progress, setting="teacher.weights")
     name = f"{weights.removeprefix('builtin:')}.safetensors"
     path = Path(str(resources.files("gdp.plugins.cyclegan") / "assets" / name))
     if not path.is_file():

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
 import re
-import struct
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
@@ -16,25 +13,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from gdp.core.errors import CorruptFileError, MissingResourceError
+from gdp.core.foreign import read_state_dict
 from gdp.plugins.cyclegan.networks import FIRST_BLOCK, GeneratorChannels, NormName, PatchDiscriminator, ResnetGenerator
 from gdp.plugins.pix2pixhd.layers import UpsamplingName
 
 RunningStatistics = Literal["drop", "use"]
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
-_UNREADABLE = (
-    pickle.UnpicklingError,
-    RuntimeError,
-    EOFError,
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-    struct.error,
-)  # what torch.load has been seen to raise for broken bytes, by where it stumbles
-
 _Network = TypeVar("_Network", bound=nn.Module)
 
 
@@ -59,24 +44,12 @@ def read_state(path: Path) -> dict[str, Tensor]:
         raise MissingResourceError(f"{path}: there is no such file of weights.")
     if path.suffix not in (".safetensors", ".pth", ".pt"):
         raise CorruptFileError(f"{path}: weights are read from .safetensors, .pth and .pt files only.")
+    if path.suffix != ".safetensors":
+        return read_state_dict(path)
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        with warnings.catch_warnings():  # a foreign pickle protocol is warned of, and then mostly fails below
-            warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, *_UNREADABLE) as error:
-        raise CorruptFileError(
-            f"{path}: this is no whole file of weights. It is truncated or of another format, or it holds objects "
-            f"other than tensors, which could run code and are refused. Copy it again, or save only its state dict."
-        ) from error
-    if not isinstance(state, Mapping) or not all(
-        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in state.items()
-    ):
-        raise CorruptFileError(
-            f"{path}: this holds no plain state dict (names and tensors). Save only the network's state_dict()."
-        )
-    return dict(state)
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CorruptFileError(f"{path}: this is no whole file of weights ({error}). Copy it again.") from error
 
 
 def clean_state(state: Mapping[str, Tensor], running_statistics: RunningStatistics = "drop") -> dict[str, Tensor]:

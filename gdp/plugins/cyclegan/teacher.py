@@ -14,7 +14,7 @@ from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
 from gdp.core.interfaces.teachers import Domain, TranslatorTeacher
 from gdp.core.progress import Progress
 from gdp.plugins.cyclegan.bundle import Networks, files, fingerprint, load_networks, untrained_networks
-from gdp.plugins.cyclegan.config import CycleGANConfig, CycleGANTraining
+from gdp.plugins.cyclegan.config import CycleGANConfig, CycleGANTraining, weights_path
 
 DEFAULT_RESOLUTION = 256
 
@@ -33,6 +33,8 @@ class CycleGANTeacher(TranslatorTeacher):
 
     def __init__(self, config: CycleGANConfig, context: BuildContext, networks: Networks | None = None) -> None:
         super().__init__(config, context)
+        if networks is None:
+            weights_path(config.weights, context.progress)  # shows a download, which all later calls find done
         self._networks = networks or load_networks(config)
         self._fingerprint = fingerprint(config) if networks is None else "untrained"
         self._resolution = DEFAULT_RESOLUTION if context.dataset is None else context.dataset.resolution

@@ -54,7 +54,7 @@ class StyleGAN2Teacher(LatentTeacher):
 
     def __init__(self, config: StyleGAN2Config, context: BuildContext) -> None:
         super().__init__(config, context)
-        path = weights_path(config.weights)
+        path = weights_path(config.weights, context.progress)
         self._fingerprint = file_sha256(path)
         if config.sha256 not in (None, self._fingerprint):
             raise CorruptFileError(
@@ -102,7 +102,7 @@ class StyleGAN2Teacher(LatentTeacher):
             CorruptFileError: the file holds no such discriminator.
             ShapeError: it judges pictures of another size than the generator's.
         """
-        path = discriminator_path(self.config)
+        path = discriminator_path(self.config, self.context.progress)
         if path is None:
             return None
         found = load_discriminator(path).to(self.context.device)

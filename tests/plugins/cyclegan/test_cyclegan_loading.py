@@ -169,7 +169,7 @@ def test_a_truncated_file_is_refused(tmp_path, kind, share):
     (path,) = tmp_path.iterdir()
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
-    with pytest.raises(CorruptFileError, match="no whole file of weights"):
+    with pytest.raises(CorruptFileError, match=r"no whole file of weights|cannot be read as weights"):
         read_state(path)
 
 
@@ -184,7 +184,7 @@ def test_code_in_a_file_never_runs(tmp_path, monkeypatch, legacy):
     torch.save({"model.1.weight": Trap()}, tmp_path / "net.pth", _use_new_zipfile_serialization=not legacy)
     (tmp_path / "plain.pt").write_bytes(pickle.dumps(Trap()))
     for name in ("net.pth", "plain.pt"):
-        with pytest.raises(CorruptFileError, match="could run code and are refused"):
+        with pytest.raises(CorruptFileError, match=r"it names .*Nothing in it was run"):
             read_state(tmp_path / name)
     assert not (tmp_path / "sprung").exists()
 

@@ -96,9 +96,11 @@ def test_missing_and_damaged_weights_are_told(published: Path) -> None:
         teacher(published)
 
 
-@pytest.mark.parametrize("weights", ["builtin:horses", "https://example.org/latest_net_G.pth"])
+@pytest.mark.parametrize(
+    "weights", ["builtin:horses", "https://example.org/latest_net_G.pth", "https://example.org/g.safetensors"]
+)
 def test_weights_that_cannot_be_are_refused_with_the_recipe(weights: str) -> None:
-    with pytest.raises(ValidationError, match=r"builtin:scenes64|download it first"):
+    with pytest.raises(ValidationError, match=r"builtin:scenes64|convert it with gdp convert|#sha256="):
         CycleGANConfig.model_validate({"weights": weights})
 
 

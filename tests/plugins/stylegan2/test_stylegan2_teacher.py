@@ -75,7 +75,8 @@ def test_a_file_without_the_constant_filters_is_whole(tiny_weights: Path, tmp_pa
 
 @pytest.mark.parametrize("weights", ["g.pkl", "g.pt", "g.pth"])
 def test_pickle_files_are_refused_by_name(weights: str) -> None:
-    with pytest.raises(ValidationError, match=r"only converted \.safetensors files are accepted"):
+    command = rf"`gdp convert {weights} -o g\.safetensors`"
+    with pytest.raises(ValidationError, match=rf"only converted \.safetensors files are accepted.*{command}"):
         StyleGAN2Config(weights=Path(weights))
 
 
@@ -83,7 +84,9 @@ def test_pickle_files_are_refused_by_name(weights: str) -> None:
     ("weights", "message"),
     [
         ("builtin:ffhq", "there is builtin:faces64"),
-        ("https://example.org/g.safetensors.gz", "download it first"),
+        ("https://example.org/g.pkl", "convert it with gdp convert"),
+        ("https://example.org/g.safetensors", "#sha256="),
+        ("http://example.org/g.safetensors#sha256=" + 64 * "0", "only https"),
         ("g.onnx", ".safetensors"),
     ],
 )
