@@ -83,7 +83,8 @@ class FaceJudge:
 
         Raises FileNotFoundError for a missing file and RuntimeError for one that holds another network.
         """
-        network = JudgeNetwork()
+        with torch.random.fork_rng(devices=[]):  # what is drawn is overwritten: the global random state is to stay
+            network = JudgeNetwork()
         network.load_state_dict(load_file(path or JUDGE_WEIGHTS))
         return cls(network.float())
 

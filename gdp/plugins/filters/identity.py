@@ -79,7 +79,8 @@ Embedding = Callable[[Tensor], Tensor]
 
 
 def _judge_features(context: BuildContext) -> tuple[Embedding, Callable[[], str]]:
-    network = JudgeNetwork()
+    with torch.random.fork_rng(devices=[]):  # what is drawn is overwritten: the global random state is to stay
+        network = JudgeNetwork()
     try:
         network.load_state_dict(load_file(JUDGE_WEIGHTS))
     except FileNotFoundError as error:
