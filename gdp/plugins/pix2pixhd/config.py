@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from gdp.core.config import Config
+from gdp.core.weights import ConvertedWeights
 
 
 class Pix2PixHDConfig(Config):
@@ -36,6 +37,9 @@ class Pix2PixHDConfig(Config):
     """What the generator computes: the change added to its (first) input, best for edits, or the whole image."""
     discriminator_width: int = Field(default=64, ge=1)
     """Channels after the discriminator's first layer (the published ndf), doubled by each layer up to 512."""
+    weights: ConvertedWeights | None = None
+    """Weights of the generator to begin with: a .safetensors file, such as `gdp convert` writes, or its https address
+    that ends in `#sha256=` and 64 hexadecimal digits. Published ones want predicts = "image"."""
     num_discriminators: int = Field(default=2, ge=1, le=5)
     """Discriminators, each at half the resolution of the one before."""
     discriminator_layers: int = Field(default=3, ge=1, le=6)

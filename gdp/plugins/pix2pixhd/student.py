@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,9 +11,12 @@ from torch import Tensor, nn
 from gdp.core.errors import ShapeError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.students import Discrimination, Student, TrainingPhase
+from gdp.core.interfaces.teachers import Teacher
+from gdp.core.weights import weights_file
 from gdp.plugins.pix2pixhd.config import Pix2PixHDConfig
 from gdp.plugins.pix2pixhd.discriminators import MultiscaleDiscriminator
 from gdp.plugins.pix2pixhd.generators import GlobalGenerator, LocalEnhancer
+from gdp.plugins.pix2pixhd.loading import load_generator_state
 from gdp.plugins.pix2pixhd.schedule import COARSE_PHASE, enhancer_phases
 
 
@@ -58,6 +62,19 @@ class Pix2PixHDStudent(Student):
         """Run the discriminator on source and picture joined: (N, C + 3, H, W)."""
         judgements: Discrimination = self._discriminator(torch.cat([source, image], dim=1))
         return judgements
+
+    def initialise(self, teacher: Teacher | None) -> Mapping[str, Any]:
+        """Take over the weights that the settings name.
+
+        Raises:
+            MissingResourceError: they are not there.
+            CorruptFileError: they are another network's.
+        """
+        if self.config.weights is None:
+            return {}
+        path = weights_file(self.config.weights, self.context.progress, setting="student.weights")
+        load_generator_state(self._generator, path)
+        return {"weights": path.name}
 
     @property
     def phases(self) -> Sequence[TrainingPhase]:

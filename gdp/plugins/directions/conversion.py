@@ -1,0 +1,76 @@
+"""Direction files of other programs: one array, in .npy or .pt, of InterFaceGAN's or a W+ direction's shape."""
+
+from __future__ import annotations
+
+import json
+
+import torch
+from torch import Tensor
+
+from gdp.core.directions.direction import normalised
+from gdp.core.directions.files import FORMAT
+from gdp.core.errors import CorruptFileError
+from gdp.core.foreign import ForeignFile, as_tensor
+from gdp.core.interfaces.converters import Converted, Converter
+from gdp.core.progress import Progress
+
+_MOST_LAYERS = 64
+_WIDTHS = range(8, 8193)
+
+
+class DirectionConverter(Converter):
+    """An array (w_dim,), (1, w_dim), (num_ws, w_dim) or (1, num_ws, w_dim) of floats, of any norm."""
+
+    def recognise(self, file: ForeignFile) -> bool:
+        """Tell whether it is one array of such a shape."""
+        return _rows(file) is not None
+
+    def convert(self, file: ForeignFile, progress: Progress) -> Converted:
+        """Take the direction with norm 1; the norm that it had stands in the card.
+
+        Raises:
+            CorruptFileError: it is no such array, or 0 everywhere.
+        """
+        rows = _rows(file)
+        if rows is None:
+            raise CorruptFileError("it is no array of floats with one row, or one row for each layer")
+        norms = rows.double().norm(dim=1)
+        try:
+            vectors = normalised(rows)
+        except ValueError as error:
+            raise CorruptFileError(str(error)) from error
+        norm = float(norms[norms > 0].square().mean().sqrt())
+        name = file.path.stem
+        metadata = {
+            "format": FORMAT,
+            "name": name,
+            "scale": json.dumps(None),
+            "layers": json.dumps(None),
+            "teacher": "",
+            "found": json.dumps({"method": "unknown", "norm": norm}),
+        }
+        return Converted(
+            what=f"direction {name}, {rows.shape[0]} rows of {rows.shape[1]}",
+            tensors={"direction": vectors},
+            use='[pairs]\nplugin = "latent-direction"\ndirection = "{file}"',
+            architecture={"rows": rows.shape[0], "w_dim": rows.shape[1], "norm": norm},
+            metadata=metadata,
+            remarks=[
+                f"Its norm was {norm:.6g} and is 1 now; strengths are counted in standard deviations of its score, "
+                "which is measured on the recipe's teacher.",
+                "No file tells which generator a direction belongs to: use it with that one alone.",
+            ],
+        )
+
+
+def _rows(file: ForeignFile) -> Tensor | None:
+    tensor = as_tensor(file.content)
+    if tensor is None or not tensor.is_floating_point():
+        return None
+    if tensor.ndim == 3 and tensor.shape[0] == 1:
+        tensor = tensor[0]
+    if tensor.ndim == 1:
+        tensor = tensor[None]
+    if tensor.ndim != 2 or not 1 <= tensor.shape[0] <= _MOST_LAYERS or tensor.shape[1] not in _WIDTHS:
+        return None
+    return tensor.to(torch.float64)
