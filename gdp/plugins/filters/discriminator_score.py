@@ -26,8 +26,10 @@ class DiscriminatorScoreFilter(ScoringFilter):
     """Scores each picture once by the mean logit of the discriminator: `source_realism`, `target_realism`.
 
     Of a translator's pairs only the target is scored, for its discriminator knows no source. A discriminator learnt to
-    tell its own generator's pictures from real ones; that ranks damaged pictures only by chance, so measure with
-    `only_score = true` what it says of yours before you trust it.
+    tell its own generator's pictures from real ones, which is not the same as good ones from bad ones: the embedded
+    one tells rendered faces from samples with an AUC of 0.99 and sharp from blurred rendered faces with 0.95, but
+    samples from the same samples blurred or noisy with 0.5, and faces from failed ones with 0.56. Measure with
+    `only_score = true` what yours says before you let it drop anything.
 
     Raises:
         MissingResourceError: there is no teacher, or none with a discriminator.

@@ -29,7 +29,8 @@ class IdentityFilter(ScoringFilter):
     It is the cosine of the angle between their features, in [-1, 1]. Without `embedding` these are the last hidden
     features of the built-in judge (64 numbers), which knows drawn faces and no photographs. On 600 rendered faces it
     tells the same face 15 to 35 years older or younger from another face with an AUC of 0.988 (0.984 where the other
-    face has the same pose, light, background and clothes): 99 % of the former reach 0.80, 5 % of the latter do.
+    face has the same pose, light, background and clothes): 99 % of the former reach 0.80, 5 % of the latter do. On 512
+    ageing edits of the embedded teacher the AUC is 0.968; 97 % of them reach 0.80.
 
     Raises:
         MissingResourceError: the judge's weights, the embedding's file or onnxruntime is not there.
