@@ -115,7 +115,6 @@ def _described(
     """Build a network without memory for its numbers, and compare."""
     try:
         with torch.device("meta"):
-            with torch.random.fork_rng(devices=[]):  # what is drawn is overwritten: the global random state is to stay
             network = build(state, metadata)
         _compare(network, state)
     except (KeyError, ValueError, IndexError, GdpError) as error:
@@ -128,7 +127,8 @@ def _load(path: Path, what: str, build: Callable[[Mapping[str, Tensor], Mapping[
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 # the file is no mapping
-        network = build(state, metadata)
+        with torch.random.fork_rng(devices=[]):  # what is drawn is overwritten: the global random state is to stay
+            network = build(state, metadata)
         _fill(network, state)
     except (OSError, SafetensorError) as error:
         raise CorruptFileError(f"{path}: this is no whole safetensors file ({error}). Copy it again.") from error
