@@ -18,6 +18,7 @@ from gdp.core.errors import GdpError
 
 if TYPE_CHECKING:
     from gdp.core.expressions import Expression
+    from gdp.core.pairs.records import Score
     from gdp.core.pairs.store import PairStore
     from gdp.core.selection.table import PairTable
     from gdp.registry import PluginRegistry
@@ -102,7 +103,10 @@ def _write_sheet(
 ) -> None:
     from gdp.core.selection.writing import write_sheet
 
-    captions = [table.reasons[row] or "  ".join(f"{name} {_value(table, row, name)}" for name in names) for row in rows]
+    readers = {name: table.reader(name) for name in names}
+    captions = [
+        table.reasons[row] or "  ".join(f"{name} {_text(read(row))}" for name, read in readers.items()) for row in rows
+    ]
     shown = f"{len(rows):,} of {len(table):,} pairs" + (f" where {where}" if where else "")
     write_sheet(
         path,
@@ -146,11 +150,11 @@ def _print_overview(folder: str, table: PairTable) -> None:
 
 
 def _print_pairs(table: PairTable, rows: list[int], names: list[str]) -> None:
-    shown = [name for name in names if name not in table.known[""]]
+    readers = {name: table.reader(name) for name in names if name not in table.known[""]}
     typer.echo("")
     if not rows:
         return
-    columns = ("INDEX", "SPLIT", "DECISION", "FILTER", "REASON", *(name.upper() for name in shown))
+    columns = ("INDEX", "SPLIT", "DECISION", "FILTER", "REASON", *(name.upper() for name in readers))
     cells = [
         (
             str(table.indices[row]),
@@ -158,16 +162,15 @@ def _print_pairs(table: PairTable, rows: list[int], names: list[str]) -> None:
             table.decisions[row],
             table.filters[row] or "-",
             table.reasons[row] or "-",
-            *(_value(table, row, name) for name in shown),
+            *(_text(read(row)) for read in readers.values()),
         )
         for row in rows
     ]
     print_table(columns, cells)
 
 
-def _value(table: PairTable, row: int, name: str) -> str:
-    """Show a score by the name that the user gave it; `age` is that of each picture."""
-    values = table.values(row, name)
+def _text(values: list[Score]) -> str:
+    """Show a score; where its name asks for each picture's, all of them."""
     return " / ".join(
         "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value) for value in values
     )

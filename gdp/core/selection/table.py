@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -73,15 +73,19 @@ class PairTable:
             found[each.name] = verdict | {name: column[row] for name, column in each.scores.items()}
         return found
 
-    def values(self, row: int, name: str) -> list[Score]:
-        """Return a score of the pair in a row by a name as in a condition: one, or that of each picture.
+    def reader(self, name: str) -> Callable[[int], list[Score]]:
+        """Return what reads a score from a row, by a name as in a condition: one value, or one of each picture.
 
         Raises:
             GdpError: there is no such score.
         """
-        scores = self.scores(row)
         places = bind(parse_value(name), self.known).places[name]
-        return [scores.get(owner, {}).get(score) for owner, score in places.values()]
+
+        def read(row: int) -> list[Score]:
+            scores = self.scores(row)
+            return [scores.get(owner, {}).get(score) for owner, score in places.values()]
+
+        return read
 
     def select(self, where: Expression | None = None, sort: Expression | None = None) -> list[int]:
         """Return rows, by pair number or by what they are sorted by.
