@@ -25,7 +25,8 @@ def find_direction(
         typer.Argument(help="A recipe whose teacher to take, and what its filters' scores depend on."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The .safetensors file to write; numbered where several.")
+        Path | None,
+        typer.Option("--output", "-o", help="The .safetensors file to write; of several, OUTPUT-NAME each."),
     ] = None,
     method: Annotated[str, typer.Option("--method", help="A direction method; see gdp list-plugins.")] = "class-means",
     teacher: Annotated[
@@ -34,7 +35,12 @@ def find_direction(
     filter_: Annotated[
         str | None, typer.Option("--filter", help="The filter plugin whose scores are the labels and the measure.")
     ] = None,
-    label: Annotated[str, typer.Option("--label", help="The score that is to grow, such as source_age.")] = "",
+    label: Annotated[
+        str,
+        typer.Option(
+            "--label", help="The score that is to grow, such as source_age; of several, each holds the others."
+        ),
+    ] = "",
     hold: Annotated[
         str, typer.Option("--hold", help="Scores that are to stay, such as source_smile,source_glasses.")
     ] = "",
@@ -79,7 +85,7 @@ def find_direction(
         teacher=teacher,
         filter=filter_,
         method=method,
-        label=label,
+        labels=_names(label),
         hold=_names(hold),
         name=name,
         samples=samples,

@@ -67,11 +67,16 @@ def read_direction(path: Path, component: int | None = None) -> Direction:
         if component is not None:
             raise ValueError(f"only a .pt file has components, so #{component} means nothing")
         return _from_numpy(path) if path.suffix == ".npy" else _from_safetensors(path)
+    except pickle.UnpicklingError as error:
+        raise CorruptFileError(
+            f"{path}: this is no usable direction: it holds other things than tensors, or is damaged. It is not read "
+            "any further, for a pickle can run code."
+        ) from error
     except (
         *(OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError),
-        *(AttributeError, pickle.UnpicklingError, SafetensorError),
+        *(AttributeError, SafetensorError),
     ) as error:
-        reason = " ".join(str(error).split()).partition(" This file can still be loaded")[0][:300]
+        reason = " ".join(str(error).split())[:300]
         raise CorruptFileError(
             f"{path}: this is no usable direction: {reason}. A direction is a .safetensors file made by gdp, or a "
             ".npy or .pt file with one row of w_dim floats, or one such row for each layer."

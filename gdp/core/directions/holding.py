@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 MOVES_AT_LEAST = 0.05
-"""Standard deviations of the wanted score, at strength 1."""
+"""Standard deviations of its own score, at strength 1."""
 SMALL_LEAK = 0.03
 """Largest share of the wanted change that another score may change by before mixing goes on: the samples' own error."""
 SMALLEST_EFFECT = 0.02
@@ -44,32 +43,33 @@ def project_out_of_spread(direction: Tensor, normals: Sequence[Tensor], covarian
 
 def hold_by_effects(
     moves: Tensor, effects: Callable[[Tensor], Tensor], unit: Callable[[Tensor], Tensor], rounds: int
-) -> tuple[Tensor, list[float]]:
-    """Mix directions until the first changes its own score alone, by what they are measured to do.
+) -> tuple[Tensor, Tensor]:
+    """Mix directions until each changes its own score alone, by what they are measured to do.
 
     Scores are not linear in w, so directions that are orthogonal to each other's normals still change each other's
     scores. With E[i, j] the measured change of score j along direction i, the rows of E^-1 D change one score each,
     as far as the effects add up; measuring and mixing again brings that closer.
 
     Args:
-        moves: (K, w_dim) float64, what strength 1 of each direction adds to w; the first is the wanted one.
+        moves: D (K, w_dim) float64, what strength 1 of each direction adds to w.
         effects: measures E (K, K) of such moves, in standard deviations of the scores.
         unit: scales moves (K, w_dim) to strength 1.
         rounds: how often to mix.
 
     Returns:
-        The first of the moves (w_dim,) of the round with the least leak, and each round's leak: the largest change of
-        another score as a share of that of the first.
+        Of each direction that of the round with the least leak, (K, w_dim), and the leaks (rounds, K): the largest
+        change of another score as a share of that of its own.
     """
-    best, least, leaks = moves[0], math.inf, []
+    best, least = moves.clone(), torch.full((len(moves),), torch.inf, dtype=moves.dtype)
+    leaks = []
     for number in range(rounds + 1):
         found = effects(moves)
-        leak = float(found[0, 1:].abs().max() / found[0, 0].abs().clamp(min=1e-12))
-        leaks.append(leak)
+        own, others = found.diagonal(), (found - torch.diag(found.diagonal())).abs().amax(dim=1)
+        leaks.append(others / own.abs().clamp(min=1e-12))
         # A direction that hardly moves its own score is no direction for it, however little else it moves.
-        if found[0, 0] > MOVES_AT_LEAST and leak < least:
-            best, least = moves[0], leak
-        if number == rounds or least < SMALL_LEAK:
+        better = (own > MOVES_AT_LEAST) & (leaks[-1] < least)
+        best[better], least[better] = moves[better], leaks[-1][better]
+        if number == rounds or bool((least < SMALL_LEAK).all()):
             break
         moves = unit(torch.linalg.pinv(found, rtol=SMALLEST_EFFECT) @ moves)
-    return best, leaks
+    return best, torch.stack(leaks)

@@ -29,12 +29,12 @@ REFINED_FROM = 2_000_000
 class SearchSettings:
     """What to look for, and on how many samples."""
 
-    label: str = ""
-    """Name of the score that is to grow; empty for methods without labels."""
+    labels: tuple[str, ...] = ()
+    """Names of scores; for each a direction along which it grows and the others stay. None for methods without."""
     hold: tuple[str, ...] = ()
     """Names of scores that are to stay as they are."""
     name: str = ""
-    """What the direction is called; empty for the label's or the method's name."""
+    """What the direction is called; empty for the label's or the method's name. For one direction alone."""
     samples: int = 5000
     sampling: Sampling = field(default_factory=Sampling)
     layers: tuple[int, ...] | None = None
@@ -69,7 +69,7 @@ class Finding:
 
 
 def find_directions(tools: Tools, settings: SearchSettings, samples: ScoredSamples | None = None) -> list[Finding]:
-    """Find the direction of a label, or several without labels, and measure what they do.
+    """Find a direction for each label, or several without labels, and measure what they do.
 
     Args:
         tools: teacher, method and filter.
@@ -81,7 +81,7 @@ def find_directions(tools: Tools, settings: SearchSettings, samples: ScoredSampl
         PluginError: the method or the filter cannot do what is asked.
     """
     _check(tools, settings)
-    chosen_layers(settings.layers, tools.teacher.num_ws, settings.name or settings.label)
+    chosen_layers(settings.layers, tools.teacher.num_ws, settings.name or tools.method_name)
     labelled = tools.method.labelled
     if samples is None:
         judge = tools.judge if labelled or settings.measured else None
@@ -91,34 +91,36 @@ def find_directions(tools: Tools, settings: SearchSettings, samples: ScoredSampl
 
 
 def _check(tools: Tools, settings: SearchSettings) -> None:
-    if not tools.method.labelled and (settings.label or settings.hold):
+    labels, hold = settings.labels, settings.hold
+    if not tools.method.labelled and (labels or hold):
         raise PluginError(f"direction method {tools.method_name} needs no labels; leave --label and --hold out")
-    if tools.method.labelled and (tools.judge is None or not settings.label):
+    if tools.method.labelled and (tools.judge is None or not labels):
         raise PluginError(
             f"direction method {tools.method_name} finds a direction from a filter's scores: name the filter with "
             "--filter and the score with --label, such as --filter face-attributes --label source_age"
         )
-    if settings.label in settings.hold:
-        raise ShapeError(f"{settings.label} cannot both grow (--label) and stay (--hold)")
+    if both := set(labels) & set(hold):
+        raise ShapeError(f"{', '.join(sorted(both))} cannot both grow (--label) and stay (--hold)")
 
 
 def _labelled(tools: Tools, settings: SearchSettings, samples: ScoredSamples) -> list[Direction]:
-    names = (settings.label, *settings.hold)
+    names = (*settings.labels, *settings.hold)
     known = _known(samples, names)
-    facts: dict[str, Json] = {"held": list(settings.hold)}
-    found = _ask(tools, settings, known, names)
-    vector = found.vector
-    if settings.hold and settings.refine and settings.measured:
-        # What takes the held scores' changes out: their own directions, found in the same way.
-        others = [
-            _ask(tools, settings, known, (name, *(other for other in names if other != name))) for name in names[1:]
-        ]
-        vectors = torch.stack([vector, *(other.vector for other in others)])
-        vector, leaks = _refined(tools, settings, vectors, names, deviations_of(samples.scores))
-        facts["leaks"] = [round(leak, 4) for leak in leaks]
-    name = settings.name or settings.label.removeprefix("source_")
-    facts |= {"label": settings.label, **found.facts}
-    return [_direction(tools, settings, name, vector, len(known.w), facts)]
+    found = [_ask(tools, settings, known, name, [other for other in names if other != name]) for name in names]
+    vectors, leaks = torch.stack([each.vector for each in found]), torch.empty(0, len(names))
+    if len(names) > 1 and settings.refine and settings.measured:
+        vectors, leaks = _refined(tools, settings, vectors, names, deviations_of(samples.scores))
+    directions = []
+    for number, label in enumerate(settings.labels):
+        facts: dict[str, Json] = {
+            "label": label,
+            "held": [name for name in names if name != label],
+            "leaks": [round(float(leak), 4) for leak in leaks[:, number]],
+            **found[number].facts,
+        }
+        name = settings.name if settings.name and len(settings.labels) == 1 else label.removeprefix("source_")
+        directions.append(_direction(tools, settings, name, vectors[number], len(known.w), facts))
+    return directions
 
 
 def _unlabelled(tools: Tools, settings: SearchSettings, samples: ScoredSamples) -> list[Direction]:
@@ -139,10 +141,12 @@ def _known(samples: ScoredSamples, names: Sequence[str]) -> ScoredSamples:
     return ScoredSamples(samples.w[known], {name: score[known] for name, score in scores.items()})
 
 
-def _ask(tools: Tools, settings: SearchSettings, samples: ScoredSamples, names: Sequence[str]) -> FoundDirection:
-    """Let the method find the direction of the first of these scores with the others held."""
-    held = {name: samples.scores[name] for name in names[1:]}
-    search = DirectionSearch(samples.w, tools.teacher, samples.scores[names[0]], held, settings.layers)
+def _ask(
+    tools: Tools, settings: SearchSettings, samples: ScoredSamples, label: str, hold: Sequence[str]
+) -> FoundDirection:
+    """Let the method find the direction of a score with others held."""
+    held = {name: samples.scores[name] for name in hold}
+    search = DirectionSearch(samples.w, tools.teacher, samples.scores[label], held, settings.layers)
     found = tools.method.find(search)
     if len(found) != 1 or tuple(found[0].vector.shape) != (tools.teacher.w_dim,):
         raise PluginError(
@@ -157,8 +161,8 @@ def _refined(
     vectors: Tensor,
     names: Sequence[str],
     deviations: dict[str, float],
-) -> tuple[Tensor, list[float]]:
-    """Hold the other scores by what the directions `vectors` (K, w_dim) are measured to do; return the first's."""
+) -> tuple[Tensor, Tensor]:
+    """Hold each other's scores by what the directions `vectors` (K, w_dim) are measured to do."""
     teacher, judge = tools.teacher, tools.judge
     assert judge is not None
     ws = settings.sampling.ws(teacher, range(REFINED_FROM, REFINED_FROM + settings.measured))

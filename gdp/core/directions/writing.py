@@ -37,31 +37,31 @@ def write_findings(
     Raises:
         DiskFullError, RunFolderError: a file cannot be written.
     """
-    files = _numbered(output, len(findings))
-    for finding, file, picture in zip(findings, files, _numbered(strip, len(findings)), strict=True):
+    names = [finding.direction.name for finding in findings]
+    files = _named(output, names)
+    for finding, file, picture in zip(findings, files, _named(strip, names), strict=True):
         if file is not None:
             save_direction(finding.direction, file)
         if picture is not None:
             ws = measuring_ws(tools.teacher, settings)[:rows]
-            write_strip(tools.teacher, finding.direction, ws, _captions(finding, settings.label), picture)
+            write_strip(tools.teacher, finding.direction, ws, _captions(finding), picture)
     return files
 
 
-def _numbered(path: str | Path | None, count: int) -> list[Path | None]:
-    """Return a path for each of some files: `pca.png`, or `pca-01.png` and so on where there are several."""
+def _named(path: str | Path | None, names: Sequence[str]) -> list[Path | None]:
+    """Return a path for each direction: `out.png`, or `out-smile.png` and so on where there are several."""
     if path is None:
-        return [None] * count
+        return [None] * len(names)
     path = Path(path)
-    digits = len(str(count))
-    return [path] if count == 1 else [path.with_stem(f"{path.stem}-{n:0{digits}d}") for n in range(1, count + 1)]
+    return [path] if len(names) == 1 else [path.with_stem(f"{path.stem}-{name}") for name in names]
 
 
-def _captions(finding: Finding, label: str) -> list[list[str]]:
+def _captions(finding: Finding) -> list[list[str]]:
     """Write under each column its strength, and what was measured there of the label (or of what changes most)."""
     effects = finding.effects
     if effects is None:
         return [[f"{strength:+.0f}"] for strength in STRENGTHS]
-    score = label or _most_changed(effects)
+    score = str(finding.direction.found.get("label") or _most_changed(effects))
     if not score:
         return [[f"{effect.strength:+.0f}"] for effect in effects.strengths]
     short = score.removeprefix("source_")

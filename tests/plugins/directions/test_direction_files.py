@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from pathlib import Path
 
 import numpy
@@ -9,9 +10,11 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import save_file
 
+from gdp.core.directions.direction import Direction, measure_scale, normalised
+from gdp.core.directions.files import save_direction
 from gdp.core.errors import CorruptFileError, MissingResourceError, ShapeError
 from gdp.plugins.directions.config import DirectionStep
-from gdp.plugins.directions.files import Direction, load_direction, measure_scale, normalised, save_direction
+from gdp.plugins.directions.files import load_direction
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 
 REAL = Path(os.environ.get("GDP_GOLDEN", "../shared/golden")).parent / "real" / "latent_directions"
@@ -123,16 +126,93 @@ def test_damaged_and_foreign_files_are_refused(tmp_path: Path) -> None:
         load_direction(tmp_path / "nowhere.npy")
 
 
-@pytest.mark.parametrize("name", ["builtin:smile", "age.pt", "age.pkl"])
+@pytest.mark.parametrize("name", ["builtin:hat", "age.pkl", "age.npy#x", "#3"])
 def test_settings_refuse_what_cannot_be_read(name: str) -> None:
     with pytest.raises(ValidationError, match="builtin:age"):
         DirectionStep.model_validate({"direction": name, "strength": 1.0})
 
 
+@pytest.mark.parametrize("shape", [(24,), (1, 24), (6, 24), (1, 6, 24)])
+@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
+def test_torch_files_are_read_like_arrays(shape: tuple[int, ...], legacy: bool, tmp_path: Path) -> None:
+    held = torch.nn.Parameter((some_vectors()[0] * 4.2426).expand(shape).clone())
+    torch.save(held, tmp_path / "pose.pt", _use_new_zipfile_serialization=not legacy)
+    direction = load_direction(tmp_path / "pose.pt")
+    torch.testing.assert_close(direction.vectors[:1], some_vectors())
+    assert direction.found["norm"] == pytest.approx(4.2426, rel=1e-5)
+
+
+def test_one_of_ganspaces_components_is_taken_with_its_deviation(tmp_path: Path) -> None:
+    components = some_vectors(rows=5)[:, None] * 2
+    held = {"mean": torch.zeros(1, 24), "comp": components, "std": torch.arange(1.0, 6.0)}
+    torch.save(held, tmp_path / "pca.pt")
+    step = DirectionStep.model_validate({"direction": str(tmp_path / "pca.pt#3"), "strength": 1.0})
+    direction = load_direction(step.direction)
+    norm = float(components[3].norm())
+    torch.testing.assert_close(direction.vectors, components[3] / norm)
+    assert direction.scale == pytest.approx(4.0 / norm)
+    for wrong, match in (("pca.pt", "name one as pca.pt#0 to #4"), ("pca.pt#5", "it holds 5 components")):
+        with pytest.raises(CorruptFileError, match=match):
+            load_direction(tmp_path / wrong)
+    torch.save({"state": torch.ones(3)}, tmp_path / "other.pt")
+    with pytest.raises(CorruptFileError, match="a dict of state; expected mean, comp and std"):
+        load_direction(tmp_path / "other.pt")
+
+
+class Payload:
+    """Unpickling it would make a file."""
+
+    def __init__(self, made: Path) -> None:
+        self.made = made
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, (f"touch {self.made}",)
+
+
+@pytest.mark.parametrize("wrapping", ["zip", "legacy", "pickle", "inside a dict"])
+def test_a_hostile_torch_file_is_refused_and_runs_nothing(wrapping: str, tmp_path: Path) -> None:
+    made, path = tmp_path / "made", tmp_path / "age.pt"
+    if wrapping == "pickle":
+        path.write_bytes(pickle.dumps(Payload(made), protocol=2))
+    elif wrapping == "inside a dict":
+        torch.save({"comp": torch.ones(2, 1, 24), "std": torch.ones(2), "mean": Payload(made)}, path)
+    else:
+        torch.save(Payload(made), path, _use_new_zipfile_serialization=wrapping == "zip")
+    with pytest.raises(CorruptFileError, match=r"age\.pt: this is no usable direction") as caught:
+        load_direction(path)
+    assert not made.exists()
+    assert "weights_only" not in str(caught.value), "the message must not show how to run the file's code"
+
+
+def test_another_teachers_direction_is_used_with_the_scale_measured_here(tiny_teacher: StyleGAN2Teacher) -> None:
+    vectors = some_vectors()
+    foreign = Direction("age", vectors, 1000.0, teacher="ab" * 32)
+    own = Direction("age", vectors, 1000.0, teacher=tiny_teacher.fingerprint)
+    assert foreign.is_foreign(tiny_teacher)
+    assert not own.is_foreign(tiny_teacher)
+    assert not Direction("age", vectors).is_foreign(tiny_teacher), "of a public file nobody knows the teacher"
+    scale = measure_scale(tiny_teacher, vectors)
+    torch.testing.assert_close(foreign.displacement(tiny_teacher, 1.0)[0], scale * vectors[0])
+    torch.testing.assert_close(own.displacement(tiny_teacher, 1.0)[0], 1000 * vectors[0])
+
+
 @pytest.mark.skipif(not REAL.is_dir(), reason="the folder of public directions is not here")
-@pytest.mark.parametrize("name", ["interfacegan/stylegan_ffhq_age_w_boundary.npy", "agiardina/nose.npy"])
-def test_public_directions_are_read(name: str) -> None:
-    vectors = load_direction(REAL / name).vectors
-    assert vectors.shape in ((1, 512), (18, 512))
-    norms = vectors.norm(dim=1)
-    assert float(norms[norms > 0].square().mean()) == pytest.approx(1.0, rel=1e-5)
+def test_every_public_direction_is_read() -> None:
+    files = sorted(path for path in REAL.rglob("*") if path.suffix in (".npy", ".pt"))
+    listed = (REAL / "SHA256SUMS").read_text().splitlines()
+    assert len(files) == sum(line.endswith((".npy", ".pt")) for line in listed) > 45
+    for path in files:
+        components = [f"#{number}" for number in (0, 79)] if path.stem == "ffhq_pca" else [""]
+        for component in components:
+            direction = load_direction(path.with_name(path.name + component))
+            assert direction.vectors.shape in ((1, 512), (18, 512)), path
+            norms = direction.vectors.norm(dim=1)
+            assert float(norms[norms > 0].square().mean()) == pytest.approx(1.0, rel=1e-5)
+            assert direction.found["norm"] > 0
+    assert load_direction(REAL / "seeprettyface_NC" / "age.npy").found["norm"] == pytest.approx(0.363, abs=1e-3)
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the folder of public directions is not here")
+def test_a_public_direction_of_another_size_is_refused(tiny_teacher: StyleGAN2Teacher) -> None:
+    with pytest.raises(ShapeError, match="has 1 rows of 512 numbers; the teacher takes 6 w's of 24"):
+        load_direction(REAL / "e4e" / "age.pt").displacement(tiny_teacher, 1.0)

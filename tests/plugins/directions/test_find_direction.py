@@ -1,0 +1,190 @@
+"""`gdp find-direction` on a tiny teacher with random weights, and on the embedded world."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+import gdp
+from gdp.cli.app import app
+from gdp.core.directions.direction import Direction
+from gdp.core.directions.effects import STRENGTHS
+from gdp.core.directions.files import read_direction
+from gdp.core.directions.opening import SearchChoices, open_tools
+from gdp.core.directions.samples import Sampling, ScoredSamples, draw_samples
+from gdp.core.directions.search import SearchSettings, find_directions
+from gdp.core.progress import SilentProgress
+from gdp.plugins.directions.files import load_direction
+from gdp.plugins.faces.judge import FaceJudge
+from gdp.plugins.filters.config import FaceAttributesConfig
+from gdp.plugins.filters.face_attributes import FaceAttributesFilter
+from gdp.plugins.stylegan2.config import StyleGAN2Config
+from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
+from gdp.registry import PluginRegistry
+
+FACES = ("source_age", "source_smile", "source_glasses")
+
+
+def find(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["find-direction", *arguments], catch_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_weights: Path) -> tuple[str, ...]:
+    """A search on the tiny teacher whose label is how sharp the pictures are."""
+    weights = f"teacher.weights={tiny_weights}"
+    return ("--set", weights, "--set", "filter.min_sharpness=0", "--filter", "sharpness", "--measured", "16")
+
+
+def test_the_help_shows_an_example_and_imports_no_torch() -> None:
+    program = (
+        "import sys; from typer.testing import CliRunner; from gdp.cli.app import app; "
+        "print(CliRunner().invoke(app, ['find-direction', '--help']).stdout); assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Example: gdp find-direction --filter" in done.stdout
+
+
+def test_direction_table_and_strip_are_written(tiny: tuple[str, ...], tmp_path: Path) -> None:
+    output, strip = tmp_path / "deep" / "sharp.safetensors", tmp_path / "sharp.png"
+    options = ["--samples", "400", "--layers", "0-2,4", "--rows", "2", "--name", "sharp"]
+    result = find(*tiny, "--label", "source", *options, "-o", str(output), "--strip", str(strip))
+    assert result.exit_code == 0, result.stderr
+    direction = read_direction(output)
+    assert (direction.name, direction.layers) == ("sharp", (0, 1, 2, 4))
+    assert direction.found["method"] == "class-means"
+    assert direction.found["method_settings"] == {"share": 0.2}
+    effects = direction.found["effects"]
+    assert [row["strength"] for row in effects["strengths"]] == list(STRENGTHS)
+    assert list(effects["changes"]) == ["source"], "the target is the same picture"
+    assert effects["changes"]["source"] > 0.05
+    means = [row["means"]["source"] for row in effects["strengths"]]
+    assert means[2] < means[3] < means[4]
+    assert "SCORE" in result.stdout
+    assert "source  " in result.stdout
+    with Image.open(strip) as picture:
+        assert picture.width == 7 * 96
+        assert picture.height > 2 * 96, "captions stand below the pictures"
+
+
+@pytest.mark.parametrize("method", ["pca", "sefa"])
+def test_methods_without_labels_write_numbered_directions(
+    method: str, tiny_weights: Path, tiny_teacher: StyleGAN2Teacher, tmp_path: Path
+) -> None:
+    output = tmp_path / "found.safetensors"
+    weights = f"teacher.weights={tiny_weights}"
+    options = ["--samples", "300", "--components", "2", "-o", str(output), "--strip", str(tmp_path / "found.png")]
+    result = find("--method", method, "--set", weights, "--rows", "1", *options, "--json")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert [Path(row["file"]).name for row in found] == [f"found-{method}-{number}.safetensors" for number in (1, 2)]
+    assert {path.name for path in tmp_path.glob("*.png")} == {f"found-{method}-1.png", f"found-{method}-2.png"}
+    first, second = (read_direction(Path(row["file"])) for row in found)
+    assert first.teacher == tiny_teacher.fingerprint
+    assert abs(float((first.vectors * second.vectors).sum())) < 1e-5
+    assert first.displacement(tiny_teacher, 1.0).shape == (6, 24)
+
+
+def test_the_recipe_gives_the_teacher_and_what_scores_depend_on(tiny_weights: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        f'[teacher]\nplugin = "stylegan2"\nweights = "{tiny_weights}"\n'
+        '[[filters]]\nplugin = "sharpness"\nmin_sharpness = 1e9\n'  # a threshold for pairs, not for samples
+    )
+    common = ["--filter", "sharpness", "--label", "source", "--samples", "200", "--measured", "0", "--json"]
+    by_recipe = find(str(recipe), *common, "--set", "filter.min_sharpness=0")
+    assert by_recipe.exit_code == 0, by_recipe.stderr
+    by_name = find("--teacher", "stylegan2", "--set", f"teacher.weights={tiny_weights}", *common, "--set",
+                   "filter.min_sharpness=0")  # fmt: skip
+    assert json.loads(by_recipe.stdout) == json.loads(by_name.stdout)
+    assert "effects" not in json.loads(by_recipe.stdout)[0]["found"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--label", "hat"], "no score is called 'hat'; there are source"),
+        ([], "name the filter with --filter and the score with --label"),
+        (["--label", "source", "--hold", "source"], "source cannot both grow (--label) and stay (--hold)"),
+        (["--label", "source", "--layers", "0-9"], "there is no layer 6"),
+        (["--label", "source", "--layers", "a-b"], "write numbers of w's such as 0-7"),
+        (["--label", "source", "--samples", "30"], "too few for a direction of 24 numbers"),
+        (["--label", "source", "-o", "age.pt"], "a direction is written as .safetensors"),
+        (["--label", "source", "--strip", "age.jpg"], "a strip is written as .png"),
+        (["--label", "source", "--method", "pcaa"], "did you mean pca?"),
+        (["--label", "source", "--method", "sefa"], "needs no labels; leave --label and --hold out"),
+        (["--label", "source", "--set", "method.shares=0.1"], "method.shares: unknown key, did you mean share?"),
+        (["--label", "source", "--set", "filter.min_sharpness=1e9"], "the filter keeps 0 of 100 samples"),
+        (["--label", "source", "--teacher", "cyclegan"], "makes pictures from latents, such as stylegan2"),
+    ],
+)
+def test_what_is_wrong_is_said(options: list[str], message: str, tiny: tuple[str, ...]) -> None:
+    given = () if "cyclegan" in options else tiny
+    result = find(*given, "--samples", "100", *options)
+    assert result.exit_code in (1, 2)
+    assert message in result.stderr
+
+
+def test_a_broken_teachers_file_is_said(tmp_path: Path) -> None:
+    result = find("--set", f"teacher.weights={tmp_path / 'no.safetensors'}", "--method", "pca")
+    assert result.exit_code == 1
+    assert "no.safetensors: there are no such weights" in result.stderr
+
+
+@pytest.fixture(scope="module")
+def embedded() -> StyleGAN2Teacher:
+    return StyleGAN2Teacher(StyleGAN2Config(), gdp.BuildContext())
+
+
+@pytest.fixture(scope="module")
+def scored(embedded: StyleGAN2Teacher) -> ScoredSamples:
+    judge = FaceAttributesFilter(FaceAttributesConfig(), gdp.BuildContext())
+    return draw_samples(embedded, judge, Sampling(), 700, SilentProgress())
+
+
+@pytest.mark.parametrize("method", ["class-means", "logistic-regression", "linear-svm", "ridge"])
+def test_age_smile_and_glasses_move_alone_by_each_labelled_method(method: str, scored: ScoredSamples) -> None:
+    choices = SearchChoices(method, "stylegan2", "face-attributes")
+    device, silent = torch.device("cpu"), SilentProgress()
+    tools = open_tools(choices, PluginRegistry.discover(), seed=0, pictures=700, device=device, progress=silent)
+    for finding in find_directions(tools, SearchSettings(FACES, measured=40), scored):
+        label = finding.direction.found["label"]
+        assert finding.effects is not None
+        assert finding.effects.changes[label] > 0.15
+        assert finding.effects.leak(label, [name for name in FACES if name != label]) < 1 / 3
+
+
+def test_several_labels_hold_each_other_and_each_gets_a_file(tiny: tuple[str, ...], tmp_path: Path) -> None:
+    options = ["--samples", "300", "--refine", "1", "-o", str(tmp_path / "tiny.safetensors")]
+    faces = ["--filter", "face-attributes", "--set", "filter.min_face=0", "--set", "filter.min_sharpness="]
+    result = find(*tiny, *faces, "--label", "source_age,source_smile", *options)
+    assert result.exit_code == 0, result.stderr
+    age, smile = (read_direction(tmp_path / f"tiny-{name}.safetensors") for name in ("age", "smile"))
+    assert (age.found["label"], age.found["held"]) == ("source_age", ["source_smile"])
+    assert (smile.found["label"], smile.found["held"]) == ("source_smile", ["source_age"])
+    assert 1 <= len(age.found["leaks"]) <= 2
+    assert age.name == "age"
+
+
+@pytest.mark.parametrize(("name", "least"), [("age", 10.0), ("smile", 0.1), ("glasses", 0.1)])
+def test_the_shipped_directions_were_found_on_the_shipped_teacher_and_move_their_score(
+    name: str, least: float, embedded: StyleGAN2Teacher
+) -> None:
+    direction = load_direction(f"builtin:{name}")  # type: ignore[arg-type] # one of the literals
+    assert isinstance(direction, Direction)
+    assert direction.teacher == embedded.fingerprint
+    judge = FaceJudge.load()
+    ws = embedded.map(embedded.sample_z(5, range(48)), truncation=0.8)
+    shown = [
+        getattr(judge.assess(embedded.synthesize(ws + direction.displacement(embedded, strength)).clamp(-1, 1)), name)
+        for strength in (-1.0, 1.0)
+    ]
+    assert float((shown[1] - shown[0]).mean()) / 2 > least
