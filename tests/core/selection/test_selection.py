@@ -11,17 +11,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from gdp.cli.histograms import BARS, PLAIN_BARS, draw
 from gdp.core.errors import GdpError
 from gdp.core.expressions import parse_condition, parse_value
-from gdp.core.pairs import Score
+from gdp.core.pairs import PairBatch, PairRecord, PairStore, Score
+from gdp.core.progress import SilentProgress
 from gdp.core.selection.html_sheet import html_sheet
 from gdp.core.selection.png_sheet import MOST, SIDE, png_sheet
 from gdp.core.selection.summaries import NumberSummary, WordSummary, summarise
 from gdp.core.selection.table import FilterColumns, PairTable
-from gdp.core.selection.thumbnails import Thumbnails
+from gdp.core.selection.thumbnails import Thumbnails, read_thumbnails
 from gdp.core.selection.writing import check_sheet, write_csv
 
 
@@ -171,6 +173,21 @@ def test_a_png_sheet_shows_source_beside_target_enlarged() -> None:
     assert sheet.getpixel((12 + SIDE + 4 + SIDE // 2, 12 + SIDE // 2)) == (0, 0, 0)
     with pytest.raises(GdpError, match=r"at most 2000 pairs, not 2001: give --limit, or write it as \.html"):
         png_sheet(table, iter(()), MOST + 1, [])
+
+
+def test_thumbnails_of_stored_pairs_show_both_sources_and_are_small(tmp_path: Path) -> None:
+    table = make_table(2)
+    source = torch.full((2, 6, 40, 80), -1.0)
+    source[:, 3] = 1.0
+    batch = PairBatch([10, 11], source, torch.ones(2, 3, 40, 80), [PairRecord(10, 0), PairRecord(11, 0)])
+    with PairStore.open(tmp_path / "pairs") as store, SilentProgress().task("sheet", 2, "pair") as task:
+        store.append(batch)
+        pairs = list(read_thumbnails(store, table, [1, 0], 20, task))
+    assert [pair.row for pair in pairs] == [1, 0]
+    assert [label for label, _ in pairs[0].pictures] == ["source", "source 2", "target"]
+    assert [image.size for _, image in pairs[0].pictures] == [(20, 10)] * 3
+    assert [image.getpixel((3, 3)) for _, image in pairs[0].pictures] == [(0, 0, 0), (255, 0, 0), (255, 255, 255)]
+    assert png_sheet(table, pairs, 2, ["", ""]).startswith(b"\x89PNG")
 
 
 def test_a_sheet_is_a_png_or_a_page() -> None:
