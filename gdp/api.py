@@ -187,7 +187,7 @@ def find_direction(
     *,
     method: str = "class-means",
     filter: str | None = None,
-    label: str = "",
+    labels: Sequence[str] = (),
     hold: Sequence[str] = (),
     teacher: str | None = None,
     name: str = "",
@@ -212,7 +212,7 @@ def find_direction(
         recipe: a recipe whose teacher to take, and what its filters' scores depend on.
         method: a direction method's name.
         filter: the filter whose scores are the labels and the measure.
-        label: the score that is to grow; none for methods without labels.
+        labels: scores; for each a direction along which it grows and the others stay. None for methods without.
         hold: scores that are to stay as they are.
         teacher: a teacher's name; by default the recipe's, or `stylegan2`.
         name: what to call the direction; by default the label.
@@ -224,8 +224,8 @@ def find_direction(
         truncation: psi of all samples, 0 to 1.
         seed: which samples.
         overrides: such as `teacher.weights=g.safetensors`, `filter.min_face=0.8`, `method.share=0.1`.
-        output: the .safetensors file; where several directions are found, `name-1.safetensors` and so on.
-        strip: a PNG of samples at strengths -3 to +3, numbered likewise.
+        output: the .safetensors file; where several directions are found, `output-age.safetensors` and so on.
+        strip: a PNG of samples at strengths -3 to +3, named likewise.
         rows: samples in the strip.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         registry: the plugins; by default all that are installed.
@@ -243,7 +243,7 @@ def find_direction(
     chosen = choose_device(device)
     tools = open_tools(choices, registry, seed=seed, pictures=samples, device=chosen, progress=progress)
     settings = SearchSettings(
-        label=label,
+        labels=tuple(labels),
         hold=tuple(hold),
         name=name,
         samples=samples,
