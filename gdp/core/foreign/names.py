@@ -22,6 +22,7 @@ _TORCH_DTYPES = (
     *("float16", "bfloat16", "float32", "float64", "half", "float", "double"),
     *("uint8", "int8", "int16", "int32", "int64", "short", "int", "long", "bool"),
 )
+_TYPES = ("object", "int", "long", "float", "bool", "str", "unicode", "list", "dict")
 _PATHS = ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath", "Path")
 _ENCODINGS = ("latin1", "latin-1", "iso-8859-1")
 
@@ -147,7 +148,7 @@ _PLAIN: Mapping[tuple[str, str], Builder] = {
     (PERSISTENT.module, PERSISTENT.name): _persistent,
     **{(module, "set"): _set for module in _BUILTINS},
     **{(module, "frozenset"): _frozen_set for module in _BUILTINS},
-    **{(module, "bytearray"): _bytes for module in _BUILTINS},
+    **{(module, name): _bytes for module in _BUILTINS for name in ("bytearray", "bytes")},
     **{
         (module, name): partial(_stub, f"pathlib.{name}") for module in ("pathlib", "pathlib._local") for name in _PATHS
     },
@@ -157,7 +158,9 @@ _NEVER_CALLED = (
     *(ForeignName("torch", name) for name in _TORCH_DTYPES),
     *(
         ForeignName(module, name)
-        for module, name in product(_BUILTINS, ("object", "int", "float", "str", "bool", "list", "dict"))
+        for module, name in product(
+            _BUILTINS, ("object", "int", "float", "long", "str", "unicode", "bool", "list", "dict")
+        )
     ),
     ForeignName("numpy", "ndarray"),
     ForeignName("torch", "Tensor"),
