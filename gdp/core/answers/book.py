@@ -34,28 +34,31 @@ def default_place() -> Path:
 class AnswerBook:
     """A handle on the paid answers of all runs and the calls that one account, a run, has made.
 
-    It is light: no file is touched before `opened`. Make it with `in_memory` or `of_run`.
+    It is light: no file is touched before `opened`. Make it with `in_memory`, `at` or `of_run`.
     """
 
-    def __init__(self, place: Callable[[], Path | None], account: Callable[[], str]) -> None:
+    def __init__(
+        self, place: Callable[[], Path | None], account: Callable[[], str], known_account: Callable[[], str | None]
+    ) -> None:
         self._place = place
         self._account = account
+        self._known_account = known_account
         self._memory: sqlite3.Connection | None = None
 
     @classmethod
     def in_memory(cls) -> AnswerBook:
         """Return an empty book that is forgotten with the object."""
-        return cls(lambda: None, lambda: "memory")
+        return cls(lambda: None, lambda: "memory", lambda: "memory")
 
     @classmethod
     def at(cls, path: Path, account: str) -> AnswerBook:
         """Return the book in a file, with an account of this name."""
-        return cls(lambda: path, lambda: account)
+        return cls(lambda: path, lambda: account, lambda: account)
 
     @classmethod
     def of_run(cls, folder: RunFolder) -> AnswerBook:
         """Return the user's book; the account is the run's and is written into its folder when it is first needed."""
-        return cls(default_place, lambda: _account_of(folder))
+        return cls(default_place, lambda: _account_of(folder), lambda: _known_account_of(folder))
 
     @contextmanager
     def opened(self) -> Iterator[Ledger]:
@@ -83,7 +86,7 @@ class AnswerBook:
     def tally(self, service: str) -> Tally:
         """Return how many calls the account has made to a service, and how they ended; touches nothing."""
         path = self._place()
-        if self._memory is None and (path is None or not path.exists()):
+        if self._known_account() is None or (self._memory is None and (path is None or not path.exists())):
             return Tally()
         with self.opened() as ledger:
             return ledger.tally(service)
@@ -96,9 +99,14 @@ class AnswerBook:
         return self._memory
 
 
+def _known_account_of(folder: RunFolder) -> str | None:
+    account = folder.read_json(ACCOUNT_FILE, {}).get("account")
+    return account if isinstance(account, str) else None
+
+
 def _account_of(folder: RunFolder) -> str:
-    known = folder.read_json(ACCOUNT_FILE, {}).get("account")
-    if isinstance(known, str):
+    known = _known_account_of(folder)
+    if known is not None:
         return known
     account = uuid.uuid4().hex
     folder.write_json(ACCOUNT_FILE, {"account": account})

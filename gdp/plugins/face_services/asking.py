@@ -18,7 +18,7 @@ from gdp.plugins.face_services.service import Kind, Reply, Service
 
 ATTEMPTS = 8
 """Calls about one picture, 429 not counted, after which it is left without a verdict."""
-_LONGEST_WINDOW = 60.0
+_LONGEST_WINDOW, _ON_ITS_WAY = 60.0, 1.0
 
 _OUTCOMES: Mapping[Kind, Outcome] = {
     "answered": "answered",
@@ -58,7 +58,8 @@ class Asker:
         self._settings = settings
         self._ledger = ledger
         self._health = Health()
-        past = ledger.recent(service.scope, _LONGEST_WINDOW)
+        # A call is noted before it goes out, and how long before is not known of other processes' calls.
+        past = [max(0.0, age - _ON_ITS_WAY) for age in ledger.recent(service.scope, _LONGEST_WINDOW + _ON_ITS_WAY)]
         self._limiter = RateLimiter(
             settings.calls_per_second, settings.calls_per_minute, past, pause=self._health.pause
         )

@@ -6,7 +6,9 @@ import json
 import os
 import queue
 import re
+import time
 from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -197,5 +199,20 @@ def _wait(response: httpx.Response, message: str) -> float | None:
     """Return the seconds that the service asks to wait: of Retry-After, else as the message says."""
     header = response.headers.get("Retry-After", "").strip()
     found = _SECONDS.search(message)
-    text = header if re.fullmatch(r"\d+(\.\d+)?", header) else found[1] if found else None
-    return None if text is None else min(float(text), _LONGEST_WAIT)
+    if re.fullmatch(r"\d+(\.\d+)?", header):
+        seconds = float(header)
+    elif header:
+        seconds = _until(header)
+    elif found:
+        seconds = float(found[1])
+    else:
+        return None
+    return min(seconds, _LONGEST_WAIT)
+
+
+def _until(moment: str) -> float:
+    """Return the seconds until a moment in HTTP's words; 0 where it is none."""
+    try:
+        return max(0.0, parsedate_to_datetime(moment).timestamp() - time.time())
+    except ValueError:
+        return 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -38,7 +38,7 @@ class Interview:
         self._known: dict[int, Answers] = {}
         self._trouble: BaseException | None = None
 
-    def run(self, batches: Iterable[PairBatch]) -> Iterator[Mapping[int, Answers]]:
+    def run(self, batches: Iterable[PairBatch]) -> Generator[Mapping[int, Answers], None, None]:
         """Yield the answers on pairs, by number, as they are complete.
 
         Raises:

@@ -25,8 +25,12 @@ def scores_of_pairs(
     Raises:
         GdpError: see `Interview.run`.
     """
-    with closing(service), book.opened() as ledger:
-        for answered in Interview(service, settings, ledger).run(batches):
+    with (
+        closing(service),
+        book.opened() as ledger,
+        closing(Interview(service, settings, ledger).run(batches)) as interview,
+    ):
+        for answered in interview:
             yield {
                 index: {
                     f"{name}_{score}": value

@@ -130,6 +130,8 @@ def test_a_run_keeps_its_account_and_touches_nothing_before_it_asks(tmp_path: Pa
         assert ledger.account == account
     with AnswerBook.of_run(RunFolder(tmp_path / "other")).opened() as ledger:
         assert ledger.account != account
+    assert AnswerBook.of_run(RunFolder(tmp_path / "third")).tally(SERVICE) == Tally()
+    assert not (tmp_path / "third").exists()
 
 
 def test_a_book_in_memory_keeps_its_answers_as_long_as_it_lives() -> None:
