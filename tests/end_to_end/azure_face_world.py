@@ -16,27 +16,27 @@ from typing import Any, Protocol
 from gdp.core.pairs.store import PairStore
 
 _REGISTRATION = '''\
-"""Registers a pair source of noise."""
+"""Registers a pair source of clouds."""
 
 import gdp
 
 
-class NoisePairsConfig(gdp.Config):
-    size: int = 24
+class CloudPairsConfig(gdp.Config):
+    size: int = 52
     """Height and width in pixels."""
 
 
 @gdp.hookimpl
 def gdp_register_pair_sources(register):
     register(
-        "noise-pairs",
-        config=NoisePairsConfig,
-        implementation="gdp_noise_pairs.source:NoisePairs",
-        summary="Pairs of which every source is another picture of noise",
+        "cloud-pairs",
+        config=CloudPairsConfig,
+        implementation="gdp_cloud_pairs.source:CloudPairs",
+        summary="Pairs of which every source is another picture of clouds",
     )
 '''
 _IMPLEMENTATION = '''\
-"""Pairs of noise."""
+"""Pairs of clouds: distinct pictures that are small as files."""
 
 import numpy
 import torch
@@ -44,15 +44,15 @@ import torch
 import gdp
 
 
-class NoisePairs(gdp.PairSource):
+class CloudPairs(gdp.PairSource):
     @property
     def resolution(self):
         return self.config.size
 
     def make(self, indices):
-        size = self.config.size
-        levels = [numpy.random.default_rng(index).integers(0, 256, (3, size, size), numpy.uint8) for index in indices]
-        source = torch.from_numpy(numpy.stack(levels)).float() / 127.5 - 1
+        clouds = numpy.stack([numpy.random.default_rng(index).random((3, 4, 4), numpy.float32) for index in indices])
+        size = (self.config.size, self.config.size)
+        source = torch.nn.functional.interpolate(torch.from_numpy(clouds), size=size, mode="bilinear") * 2 - 1
         records = [gdp.PairRecord(index=index, seed=self.context.seed) for index in indices]
         return gdp.PairBatch(indices=list(indices), source=source, target=torch.zeros_like(source), records=records)
 '''
@@ -61,7 +61,7 @@ name = "faces"
 seed = 1
 
 [pairs]
-plugin = "noise-pairs"
+plugin = "cloud-pairs"
 count = {count}
 size = {size}
 held_out = 0.1
@@ -70,6 +70,7 @@ held_out = 0.1
 plugin = "azure-face"
 endpoint = "{endpoint}"
 of = "source"
+enlarge_to = 0
 {settings}
 
 [student]
@@ -162,15 +163,15 @@ class World:
 
 
 def make_world(
-    folder: Path, service: Service, count: int, settings: Sequence[str] = (), size: int = 24, key: str | None = None
+    folder: Path, service: Service, count: int, settings: Sequence[str] = (), size: int = 52, key: str | None = None
 ) -> World:
     """Write the plugin and the recipe `faces.toml`, with lines of settings for azure-face."""
-    package = folder / "site" / "gdp_noise_pairs"
-    information = folder / "site" / "gdp_noise_pairs-1.0.dist-info"
+    package = folder / "site" / "gdp_cloud_pairs"
+    information = folder / "site" / "gdp_cloud_pairs-1.0.dist-info"
     for each in (package, information):
         each.mkdir(parents=True)
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: gdp-noise-pairs\nVersion: 1.0\n")
-    (information / "entry_points.txt").write_text("[gdp]\nnoise-pairs = gdp_noise_pairs\n")
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: gdp-cloud-pairs\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[gdp]\ncloud-pairs = gdp_cloud_pairs\n")
     (package / "__init__.py").write_text(_REGISTRATION)
     (package / "source.py").write_text(_IMPLEMENTATION)
     recipe = _RECIPE.format(count=count, size=size, endpoint=service.endpoint, settings="\n".join(settings))
