@@ -183,11 +183,14 @@ class OnnxClassifierConfig(Config):
     """A known model, whose `input` and `heads` need not be written: fairface, vit-age-classifier or
     insightface-genderage. What the recipe writes itself comes first."""
     input: PictureInput = PictureInput()
-    """What the model reads."""
+    """What the model reads: name, width, height, crop, resize, channels, white, mean, deviation, layout."""
     heads: dict[str, Head] = Field(default_factory=dict)
-    """What the model tells, by name, such as age and gender."""
+    """What the model tells, by name, such as age = { kind = "bins", bins = [[0, 2], [3, 9], [10]], slice = [9, 12] },
+    gender = { kind = "labels", labels = ["male", "female"], output = "gender" } or age = { kind = "regression",
+    factor = 100 }; with activation softmax, sigmoid or none."""
     face: FaceCrop | None = None
-    """Find the face first and show the model only that; left out, it sees the whole picture."""
+    """Find the face first and show the model only that: { weights, margin = 1.5, min_score = 0.95 } of an UltraFace
+    detector; left out, it sees the whole picture."""
     min_age: float | None = None
     """Smallest age in years that the head `age` tells: short for the rule { min = ... } of it."""
     max_age: float | None = None
@@ -195,7 +198,8 @@ class OnnxClassifierConfig(Config):
     age_of: Of = "source"
     """Whose age `min_age` and `max_age` limit."""
     rules: dict[str, Rule] = Field(default_factory=dict)
-    """What is asked of each head, by its name."""
+    """What is asked of each head, by its name: min, max, allowed, forbidden (all `of` source, target or both), same,
+    min_change, max_change."""
     min_confidence: float = Field(default=0.0, ge=0.0, le=1.0)
     """Smallest probability of a label or bin at which it counts; below it is unknown."""
 

@@ -17,6 +17,8 @@ from gdp.plugins.onnx_filters.pictures import prepare
 
 _CHUNK = 8
 """Pictures that go through a model at once, never more nor fewer, so that answers do not depend on the batch."""
+_LARGEST = 4096
+"""Pixels of a side, and pictures at once, beyond which a file is not believed."""
 _QUIET = 4
 """onnxruntime's level at which only fatal errors are printed; ours say more."""
 _ERROR_NAMES = (
@@ -151,6 +153,10 @@ class OnnxModel:
                     f"input.{key} = {given}."
                 )
             sizes[key] = fixed[axis] if given is None else given
+        if not all(1 <= size <= _LARGEST for size in (*sizes.values(), fixed.get("N", 1))):
+            raise ShapeError(
+                f"{self.path}: the input {self._input.name} has shape {shape}, which no picture model has."
+            )
         return settings.model_copy(update=sizes), fixed.get("N")
 
     def _try_out(self, batch: int | None) -> dict[str, tuple[int, ...]]:

@@ -105,6 +105,8 @@ def test_without_onnxruntime_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
         ({}, {"width": 16}, "reads a width of 8 pixels; the recipe says input.width = 16"),
         ({"size": "side"}, {}, "takes any width; say which"),
         ({}, {"layout": "NHWC"}, "that is 8 colours instead of 3"),
+        ({"size": 100_000}, {}, "which no picture model has"),
+        ({"batch": 10**9}, {}, "which no picture model has"),
         ({"outputs": {"logits": (3,)}, "batch": 4}, {"layout": "NHWC"}, "Mend input.layout"),
     ],
 )
