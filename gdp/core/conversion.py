@@ -14,16 +14,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from safetensors.torch import save_file
-from torch import Tensor
 
-from gdp.core.errors import CorruptFileError, MissingResourceError, RunFolderError, readable_os_errors
+from gdp.core.errors import CorruptFileError, MissingResourceError, RunFolderError
 from gdp.core.foreign import ForeignFile, ForeignObject, as_tensor, printable, read_foreign
 from gdp.core.interfaces.converters import Converted, Converter
 from gdp.core.progress import Progress
 from gdp.core.recipe_choices import describe_exception
 from gdp.core.records import ConverterRecord
 from gdp.core.run_folder import write_atomically
+from gdp.core.tensor_file import write_tensors
 from gdp.core.versions import versions
 
 CARD = "gdp-converted-1"
@@ -144,18 +143,12 @@ def _choose(
 def _write(
     path: Path, converted: Converted, record: ConverterRecord, source: Mapping[str, Any], progress: Progress
 ) -> Conversion:
-    tensors = _own_memory(converted.tensors)
+    tensors = converted.tensors
     if broken := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
         raise CorruptFileError(f"{source['name']}: {printable(broken[0])} holds NaN or infinite values.")
-    temporary = path.with_name(f".{path.name}.part")
-    metadata = {**converted.metadata, "converted_from": source["sha256"], "converter": record.name}
-    with readable_os_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            save_file(tensors, temporary, metadata)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    write_tensors(
+        path, tensors, {**converted.metadata, "converted_from": source["sha256"], "converter": record.name}, progress
+    )
     card = {
         "format": CARD,
         "what": converted.what,
@@ -174,18 +167,6 @@ def _write(
     }
     write_atomically(path.with_suffix(".json"), json.dumps(card, indent=2, allow_nan=False).encode())
     return Conversion(path, card)
-
-
-def _own_memory(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return contiguous tensors none of which shares memory with another, as safetensors wants them."""
-    seen: set[int] = set()
-    owned: dict[str, Tensor] = {}
-    for name, tensor in tensors.items():
-        whole = tensor.is_contiguous() and tensor.untyped_storage().nbytes() == tensor.nbytes
-        place = tensor.untyped_storage().data_ptr()
-        owned[name] = tensor if whole and place not in seen else tensor.clone(memory_format=torch.contiguous_format)
-        seen.add(place)
-    return owned
 
 
 def _check_free(targets: Sequence[Path], overwrite: bool) -> None:
