@@ -74,15 +74,26 @@ def write_package(names: Names, parent: Path, author: str, licence: str) -> NewP
 
 def _render(names: Names, author: str, licence: str) -> dict[str, str]:
     """Return path and text of every file."""
-    scaffold = SCAFFOLDS[names.kind]
-    # Python, TOML and YAML are written, no HTML: nothing is escaped but what the templates escape themselves.
+    # Python, TOML and YAML are written, no HTML: nothing is escaped but what `_values` quotes.
     environment = Environment(  # noqa: S701 # see above
-        loader=PackageLoader("gdp.scaffold"),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
+        loader=PackageLoader("gdp.scaffold"), undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True
     )
-    values = {
+    templates = _SHARED | {
+        "LICENSE": f"licences/{licence}.txt",
+        f"{names.module}/__init__.py": "package/record.py.j2",
+        f"{names.module}/config.py": f"{names.kind}/config.py.j2",
+        f"{names.module}/{names.implementation}.py": f"{names.kind}/implementation.py.j2",
+        f"tests/test_{names.module}.py": f"{names.kind}/test.py.j2",
+    }
+    values = _values(names, author, licence)
+    files = {path: environment.get_template(template).render(values) for path, template in templates.items()}
+    return files | {f"{names.module}/py.typed": ""}
+
+
+def _values(names: Names, author: str, licence: str) -> dict[str, object]:
+    """Return what the templates may name."""
+    scaffold = SCAFFOLDS[names.kind]
+    return {
         "names": names,
         "scaffold": scaffold,
         "options": f", settings={scaffold.settings}" if scaffold.settings else "",
@@ -94,12 +105,3 @@ def _render(names: Names, author: str, licence: str) -> dict[str, str]:
         "licence_name": LICENCES[licence],
         "api_version": API_VERSION,
     }
-    templates = _SHARED | {
-        "LICENSE": f"licences/{licence}.txt",
-        f"{names.module}/__init__.py": "package/record.py.j2",
-        f"{names.module}/config.py": f"{names.kind}/config.py.j2",
-        f"{names.module}/{names.implementation}.py": f"{names.kind}/implementation.py.j2",
-        f"tests/test_{names.module}.py": f"{names.kind}/test.py.j2",
-    }
-    files = {path: environment.get_template(template).render(values) for path, template in templates.items()}
-    return files | {f"{names.module}/py.typed": ""}

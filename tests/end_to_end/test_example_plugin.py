@@ -78,4 +78,3 @@ def test_an_uninstalled_package_is_gone_and_the_recipe_says_what_is_missing(
     result = environment.attempt("gdp", "run", "tiny.toml", cwd=tmp_path)
     assert result.returncode == 2
     assert 'no filter plugin is called "brightness"' in result.stderr
-
