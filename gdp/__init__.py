@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gdp.api import FinishedRun, find_direction, load, prune, run, train_teacher
+    from gdp.api import FinishedRun, deploy, find_direction, load, prune, run, train_teacher
     from gdp.core.config import Config
     from gdp.core.errors import GdpError
     from gdp.core.hookspecs import hookimpl
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "gdp.api": ("FinishedRun", "find_direction", "load", "prune", "run", "train_teacher"),
+    "gdp.api": ("FinishedRun", "deploy", "find_direction", "load", "prune", "run", "train_teacher"),
     "gdp.core.config": ("Config",),
     "gdp.core.errors": ("GdpError",),
     "gdp.core.hookspecs": ("hookimpl",),
@@ -102,6 +102,7 @@ __all__ = [
     "UnpairedDataset",
     "Verdict",
     "Watched",
+    "deploy",
     "find_direction",
     "hookimpl",
     "load",

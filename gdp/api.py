@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from gdp.core.deployment.models import Model, open_model
 from gdp.core.directions.opening import SearchChoices, open_tools
 from gdp.core.directions.samples import Sampling
 from gdp.core.directions.search import Finding, SearchSettings, find_directions
@@ -16,6 +17,7 @@ from gdp.core.directions.writing import check_names, write_findings
 from gdp.core.errors import PluginError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
+from gdp.core.interfaces.engines import EngineContext
 from gdp.core.interfaces.teachers import Teacher
 from gdp.core.pipeline import Outcome, Plan, execute
 from gdp.core.progress import Progress, SilentProgress
@@ -267,6 +269,34 @@ def load(path: str | Path, *, device: str = "auto", registry: PluginRegistry | N
     place = Path(path)
     folder = place / "student" if (place / "student").is_dir() else place
     return load_student(folder, registry or PluginRegistry.discover(), choose_device(device))
+
+
+def deploy(
+    model: str | Path,
+    *,
+    engine: str | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+    registry: PluginRegistry | None = None,
+) -> Model:
+    """Open a trained student by the fastest engine, for 8-bit pictures of any size.
+
+    Call what it returns with (N, H, W, 3) uint8 RGB pictures, and get as many of the same size.
+
+    Args:
+        model: a run folder, its `student/` folder, or a file of `gdp export`.
+        engine: `torch`, `onnx`, `openvino` or another that is installed; by default the fastest, found by a short trial
+            that is remembered beside the student.
+        device: `cpu`, `cuda`, `cuda:1`.
+        threads: of the processor; by default all.
+        registry: the plugins; by default all that are installed.
+
+    Raises:
+        MissingResourceError, CorruptFileError: there is no student, or its files are damaged.
+    """
+    return open_model(
+        registry or PluginRegistry.discover(), Path(model), engine=engine, context=EngineContext(device, threads)
+    )
 
 
 def train_teacher(

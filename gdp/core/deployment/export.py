@@ -7,8 +7,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import numpy
 import torch
+from torch import Tensor
 
 from gdp.core.deployment.cards import Card, write_card
 from gdp.core.deployment.comparison import compare, reference
@@ -49,7 +49,7 @@ def export_student(
     """
     network = picture_network(student)
     expected = reference(network, pictures)
-    example = torch.from_numpy(numpy.resize(pictures, (2, *pictures.shape[1:])))
+    example = _example(student)
     with readable_os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as place:
@@ -81,6 +81,13 @@ def export_student(
     )
     write_card(card, path)
     return card
+
+
+def _example(student: DeployedStudent) -> Tensor:
+    """Return (2, H, W, C) uint8: no side is 1 multiple long nor as long as the other, or tracing takes it for fixed."""
+    rows = max(2, -(-32 // student.size_multiple))
+    height, width = rows * student.size_multiple, (rows + 1) * student.size_multiple
+    return torch.zeros(2, height, width, student.input_channels, dtype=torch.uint8)
 
 
 def open_student(plugins: StudentPlugins, folder: Path) -> DeployedStudent:

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from gdp.core.arithmetic import count_macs, count_parameters
 from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric
+from gdp.core.timing import Timing, describe_machine, time_interleaved
 from gdp.plugins.cyclegan.networks import GeneratorChannels, ResnetGenerator
 from gdp.plugins.evaluators.config import ResnetBlocksConfig
-from gdp.core.timing import Timing, describe_machine, time_interleaved
 
 
 class ResnetBlocksEvaluator(Evaluator):
