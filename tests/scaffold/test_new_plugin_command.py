@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -13,7 +15,8 @@ from typer.testing import CliRunner, Result
 
 from gdp.cli.app import app
 from gdp.core.errors import PluginError
-from gdp.core.records import KINDS
+from gdp.core.recipe_choices import SECTION_KEYS, SECTION_MODELS
+from gdp.core.records import KINDS, RECIPE_KINDS, Kind
 from gdp.scaffold.kinds import LICENCES, SCAFFOLDS
 from gdp.scaffold.names import LONGEST_NAME, Names, choose_names
 from gdp.scaffold.writing import write_package
@@ -112,12 +115,26 @@ def test_json_tells_everything_that_was_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", SCAFFOLDS)
 @pytest.mark.parametrize("name", ["e", "abcdefghij-klmnopqrst-uv"])
-def test_packages_are_formatted_whatever_the_length_of_their_names(kind: str, name: str, tmp_path: Path) -> None:
-    package = write_package(choose_names(kind, name, []), tmp_path, "", "MIT")  # type: ignore[arg-type] # from SCAFFOLDS
+def test_packages_are_formatted_whatever_the_length_of_their_names(kind: Kind, name: str, tmp_path: Path) -> None:
+    package = write_package(choose_names(kind, name, []), tmp_path, "", "MIT")
     for arguments in (["format", "--check"], ["check"]):
         command = [sys.executable, "-m", "ruff", *arguments, "--no-cache", "."]
         result = subprocess.run(command, cwd=package.folder, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("kind", RECIPE_KINDS)
+def test_the_section_in_the_readme_has_settings_that_are_there(
+    kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = write_package(Names(kind, "read-me"), tmp_path, "", "MIT")
+    monkeypatch.syspath_prepend(package.folder)
+    config = getattr(importlib.import_module(f"{package.names.module}.config"), "ReadMeConfig")
+    (text,) = re.findall(r"```toml\n(.*?)```", (package.folder / "README.md").read_text(), re.DOTALL)
+    sections = tomllib.loads(text)[SECTION_KEYS[kind]]
+    settings = sections[0] if isinstance(sections, list) else sections
+    assert settings.pop("plugin") == "read-me"
+    config(**{key: value for key, value in settings.items() if key not in SECTION_MODELS[kind].model_fields})
 
 
 def test_the_command_imports_no_torch(tmp_path: Path) -> None:
