@@ -55,8 +55,8 @@ def require_same(first: Any, second: Any, what: str, mend: str, tolerance: float
         fail(f"{what}: {found}", mend)
 
 
-def require_plain(value: Any, what: str, mend: str) -> None:
-    """Say that a property is lacking unless a value is plain JSON data, which comes back from a file as it was.
+def require_plain(value: Any, what: str, mend: str, *, comes_back: bool = False) -> None:
+    """Say that a property is lacking unless a value is plain JSON data, with `comes_back` without tuples.
 
     Raises:
         NotConformantError: it is not.
@@ -65,7 +65,8 @@ def require_plain(value: Any, what: str, mend: str) -> None:
         again = json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError) as error:
         fail(f"{what} is no plain data: {error}", mend)
-    require(again == value, f"{what} is no plain data: {value!r} would come back as {again!r}"[:400], mend)
+    changed = comes_back and again != value
+    require(not changed, f"{what} is no plain data: {value!r} would come back as {again!r}"[:400], mend)
 
 
 def difference(first: Any, second: Any, tolerance: float = 0.0, place: str = "result") -> str | None:

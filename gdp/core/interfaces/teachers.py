@@ -202,13 +202,22 @@ class TranslatorTeacher(Teacher):
 
     @property
     def discriminators(self) -> tuple[nn.Module | None, nn.Module | None]:
-        """The adversaries that the teacher was trained with, of target-like and of source-like pictures."""
+        """The adversaries that the teacher was trained with, of target-like and of source-like pictures.
+
+        Each judges (N, 3, H, W) in [-1, 1] as a student's discriminator does: for each scale its feature maps, the
+        logits last. None where there is none.
+        """
         return None, None
 
     @property
     def discriminator(self) -> nn.Module | None:
         """The adversary of target-like pictures."""
-        return self.discriminators[0]
+        judge = self.discriminators[0]
+        if judge is None:
+            return None
+        from gdp.core.logits import Logits
+
+        return Logits(judge)
 
 
 def sample_normal(size: int, seed: int, index: int, stream: int = 0) -> Tensor:

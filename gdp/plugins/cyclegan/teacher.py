@@ -19,18 +19,6 @@ from gdp.plugins.cyclegan.config import CycleGANConfig, CycleGANTraining, weight
 DEFAULT_RESOLUTION = 256
 
 
-class _Logits(nn.Module):
-    """(N, 3, H, W) in [-1, 1] -> logits (N, 1, h, w) of a discriminator that returns its features, too."""
-
-    def __init__(self, judge: nn.Module) -> None:
-        super().__init__()
-        self.judge = judge
-
-    def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.judge(images)[-1][-1]
-        return logits
-
-
 class CycleGANTeacher(TranslatorTeacher):
     """A frozen CycleGAN generator of any width, number of blocks and upsampling, which its tensors tell.
 
@@ -94,12 +82,6 @@ class CycleGANTeacher(TranslatorTeacher):
     def opposite(self) -> nn.Module | None:
         """The generator of the other direction, where the weights hold it."""
         return self._networks.opposite
-
-    @property
-    def discriminator(self) -> nn.Module | None:
-        """The discriminator of target-like pictures, without its hidden features; None where the weights hold none."""
-        judge = self._networks.discriminator
-        return None if judge is None else _Logits(judge)
 
     @property
     def discriminators(self) -> tuple[nn.Module | None, nn.Module | None]:

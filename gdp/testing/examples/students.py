@@ -42,12 +42,14 @@ class TinyStudent(Student):
 
     def discriminate(self, source: Tensor, image: Tensor) -> Discrimination:
         """Judge pictures (N, 3, H, W) by themselves."""
-        return [self._discriminator.features(image)]
+        judged: Discrimination = self._discriminator(image)
+        return judged
 
     def discriminate_opposite(self, image: Tensor) -> Discrimination:
         """Judge pictures (N, 3, H, W) of the source's domain."""
-        assert isinstance(self._opposite.discriminator, Critic)
-        return [self._opposite.discriminator.features(image)]
+        assert self._opposite.discriminator is not None
+        judged: Discrimination = self._opposite.discriminator(image)
+        return judged
 
 
 class AbsoluteDifference(Loss):

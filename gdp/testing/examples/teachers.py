@@ -13,6 +13,7 @@ from torch.nn import functional
 from gdp.core.batching import in_fixed_chunks
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.teachers import LatentTeacher, Projection, TranslatorTeacher
+from gdp.core.logits import Logits
 from gdp.core.progress import Progress
 from gdp.testing.examples.pictures import RESOLUTION
 
@@ -34,7 +35,7 @@ class TinyLatentTeacher(LatentTeacher):
         super().__init__(config, context or BuildContext())
         self._resolution = resolution
         self._network = _frozen(lambda: _LatentNetwork(resolution), seed=1)
-        self._discriminator = _frozen(Critic, seed=2)
+        self._discriminator = Logits(_frozen(Critic, seed=2))
 
     @property
     def fingerprint(self) -> str:
@@ -177,18 +178,18 @@ class _LatentNetwork(nn.Module):
         return self.synthesis(self.mapping(z).unsqueeze(1).repeat(1, TinyLatentTeacher.num_ws, 1))
 
 
-class Critic(nn.Sequential):
-    """picture (N, C, H, W) -> logits (N, 1, H / 2, W / 2), higher for more real."""
+class Critic(nn.Module):
+    """A discriminator: picture (N, C, H, W) -> one scale, a feature map and last the logits (N, 1, H / 2, W / 2)."""
 
     def __init__(self, in_channels: int = 3) -> None:
-        super().__init__(
-            nn.Conv2d(in_channels, 8, 4, stride=2, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(8, 1, 3, padding=1)
-        )
+        super().__init__()
+        self.first = nn.Conv2d(in_channels, 8, 4, stride=2, padding=1)
+        self.last = nn.Conv2d(8, 1, 3, padding=1)
 
-    def features(self, image: Tensor) -> list[Tensor]:
-        """Return the hidden features and, last, the logits."""
-        hidden = self[1](self[0](image))
-        return [hidden, self[2](hidden)]
+    def forward(self, image: Tensor) -> list[list[Tensor]]:
+        """Judge pictures; higher is more real."""
+        hidden = functional.leaky_relu(self.first(image), 0.2)
+        return [[hidden, self.last(hidden)]]
 
 
 def seeded(build: Callable[[], NetworkT], seed: int) -> NetworkT:

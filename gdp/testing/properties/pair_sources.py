@@ -83,7 +83,12 @@ def the_record_tells_where_a_pair_comes_from(subject: Subject) -> None:
         require(record.teacher in known, f"pair {record.index} names the teacher {record.teacher!r}",
                 "give the record context.teacher.fingerprint")  # fmt: skip
         for name, data in (("edit", record.edit), ("extra", record.extra)):
-            require_plain(data, f"`{name}` of the record of pair {record.index}", "put JSON values: lists, no tuples")
+            require_plain(
+                data,
+                f"`{name}` of the record of pair {record.index}",
+                "put JSON values: lists, no tuples",
+                comes_back=True,
+            )
 
 
 def the_fingerprint_is_stable(subject: Subject) -> None:

@@ -90,7 +90,7 @@ def initialising_is_told(subject: Subject) -> None:
         except GdpError:
             continue
         require(isinstance(facts, Mapping), f"initialise returned {facts!r}", "return a mapping, {} for nothing")
-        require_plain(dict(facts), "what initialise told", "return names with JSON values: lists, no tuples, no paths")
+        require_plain(dict(facts), "what initialise told", "return names with JSON values, no paths and no tensors")
 
 
 def the_discriminator_sends_a_gradient(subject: Subject) -> None:

@@ -180,6 +180,10 @@ def its_other_networks_fit(subject: Subject) -> None:
         if teacher.discriminator is not None:
             logits = teacher.discriminator(images)
             require_tensor(logits, [None] * max(1, getattr(logits, "dim", lambda: 1)()), "the discriminator's logits")
+        judges = teacher.discriminators if isinstance(teacher, TranslatorTeacher) else ()
+        for judge in judges:
+            for feature in [] if judge is None else judge(images)[-1]:
+                require_tensor(feature, [_COUNT, None, None, None], "a feature map of a discriminator")
         if isinstance(teacher, TranslatorTeacher) and teacher.opposite is not None:
             require_pictures(teacher.opposite(images), tuple(images.shape), "what the way back makes")
 
