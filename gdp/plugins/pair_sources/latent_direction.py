@@ -35,8 +35,8 @@ class LatentDirectionSource(PairSource):
             if direction.is_foreign(self.teacher):
                 context.progress.message(
                     f"direction {direction.name} was found on another teacher ({direction.teacher[:12]}) than this one "
-                    f"({self.teacher.fingerprint[:12]}): its scale is measured on this one; look at the pairs before you "
-                    "train on them"
+                    f"({self.teacher.fingerprint[:12]}): its scale is measured on this one; look at the pairs "
+                    "before you train on them"
                 )
             self._displacement += direction.displacement(self.teacher, step.strength, step.layers)
             layers = list(step.layers) if isinstance(step.layers, tuple) else step.layers
