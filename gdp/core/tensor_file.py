@@ -59,7 +59,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
                     for name in order:
                         numbers = tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8)
                         before = file.tell() // _MEGABYTE
-                        file.write(memoryview(numbers.numpy()))
+                        file.write(numbers.numpy().data)
                         task.advance(file.tell() // _MEGABYTE - before)
             temporary.replace(path)
         finally:
