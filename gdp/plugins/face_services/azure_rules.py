@@ -89,13 +89,13 @@ def _problems(config: AzureFaceConfig) -> Iterator[str]:
         settings = " and ".join(_settings_of(config, name))
         if name != "age":
             yield f"{settings} asks for {name}, which Azure retired. {INSTEAD}"
-        elif not config.limited_access_age:
+        elif not _granted(config, name):
             yield (
                 f"{settings} asks for age, which Azure retired. {INSTEAD}. If Azure granted this account the attribute "
                 f"under limited access, set limited_access_age = true"
             )
     for name in asked:
-        if name in OFFERED[config.detection_model] or (name in RETIRED and name != "age"):
+        if name in OFFERED[config.detection_model] or (name in RETIRED and not _granted(config, name)):
             continue
         able = [model for model, offered in OFFERED.items() if name in offered]
         settings = " and ".join(_settings_of(config, name))
@@ -112,6 +112,10 @@ def _problems(config: AzureFaceConfig) -> Iterator[str]:
             "no detection model tells both mask and noise, accessories or age: use two azure-face filters, one with "
             "detection_03 and one with detection_01 (each picture is then two calls)"
         )
+
+
+def _granted(config: AzureFaceConfig, name: str) -> bool:
+    return name == "age" and config.limited_access_age
 
 
 def _asked_retired(config: AzureFaceConfig) -> list[str]:

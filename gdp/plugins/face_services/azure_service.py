@@ -95,7 +95,8 @@ class AzureFace:
         if status == httpx.codes.OK:
             return self._read_faces(response)
         code, inner, message = self._read_error(response)
-        said = f"{status} {inner or code}: {message}".strip()
+        named = inner or code
+        said = f"{status}: {message}" if named in ("", str(status)) else f"{status} {named}: {message}"
         if status == httpx.codes.TOO_MANY_REQUESTS:
             return Reply("busy", reason=said, wait=_wait(response, message))
         if status in (httpx.codes.REQUEST_TIMEOUT, httpx.codes.CONFLICT) or status >= 500:
