@@ -280,6 +280,9 @@ def wrong_tensors(command: str) -> Iterator[tuple[str, bytes]]:
         yield f"zip-{name}", archive({"data.pkl": content, "data/0": struct.pack("<4f", 1, 2, 3, 4)})
         yield f"legacy-{name}", legacy(content, struct.pack("<q", min(count, 2**62)) + struct.pack("<4f", 1, 2, 3, 4))
     shared = tensor_pickle(2**20, 0, (2**20,), (1,), times=5000)
+    for name in ("model.{}.conv_block.1.weight", "model.{}.weight", "mapping.fc{}.weight", "style.{}.weight"):
+        yield f"a-network-of-{name.format('')}", archive({"data.pkl": many_tensors(name, 9999), "data/0": bytes(4)})
+    yield "more-tensors-than-any-network", archive({"data.pkl": many_tensors("{}", 10_001), "data/0": bytes(4)})
     yield "tensors-that-share", archive({"data.pkl": shared, "data/0": bytes(2**22)})
     reconstruct = AnyName("numpy.core.multiarray", "_reconstruct")
     array = b"\x80\x02" + bare(dump(Called(reconstruct, AnyName("numpy", "ndarray"), (0,), b"b"), 2))
@@ -296,6 +299,22 @@ def tensor_pickle(count: int, offset: int, size: tuple[int, ...], stride: tuple[
     storage = b"(" + text("storage") + named("torch", "FloatStorage") + text("0") + text("cpu") + bare(count) + b"tQ"
     tensor = named("torch._utils", "_rebuild_tensor_v2") + b"(" + storage + bare(offset) + bare(size) + bare(stride)
     return b"\x80\x02}(" + b"".join(text(str(number)) + tensor + b"\x89}tR" for number in range(times)) + b"u."
+
+
+def many_tensors(name: str, count: int) -> bytes:
+    """A state dict of tensors (1, 1, 1, 1) of one storage, each told in few operations."""
+    storage = b"(" + text("storage") + named("torch", "FloatStorage") + text("0") + text("cpu") + b"K\x01tQ"
+    rebuild = (
+        b"("
+        + storage
+        + bare(0)
+        + bare((1,) * 4)
+        + bare((1,) * 4)
+        + b"\x89}tq\x010"
+        + named("torch._utils", "_rebuild_tensor_v2")
+    )
+    kept = b"\x80\x02" + rebuild + b"q\x020}("
+    return kept + b"".join(text(name.format(number)) + b"h\x02h\x01R" for number in range(count)) + b"u."
 
 
 def bare(value: Any) -> bytes:

@@ -18,6 +18,8 @@ DIMENSIONS = 16
 """Of a tensor."""
 SHARED = 2
 """Tensors may share memory so often: bytes of all tensors for each byte of the file."""
+TENSORS = 10_000
+"""Tensors in a file; networks are built from their number before anything is compared."""
 FREE = 16 * 2**20
 """Bytes of tensors that any file may hold."""
 
@@ -33,6 +35,7 @@ class Budget:
         """
         self.operations = OPERATIONS
         self._text = ALL_TEXT
+        self._count = TENSORS
         self._tensors = FREE + SHARED * size
 
     def spend_text(self, size: int) -> None:
@@ -46,11 +49,14 @@ class Budget:
             raise CorruptFileError("it holds more text than any file of weights")
 
     def spend_tensor(self, size: int) -> None:
-        """Take so many bytes of tensors.
+        """Take one tensor of so many bytes.
 
         Raises:
             CorruptFileError: it is more than the file can hold.
         """
+        self._count -= 1
+        if self._count < 0:
+            raise CorruptFileError(f"it holds more than {TENSORS:,} tensors")
         self._tensors -= size
         if self._tensors < 0:
             raise CorruptFileError("its tensors together would be far larger than the file")
