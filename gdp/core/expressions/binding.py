@@ -48,13 +48,13 @@ class BoundExpression:
         unknown = Outcome(True)
         for picture in self.pictures:
             for text, condition in self.expression.conditions:
-                missing: list[str] = []
-                value = truth(self._evaluate(condition, scores, picture, missing), condition)
-                of_picture = f" ({picture})" if picture else ""
+                looked = _Looked()
+                value = truth(self._evaluate(condition, scores, picture, looked), condition)
+                of_picture = f" ({picture})" if looked.of_picture else ""
                 if value is False:
-                    return Outcome(False, f"not {text}{of_picture}")
+                    return Outcome(False, f"fails {text}{of_picture}")
                 if value is None and unknown.holds:
-                    cause = f"{missing[0]} is not known" if missing else f"no value for {text}"
+                    cause = f"{looked.missing} is not known" if looked.missing else f"no value for {text}"
                     unknown = Outcome(None, f"{cause}{of_picture}")
         return unknown
 
@@ -64,18 +64,29 @@ class BoundExpression:
         Raises:
             GdpError: a score is of the wrong kind for what is done with it.
         """
-        return self._evaluate(self.expression.root, scores, self.pictures[0], [])
+        return self._evaluate(self.expression.root, scores, self.pictures[0], _Looked())
 
-    def _evaluate(self, node: Node, scores: Mapping[str, Scores], picture: str, missing: list[str]) -> Value:
+    def _evaluate(self, node: Node, scores: Mapping[str, Scores], picture: str, looked: _Looked) -> Value:
         def look(name: str) -> Value:
             places = self.places[name]
             owner, score = places.get(picture) or places[""]
             value = scores.get(owner, {}).get(score)
+            looked.of_picture |= "" not in places
             if value is None:
-                missing.append(name)
+                looked.missing = looked.missing or name
             return value
 
         return node.evaluate(look)
+
+
+@dataclass
+class _Looked:
+    """What was seen while a condition was asked of a pair."""
+
+    missing: str = ""
+    """The first name that has no value; empty where all have."""
+    of_picture: bool = False
+    """Whether a name stood for one of the pictures."""
 
 
 def bind(expression: Expression, known: Mapping[str, Collection[str]], *, each_picture: bool = True) -> BoundExpression:

@@ -28,7 +28,7 @@ def test_scores_of_several_filters_are_combined() -> None:
     verdicts = judge("target_age - source_age > 10 and sharpness.target >= 60")
     assert {index: verdict.decision for index, verdict in verdicts.items()} == {3: "keep", 4: "drop", 9: "unknown"}
     assert verdicts[3].reason is None
-    assert verdicts[4].reason == "not target_age - source_age > 10"
+    assert verdicts[4].reason == "fails target_age - source_age > 10"
     assert verdicts[9].reason == "target_age is not known"
 
 
