@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 hookspec = pluggy.HookspecMarker("gdp")
 hookimpl = pluggy.HookimplMarker("gdp")
+"""Marks a function of a plugin module as the implementation of the hook of its name: write `@gdp.hookimpl` above it."""
 
 
 @hookspec

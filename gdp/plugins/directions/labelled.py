@@ -67,7 +67,7 @@ class LinearSvmNormal(DirectionMethod):
             from sklearn.svm import LinearSVC
         except ModuleNotFoundError as error:
             raise _no_scikit_learn("linear-svm") from error
-        # The primal problem is solved without random numbers; a seed keeps numpy's global random state from being asked.
+        # The primal problem is solved without random numbers; with a seed it leaves numpy's global random state alone.
         model = LinearSVC(C=self.config.inverse_regularisation, dual=False, max_iter=100_000, random_state=0)
         return [_conditional(search, lambda w, score: _boundary(model, w, score, self.config.share))]
 

@@ -1,0 +1,121 @@
+"""The reference page of hooks and interfaces, made from their docstrings: `python -m gdp.registry.reference`."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import gdp
+from gdp.core import hookspecs
+from gdp.registry.hook_checks import HOOK_ARGUMENTS
+
+_HEAD = """\
+# Hooks and interfaces
+
+Made from the docstrings by `python -m gdp.registry.reference > docs/hooks.md`; a test keeps it current. What of this
+may change, and how, is told in [api_stability.md](api_stability.md).
+"""
+
+
+def reference_page() -> str:
+    """Return the page: every hook with its arguments, every public name, and what each interface asks for."""
+    lines = [_HEAD, "## Hooks", ""]
+    for name in sorted(HOOK_ARGUMENTS):
+        lines += _hook(name)
+    lines += ["## Public names", "", "`import gdp` gives these, each imported when it is first used.", ""]
+    lines += [f"- `gdp.{name}`: {first_line(documentation_of(name))}" for name in sorted(gdp.__all__, key=str.lower)]
+    lines += ["", "## Interfaces", ""]
+    for name, interface in interfaces():
+        lines += [f"### gdp.{name}", "", inspect.cleandoc(interface.__doc__ or ""), ""]
+        lines += [f"- `{member}`: {first_line(text)}" for member, text in members_of(interface)]
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _hook(name: str) -> Iterator[str]:
+    function = getattr(hookspecs, name)
+    about, _, arguments = inspect.cleandoc(function.__doc__ or "").partition("\n\nArgs:\n")
+    yield from (f"### {name}({', '.join(HOOK_ARGUMENTS[name])})", "", about, "")
+    yield from (f"- `{argument}`: {text}" for argument, text in argument_docs(arguments).items())
+    yield ""
+
+
+def argument_docs(section: str) -> dict[str, str]:
+    """Return what the `Args` section of a docstring says of each argument."""
+    found: dict[str, str] = {}
+    name = ""
+    for line in inspect.cleandoc(section).splitlines():
+        match = re.match(r"(\w+): (.+)", line)
+        if match:
+            name = match[1]
+            found[name] = match[2]
+        elif name and line.startswith(" "):
+            found[name] += " " + line.strip()
+    return found
+
+
+def first_line(text: str) -> str:
+    """Return the first paragraph of a docstring on one line."""
+    return " ".join(inspect.cleandoc(text).split("\n\n")[0].split())
+
+
+def interfaces() -> list[tuple[str, type[Any]]]:
+    """Return the public classes that plugins derive from, by name."""
+    found = [(name, getattr(gdp, name)) for name in sorted(gdp.__all__)]
+    return [(name, value) for name, value in found if inspect.isclass(value) and _is_interface(value)]
+
+
+def _is_interface(value: type[Any]) -> bool:
+    if not value.__module__.startswith("gdp.core.interfaces"):
+        return False
+    return list(inspect.signature(value).parameters) == ["config", "context"]  # what core builds plugins with
+
+
+def members_of(interface: type[Any]) -> Iterator[tuple[str, str]]:
+    """Yield what an interface declares itself, methods, properties and class variables, each with its docstring."""
+    texts = attribute_docs(interface)
+    for name, value in vars(interface).items():
+        if name.startswith("_"):
+            continue
+        function = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
+        if inspect.isfunction(function) and name not in texts:
+            shown = name if isinstance(value, property) else f"{name}{_parameters(function)}"
+            yield shown, function.__doc__ or ""
+        else:
+            yield name, texts.get(name, "")
+
+
+def _parameters(function: Any) -> str:
+    names = [name for name in inspect.signature(function).parameters if name not in ("self", "cls")]
+    return f"({', '.join(names)})"
+
+
+def attribute_docs(place: Any) -> dict[str, str]:
+    """Return the strings that stand below the assignments of a class or module, by the name that is assigned."""
+    tree: Any = ast.parse(inspect.getsource(place))
+    body = tree.body[0].body if inspect.isclass(place) else tree.body
+    found = {}
+    for statement, below in pairwise(body):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+        is_text = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+        if is_text and isinstance(targets[0], ast.Name):
+            found[targets[0].id] = str(below.value.value)
+    return found
+
+
+def documentation_of(name: str) -> str:
+    """Return the docstring of a public name; of one that is no class or function the string below its assignment."""
+    value = getattr(gdp, name)
+    if inspect.isclass(value) or inspect.isfunction(value):
+        return value.__doc__ or ""
+    home = importlib.import_module(gdp._HOME_OF[name])
+    return attribute_docs(home).get(name, "")
+
+
+if __name__ == "__main__":
+    print(reference_page(), end="")
