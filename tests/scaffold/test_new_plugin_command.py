@@ -129,7 +129,7 @@ def test_the_section_in_the_readme_has_settings_that_are_there(
 ) -> None:
     package = write_package(Names(kind, "read-me"), tmp_path, "", "MIT")
     monkeypatch.syspath_prepend(package.folder)
-    config = getattr(importlib.import_module(f"{package.names.module}.config"), "ReadMeConfig")
+    config = importlib.import_module(f"{package.names.module}.config").ReadMeConfig
     (text,) = re.findall(r"```toml\n(.*?)```", (package.folder / "README.md").read_text(), re.DOTALL)
     sections = tomllib.loads(text)[SECTION_KEYS[kind]]
     settings = sections[0] if isinstance(sections, list) else sections
