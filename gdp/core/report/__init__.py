@@ -1,5 +1,6 @@
-"""report.html: the one file in which a person reads what came of a run. Importing this package imports no torch."""
+"""report.html, in which a person reads what came of a run, and the student's model card; no torch is imported."""
 
 from gdp.core.report.build import write_report
+from gdp.core.report.model_card import write_model_card
 
-__all__ = ["write_report"]
+__all__ = ["write_model_card", "write_report"]

@@ -1,10 +1,10 @@
-"""Stage report: make the one file that a person reads."""
+"""Stage report: make the files that a person reads."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from gdp.core.report import write_report
+from gdp.core.report import write_model_card, write_report
 from gdp.core.stages.session import Session
 
 NAME = "report"
@@ -19,11 +19,12 @@ def key(session: Session) -> str:
 
 
 def is_there(session: Session) -> bool:
-    """Say whether the report of a finished stage is still there."""
-    return (session.folder.path / "report.html").is_file()
+    """Say whether the files of a finished stage are still there."""
+    return all((session.folder.path / name).is_file() for name in ("report.html", "student/README.md"))
 
 
 def execute(session: Session) -> dict[str, Any]:
-    """Write report.html."""
+    """Write report.html and the student's model card."""
     path = write_report(session.folder.path)
+    write_model_card(session.folder.path)
     return {"file": session.folder.relative(path), "bytes": path.stat().st_size}
