@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from gdp.core.config import Config
+from gdp.core.weights import ConvertedWeights
 
 
 class ChannelsConfig(Config):
@@ -40,8 +40,9 @@ class ResnetConfig(Config):
     """Depthwise-separable convolutions in the residual blocks: about a ninth of their arithmetic."""
     channels: ChannelsConfig | None = None
     """Channels of every part; left out, `width` and `blocks` decide. `gdp prune` writes them."""
-    weights: Path | None = None
-    """Weights (.safetensors) to begin with, such as `gdp prune` writes; nothing is copied from the teacher then."""
+    weights: ConvertedWeights | None = None
+    """Weights to begin with: a .safetensors file, such as `gdp prune` and `gdp convert` write, or its https address
+    that ends in `#sha256=` and 64 hexadecimal digits; nothing is copied from the teacher then."""
     transfer: Literal["resampling", "everything", "none"] = "resampling"
     """What is copied from the teacher where shapes allow: the down- and upsampling layers, as published; everything,
     which is stem, head and evenly spread residual blocks as well; or nothing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -14,6 +15,7 @@ from gdp.core.errors import CorruptFileError, MissingResourceError, PluginError,
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.students import Discrimination, Opposite, PrunedStudent, Student
 from gdp.core.interfaces.teachers import Teacher, TranslatorTeacher
+from gdp.core.weights import weights_file
 from gdp.plugins.cyclegan.loading import read_state
 from gdp.plugins.cyclegan.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
 from gdp.plugins.resnet.config import ResnetConfig
@@ -106,8 +108,9 @@ class ResnetStudent(Student):
         translator = teacher if isinstance(teacher, TranslatorTeacher) else None
         facts: dict[str, Any] = {}
         if self.config.weights is not None:
-            self._load(self.config.weights)
-            facts["weights"] = self.config.weights.name
+            path = weights_file(self.config.weights, self.context.progress, setting="student.weights")
+            self._load(path)
+            facts["weights"] = path.name
         elif self.config.transfer != "none" and translator is not None:
             everything = self.config.transfer == "everything"
             facts["layers"] = [asdict(row) for row in transfer(translator.module, self._generator, everything)]
@@ -120,7 +123,7 @@ class ResnetStudent(Student):
             facts |= {"opposite": _origin(back), "opposite_discriminator": _origin(judges[1])}
         return facts
 
-    def _load(self, path: Any) -> None:
+    def _load(self, path: Path) -> None:
         weights = read_state(path)
         try:
             self._generator.load_state_dict(weights)
