@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gdp.api import FinishedRun, deploy, find_direction, load, prune, run, train_teacher
+    from gdp.api import FinishedRun, Refiltered, deploy, find_direction, load, prune, refilter, run, train_teacher
     from gdp.core.config import Config
     from gdp.core.errors import GdpError
     from gdp.core.hookspecs import hookimpl
@@ -39,7 +39,17 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "gdp.api": ("FinishedRun", "deploy", "find_direction", "load", "prune", "run", "train_teacher"),
+    "gdp.api": (
+        "FinishedRun",
+        "Refiltered",
+        "deploy",
+        "find_direction",
+        "load",
+        "prune",
+        "refilter",
+        "run",
+        "train_teacher",
+    ),
     "gdp.core.config": ("Config",),
     "gdp.core.errors": ("GdpError",),
     "gdp.core.hookspecs": ("hookimpl",),
@@ -89,6 +99,7 @@ __all__ = [
     "Pictures",
     "Projection",
     "PrunedStudent",
+    "Refiltered",
     "Register",
     "RegisterConverter",
     "RegisterDownload",
@@ -107,6 +118,7 @@ __all__ = [
     "hookimpl",
     "load",
     "prune",
+    "refilter",
     "run",
     "train_teacher",
 ]

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
-from gdp.core.errors import GdpError, MissingResourceError
+from gdp.core.errors import GdpError
 from gdp.registry import PluginRegistry
 
 EXIT_INTERRUPTED = 130
@@ -96,20 +96,6 @@ def encodable(text: str, encoding: str | None) -> str:
     """Escape what a stream of that encoding cannot print."""
     encoding = encoding or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
-
-
-def find_run(run: Path) -> Path:
-    """Return the run folder that a user means: a folder, or the name of a run in runs/.
-
-    Raises:
-        MissingResourceError: there is no such run.
-    """
-    for folder in (run, Path("runs") / run):
-        if (folder / "run.json").is_file():
-            return folder
-    raise MissingResourceError(
-        f"{run}: this is no run folder (it holds no run.json). gdp runs shows which runs are here."
-    )
 
 
 def print_json(data: Any) -> None:

@@ -55,7 +55,8 @@ def pairs(
     prepare_processor()
     from gdp.api import open_session
     from gdp.core.expressions import parse_condition, parse_value
-    from gdp.core.selection.opening import find_run, open_pairs
+    from gdp.core.run_folder import find_run
+    from gdp.core.selection.opening import open_pairs
     from gdp.core.selection.table import read_table
     from gdp.core.selection.writing import check_sheet, write_csv
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gdp.cli.common import find_run
+from gdp.core.run_folder import find_run
 
 
 def report(
@@ -18,7 +18,7 @@ def report(
 
     Example: gdp report runs/stylegan-age --open
     """
-    folder = find_run(run)
+    folder = find_run(run).path
     from gdp.core.report import write_report
 
     page = write_report(folder)

@@ -31,7 +31,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from gdp.core.errors import CorruptFileError, RunFolderError, RunLockedError, readable_os_errors
+from gdp.core.errors import CorruptFileError, MissingResourceError, RunFolderError, RunLockedError, readable_os_errors
 
 FORMAT = 1
 
@@ -167,3 +167,17 @@ class RunFolder:
     def _append(self, name: str, line: str) -> None:
         with readable_os_errors(self.path / name), (self.path / name).open("a", encoding="utf-8") as file:
             file.write(line)
+
+
+def find_run(run: Path) -> RunFolder:
+    """Return the folder of a run that is named by its path, or by its name in `runs/`.
+
+    Raises:
+        MissingResourceError: there is no run.
+    """
+    for place in (run, Path("runs") / run):
+        if (place / "run.json").is_file():
+            return RunFolder(place.expanduser().absolute())
+    raise MissingResourceError(
+        f"{run}: this is no run folder (it holds no run.json). gdp runs shows which runs are here."
+    )

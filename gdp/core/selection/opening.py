@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from gdp.core.errors import MissingResourceError, RunFolderError
+from gdp.core.errors import RunFolderError
 from gdp.core.pairs.store import PairStore
 from gdp.core.recipe import PluginLookup, Recipe, load_recipe
 from gdp.core.run_folder import RunFolder
@@ -19,20 +19,6 @@ RECIPE = "recipe.toml"
 
 class RunPlugins(PluginLookup, Plugins, Protocol):
     """What is asked of the registry."""
-
-
-def find_run(run: Path) -> RunFolder:
-    """Return the folder of a run that is named by its path, or by its name in `runs/`.
-
-    Raises:
-        MissingResourceError: there is no run.
-    """
-    for place in (run, Path("runs") / run):
-        if is_run(place):
-            return RunFolder(place.expanduser().absolute())
-    raise MissingResourceError(
-        f"{run}: this is no run folder (it holds no run.json). gdp runs shows which runs are here."
-    )
 
 
 def is_run(path: Path) -> bool:

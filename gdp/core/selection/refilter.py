@@ -15,7 +15,8 @@ from gdp.core.pairs.store import PairStore
 from gdp.core.pipeline import WORK, Plan, Stage, execute
 from gdp.core.progress import Progress
 from gdp.core.recipe import Recipe, load_recipe
-from gdp.core.selection.opening import RunPlugins, find_run, load_run_recipe, open_pairs
+from gdp.core.run_folder import find_run
+from gdp.core.selection.opening import RunPlugins, load_run_recipe, open_pairs
 from gdp.core.selection.rejudging import rejudge
 from gdp.core.stages import filters
 from gdp.core.stages.session import Session, never
