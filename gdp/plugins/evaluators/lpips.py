@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -15,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from gdp.core.errors import CorruptFileError, MissingResourceError
+from gdp.core.foreign import read_state_dict
 
 Network = Literal["vgg", "alex"]
 
@@ -93,15 +93,12 @@ def _load_trunk(network: Network, path: Path) -> nn.Sequential:
 def _load_weights(path: Path) -> Mapping[str, Tensor]:
     if not path.is_file():
         raise MissingResourceError(f"{path}: this weight file of LPIPS is not there. Correct its path in the recipe")
+    if path.suffix != ".safetensors":
+        return read_state_dict(path)
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        return load_file(path)
+    except SafetensorError as error:
         raise CorruptFileError(f"{path}: this is no readable weight file ({error})") from error
-    if not isinstance(weights, Mapping) or not all(isinstance(value, Tensor) for value in weights.values()):
-        raise CorruptFileError(f"{path}: this holds no state dict of tensors")
-    return weights
 
 
 def _packaged_heads(network: Network) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from torchvision.models import VGG19_Weights, vgg19
 
 from gdp.core.errors import CorruptFileError, MissingResourceError
+from gdp.core.foreign import read_state_dict
 
 LAYER_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 """Weights of relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1 in the published code of pix2pixHD."""
@@ -90,10 +90,9 @@ def load_vgg19_features(weights: Path | None = None) -> nn.Sequential:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
+    if path.suffix != ".safetensors":
+        return read_state_dict(path)
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        return load_file(path)
+    except SafetensorError as error:
         raise CorruptFileError(f"{path} cannot be read as weights, it may be truncated: {error}") from error
-    return state
