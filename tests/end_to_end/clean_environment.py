@@ -57,7 +57,7 @@ class CleanEnvironment:
         command = [str(self.binaries / program), *arguments]
         where = cwd or self.binaries.parent
         return subprocess.run(
-            command, cwd=where, env=self.variables, capture_output=True, text=True, timeout=300, check=False
+            command, cwd=where, env=self.variables, capture_output=True, text=True, timeout=500, check=False
         )
 
     def install(self, source: Path) -> None:

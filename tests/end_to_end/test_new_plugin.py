@@ -14,6 +14,19 @@ from gdp.scaffold.kinds import SCAFFOLDS
 
 NAME = "tiny-thing"
 
+# One process for the tests of all packages, each in its folder and with its own settings: torch is imported once.
+RUN_TESTS = """
+import contextlib, io, json, os, sys
+import pytest
+outcomes = {}
+for folder in sys.argv[1:]:
+    os.chdir(folder)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        status = pytest.main(["-p", "no:cacheprovider", "-vv"])
+    outcomes[folder] = [int(status), printed.getvalue()]
+print(json.dumps(outcomes))
+"""
+
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> CleanEnvironment:
@@ -41,11 +54,21 @@ def test_every_kind_is_listed_without_a_remark(environment: CleanEnvironment, pa
         assert (row["package"], row["version"]) == (f"gdp-{kind}-{NAME}", "0.1.0")
 
 
+@pytest.fixture(scope="module")
+def outcomes(environment: CleanEnvironment, packages: dict[str, Path]) -> dict[str, tuple[int, str]]:
+    """Exit status and output of each package's tests, by folder."""
+    ran: dict[str, tuple[int, str]] = json.loads(
+        environment.run("python", "-c", RUN_TESTS, *(str(folder) for folder in packages.values()))
+    )
+    return ran
+
+
 @pytest.mark.parametrize("kind", SCAFFOLDS)
 def test_a_package_passes_its_own_tests_and_the_conformance_kit(
-    environment: CleanEnvironment, packages: dict[str, Path], kind: str
+    packages: dict[str, Path], outcomes: dict[str, tuple[int, str]], kind: str
 ) -> None:
-    printed = environment.run("python", "-m", "pytest", "-p", "no:cacheprovider", "-vv", cwd=packages[kind])
+    status, printed = outcomes[str(packages[kind])]
+    assert status == 0, printed
     assert "test_contract[" in printed
     assert "skipped" not in printed.splitlines()[-1]
 
