@@ -26,7 +26,7 @@ _OF_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 class AzureFaceConfig(ServiceConfig):
     """Settings of `azure-face`. A rule that is left out judges nothing; only what rules need is asked for."""
 
-    endpoint: str
+    endpoint: str = Field(examples=["https://name.cognitiveservices.azure.com"])
     """Address of the Face resource, such as https://NAME.cognitiveservices.azure.com; the key comes from the
     environment variable AZURE_FACE_KEY. http is allowed for this machine only, to try the emulator."""
     detection_model: Literal["detection_01", "detection_02", "detection_03"] = "detection_03"
