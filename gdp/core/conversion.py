@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import torch
 
-from gdp.core.errors import CorruptFileError, MissingResourceError, RunFolderError
+from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, PluginError, RunFolderError
 from gdp.core.foreign import ForeignFile, ForeignObject, as_tensor, printable, read_foreign
 from gdp.core.interfaces.converters import Converted, Converter
 from gdp.core.progress import Progress
@@ -75,6 +75,7 @@ def convert(
     Raises:
         CorruptFileError: it cannot be read, or holds no known layout; the message says what it holds.
         PluginNotFoundError: there is no converter of that name.
+        PluginError: the converter failed.
         RunFolderError, DiskFullError: the target is there already, or cannot be written.
     """
     target = source.with_suffix(".safetensors") if target is None else target
@@ -87,6 +88,13 @@ def convert(
         converted = converter.convert(file, progress)
     except CorruptFileError as error:
         raise CorruptFileError(f"{source}: it cannot be converted as {record.name}: {_one_line(error)}") from error
+    except GdpError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"{source}: converter {record.name} of {record.package} failed at it ({describe_exception(error)}). The "
+            f"file is damaged, or the converter has a mistake: report it to its author."
+        ) from error
     sha256 = _hash(source, progress)
     found = {"name": source.name, "sha256": sha256, "bytes": source.stat().st_size, "layout": file.layout}
     parts = {target: converted}

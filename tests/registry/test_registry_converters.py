@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gdp.core.conversion import convert
-from gdp.core.errors import CorruptFileError, PluginNotFoundError
+from gdp.core.errors import CorruptFileError, PluginError, PluginNotFoundError
 from gdp.core.progress import SilentProgress
 from gdp.registry import PluginRegistry
 
@@ -55,6 +55,8 @@ def test_a_converter_that_raises_keeps_no_other_from_working(
     torch.save(torch.ones(1, 16), tmp_path / "direction.pt")
     (written,) = convert(tmp_path / "direction.pt", PluginRegistry.discover(), SilentProgress())
     assert written.card["converter"]["name"] == "direction"
+    with pytest.raises(PluginError, match=r"converter broken of gdp-good failed at it \(KeyError: 'oops'\)"):
+        convert(tmp_path / "direction.pt", PluginRegistry.discover(), SilentProgress(), layout="broken", overwrite=True)
 
 
 def test_two_layouts_that_fit_are_both_named(install: Any, make_package: Callable[..., Path], tmp_path: Path) -> None:

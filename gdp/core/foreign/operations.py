@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import codecs
-import struct
 from collections.abc import Callable, Mapping
 
 from gdp.core.errors import CorruptFileError
-from gdp.core.foreign.limits import INTEGER, TEXT
 from gdp.core.foreign.machine import Machine, Operation, checked_key, set_pairs
+from gdp.core.foreign.scalars import (
+    float_line,
+    integer,
+    integer_line,
+    old_text,
+    string_line,
+    unicode_line,
+    unpacked,
+)
 
 _HIGHEST_PROTOCOL = 5
 
@@ -38,65 +44,6 @@ def _frame(machine: Machine) -> None:
     size = machine.number(8)
     if size > len(machine.data) - machine.position:
         raise CorruptFileError(f"it states a frame of {size:,} bytes where fewer are left: it is truncated or damaged")
-
-
-# ---------------------------------------------------------------------- numbers and texts
-
-
-def _integer(size: int) -> Callable[[Machine], object]:
-    def make(machine: Machine) -> object:
-        length = machine.number(size)
-        if length > INTEGER:
-            raise CorruptFileError(f"it holds an integer of {length:,} bytes, which no file of weights needs")
-        return int.from_bytes(machine.take(length), "little", signed=True)
-
-    return make
-
-
-def _number_line(machine: Machine) -> str:
-    return machine.line(INTEGER).decode("latin-1").removesuffix("L")
-
-
-def _integer_line(machine: Machine) -> object:
-    line = _number_line(machine)
-    if line in ("00", "01"):
-        return line == "01"
-    try:
-        return int(line)
-    except ValueError as error:
-        raise CorruptFileError("it is damaged: a number is no number") from error
-
-
-def _float_line(machine: Machine) -> object:
-    try:
-        return float(_number_line(machine))
-    except ValueError as error:
-        raise CorruptFileError("it is damaged: a number is no number") from error
-
-
-def _string_line(machine: Machine) -> object:
-    line = machine.line(TEXT)
-    machine.budget.spend_text(len(line))
-    if len(line) < 2 or line[:1] != line[-1:] or line[:1] not in (b"'", b'"'):
-        raise CorruptFileError("it is damaged: a text has no quotes")
-    try:
-        return codecs.escape_decode(line[1:-1])[0].decode("latin-1")
-    except ValueError as error:
-        raise CorruptFileError("it is damaged: a text is no text") from error
-
-
-def _unicode_line(machine: Machine) -> object:
-    line = machine.line(TEXT)
-    machine.budget.spend_text(len(line))
-    try:
-        return str(line, "raw-unicode-escape")
-    except UnicodeDecodeError as error:
-        raise CorruptFileError("it is damaged: a text is no text") from error
-
-
-def _old_text(size: int) -> Callable[[Machine], object]:
-    """Texts of Python 2, which may hold the bytes of an array."""
-    return lambda machine: machine.text(machine.number(size), "latin-1", "strict")
 
 
 # ---------------------------------------------------------------------- containers
@@ -231,10 +178,6 @@ def _persistent(machine: Machine) -> object:
     return machine.persistent(machine.pop())
 
 
-def _unpacked(layout: str, size: int) -> Callable[[Machine], object]:
-    return lambda machine: struct.unpack(layout, machine.take(size))[0]
-
-
 OPERATIONS: Mapping[int, Operation] = {
     0x80: _protocol,
     0x95: _frame,
@@ -245,19 +188,19 @@ OPERATIONS: Mapping[int, Operation] = {
     ord("N"): _push(lambda machine: None),
     0x88: _push(lambda machine: True),
     0x89: _push(lambda machine: False),
-    ord("I"): _push(_integer_line),
-    ord("L"): _push(_integer_line),
-    ord("J"): _push(_unpacked("<i", 4)),
+    ord("I"): _push(integer_line),
+    ord("L"): _push(integer_line),
+    ord("J"): _push(unpacked("<i", 4)),
     ord("K"): _push(lambda machine: machine.number(1)),
     ord("M"): _push(lambda machine: machine.number(2)),
-    0x8A: _push(_integer(1)),
-    0x8B: _push(_integer(4)),
-    ord("F"): _push(_float_line),
-    ord("G"): _push(_unpacked(">d", 8)),
-    ord("S"): _push(_string_line),
-    ord("T"): _push(_old_text(4)),
-    ord("U"): _push(_old_text(1)),
-    ord("V"): _push(_unicode_line),
+    0x8A: _push(integer(1)),
+    0x8B: _push(integer(4)),
+    ord("F"): _push(float_line),
+    ord("G"): _push(unpacked(">d", 8)),
+    ord("S"): _push(string_line),
+    ord("T"): _push(old_text(4)),
+    ord("U"): _push(old_text(1)),
+    ord("V"): _push(unicode_line),
     ord("X"): _push(lambda machine: machine.text(machine.number(4))),
     0x8C: _push(lambda machine: machine.text(machine.number(1))),
     0x8D: _push(lambda machine: machine.text(machine.number(8))),
@@ -281,11 +224,11 @@ OPERATIONS: Mapping[int, Operation] = {
     0x8F: _push(lambda machine: set()),
     0x90: _add_items,
     0x91: _push(lambda machine: frozenset(checked_key(item) for item in machine.pop_mark())),
-    ord("p"): _keep(_integer_line),
+    ord("p"): _keep(integer_line),
     ord("q"): _keep(lambda machine: machine.number(1)),
     ord("r"): _keep(lambda machine: machine.number(4)),
     0x94: _keep(lambda machine: len(machine.memo)),
-    ord("g"): _recall(_integer_line),
+    ord("g"): _recall(integer_line),
     ord("h"): _recall(lambda machine: machine.number(1)),
     ord("j"): _recall(lambda machine: machine.number(4)),
     ord("c"): _push(_name_lines),
