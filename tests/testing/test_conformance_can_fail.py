@@ -96,6 +96,7 @@ LACKING: list[tuple[Kind, str, str, str]] = [
     ("student", "tied", "weights-survive-safetensors", "cannot be written and read again"),
     ("student", "tells-tensors", "initialising-is-told", "no plain data"),
     ("student", "no-logits", "the-discriminator-sends-a-gradient", "returned nothing"),
+    ("student", "detached-judge", "the-discriminator-sends-a-gradient", "RuntimeError"),
     ("student", "half-a-training", "the-phases-cover-the-training", "sum to 0.5"),
     ("student", "no-such-parameter", "the-phases-cover-the-training", "nowhere.weight"),
     ("student", "crashes-on-six", "two-input-pictures-are-taken-or-refused", "RuntimeError"),

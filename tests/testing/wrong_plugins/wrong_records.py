@@ -30,11 +30,6 @@ class Changeable(gdp.Config):
     """Smallest mean of the target, in [-1, 1]."""
 
 
-class LosesNone(gdp.Config):
-    limit: float | None = 0.1
-    """None for no limit, which TOML cannot say."""
-
-
 class NotIdempotent(gdp.Config):
     words: str = "a"
     """Grows whenever it is read."""
@@ -63,7 +58,6 @@ def gdp_register_filters(register):
         "undocumented": Undocumented,
         "open-table": WithOpenTable,
         "changeable": Changeable,
-        "loses-none": LosesNone,
         "not-idempotent": NotIdempotent,
         "raises-type-error": RaisesTypeError,
         "nothing-but-a-name": Sound,
