@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -129,9 +129,24 @@ def _section(title: str, settings: Sequence[Setting]) -> list[str]:
 def make_example(record: PluginRecord, settings: Sequence[Setting], plugins: PluginLookup) -> tuple[str, list[str]]:
     """Write a section that chooses the plugin, with its required keys made up and its defaults written out.
 
+    Where settings need one of several that are optional by themselves, the first suggestion that mends it is written.
+
     Returns:
         The TOML text, and what is wrong with the made-up values, if anything is.
     """
+    text, problems = _try_example(record, settings, plugins)
+    if not problems:
+        return text, problems
+    for number, setting in enumerate(settings):
+        if not setting.required and setting.suggested is not None:
+            mended = replace(setting, example=setting.suggested)
+            again, left = _try_example(record, [*settings[:number], mended, *settings[number + 1 :]], plugins)
+            if not left:
+                return again, left
+    return text, problems
+
+
+def _try_example(record: PluginRecord, settings: Sequence[Setting], plugins: PluginLookup) -> tuple[str, list[str]]:
     key = SECTION_KEYS[record.kind]
     header = f"[[{key}]]" if record.kind in LISTED_KINDS else f"[{key}]"
     lines = [header, f'plugin = "{record.name}"']

@@ -38,6 +38,8 @@ class Setting:
     help: str
     example: Any
     """A value that fits the type; the default where there is one."""
+    suggested: Any = None
+    """The value that the field's own `examples` give."""
 
 
 def describe_settings(model: type[BaseModel]) -> list[Setting]:
@@ -55,11 +57,12 @@ def _setting(key: str, field: FieldInfo, schema: Mapping[str, Any], definitions:
     if is_environment_name(field):
         kind = "name of an environment variable"
     default = None if field.is_required() else _default(field)
+    suggested = field.examples[0] if field.examples else None
     example = default
     if field.is_required():
-        example = field.examples[0] if field.examples else _sample(schema, definitions, is_environment_name(field))
+        example = _sample(schema, definitions, is_environment_name(field)) if suggested is None else suggested
     help_text = " ".join((field.description or "").split())
-    return Setting(key, kind, field.is_required(), default, help_text, example)
+    return Setting(key, kind, field.is_required(), default, help_text, example, suggested)
 
 
 def _default(field: FieldInfo) -> Any:

@@ -179,7 +179,7 @@ class OnnxClassifierConfig(Config):
 
     weights: Path
     """The model's .onnx file."""
-    preset: PresetName | None = None
+    preset: PresetName | None = Field(default=None, examples=["fairface"])
     """A known model, whose `input` and `heads` need not be written: fairface, vit-age-classifier or
     insightface-genderage. What the recipe writes itself comes first."""
     input: PictureInput = PictureInput()
