@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import subprocess
 import time
 from collections import Counter
 from pathlib import Path
@@ -21,17 +22,19 @@ MISBEHAVIOUR = Misbehaviour(
 )
 
 
-def killed_between(world: World, emulator: EmulatorProcess, first: int, last: int, chance: random.Random) -> int:
-    """Kill the run when a random number of pictures is answered; return how many were in flight then."""
-    moment = chance.randint(first, last)
+def wait_for_answers(process: subprocess.Popen[str], emulator: EmulatorProcess, count: int) -> None:
+    """Wait until the service has given so many answers, or the run has ended."""
+    while process.poll() is None and emulator.statistics("progress")["successes"] < count:
+        time.sleep(0.05)
+
+
+def kill_between(world: World, emulator: EmulatorProcess, first: int, last: int, chance: random.Random) -> None:
+    """Start the run, and kill it when a random number of pictures is answered."""
     process = world.start(*RUN)
-    while process.poll() is None and emulator.statistics()["successes"] < moment:
-        time.sleep(0.02)
+    wait_for_answers(process, emulator, chance.randint(first, last))
     process.kill()
-    in_flight = int(emulator.statistics()["in_flight"])
     _, errors = process.communicate()
     assert process.returncode == -9, f"the run ended before it could be killed: {errors}"
-    return in_flight
 
 
 def test_every_picture_gets_one_verdict_and_is_paid_for_once(tmp_path: Path) -> None:
@@ -39,19 +42,15 @@ def test_every_picture_gets_one_verdict_and_is_paid_for_once(tmp_path: Path) -> 
     with EmulatorProcess(settings) as emulator:
         rules = [f"calls_per_second = {LIMIT}", f"connections = {CONNECTIONS}"]
         world = make_world(tmp_path, emulator, PICTURES, rules)
-        world.finish("run", "faces.toml", "--until", "pairs")
         chance = random.Random(4)
         share = PICTURES // 5
         for kill in range(KILLS):
-            killed_between(world, emulator, kill * share + 200, (kill + 1) * share, chance)
+            kill_between(world, emulator, kill * share + 200, (kill + 1) * share, chance)
         process = world.start(*RUN)
-        answered = emulator.statistics()["successes"]
         with memory_watched(process) as samples:
-            while emulator.statistics()["successes"] < answered + 500 and process.poll() is None:
-                time.sleep(0.05)
+            wait_for_answers(process, emulator, emulator.statistics("progress")["successes"] + 500)
             warm = len(samples)
-            while emulator.statistics()["successes"] < PICTURES and process.poll() is None:
-                time.sleep(0.05)
+            wait_for_answers(process, emulator, PICTURES)
             asked = len(samples)
         _, errors = process.communicate()
         assert process.returncode == 0, errors

@@ -70,10 +70,13 @@ class Server:
             self.counts.largest_stall = max(self.counts.largest_stall, loop.time() - begin - _HEARTBEAT)
 
     async def _statistics(self, request: web.Request) -> web.Response:
+        details = request.query.get("with", "")
+        if details == "progress":
+            return web.json_response(self.counts.progress())
         report = self.counts.report()
-        if "pictures" in request.query.get("with", ""):
+        if "pictures" in details:
             report["successes_of_picture"] = dict(self.counts.successes)
-        if "times" in request.query.get("with", ""):
+        if "times" in details:
             report["accepted_at"] = self.counts.accepted
         return web.json_response(report)
 

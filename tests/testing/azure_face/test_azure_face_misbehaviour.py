@@ -154,6 +154,7 @@ def test_successes_are_counted_by_the_pictures_hash() -> None:
         for picture in (PICTURE, PICTURE, noise(1, 32)):
             ask(emulator, picture)
         counted = emulator.statistics("pictures,times")
+        assert emulator.statistics("progress") == {"requests": 3, "accepted": 3, "successes": 3, "in_flight": 0}
         emulator.reset()
         assert emulator.statistics()["successes"] == 0
     digest = hashlib.sha256(PICTURE).hexdigest()
