@@ -19,44 +19,8 @@ class AnyName:
     def __init__(self, module: str, name: str) -> None:
         self.module, self.name = module, name
 
-
-class LoosePickler(pickle._Pickler):  # the one in Python: its methods can be replaced
-    """Writes names without looking for what they mean."""
-
-    def save_any_name(self, named: AnyName) -> None:
-        if self.proto >= 4:
-            self.save(named.module)
-            self.save(named.name)
-            self.write(pickle.STACK_GLOBAL)
-        else:
-            self.write(pickle.GLOBAL + f"{named.module}\n{named.name}\n".encode())
-        self.memoize(named)
-
-    def save(self, obj: Any, save_persistent_id: bool = True) -> None:
-        found = self.memo.get(id(obj))
-        if isinstance(obj, AnyName) and found is None:
-            self.save_any_name(obj)
-        elif isinstance(obj, Foreign) and found is None:
-            self.save_foreign(obj)
-        else:
-            super().save(obj, save_persistent_id)
-
-    def save_foreign(self, obj: "Foreign") -> None:
-        self.save(obj.named)
-        self.save(())
-        self.write(pickle.NEWOBJ)
-        self.memoize(obj)
-        if obj.items is not None:
-            self._batch_setitems(list(obj.items.items()), obj) if _takes_object() else self._batch_setitems(
-                list(obj.items.items())
-            )
-        if obj.state is not None:
-            self.save(obj.state)
-            self.write(pickle.BUILD)
-
-
-def _takes_object() -> bool:
-    return pickle._Pickler._batch_setitems.__code__.co_argcount > 2  # Python 3.14 hands the object on
+    def __call__(self) -> None:  # the pickler insists on being able to call what it writes a call of
+        raise AssertionError("only named")
 
 
 class Foreign:
@@ -73,35 +37,48 @@ class Called:
         self.named, self.arguments = named, arguments
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _never, self.arguments
+        return self.named, self.arguments
 
 
-def _never(*arguments: Any) -> None:
-    raise AssertionError("LoosePickler writes another name")
+class LoosePickler(pickle._Pickler):  # the one in Python: its methods can be replaced
+    """Writes names without looking for what they mean."""
+
+    def save(self, obj: Any, save_persistent_id: bool = True) -> None:
+        if id(obj) in self.memo or not isinstance(obj, AnyName | Foreign):
+            super().save(obj, save_persistent_id)
+        elif isinstance(obj, AnyName):
+            self.save_name(obj)
+        else:
+            self.save_foreign(obj)
+
+    def save_name(self, named: AnyName) -> None:
+        if self.proto >= 4:
+            self.save(named.module)
+            self.save(named.name)
+            self.write(pickle.STACK_GLOBAL)
+        else:
+            self.write(pickle.GLOBAL + f"{named.module}\n{named.name}\n".encode())
+        self.memoize(named)
+
+    def save_foreign(self, obj: Foreign) -> None:
+        self.save(obj.named)
+        self.save(())
+        self.write(pickle.NEWOBJ)
+        self.memoize(obj)
+        if obj.items:
+            self.write(pickle.MARK)
+            for part in (part for item in obj.items.items() for part in item):
+                self.save(part)
+            self.write(pickle.SETITEMS)
+        if obj.state is not None:
+            self.save(obj.state)
+            self.write(pickle.BUILD)
 
 
 def dump(value: Any, protocol: int = 4) -> bytes:
     buffer = io.BytesIO()
-    _CallPickler(buffer, protocol).dump(value)
+    LoosePickler(buffer, protocol).dump(value)
     return buffer.getvalue()
-
-
-class _CallPickler(LoosePickler):
-    def save_reduce(self, func: Any, args: Any, *rest: Any, obj: Any = None, **more: Any) -> None:
-        super().save_reduce(_Callable(obj.named) if isinstance(obj, Called) else func, args, *rest, obj=obj, **more)
-
-    def save(self, obj: Any, save_persistent_id: bool = True) -> None:
-        super().save(obj.named if isinstance(obj, _Callable) else obj, save_persistent_id)
-
-
-class _Callable:
-    """What the pickler insists on being able to call."""
-
-    def __init__(self, named: AnyName) -> None:
-        self.named = named
-
-    def __call__(self) -> None:
-        raise AssertionError("never called")
 
 
 EASY_DICT = AnyName("dnnlib.util", "EasyDict")
