@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -91,9 +90,8 @@ def _missing_needs(choice: Choice[Any]) -> Iterator[str]:
     for name in needs.environment:
         if not os.environ.get(name):
             yield f"{who} needs the environment variable {name}: export {name}=..."
-    for module in needs.modules:
-        if importlib.util.find_spec(module) is None:
-            yield f"{who} needs the Python module {module}: pip install {module}"
+    for module in needs.missing_modules():
+        yield f"{who} needs the Python module {module}: {needs.how_to_install(module)}"
     if needs.gpu and not torch.cuda.is_available():
         yield f"{who} needs a GPU and torch sees none"
 

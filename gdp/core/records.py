@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Protocol, get_args
@@ -29,12 +30,30 @@ class Needs:
     network: bool = False
     modules: tuple[str, ...] = ()
     """Python modules that an extra brings, such as `onnxruntime`."""
+    install: str = ""
+    """What brings these modules, as pip takes it: `gdp-distill[onnx]`; empty where the modules' names do."""
 
     def describe(self) -> str:
         """Return one short line such as `GPU, network, $AZURE_FACE_KEY`; empty when nothing is needed."""
         parts = ["GPU"] if self.gpu else []
         parts += ["network"] if self.network else []
         return ", ".join([*parts, *(f"${name}" for name in self.environment), *self.modules])
+
+    def how_to_install(self, module: str) -> str:
+        """Return the command that brings one of the modules."""
+        return f"pip install '{self.install}'" if self.install else f"pip install {module.partition('.')[0]}"
+
+    def missing_modules(self) -> list[str]:
+        """Return the modules that are not installed; nothing is imported."""
+        return [module for module in self.modules if not is_installed(module)]
+
+
+def is_installed(module: str) -> bool:
+    """Say whether a module could be imported, without importing it (of `a.b` only `a` is looked for)."""
+    try:
+        return importlib.util.find_spec(module.partition(".")[0]) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 @dataclass(frozen=True)

@@ -36,16 +36,7 @@ _INTERFACES: Mapping[str, tuple[str, ...]] = {
 
 def missing_needs(needs: Needs) -> list[str]:
     """Name what a plugin needs and this machine lacks, without importing any of it (a GPU is not looked for)."""
-    variables = [f"${name}" for name in needs.environment if not os.environ.get(name)]
-    return variables + [module for module in needs.modules if not _is_installed(module)]
-
-
-def _is_installed(module: str) -> bool:
-    try:
-        # Only the top: finding `a.b` would import `a`.
-        return importlib.util.find_spec(module.partition(".")[0]) is not None
-    except (ImportError, ValueError):
-        return False
+    return [*(f"${name}" for name in needs.environment if not os.environ.get(name)), *needs.missing_modules()]
 
 
 def load_implementation(record: PluginRecord | ConverterRecord) -> type:
@@ -78,7 +69,8 @@ def load_implementation(record: PluginRecord | ConverterRecord) -> type:
 def _missing_module(who: str, record: PluginRecord | ConverterRecord, error: ModuleNotFoundError) -> str:
     name = error.name or ""
     if name.partition(".")[0] in {needed.partition(".")[0] for needed in record.needs.modules}:
-        return f"{who} needs the Python module {name}, which is not installed. Install it with: pip install {name}"
+        command = record.needs.how_to_install(name)
+        return f"{who} needs the Python module {name}, which is not installed. Install it with: {command}"
     return (
         f"{who}: {record.implementation} cannot be imported, no module named {name!r}. Install what {record.package} "
         f"needs (pip install {name.partition('.')[0]} may do), or choose another {record.kind}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +24,7 @@ WARMUP = 2
 
 def installed_engines(plugins: EnginePlugins) -> list[PluginRecord]:
     """Return the engines whose packages are there."""
-    return [record for record in plugins.records("engine") if all(map(_is_there, record.needs.modules))]
+    return [record for record in plugins.records("engine") if not record.needs.missing_modules()]
 
 
 def find_fastest(plugins: EnginePlugins, folder: Path, context: EngineContext, tell: Callable[[str], None]) -> str:
@@ -100,7 +99,3 @@ def _remember(
         write_atomically(folder / CHOICE, (json.dumps(data, indent=2) + "\n").encode())
     except RunFolderError as error:  # a student on a read-only disk works, too
         tell(f"the choice is not remembered: {error}")
-
-
-def _is_there(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None

@@ -28,14 +28,14 @@ def gdp_register_direction_methods(register: Register) -> None:
         config=LogisticRegressionConfig,
         implementation="gdp.plugins.directions.labelled:LogisticRegressionNormal",
         summary="Normal of the logistic regression that parts high scores from low ones",
-        needs=Needs(modules=("sklearn",)),
+        needs=Needs(modules=("sklearn",), install="gdp-distill[directions]"),
     )
     register(
         "linear-svm",
         config=LinearSvmConfig,
         implementation="gdp.plugins.directions.labelled:LinearSvmNormal",
         summary="Normal of the linear SVM that parts high scores from low ones (InterFaceGAN)",
-        needs=Needs(modules=("sklearn",)),
+        needs=Needs(modules=("sklearn",), install="gdp-distill[directions]"),
     )
     register(
         "ridge",

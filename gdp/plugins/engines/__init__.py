@@ -21,12 +21,12 @@ def gdp_register_engines(register: Register) -> None:
         config=OnnxConfig,
         implementation="gdp.plugins.engines.onnx_engine:OnnxEngine",
         summary="onnxruntime; exports an .onnx file that any ONNX runtime takes",
-        needs=Needs(modules=("onnxruntime", "onnxscript")),
+        needs=Needs(modules=("onnxruntime", "onnxscript"), install="gdp-distill[onnx]"),
     )
     register(
         "openvino",
         config=OpenVinoConfig,
         implementation="gdp.plugins.engines.openvino_engine:OpenVinoEngine",
         summary="OpenVINO, fast on Intel processors, in bf16 where they have it; exports an .xml and a .bin",
-        needs=Needs(modules=("openvino", "onnxscript")),
+        needs=Needs(modules=("openvino", "onnxscript"), install="gdp-distill[openvino]"),
     )

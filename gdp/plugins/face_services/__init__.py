@@ -24,6 +24,6 @@ def gdp_register_filters(register: Register) -> None:
         config=RekognitionConfig,
         implementation="gdp.plugins.face_services.rekognition_filter:RekognitionFilter",
         summary="Asks AWS Rekognition: how many faces, age range, brightness, sharpness, pose, glasses, smile",
-        needs=Needs(network=True, modules=("boto3",)),
+        needs=Needs(network=True, modules=("boto3",), install="gdp-distill[rekognition]"),
         images_leave_machine=True,
     )

@@ -15,12 +15,12 @@ def gdp_register_filters(register: Register) -> None:
         config=OnnxClassifierConfig,
         implementation="gdp.plugins.onnx_filters.classifier:OnnxClassifierFilter",
         summary="Asks a classifier in an ONNX file for age, gender, quality or whatever it tells (extra: onnx)",
-        needs=Needs(modules=("onnxruntime",)),
+        needs=Needs(modules=("onnxruntime",), install="gdp-distill[onnx]"),
     )
     register(
         "onnx-face-detector",
         config=OnnxFaceDetectorConfig,
         implementation="gdp.plugins.onnx_filters.detector:OnnxFaceDetectorFilter",
         summary="Looks for faces with an UltraFace-style detector in an ONNX file (extra: onnx)",
-        needs=Needs(modules=("onnxruntime",)),
+        needs=Needs(modules=("onnxruntime",), install="gdp-distill[onnx]"),
     )
