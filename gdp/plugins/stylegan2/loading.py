@@ -198,7 +198,7 @@ def _count_mapping_layers(state: Mapping[str, Tensor]) -> int:
 def _shape(state: Mapping[str, Tensor], name: str, dimensions: int) -> tuple[int, ...]:
     if name not in state:
         raise ValueError(f"{name} is missing")
-    if state[name].ndim != dimensions:
+    if state[name].ndim != dimensions or 0 in state[name].shape:
         raise ValueError(f"{name} has shape {tuple(state[name].shape)}")
     return tuple(state[name].shape)
 

@@ -105,6 +105,14 @@ def test_what_was_recorded_and_is_not_supported_is_refused(tmp_path: Path) -> No
         converted(tmp_path / "net.pkl", ada_pickle(generator))
 
 
+def test_a_layer_without_channels_is_refused(tmp_path: Path) -> None:
+    generator = new_generator()
+    layer = generator.synthesis.get_submodule("b8.conv1")
+    layer.weight = torch.nn.Parameter(torch.empty(0, 8, 3, 3))
+    with pytest.raises(CorruptFileError, match=r"synthesis\.b8\.conv1\.weight has shape \(0, 8, 3, 3\)"):
+        converted(tmp_path / "net.pkl", ada_pickle(generator))
+
+
 def test_another_filter_is_refused(tmp_path: Path) -> None:
     generator = new_generator()
     generator.synthesis.get_submodule("b8").resample_filter.mul_(2)
