@@ -121,6 +121,8 @@ class Server:
         data = await _read(request)
         if outcome == "drop_before":
             return self._drop(request)
+        if outcome in ("throttle", "server_error"):
+            await asyncio.sleep(self.settings.latency)
         if outcome == "throttle":
             raise too_many(version, self.settings.misbehaviour.throttle_seconds)
         if outcome == "server_error":
