@@ -48,7 +48,8 @@ class Health:
             if sent_at >= self._failed_at:
                 self._rounds += 1
                 self._failed_at = now
-            pause = wait if wait is not None else backoff(self._rounds)
+            # A service that keeps asking for a second is given more and more, too, before it is given up.
+            pause = max(wait or 0.0, backoff(self._rounds))
             if busy or self._rounds > 1:  # a single hiccup concerns its own picture only
                 self._paused_until = max(self._paused_until, now + pause)
             return self._rounds
