@@ -10,6 +10,7 @@ import typer
 from gdp.cli import (
     apply,
     azure_face_emulator,
+    bench,
     convert,
     describe,
     export,
@@ -84,6 +85,7 @@ for command in (
     prune,
     export,
     apply,
+    bench,
     find_direction,
     fetch_data,
     convert,

@@ -1,0 +1,111 @@
+"""`gdp bench`."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gdp.cli.common import print_json, print_table
+from gdp.cli.progress import choose_progress
+from gdp.cli.run import prepare_processor
+from gdp.core.errors import GdpError
+
+if TYPE_CHECKING:
+    from gdp.cli.common import State
+    from gdp.core.bench.tasks import Bench
+    from gdp.core.progress import Progress
+    from gdp.registry import PluginRegistry
+
+
+def bench(
+    context: typer.Context,
+    model: Annotated[
+        Path | None,
+        typer.Argument(help="A run, its student folder, or a file of gdp export.", show_default=False),
+    ] = None,
+    sizes: Annotated[
+        str | None, typer.Option("--sizes", help="Pixels, as 256,512. Default: as the student was trained.")
+    ] = None,
+    threads: Annotated[
+        str | None, typer.Option("--threads", help="Processor threads, as 1,2. Default: all, as each engine does.")
+    ] = None,
+    engines: Annotated[
+        str | None, typer.Option("--engines", help="As torch,torch:bf16,openvino. Default: all that are installed.")
+    ] = None,
+    repeats: Annotated[int | None, typer.Option("--repeats", min=1, help="Measured pictures of each row.")] = None,
+    slow_steps: Annotated[
+        int | None,
+        typer.Option("--slow-steps", min=0, help="Measured steps of the slow route's projection; 0 leaves it out."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
+    paper: Annotated[
+        bool, typer.Option("--paper", help="Networks of the published sizes at 512 px, with random weights.")
+    ] = False,
+    plot_: Annotated[Path | None, typer.Option("--plot", help="Draw the times into this file (.png, .svg).")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """Time teacher, slow route and student in every engine, in turns; tell memory, sizes, errors and ratios.
+
+    Example: gdp bench runs/stylegan-age --threads 1,2
+    """
+    prepare_processor()
+    from gdp.core.bench.measuring import bench as measure
+    from gdp.core.bench.paper import bench_paper
+    from gdp.core.bench.plot import check_plot, plot
+    from gdp.core.bench.preparing import Request
+
+    if (model is None) != paper:
+        raise GdpError("name a run or an exported file to measure, or give --paper, and not both")
+    if plot_ is not None:
+        check_plot(plot_)
+    request = Request(
+        model or Path(),
+        sizes=_numbers("--sizes", sizes),
+        threads=_numbers("--threads", threads) or (None,),
+        engines=tuple(filter(None, (engines or "").split(","))),
+        device=device,
+        repeats=repeats,
+        slow_steps=slow_steps,
+    )
+    progress: Progress = choose_progress()
+    open_plugins = plugins_opener(context.obj)
+    found = bench_paper(request, open_plugins, progress) if paper else measure(request, open_plugins, progress)
+    if plot_ is not None:
+        plot(found, plot_)
+    _print(found, json_)
+
+
+def _print(found: Bench, json_: bool) -> None:
+    from gdp.core.bench.table import COLUMNS, notes, table
+
+    if json_:
+        print_json(found.to_data())
+        return
+    print_table(COLUMNS, table(found))
+    for line in notes(found):
+        typer.echo(line)
+
+
+def _numbers(option: str, written: str | None) -> tuple[int, ...]:
+    try:
+        numbers = tuple(int(part) for part in (written or "").split(",") if part)
+    except ValueError:
+        numbers = (0,)
+    if any(number < 1 for number in numbers):
+        raise GdpError(f"{option}: write whole numbers with commas between, as 256,512; got {written}")
+    return numbers
+
+
+def plugins_opener(state: State) -> partial[PluginRegistry]:
+    """Return what makes the same registry in another process."""
+    from gdp.registry import PluginRegistry
+
+    return partial(PluginRegistry.discover, disabled=state.disabled, folders=state.plugins_folders)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command("bench")(bench)

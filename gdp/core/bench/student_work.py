@@ -1,0 +1,62 @@
+"""A student in an engine: what its measuring process does at every turn.
+
+It imports no torch by itself, as `gdp apply` does not, so the memory that is told is that of the engine.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy
+
+from gdp.core.bench.tasks import Task
+from gdp.core.bench.turns import WARMUP, BenchPlugins, Turns
+from gdp.core.deployment.models import WEIGHTS, build_engine, find_model, open_model
+from gdp.core.errors import GdpError
+from gdp.core.interfaces.engines import EngineContext, Pictures
+
+
+class StudentWork:
+    """A student in an engine, one picture at a time."""
+
+    def __init__(self, plugins: BenchPlugins, task: Task) -> None:
+        place = find_model(task.place)
+        context = EngineContext(task.device, task.threads)
+        model = open_model(plugins, task.place, engine=task.engine, context=context, settings=dict(task.settings))
+        self.pictures: Pictures = numpy.load(task.pictures)
+        if self.pictures.shape[1] % model.size_multiple:
+            raise GdpError(f"this student takes multiples of {model.size_multiple} pixels, and {task.size} is none")
+        self.translate = model.translate
+        self.facts: dict[str, Any] = {"runs_on": model.runs_on}
+        if place.file is None:
+            self.facts |= _sizes_of_student(place.folder, task.engine, plugins, context)
+        else:
+            self.facts["file_bytes"] = _bytes([place.file, place.file.with_suffix(".bin")])
+        for _ in range(WARMUP):
+            self.translate(self.pictures[:1])
+
+    def serve(self, turns: Turns) -> None:
+        """Translate one picture at every turn, another each time."""
+        number = 0
+        while turns.wait():
+            picture = self.pictures[number % len(self.pictures)][None]
+            started = perf_counter()
+            self.translate(picture)
+            turns.tell((perf_counter() - started) * 1000)
+            number += 1
+
+    def conclude(self) -> None:
+        """Translate all pictures, to be compared with torch's."""
+        self.facts["made"] = numpy.concatenate([self.translate(picture[None]) for picture in self.pictures])
+
+
+def _sizes_of_student(folder: Path, engine: str, plugins: BenchPlugins, context: EngineContext) -> dict[str, Any]:
+    runner = build_engine(plugins, engine, context, {})
+    file = folder / (WEIGHTS if runner.runs_from_weights else runner.file)
+    return {"file_bytes": _bytes([file, file.with_suffix(".bin")])}
+
+
+def _bytes(files: list[Path]) -> int:
+    return sum(file.stat().st_size for file in files if file.is_file())
