@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 MARGIN = 0.02
@@ -33,7 +33,10 @@ class _Window:
     seconds: float
     limit: int
     free_at: list[float] = field(default_factory=list)
-    """Of finished calls, when each no longer counts; a heap."""
+    """Of calls of earlier processes, when each no longer counts; a heap."""
+    ended: list[float] = field(default_factory=list)
+    """Of finished calls, when each ended; a heap. When it no longer counts depends on the quickest call, which is
+    known better and better."""
 
 
 class RateLimiter:
@@ -46,7 +49,7 @@ class RateLimiter:
     """
 
     def __init__(
-        self, per_second: int, per_minute: int, past: Iterable[float] = (), pause: Callable[[], float] = lambda: 0.0
+        self, per_second: int, per_minute: int, past: Sequence[float] = (), pause: Callable[[], float] = lambda: 0.0
     ) -> None:
         """Make a limiter.
 
@@ -65,8 +68,8 @@ class RateLimiter:
         self._turn = threading.Lock()  # one caller watches the windows; the others queue up behind it
         self._changed = threading.Condition()
         now = time.monotonic()
-        for age in past:
-            self._occupy(now - age, now)
+        for window in self._windows:
+            window.free_at = sorted(now - age + window.seconds + MARGIN for age in past)
 
     def acquire(self, wanted: Callable[[], bool]) -> Slot | None:
         """Wait until a call may be sent; None where it is no longer wanted."""
@@ -95,7 +98,8 @@ class RateLimiter:
                 self._answers += 1
                 self._quickest = min(self._quickest, took)
             self._in_flight.discard(slot)
-            self._occupy(slot.sent + self._delay(took), now)
+            for window in self._windows:
+                heapq.heappush(window.ended, slot.sent + max(took, self._surely_quick()))
             self._changed.notify()
 
     def cancel(self, slot: Slot) -> None:
@@ -104,29 +108,29 @@ class RateLimiter:
             self._in_flight.discard(slot)
             self._changed.notify()
 
-    def _occupy(self, arrived: float, now: float) -> None:
-        for window in self._windows:
-            free_at = arrived + window.seconds + MARGIN
-            if free_at > now:
-                heapq.heappush(window.free_at, free_at)
+    def _surely_quick(self) -> float:
+        """Return the seconds that every call takes at least, as far as is known."""
+        return self._quickest if self._answers else 0.0
 
-    def _delay(self, took: float) -> float:
-        """Return by how many seconds a call may have arrived later than the quickest would have."""
-        if self._answers == 0:
-            return took
-        return max(0.0, took - self._quickest) + (FIRST_MARGIN if self._answers < FIRST_CALLS else 0.0)
+    def _reach(self, window: _Window) -> float:
+        """Return for how many seconds after its end a finished call counts."""
+        margin = MARGIN if self._answers >= FIRST_CALLS else MARGIN + FIRST_MARGIN
+        return window.seconds + margin - self._surely_quick()
 
-    def _arrived(self, slot: Slot, now: float) -> float:
-        """Return when a call that is under way may have arrived at the latest."""
-        return slot.sent + self._delay(now - slot.sent) if slot.gone else now
+    def _frees(self, slot: Slot, window: _Window, now: float) -> float:
+        """Return when a call that is under way no longer counts, if it arrives no later than now."""
+        took = max(now - slot.sent, self._surely_quick()) if slot.gone else self._surely_quick()
+        return (slot.sent if slot.gone else now) + took + self._reach(window)
 
     def _wait(self, window: _Window, now: float) -> float:
         """Return for how many seconds the window lets no further call pass; 0 where it lets one pass now."""
+        reach = self._reach(window)
         while window.free_at and window.free_at[0] <= now:
             heapq.heappop(window.free_at)
-        flying = [self._arrived(slot, now) + window.seconds + MARGIN for slot in self._in_flight]
-        held = sum(free_at > now for free_at in flying)
-        if len(window.free_at) + held < window.limit:
+        while window.ended and window.ended[0] + reach <= now:
+            heapq.heappop(window.ended)
+        flying = [free_at for slot in self._in_flight if (free_at := self._frees(slot, window, now)) > now]
+        if len(window.free_at) + len(window.ended) + len(flying) < window.limit:
             return 0.0
-        soonest = [*window.free_at[:1], *(free_at for free_at in flying if free_at > now)]
+        soonest = [*window.free_at[:1], *(ended + reach for ended in window.ended[:1]), *flying]
         return max(0.001, min(soonest) - now)
