@@ -38,7 +38,8 @@ def kill_between(world: World, emulator: EmulatorProcess, first: int, last: int,
 
 
 def test_every_picture_gets_one_verdict_and_is_paid_for_once(tmp_path: Path) -> None:
-    settings = Settings(limit=RateLimit(per_second=LIMIT), judge="measures", misbehaviour=MISBEHAVIOUR)
+    limit = RateLimit(per_second=LIMIT)
+    settings = Settings(limit=limit, latency=0.05, judge="measures", misbehaviour=MISBEHAVIOUR)
     with EmulatorProcess(settings) as emulator:
         rules = [f"calls_per_second = {LIMIT}", f"connections = {CONNECTIONS}"]
         world = make_world(tmp_path, emulator, PICTURES, rules)
