@@ -65,6 +65,8 @@ def test_every_picture_gets_one_verdict_and_is_paid_for_once(tmp_path: Path) -> 
     assert len(counted["successes_of_picture"]) == PICTURES
     twice = sum(count - 1 for count in counted["successes_of_picture"].values())
     assert twice <= KILLS * CONNECTIONS
+    # What the run has noted as charged is never less than what the service charges.
+    assert world.funnel()["summary"]["calls"] >= counted["charged"]
     # The service did misbehave, and the limit was never crossed.
     assert {"throttle", "server_error", "drop_before", "drop_after", "garbage"} <= set(counted["fates"])
     assert counted["refused_by_limit"] == 0
