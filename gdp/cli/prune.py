@@ -11,7 +11,6 @@ import typer
 
 from gdp.cli.progress import choose_progress
 from gdp.cli.run import DeviceOption, SetOption, prepare_processor, stop_on_signal
-from gdp.core.run_folder import find_run
 
 if TYPE_CHECKING:
     from gdp.core.pruning.record import PruningRecord
@@ -56,7 +55,7 @@ def prune(
     from gdp.core.pruning.opening import PruningRequest, open_pruning
 
     registry: PluginRegistry = context.obj.registry
-    request = PruningRequest(find_run(run).path, macs, of.value, folder, steps, set_ or ())
+    request = PruningRequest(run, macs, of.value, folder, steps, set_ or ())
     with stop_on_signal() as stop_requested:
         session, record = open_pruning(
             request,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from torch import Tensor
 
 from gdp.core.directions.direction import Direction, normalised, root_mean_square_norm
 from gdp.core.errors import CorruptFileError, readable_os_errors
+from gdp.core.foreign import as_tensor, read_foreign
 from gdp.core.pairs.records import Json
 
 FORMAT = "gdp-direction-1"
@@ -67,11 +67,6 @@ def read_direction(path: Path, component: int | None = None) -> Direction:
         if component is not None:
             raise ValueError(f"only a .pt file has components, so #{component} means nothing")
         return _from_numpy(path) if path.suffix == ".npy" else _from_safetensors(path)
-    except pickle.UnpicklingError as error:
-        raise CorruptFileError(
-            f"{path}: this is no usable direction: it holds other things than tensors, or is damaged. It is not read "
-            "any further, for a pickle can run code."
-        ) from error
     except (
         *(OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError),
         *(AttributeError, SafetensorError),
@@ -91,15 +86,15 @@ def _from_numpy(path: Path) -> Direction:
 
 
 def _from_torch(path: Path, component: int | None) -> Direction:
-    # Public files were saved on a GPU; where they are read there may be none.
-    held: Any = torch.load(path, map_location="cpu", weights_only=True)
-    if isinstance(held, dict):
-        return _component(path, held, component)
-    if not isinstance(held, Tensor) or not held.is_floating_point():
+    content = read_foreign(path).content
+    if isinstance(content, dict):
+        return _component(path, {name: as_tensor(value) for name, value in content.items()}, component)
+    held = as_tensor(content)
+    if held is None or not held.is_floating_point():
         raise ValueError("it does not hold floats")
     if component is not None:
         raise ValueError(f"it holds one direction, no components, so #{component} means nothing")
-    return _public(path.stem, held.detach(), "pt")
+    return _public(path.stem, held, "pt")
 
 
 def _component(path: Path, held: dict[Any, Any], component: int | None) -> Direction:

@@ -16,7 +16,7 @@ from gdp.core.pruning.reuse import reuse
 from gdp.core.pruning.shrink import Shrunk, shrink
 from gdp.core.recipe import PluginLookup, Recipe, load_recipe
 from gdp.core.recipe_choices import resolved_text
-from gdp.core.run_folder import RunFolder, write_atomically
+from gdp.core.run_folder import RunFolder, find_run, write_atomically
 from gdp.core.stages.session import Plugins, Session, never
 
 RECIPE = "pruned.toml"
@@ -100,12 +100,8 @@ def _absolute(path: Path) -> Path:
 
 
 def _finished(path: Path) -> RunFolder:
-    run = RunFolder(_absolute(path))
-    about = run.read_json("run.json")
-    if not isinstance(about, dict):
-        raise MissingResourceError(
-            f"{path}: this is no run folder (it holds no run.json). gdp runs shows which runs are here."
-        )
+    run = find_run(path)
+    about = run.read_json("run.json", {})
     if about.get("state") != "finished":
         raise RunFolderError(
             f"{path}: this run has not finished (its state is {about.get('state', 'unknown')}), and only what is "

@@ -178,7 +178,7 @@ def test_a_hostile_torch_file_is_refused_and_runs_nothing(wrapping: str, tmp_pat
         torch.save({"comp": torch.ones(2, 1, 24), "std": torch.ones(2), "mean": Payload(made)}, path)
     else:
         torch.save(Payload(made), path, _use_new_zipfile_serialization=wrapping == "zip")
-    with pytest.raises(CorruptFileError, match=r"age\.pt: this is no usable direction") as caught:
+    with pytest.raises(CorruptFileError, match=r"age\.pt: .* names \w+\.system, .* Nothing in it was run") as caught:
         load_direction(path)
     assert not made.exists()
     assert "weights_only" not in str(caught.value), "the message must not show how to run the file's code"
