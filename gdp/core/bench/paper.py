@@ -120,6 +120,7 @@ def _write_vgg(path: Path) -> None:
 def _write_student(session: Session) -> None:
     """Export a student of fresh weights, as a finished training's is."""
     session.keys["train"] = "random"
+    session.train_folder.mkdir(parents=True)
     write_tensors(session.train_folder / "student.safetensors", session.new_student().generator.state_dict())
     export.execute(session)
     shutil.rmtree(session.train_folder)

@@ -1,0 +1,63 @@
+"""`gdp estimate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gdp.cli.common import print_json, print_table
+from gdp.cli.progress import choose_progress
+from gdp.cli.run import DeviceOption, FolderOption, RecipeArgument, SetOption, prepare_processor
+
+if TYPE_CHECKING:
+    from gdp.registry import PluginRegistry
+
+
+def estimate(
+    context: typer.Context,
+    recipe: RecipeArgument,
+    folder: FolderOption = None,
+    set_: SetOption = None,
+    device: DeviceOption = "auto",
+    seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="How long each stage's work is watched.")] = 5.0,
+    price: Annotated[float | None, typer.Option("--price", min=0.0, help="What this machine costs, in $/h.")] = None,
+    prices: Annotated[
+        Path | None,
+        typer.Option("--prices", metavar="FILE", help="Machines for rent, a TOML file. Default: four of 2020."),
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print the estimate as JSON.")] = False,
+) -> None:
+    """Estimate time, memory, disk, calls and money of a run, from a probe of a few steps of each stage.
+
+    Paid services are not asked, nothing is written into the run folder, and finished stages count for nothing.
+
+    Example: gdp estimate recipes/stylegan_age.toml --set train.steps=5000
+    """
+    prepare_processor()
+    from gdp.core.estimate.instances import read_prices
+
+    offered = read_prices(prices)
+    from gdp.api import open_session
+    from gdp.core.estimate.probing import estimate as probe
+    from gdp.core.estimate.table import OFFER_COLUMNS, PART_COLUMNS, notes, offer_rows, part_rows, to_data
+
+    registry: PluginRegistry = context.obj.registry
+    progress = choose_progress()
+    session = open_session(recipe, folder=folder, overrides=set_ or (), device=device, registry=registry)
+    found = probe(session, seconds, progress.message)
+    if json_:
+        print_json(to_data(found, offered, price))
+        return
+    print_table(PART_COLUMNS, part_rows(found))
+    typer.echo()
+    print_table(OFFER_COLUMNS, offer_rows(found, offered))
+    typer.echo()
+    for line in notes(found, offered, price):
+        typer.echo(line)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command("estimate")(estimate)
