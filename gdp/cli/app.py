@@ -13,6 +13,7 @@ from gdp.cli import (
     bench,
     convert,
     describe,
+    estimate,
     export,
     fetch_data,
     filter,
@@ -80,6 +81,7 @@ def root(
 
 for command in (
     run,
+    estimate,
     filter,
     pairs,
     prune,
