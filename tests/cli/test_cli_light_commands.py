@@ -29,6 +29,7 @@ COMMANDS = (
     "filter",
     "pairs",
     "prune",
+    "push",
     "export",
     "apply",
     "convert",

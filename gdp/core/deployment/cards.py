@@ -89,6 +89,12 @@ def card_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
 
 
+def files_of(path: Path) -> list[Path]:
+    """Return an exported file and what belongs to it: OpenVINO's weights stand in a .bin beside the .xml."""
+    weights = path.with_suffix(".bin")
+    return [path, weights] if path.suffix == ".xml" and weights.is_file() else [path]
+
+
 def write_card(card: Card, path: Path) -> None:
     """Write the card of an exported file beside it.
 

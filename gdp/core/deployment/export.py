@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gdp.core.deployment.cards import Card, write_card
+from gdp.core.deployment.cards import Card, files_of, write_card
 from gdp.core.deployment.comparison import compare, reference
 from gdp.core.deployment.network import PictureNetwork
 from gdp.core.deployment.pictures import pictures_of_folder, pictures_of_run
@@ -66,7 +66,6 @@ def export_student(
             for part in sorted(Path(place).iterdir()):
                 shutil.move(part, folder / part.name)
     path = folder / engine.file
-    belonging = [path, path.with_suffix(".bin")]
     card = Card(
         engine=name,
         compared_on=engine.describe(),
@@ -74,7 +73,7 @@ def export_student(
         input_channels=student.input_channels,
         resolution=student.resolution,
         weights_sha256=student.weights_sha256,
-        bytes=sum(part.stat().st_size for part in belonging if part.is_file()),
+        bytes=sum(part.stat().st_size for part in files_of(path)),
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         difference=difference,
         versions=versions(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from functools import cache
 from pathlib import Path
@@ -11,12 +10,15 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from gdp.core.publishing.places import without_places
 from gdp.core.report.folder import Number, RunData, mapping, mappings, read_run
 from gdp.core.report.wording import plain, scaled, with_unit
 from gdp.core.run_folder import write_atomically
 
 FILE_NAME = "README.md"
 SAMPLE = "samples.png"
+UNKNOWN_LICENCE = "not known to gdp"
+"""Stands in the card's words where the licence of the teacher's weights is the user's to find out."""
 
 
 def write_model_card(folder: Path) -> Path:
@@ -45,7 +47,7 @@ def render_model_card(data: RunData, with_sample: bool, channels: int = 3) -> st
     """
     size = data.value("size.student.parameters")
     pairs = data.section("pairs")
-    return _template().render(
+    card = _template().render(
         name=data.name,
         parameters=scaled(size) if size else None,
         student=data.section("student").get("plugin", "unknown"),
@@ -61,8 +63,9 @@ def render_model_card(data: RunData, with_sample: bool, channels: int = 3) -> st
         licence=_licence(data),
         domain=f"pairs of `{pairs.get('plugin', 'unknown')}`",
         limits=_limits(data),
-        recipe=_without_places(data.recipe_text).strip(),
+        recipe=data.recipe_text.strip(),
     )
+    return without_places(card)  # cards are published
 
 
 @cache
@@ -84,11 +87,6 @@ def _cell(value: object) -> str:
     for sign in ("\\", "|", "<", "`", "[", "]"):
         text = text.replace(sign, f"\\{sign}" if sign != "<" else "&lt;")
     return text
-
-
-def _without_places(recipe: str) -> str:
-    """Cut absolute paths down to names: cards are published, and paths tell of the machine and of who works there."""
-    return re.sub(r'"(?:/|[A-Za-z]:\\\\)[^"\n]*?([^"/\\\n]+)"', r'"\1"', recipe)
 
 
 def _origin(data: RunData) -> list[tuple[str, str]]:
@@ -151,14 +149,17 @@ def _licence(data: RunData) -> str:
     teacher = mapping(data.stages.get("teacher", {}).get("summary"))
     weights = _name(data.section("teacher").get("weights"))
     if not data.section("teacher"):
-        return "The pairs were made before; their licence is not known to gdp. Find it out: it binds the student, too."
+        return (
+            f"The pairs were made before; their licence is {UNKNOWN_LICENCE}. Find it out: it binds the student, too."
+        )
     if weights.startswith("builtin:"):
         return (
             f"The teacher `{_cell(weights)}` comes with its plugin under {_cell(teacher.get('licence', 'no licence'))}."
         )
     return (
-        f"The teacher's weights (`{_cell(weights)}`) were given by whoever made this student; their licence is not "
-        f"known to gdp. Many weights of GANs are for non-commercial use only. Find it out: it binds the student, too."
+        f"The teacher's weights (`{_cell(weights)}`) were given by whoever made this student; their licence is "
+        f"{UNKNOWN_LICENCE}. Many weights of GANs are for non-commercial use only. Find it out: it binds the "
+        f"student, too."
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from gdp.core.arithmetic import count_macs, count_parameters
 from gdp.core.errors import CorruptFileError
+from gdp.core.publishing.places import without_places_in
 from gdp.core.run_folder import write_atomically
 from gdp.core.stages.session import Session
 from gdp.core.training.inference import load_generator_weights
@@ -41,7 +42,7 @@ def execute(session: Session) -> dict[str, Any]:
     card = {
         "format": 1,
         "plugin": session.recipe.student.record.name,
-        "config": session.recipe.student.config.model_dump(mode="json"),
+        "config": without_places_in(session.recipe.student.config.model_dump(mode="json")),
         "input_channels": channels,
         "resolution": resolution,
         "value_range": [-1, 1],
@@ -50,7 +51,7 @@ def execute(session: Session) -> dict[str, Any]:
         "weights_sha256": hashlib.sha256(content).hexdigest(),
         "parameters": count_parameters(student.generator),
         "macs": count_macs(student.generator, example),
-        "versions": {**versions(), **plugin_versions([session.recipe.student.record])},
+        "versions": without_places_in({**versions(), **plugin_versions([session.recipe.student.record])}),
     }
     write_atomically(folder / "student.safetensors", content)
     write_atomically(folder / "student.json", (json.dumps(card, indent=2, ensure_ascii=False) + "\n").encode())

@@ -30,11 +30,16 @@ def trace(network: PictureNetwork, example: Tensor, size_multiple: int) -> Expor
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's own, of its own insides
-            return torch.export.export(network, (example,), dynamic_shapes={"pictures": free})
+            program = torch.export.export(network, (example,), dynamic_shapes={"pictures": free})
     except Exception as error:
         raise PluginError(
             f"the student's network cannot be exported with free sizes: torch.export says {_first_line(error)}"
         ) from error
+    for module in program.graph_module.modules():
+        if isinstance(module, torch.fx.GraphModule):
+            for node in module.graph.nodes:
+                node.meta.pop("stack_trace", None)  # exported files are given away, and it tells this machine's paths
+    return program
 
 
 def write_onnx(program: ExportedProgram, opset: int, path: Path) -> None:

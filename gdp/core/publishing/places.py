@@ -1,0 +1,45 @@
+"""Places of a machine in text that is published: paths tell of the machine and of who works there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+_SIGN = r"[^/\s\"'`|<>:*?()\[\]{},;\\]"
+_PATHS = re.compile(
+    rf"(?:file://|(?<![\w:/.\-<>)\]*~$}}]))/(?:{_SIGN}+/)+{_SIGN}*"  # two parts at least: /a may be anything
+    r"|(?<!\w)[A-Za-z]:\\{1,2}(?:[^\\\s\"'`|<>:*?]+\\{1,2})+[^\\\s\"'`|<>:*?]*"
+)
+_QUOTED = re.compile(r'"(?:file://)?(?:/|[A-Za-z]:\\)[^"\n]*?([^"/\\\n]+)[/\\]*"')
+"""In quotes, where a path may hold blanks; in TOML and JSON."""
+_KEYS_OF_ADDRESS = re.compile(r"(https?://)(?:[^/\s\"'@]+@)?([^\s\"'?#]*)(?:\?[^\s\"'#]*)?")
+
+
+def without_places(text: str) -> str:
+    """Return text with absolute paths cut down to names, and addresses without user, password and query."""
+    text = _QUOTED.sub(r'"\1"', text)
+    text = _PATHS.sub(lambda found: _name(found[0]), text)
+    return _KEYS_OF_ADDRESS.sub(r"\1\2", text)
+
+
+def without_places_in(data: Any) -> Any:
+    """Return plain data with `without_places` done to every text, keys included; a text that is a path is cut whole."""
+    if isinstance(data, dict):
+        return {without_places_in(key): without_places_in(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [without_places_in(value) for value in data]
+    if isinstance(data, str):
+        return _name(data) if Path(data).is_absolute() else without_places(data)
+    return data
+
+
+def find_places(text: str) -> Iterator[tuple[int, str]]:
+    """Find the absolute paths in text: at which character, and which."""
+    for found in _PATHS.finditer(text):
+        yield found.start(), found[0]
+
+
+def _name(path: str) -> str:
+    return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
