@@ -17,6 +17,7 @@ import typer
 from gdp.cli.progress import choose_progress
 
 if TYPE_CHECKING:
+    from gdp.core.estimate.limits import Limits
     from gdp.core.stages.session import Session
     from gdp.registry import PluginRegistry
 
@@ -80,6 +81,14 @@ def run(
     ] = None,
     until: Annotated[StageName | None, typer.Option(help="Stop after this stage.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Repeat every stage.")] = False,
+    max_hours: Annotated[
+        float | None, typer.Option("--max-hours", min=0.0, help="Stop cleanly after so many hours of this command.")
+    ] = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option("--max-cost", min=0.0, help="Stop cleanly when this command's time and calls cost so much, in $."),
+    ] = None,
+    price: Annotated[float, typer.Option("--price", min=0.0, help="What this machine costs, in $/h.")] = 0.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all that the run needs and touch nothing.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the outcome (or the checks) as JSON.")] = False,
 ) -> None:
@@ -91,8 +100,10 @@ def run(
     """
     prepare_processor()
     from gdp.api import open_session
+    from gdp.core.estimate.limits import Limits, built_judges
 
     registry: PluginRegistry = context.obj.registry
+    limits = Limits(max_hours, max_cost, price)
     with stop_on_signal() as stop_requested:
         session = open_session(
             recipe,
@@ -101,15 +112,18 @@ def run(
             device=device,
             registry=registry,
             progress=choose_progress(),
-            stop_requested=stop_requested,
         )
+        session.stop_requested = lambda: stop_requested() or limits.reached(built_judges(session))
         if dry_run:
             _print_preflight(session, json_)
         else:
-            _execute(session, StageName.TEACHER if force else from_, until, json_)
+            _execute(session, StageName.TEACHER if force else from_, until, limits, json_)
 
 
-def _execute(session: Session, repeat_from: StageName | None, until: StageName | None, json_: bool) -> None:
+def _execute(
+    session: Session, repeat_from: StageName | None, until: StageName | None, limits: Limits, json_: bool
+) -> None:
+    from gdp.core.estimate.limits import what_is_left
     from gdp.core.pipeline import Plan, Stage, execute
 
     plan = Plan(
@@ -117,9 +131,14 @@ def _execute(session: Session, repeat_from: StageName | None, until: StageName |
     )
     outcome = execute(session, plan)
     report = session.folder.path / "report.html"
+    left = what_is_left(session) if limits.reason and outcome.state == "stopped" else []
     if json_:
         done = [str(stage) for stage in outcome.done]
-        typer.echo(json.dumps({"state": outcome.state, "folder": str(session.folder.path), "done": done}))
+        told = {"state": outcome.state, "folder": str(session.folder.path), "done": done}
+        typer.echo(json.dumps({**told, "limit": limits.reason, "left": left} if left else told))
+    elif left:
+        typer.echo(f"stopped: {limits.reason}; left: {', '.join(left)}")
+        typer.echo(f"the same command goes on from here, its limits counted anew: {session.folder.path}")
     elif outcome.state == "finished":
         typer.echo(f"finished: {report}" if outcome.done else f"nothing to do, all is up to date: {report}")
     else:

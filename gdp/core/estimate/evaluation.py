@@ -17,6 +17,7 @@ from gdp.core.stages.session import Session, plugin_errors
 from gdp.core.training.checkpoint import write_tensors
 from gdp.core.training.inference import deployed_predict
 
+
 def probe_evaluators(trial: Session, many: ManyPairs, counts: Counts, limit: float) -> tuple[list[Part], Evaluation]:
     """Let every evaluator measure an untrained student; work that takes long is broken off and extrapolated.
 

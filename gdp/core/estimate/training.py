@@ -68,7 +68,7 @@ def probe_training(session: Session, trial: Session, many: ManyPairs, counts: Co
     initialising = perf_counter()
     trial.initialise(student)
     steps = total_steps(recipe.train, counts.train)
-    left = steps - _newest_step(session)
+    left = steps - newest_step(session)
     phases = list(student.phases)
     tried = steps if len(phases) == 1 else max(len(phases) * 2 * LEAST, round(LEAST / min(p.fraction for p in phases)))
     never = {"sample_every": 10**9, "checkpoint_every": 10**9}
@@ -150,7 +150,7 @@ def _beside(sample_every: int, checkpoint_every: int, left: int, grid: float, sa
     return Duration.exactly(grids * grid + checkpoints * saving) if left > 0 else NOTHING
 
 
-def _newest_step(session: Session) -> int:
+def newest_step(session: Session) -> int:
     """Return the step of the newest checkpoint of the present training; 0 where there is none."""
     if "train" not in session.keys:
         return 0

@@ -17,7 +17,6 @@ from gdp.core.run_folder import RunFolder
 from gdp.core.stages import pairs, teacher
 from gdp.core.stages.session import Plugins, Session
 
-
 TRIAL = "trial"
 """Stands for the key of the training, which depends on pairs that are not there yet."""
 
