@@ -10,6 +10,7 @@ import typer
 from gdp.cli.common import print_json
 from gdp.cli.progress import choose_progress
 from gdp.cli.run import prepare_processor, stop_on_signal
+from gdp.core.errors import GdpError
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
@@ -39,6 +40,25 @@ def apply(
     overlap: Annotated[int, typer.Option("--overlap", min=0, help="Pixels that tiles share.")] = 64,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Processor threads. Default: all.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
+    align: Annotated[
+        str | None,
+        typer.Option(
+            "--align",
+            help="Find faces by this ONNX model of landmarks, and translate each in the teacher's frame: a file, or "
+            "builtin:faces64 for the embedded world.",
+        ),
+    ] = None,
+    align_frame: Annotated[
+        str | None, typer.Option("--align-frame", help="ffhq, or a JSON file. Default: the landmark model's own.")
+    ] = None,
+    align_size: Annotated[
+        int | None,
+        typer.Option("--align-size", min=16, help="Pixels of an aligned face. Default: the student's resolution."),
+    ] = None,
+    align_detail: Annotated[
+        bool,
+        typer.Option(help="Keep what is finer in a picture than the aligned face's pixels; paste the change alone."),
+    ] = True,
     json_: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Translate pictures and videos by a trained student.
@@ -46,9 +66,13 @@ def apply(
     Pictures may have any size; orientation, transparency and colour profile are kept. The first call tries which of the
     installed engines is the fastest and remembers it beside the student.
 
+    A student that learnt on aligned faces needs --align for other pictures: every face is turned upright and scaled as
+    its teacher's were, translated, and faded into its place; all else stays as it is.
+
     Example: gdp apply runs/stylegan-age photos/ -o older/ --compare
     """
     prepare_processor()
+    from gdp.core.deployment.aligned_faces import AlignedFaces, open_finder
     from gdp.core.deployment.applying import (
         Application,
         apply_to_pictures,
@@ -61,24 +85,34 @@ def apply(
     from gdp.core.deployment.tiling import Tiling
     from gdp.core.deployment.video import apply_to_video
     from gdp.core.interfaces.engines import EngineContext
+    from gdp.plugins.face_alignment import landmark_model
 
+    if align is None and (align_frame, align_size, align_detail) != (None, None, True):
+        raise GdpError("--align-frame, --align-size and --no-align-detail need --align MODEL, which finds the faces")
     registry: PluginRegistry = context.obj.registry
     pictures, videos = split_jobs(find_jobs(inputs, output, None if format_ is None else f".{format_.lstrip('.')}"))
+    finder = None if align is None else open_finder(landmark_model(align), align_frame, threads)
     tell = (lambda text: None) if json_ else (lambda text: typer.echo(text, err=True))
     opened = open_model(registry, model, engine=engine, context=EngineContext(device, threads), tell=tell)
-    application = Application(whole_pictures(opened, Tiling(tile, overlap)), compare, batch)
+    tiling = Tiling(tile, overlap)
+    aligned = None if finder is None else AlignedFaces(opened, *finder, align_size, align_detail, tiling, batch)
+    application = Application(aligned or whole_pictures(opened, tiling), compare, batch)
     with stop_on_signal() as stop_requested:
         progress = choose_progress()
         applied = apply_to_pictures(pictures, application, progress, stop_requested)
+        faces = {} if aligned is None else dict(zip(map(str, applied.written), aligned.faces, strict=True))
         for job in videos:
             if not stop_requested() and apply_to_video(job, application, progress, stop_requested):
                 applied.written.append(job.target)
     if json_:
         failed = [{"file": str(path), "reason": reason} for path, reason in applied.failed]
         written = [str(path) for path in applied.written]
-        print_json({"engine": opened.engine, "runs_on": opened.runs_on, "written": written, "failed": failed})
+        told = {"engine": opened.engine, "runs_on": opened.runs_on, "written": written, "failed": failed}
+        print_json(told if aligned is None else told | {"faces": aligned.summary() | {"by_file": faces}})
     else:
         typer.echo(f"{len(applied.written)} written below {output} ({opened.runs_on})")
+        if aligned is not None:
+            typer.echo(aligned.describe())
     require_readable(applied)
 
 

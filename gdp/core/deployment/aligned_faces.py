@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy
 
 from gdp.core.deployment.alignment import Levels, Made, cut, paste
-from gdp.core.deployment.frames import Frame
+from gdp.core.deployment.frames import Frame, open_frame
 from gdp.core.deployment.landmarks import Found, LandmarkFinder
 from gdp.core.deployment.models import Model
 from gdp.core.deployment.tiling import Tiling
@@ -15,6 +16,16 @@ from gdp.core.errors import ShapeError
 from gdp.core.interfaces.engines import Pictures
 
 FEATHER = 0.1
+
+
+def open_finder(model: Path, frame: str | None = None, threads: int | None = None) -> tuple[LandmarkFinder, Frame]:
+    """Open a landmark model, and the teacher's frame: the one of that name or file, or the model's own.
+
+    Raises:
+        MissingResourceError, CorruptFileError, ShapeError: one of them cannot be used, see `LandmarkFinder`.
+    """
+    finder = LandmarkFinder(model, threads)
+    return finder, finder.frame if frame is None else open_frame(frame)
 
 
 @dataclass
@@ -30,11 +41,13 @@ class AlignedFaces:
     frame: Frame
     size: int | None = None
     """Pixels of the aligned face that the student is shown; None for what it was trained at."""
-    feather: float = FEATHER
-    """Share of the aligned square's side over which the translation fades in from its edge."""
+    keep_detail: bool = True
+    """Whether what is finer in the picture than the aligned face's pixels stays, only the change being pasted."""
     tiling: Tiling = field(default_factory=Tiling)
     batch: int = 8
     """Faces that go through the student together."""
+    feather: float = FEATHER
+    """Share of the aligned square's side over which the translation fades in from its edge."""
     faces: list[int] = field(default_factory=list)
     """How many were found in each picture so far, in the order in which they came."""
 
@@ -55,13 +68,27 @@ class AlignedFaces:
             for picture, of_picture in zip(pictures, squares, strict=True)
             for square in of_picture
         ]
-        translated = iter(self._translate(crops))
+        before = crops if self.keep_detail else [None] * len(crops)
+        made = zip(self._translate(crops), before, strict=True)
+        contents = [[Made(square, *next(made)) for square in of_picture] for of_picture in squares]
         return numpy.stack(
-            [
-                paste(picture, [Made(square, next(translated)) for square in of_picture], self.feather)
-                for picture, of_picture in zip(pictures, squares, strict=True)
-            ]
+            [paste(picture, faces, self.feather) for picture, faces in zip(pictures, contents, strict=True)]
         )
+
+    def summary(self) -> dict[str, int]:
+        """Return how many faces were found, in how many pictures and frames, and how many of these held none."""
+        return {
+            "found": sum(self.faces),
+            "pictures": len(self.faces),
+            "pictures_without": self.faces.count(0),
+        }
+
+    def describe(self) -> str:
+        """Return the summary in a line."""
+        told = self.summary()
+        line = f"{told['found']} faces found in {told['pictures']} pictures and frames"
+        without = told["pictures_without"]
+        return f"{line}; {without} of them show no face and are written unchanged" if without else line
 
     def find(self, picture: Levels) -> list[Found]:
         """Return the faces of a picture (H, W, 3), best first."""

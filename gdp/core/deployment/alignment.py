@@ -44,7 +44,8 @@ class Square:
     @property
     def middle(self) -> Points:
         """(2,)."""
-        return self.at(numpy.array([[0.5, 0.5]]))[0]
+        found: Points = self.at(numpy.array([[0.5, 0.5]]))[0]
+        return found
 
     def at(self, places: Points) -> Points:
         """Return where places of the unit square (K, 2) are in the picture."""
@@ -95,6 +96,9 @@ class Made(NamedTuple):
     square: Square
     levels: Levels
     """(S, S, 3), upright."""
+    before: Levels | None = None
+    """What was cut out of it, (S, S, 3): then the change is pasted, and what is finer than its pixels stays; without
+    it the content replaces all that was there."""
 
 
 def paste(picture: Levels, faces: Sequence[Made], feather: float) -> Levels:
@@ -113,15 +117,17 @@ def paste(picture: Levels, faces: Sequence[Made], feather: float) -> Levels:
     cover = numpy.zeros((*below.shape[:2], 1), numpy.float32)
     weights = numpy.zeros_like(cover)
     summed = numpy.zeros_like(below)
-    for square, levels in faces:
-        down, across = _around([square], picture.shape)
+    for face in faces:
+        down, across = _around([face.square], picture.shape)
         if down.start >= down.stop or across.start >= across.stop:
             continue
         part = numpy.s_[down.start - rows.start : down.stop - rows.start,
                         across.start - columns.start : across.stop - columns.start]  # fmt: skip
-        shown, depth = _placed(square, levels, down, across)
+        shown, depth = _placed(face.square, face.levels, down, across)
+        if face.before is not None:
+            shown += below[part] - _placed(face.square, face.before, down, across)[0]
         weight = numpy.float_power(depth, _NEAREST).astype(numpy.float32)
-        summed[part] += weight * shown
+        summed[part] += weight * shown.clip(0, 255)
         weights[part] += weight
         share = numpy.clip(depth / feather, 0, 1)
         cover[part] = numpy.maximum(cover[part], share * share * (3 - 2 * share))

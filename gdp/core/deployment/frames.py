@@ -48,7 +48,7 @@ def ffhq_square(landmarks: Points) -> Square:
     left_eye, right_eye, _, left_mouth, right_mouth = landmarks
     eyes, eye_to_eye = (left_eye + right_eye) / 2, right_eye - left_eye
     eye_to_mouth = (left_mouth + right_mouth) / 2 - eyes
-    x = eye_to_eye + [eye_to_mouth[1], -eye_to_mouth[0]]
+    x = eye_to_eye + numpy.array([eye_to_mouth[1], -eye_to_mouth[0]])
     length = math.hypot(*x)
     if length == 0:
         raise ShapeError("the landmarks of a face all lie in one place")
@@ -72,8 +72,8 @@ def parse_frame(data: object, where: str) -> Frame:
         raise CorruptFileError(f'{where}: a frame is {{"landmarks": [[x, y], ...]}} ({error!r})') from error
     if landmarks.shape != (POINTS, 2) or not numpy.isfinite(landmarks).all():
         raise CorruptFileError(
-            f"{where}: a frame has the places of {POINTS} landmarks (eyes, nose, corners of the mouth) as shares of its "
-            f"square, [[x, y], ...]; this has {landmarks.shape}"
+            f"{where}: a frame has the places of {POINTS} landmarks (eyes, nose, corners of the mouth) as shares of "
+            f"its square, [[x, y], ...]; this has {landmarks.shape}"
         )
     return Frame(name, landmarks)
 

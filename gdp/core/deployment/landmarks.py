@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy
 from numpy.typing import NDArray
 from PIL import Image
 
-from gdp.core.deployment.alignment import Levels, Points, cut
+from gdp.core.deployment.alignment import Levels, Points, Square, cut
 from gdp.core.deployment.frames import FFHQ, POINTS, Frame
 from gdp.core.deployment.landmark_settings import METADATA, LandmarkSettings
 from gdp.core.errors import CorruptFileError, MissingResourceError, ShapeError
@@ -22,8 +22,11 @@ Floats = NDArray[numpy.float32]
 
 _IBUG = 68
 """Landmarks of the 300-W scheme, 0 to 67: 36-41 and 42-47 the eyes, 30 the nose, 48 and 54 the mouth's corners."""
-_SAME_FACE = 1.4
-"""Two findings are one face where their middles are nearer than this many times the landmarks' spread."""
+_SAME_FACE = 0.3
+"""Two findings are one face where the middles of their squares are nearer than this share of the larger's side."""
+_TURNED = 0.5
+"""Cosine of the angle from which they may still be two, of which a second look shows the right one."""
+_ROUNDING = 1e-6
 _CANDIDATES = 300
 _DOUBTFUL = 0.4
 """Before a face is looked at once more, this share of the smallest probability is enough."""
@@ -40,17 +43,6 @@ class Found:
     """Probability in [0, 1]."""
     landmarks: Points
     """(5, 2) in pixels: left eye, right eye, nose, corners of the mouth."""
-
-    @property
-    def middle(self) -> Points:
-        """(2,) in pixels."""
-        mean: Points = self.landmarks.mean(axis=0)
-        return mean
-
-    @property
-    def spread(self) -> float:
-        """Root of the mean squared distance of the landmarks to their middle, in pixels."""
-        return math.sqrt(float(numpy.square(self.landmarks - self.middle).sum(axis=1).mean()))
 
 
 class LandmarkFinder:
@@ -97,9 +89,9 @@ class LandmarkFinder:
         """
         settings = self.settings
         enough = settings.min_score * (_DOUBTFUL if settings.refine else 1)
-        faces = _without_doubles(list(self._everywhere(picture, enough)))
+        faces = _without_doubles(self._everywhere(picture, enough), frame, _TURNED if settings.refine else -1)
         if settings.refine:
-            faces = _without_doubles(list(self._refined(picture, faces, frame)))
+            faces = _without_doubles(self._refined(picture, faces, frame), frame)
         return faces
 
     def _everywhere(self, picture: Levels, enough: float) -> Iterator[Found]:
@@ -127,43 +119,42 @@ class LandmarkFinder:
         """Look at each face once more, upright and at the size that the model knows best."""
         side = min(self._fixed or (min(self.settings.sizes),))
         squares = [frame.square(face.landmarks).enlarged(1 / self.settings.refine) for face in faces]
-        again = self._ask([cut(picture, square, side) for square in squares], (side, side), self.settings.min_score) if faces else []
+        shown = [cut(picture, square, side) for square in squares]
+        again = self._ask(shown, (side, side), self.settings.min_score)
         for square, candidates in zip(squares, again, strict=True):
-            near = [face for face in candidates if numpy.abs(face.middle / side - 0.5).max() < _NEAR]
+            near = [face for face in candidates if _is_near(face, side, frame)]
             if near:
                 best = max(near, key=lambda face: face.score)
                 yield Found(best.score, square.at(best.landmarks / side))
 
     def _ask(self, pictures: Sequence[Levels], size: tuple[int, int], enough: float) -> list[list[Found]]:
         """Return the faces with scores from `enough` of pictures shown at a size (height, width), in their pixels."""
-        shown, shares = zip(*(self._fitted(picture, size) for picture in pictures), strict=True)
         found: list[list[Found]] = []
-        for start in range(0, len(shown), self._chunk):
-            scores, landmarks = self._run(numpy.stack(shown[start : start + self._chunk]))
-            found += [_best(*told, enough) for told in zip(scores, landmarks, strict=True)]
-        return [
-            [Found(face.score, face.landmarks * share * [picture.shape[1], picture.shape[0]]) for face in faces]
-            for faces, share, picture in zip(found, shares, pictures, strict=True)
-        ]
+        for start in range(0, len(pictures), self._chunk):
+            part = pictures[start : start + self._chunk]
+            shown, sides = zip(*(self._fitted(picture, size) for picture in part), strict=True)
+            for scores, landmarks, whole in zip(*self._run(numpy.stack(shown)), sides, strict=True):
+                found.append(_best(scores, landmarks, enough, whole))
+        return found
 
-    def _fitted(self, picture: Levels, size: tuple[int, int]) -> tuple[Floats, Points]:
-        """Return a picture as the model reads it, (3, H, W), and what makes its shares the picture's, (2,)."""
+    def _fitted(self, picture: Levels, size: tuple[int, int]) -> tuple[Floats, tuple[float, float]]:
+        """Return a picture as the model reads it, (3, H, W), and the width and height of that in the picture's pixels."""
         height, width = size
         inner = (width, height)
         if self.settings.fit == "pad":
             scale = min(height / picture.shape[0], width / picture.shape[1])
             inner = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
         image = Image.fromarray(picture)
+        resized = image if image.size == inner else image.resize(inner, Image.Resampling.BILINEAR)
         levels = numpy.zeros((height, width, 3), numpy.float32)
-        levels[: inner[1], : inner[0]] = (
-            picture if image.size == inner else image.resize(inner, Image.Resampling.BILINEAR)
-        )
+        levels[: inner[1], : inner[0]] = numpy.asarray(resized)
         if self.settings.channels == "BGR":
             levels = levels[..., ::-1]
         mean, deviation = (
             numpy.array(values, numpy.float32) for values in (self.settings.mean, self.settings.deviation)
         )
-        return ((levels - mean) / deviation).transpose(2, 0, 1), numpy.array([width, height]) / inner
+        shown = (width * picture.shape[1] / inner[0], height * picture.shape[0] / inner[1])
+        return ((levels - mean) / deviation).transpose(2, 0, 1), shown
 
     def _run(self, pictures: Floats) -> tuple[Floats, Floats]:
         """Return scores (N, P), and landmarks (N, P, 5, 2) as shares of what was shown."""
@@ -173,7 +164,7 @@ class LandmarkFinder:
         landmarks = outputs[self._landmarks]
         landmarks = _five(landmarks.reshape(*landmarks.shape[:2], -1, 2))
         if self.settings.coordinates == "pixels":
-            landmarks = landmarks / numpy.array([pictures.shape[3], pictures.shape[2]], numpy.float32)
+            landmarks = (landmarks / [pictures.shape[3], pictures.shape[2]]).astype(numpy.float32)
         return scores, landmarks
 
     def _outputs(self, pictures: Floats) -> Mapping[str, Floats]:
@@ -194,7 +185,10 @@ class LandmarkFinder:
             ShapeError: there is none of that shape.
         """
         height, width = self._fixed or (min(self.settings.sizes),) * 2
-        shapes = {name: value.shape for name, value in self._outputs(numpy.zeros((1, 3, height, width))).items()}
+        shapes = {
+            name: value.shape
+            for name, value in self._outputs(numpy.zeros((1, 3, height, width), numpy.float32)).items()
+        }
         landmarks = _named(shapes, self.settings.landmarks, _LANDMARK_SHAPES)
         scores = _named(shapes, self.settings.scores, ((), (1,), (2,)))
         if landmarks is None or scores is None:
@@ -213,9 +207,7 @@ class LandmarkFinder:
 _LANDMARK_SHAPES = ((2 * POINTS,), (POINTS, 2), (2 * _IBUG,), (_IBUG, 2))
 
 
-def _named(
-    shapes: Mapping[str, tuple[int, ...]], name: str | None, endings: Sequence[tuple[int, ...]]
-) -> str | None:
+def _named(shapes: Mapping[str, tuple[int, ...]], name: str | None, endings: Sequence[tuple[int, ...]]) -> str | None:
     """Return the output of that name, or the first of a shape (N, P, *ending); None where there is none."""
     fitting = [found for found, shape in shapes.items() if len(shape) >= 2 and shape[2:] in endings]
     return next((found for found in fitting if name in (None, found)), None)
@@ -229,21 +221,39 @@ def _five(landmarks: Floats) -> Floats:
     return numpy.stack([*eyes, landmarks[..., 30, :], landmarks[..., 48, :], landmarks[..., 54, :]], axis=-2)
 
 
-def _best(scores: Floats, landmarks: Floats, enough: float) -> list[Found]:
-    """Return the likeliest candidates of a picture."""
+def _best(scores: Floats, landmarks: Floats, enough: float, size: tuple[float, float]) -> list[Found]:
+    """Return the likeliest candidates of a picture whose whole is `size` (width, height) pixels."""
     sound = numpy.isfinite(landmarks).all(axis=(1, 2)) & (numpy.ptp(landmarks, axis=1) > 0).any(axis=1)
     places = numpy.flatnonzero((scores >= enough) & sound)
     order = places[numpy.argsort(-scores[places], kind="stable")[:_CANDIDATES]]
-    return [Found(float(scores[place]), landmarks[place].astype(numpy.float64)) for place in order]
+    return [Found(float(scores[place]), landmarks[place].astype(numpy.float64) * size) for place in order]
 
 
-def _without_doubles(faces: Sequence[Found]) -> list[Found]:
-    kept: list[Found] = []
+def _is_near(face: Found, side: int, frame: Frame) -> bool:
+    """Say whether a face stands in the middle of a picture that was cut around it."""
+    return bool(numpy.abs(frame.square(face.landmarks).middle / side - 0.5).max() < _NEAR)
+
+
+def _without_doubles(faces: Iterable[Found], frame: Frame, turned: float = -1.0) -> list[Found]:
+    """Return the faces, best first, without those that stand where a better one does.
+
+    Args:
+        faces: in any order.
+        frame: whose squares are compared.
+        turned: cosine of the angle up to which a face is the same as another in its place; -1 for any angle.
+    """
+    kept: list[tuple[Found, Square]] = []
     for face in sorted(faces, key=lambda face: -face.score):
-        apart = (math.dist(face.middle, other.middle) / max(face.spread, other.spread) for other in kept)
-        if all(distance > _SAME_FACE for distance in apart):
-            kept.append(face)
-    return kept
+        square = frame.square(face.landmarks)
+        if not any(_same(square, other, turned) for _, other in kept):
+            kept.append((face, square))
+    return [face for face, _ in kept]
+
+
+def _same(first: Square, second: Square, turned: float) -> bool:
+    larger = max(first.side, second.side)
+    cosine = float(first.matrix[:, 0] @ second.matrix[:, 0]) / (first.side * second.side)
+    return math.dist(first.middle, second.middle) < _SAME_FACE * larger and cosine >= turned - _ROUNDING
 
 
 def _turned_back(landmarks: Points, turns: int, height: int, width: int) -> Points:
@@ -285,4 +295,3 @@ def _settings(path: Path, metadata: Mapping[str, str]) -> LandmarkSettings:
 
 def _first_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
-

@@ -23,6 +23,9 @@ SMALLEST, LARGEST = 20.0, 220.0
 MOST_FACES = 3
 _LEVELS = 3
 _TURN = math.radians(60)
+_UPSIDE_DOWN = 0.15
+"""Share of the faces that hang upside down. They are none, for they are found when the picture is turned; a network
+that never saw one takes the mouth for eyes."""
 _APART = 0.42
 """Distance of two faces' middles, as a share of the sum of their sides, from which both are whole."""
 
@@ -55,8 +58,9 @@ def make_pool(seed: int, faces: int, scenes: int = 128) -> FacePool:
     """Render faces 0 to `faces` - 1 of `seed`, and some scenes to stand behind them."""
     attributes = sample_attributes(seed, range(faces))
     whole = torch.cat([render(attributes, RENDERED), torch.ones(faces, 1, RENDERED, RENDERED)], dim=1)
+    backgrounds = render_scenes(sample_scenes(seed, range(scenes)), "photo")
     smaller = [functional.avg_pool2d(whole, 2**level) for level in range(_LEVELS)]
-    return FacePool(tuple(smaller), rendered_landmarks(attributes), render_scenes(sample_scenes(seed, range(scenes)), "photo"))
+    return FacePool(tuple(smaller), rendered_landmarks(attributes), backgrounds)
 
 
 def make_crowd(pool: FacePool, count: int, size: int, generator: torch.Generator) -> Crowd:
@@ -64,11 +68,13 @@ def make_crowd(pool: FacePool, count: int, size: int, generator: torch.Generator
     pictures = _backgrounds(pool, count, size, generator)
     sides, middles = _placed(count, size, generator)
     angles = _TURN * (2.0 * torch.rand(count, MOST_FACES, generator=generator) - 1.0)
+    upside_down = torch.rand(count, MOST_FACES, generator=generator) < _UPSIDE_DOWN
+    angles += math.pi * upside_down
     chosen = torch.randint(len(pool.landmarks), (count, MOST_FACES), generator=generator)
     for layer in range(MOST_FACES):
         _paste(pictures, pool, (sides[:, layer], middles[:, layer], angles[:, layer], chosen[:, layer]), generator)
     placed = turned(pool.landmarks[chosen] - 0.5, angles[:, :, None]) * sides[..., None, None] + middles[:, :, None]
-    return Crowd(_photographed(pictures, generator), placed, sides)
+    return Crowd(_photographed(pictures, generator), placed, sides * ~upside_down)
 
 
 def turned(points: Tensor, angle: Tensor) -> Tensor:

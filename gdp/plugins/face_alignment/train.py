@@ -27,7 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train the finder of faces and landmarks of the embedded world.")
     parser.add_argument("--weights", type=Path, required=True, help="safetensors file to write, and to go on from")
     parser.add_argument("--faces", type=int, default=1_500, help="rendered faces to train on")
-    parser.add_argument("--steps", type=int, default=2_000, help="optimizer steps")
+    parser.add_argument("--steps", type=int, default=1_700, help="optimizer steps")
     parser.add_argument("--batch", type=int, default=20, help="pictures in a step")
     parser.add_argument("--learning-rate", type=float, default=4e-3, help="peak learning rate of AdamW")
     parser.add_argument("--seed", type=int, default=3000, help="seed of faces and training")
@@ -119,7 +119,9 @@ def _resume(weights: Path, network: LandmarkNetwork, optimizer: torch.optim.Adam
 def _save(weights: Path, network: LandmarkNetwork, optimizer: torch.optim.AdamW, step: int) -> None:
     tensors = {f"network.{name}": value.contiguous() for name, value in network.state_dict().items()}
     for number, parameter in enumerate(network.parameters()):
-        tensors |= {f"optimizer.{number}.{name}": value.contiguous() for name, value in optimizer.state[parameter].items()}
+        tensors |= {
+            f"optimizer.{number}.{name}": value.contiguous() for name, value in optimizer.state[parameter].items()
+        }
     weights.parent.mkdir(parents=True, exist_ok=True)
     unfinished = weights.with_suffix(".part")
     save_file({**tensors, "step": torch.tensor(step)}, unfinished)
