@@ -29,7 +29,8 @@ REPEATS = 3
 PROTOCOL = (
     "gdp run --until filter with azure-face (of = source), against gdp azure-face-emulator in a process of its own on "
     f"the same machine, latency {LATENCY} s, judge = measures, distinct pictures of 52 px as PNG. calls_per_second: "
-    "calls that the emulator accepted between 1 s after the first and 1 s before the last, by the second. possible: "
+    "slope of the number of calls that the emulator had accepted over time, between 1 s after the first and 1 s before "
+    "the last. possible: "
     f"the limit, or connections / {LATENCY} s. share_of_possible of a case: median of {REPEATS} runs, all listed."
 )
 

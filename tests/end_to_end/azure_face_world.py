@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import threading
@@ -206,6 +207,10 @@ def memory_watched(process: subprocess.Popen[str], every: float = 0.25) -> Itera
 
 
 def steady_rate(times: Sequence[float]) -> float:
-    """Return requests a second between a second after the first of ascending times and a second before the last."""
-    begin, end = times[0] + 1.0, times[-1] - 1.0
-    return sum(begin <= time < end for time in times) / (end - begin)
+    """Return requests a second between a second after the first of ascending times and a second before the last.
+
+    It is the slope of the line through (time, number of requests): where requests come in bursts, a plain count would
+    depend on how many bursts happen to lie within.
+    """
+    inner = [time for time in times if times[0] + 1.0 <= time < times[-1] - 1.0]
+    return statistics.linear_regression(inner, range(len(inner))).slope
