@@ -138,7 +138,7 @@ class LandmarkFinder:
         return found
 
     def _fitted(self, picture: Levels, size: tuple[int, int]) -> tuple[Floats, tuple[float, float]]:
-        """Return a picture as the model reads it, (3, H, W), and the width and height of that in the picture's pixels."""
+        """Return a picture as the model reads it, (3, H, W), and that one's width and height in its pixels."""
         height, width = size
         inner = (width, height)
         if self.settings.fit == "pad":
