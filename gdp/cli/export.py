@@ -28,6 +28,9 @@ def export(
     worst_psnr: Annotated[
         float, typer.Option("--worst-psnr", help="Refuse a file that is further from torch than this many dB.")
     ] = 40.0,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Round to 8 bits, calibrated on training pairs: openvino-int8 for openvino.")
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the file's card as JSON.")] = False,
 ) -> None:
     """Write a trained student for another engine, and measure how far its pictures are from torch's.
@@ -47,9 +50,10 @@ def export(
     place = find_model(run)
     if place.file is not None:
         raise GdpError(f"{run}: this is an exported file already; name the run whose student to export")
-    engine = build_engine(registry, to, EngineContext(), {})
+    name = f"{to}-int8" if int8 and not to.endswith("-int8") else to
+    engine = build_engine(registry, name, EngineContext(), {})
     path, card = export_run(
-        registry, place.folder, engine, to, output=output, pictures=pictures, worst_psnr_db=worst_psnr
+        registry, place.folder, engine, name, output=output, pictures=pictures, worst_psnr_db=worst_psnr
     )
     if json_:
         print_json({"path": str(path), **card.to_data(path)})

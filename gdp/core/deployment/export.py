@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,9 +14,15 @@ from torch import Tensor
 from gdp.core.deployment.cards import Card, files_of, write_card
 from gdp.core.deployment.comparison import compare, reference
 from gdp.core.deployment.network import PictureNetwork
-from gdp.core.deployment.pictures import pictures_of_folder, pictures_of_run
+from gdp.core.deployment.pictures import (
+    CALIBRATION_COUNT,
+    COUNT,
+    calibration_pictures_of_run,
+    pictures_of_folder,
+    pictures_of_run,
+)
 from gdp.core.errors import GdpError, MissingResourceError, readable_os_errors
-from gdp.core.interfaces.engines import Engine, Pictures
+from gdp.core.interfaces.engines import CalibratedEngine, Engine, Pictures
 from gdp.core.run_folder import RunFolder
 from gdp.core.training.inference import DeployedStudent, StudentPlugins, load_student
 from gdp.core.versions import versions
@@ -60,7 +67,8 @@ def export_student(
             if difference.psnr_db is not None and difference.psnr_db < worst_psnr_db:
                 raise GdpError(
                     f"{name}: the exported student differs too much from torch ({difference.describe()}), and at least "
-                    f"{worst_psnr_db:g} dB are asked for. Nothing was written."
+                    f"{worst_psnr_db:g} dB are asked for. Nothing was written. To take it all the same: gdp export RUN "
+                    f"--to {name} --worst-psnr {math.floor(difference.psnr_db)}"
                 )
             del translate  # some systems do not move a file that is open
             for part in sorted(Path(place).iterdir()):
@@ -129,5 +137,21 @@ def export_run(
             f"{folder}: there are no pairs of a run beside this student to compare the exported one on. Name a folder "
             f"of pictures such as it will see: --pictures FOLDER"
         )
+    if isinstance(engine, CalibratedEngine):
+        engine.calibrate(_calibration(folder, pictures, student))
     card = export_student(student, engine, name, real, output or folder, worst_psnr_db)
     return (output or folder) / engine.file, card
+
+
+def _calibration(folder: Path, pictures: Path | None, student: DeployedStudent) -> Pictures:
+    """Return pictures to calibrate on: the run's training pairs, or those of a folder that nothing is compared on."""
+    found = calibration_pictures_of_run(RunFolder(folder.absolute().parent))
+    if found is None and pictures is not None:
+        found = pictures_of_folder(pictures, student, COUNT + CALIBRATION_COUNT)[COUNT:]
+    if found is None or not len(found):
+        raise MissingResourceError(
+            f"{folder}: to round a student to few bits takes pictures to calibrate on, and there are no pairs of a run "
+            f"beside it. Name a folder of more than {COUNT} pictures: --pictures FOLDER ({COUNT} are compared on, the "
+            f"others are for the calibration)"
+        )
+    return found

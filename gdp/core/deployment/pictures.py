@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy
@@ -16,6 +17,8 @@ from gdp.core.stages.filters import HELD_OUT, TRAIN
 from gdp.core.training.inference import DeployedStudent, read_picture
 
 COUNT = 16
+"""Pictures that an export is compared on."""
+CALIBRATION_COUNT = 64
 
 
 def pictures_of_run(run: RunFolder, count: int = COUNT) -> Pictures | None:
@@ -24,11 +27,25 @@ def pictures_of_run(run: RunFolder, count: int = COUNT) -> Pictures | None:
     Returns:
         (N, H, W, C) uint8, at the pairs' own size.
     """
+    return _sources(run, (HELD_OUT, TRAIN), count)
+
+
+def calibration_pictures_of_run(run: RunFolder, count: int = CALIBRATION_COUNT) -> Pictures | None:
+    """Return the sources of the first training pairs, on none of which an export is compared; None without pairs.
+
+    Returns:
+        (N, H, W, C) uint8, at the pairs' own size.
+    """
+    return _sources(run, (TRAIN,), count)
+
+
+def _sources(run: RunFolder, splits: Sequence[str], count: int) -> Pictures | None:
+    """Return the first sources of the first split that holds any."""
     pairs = run.read_json("stages.json", {}).get("pairs", {}).get("summary", {}).get("folder")
     if not isinstance(pairs, str) or not (run.path / pairs).is_dir():
         return None
     with PairStore.open(run.path / pairs, read_only=True) as store:
-        indices = (store.split(HELD_OUT) or store.split(TRAIN))[:count]
+        indices = next(filter(None, map(store.split, splits)), [])[:count]
         if not indices:
             return None
         source, _ = store.load_uint8(indices)  # (N, C, H, W)

@@ -12,7 +12,7 @@ import torch
 from gdp.core.deployment.export import export_run, open_student, picture_network
 from gdp.core.deployment.models import CHOICE, EnginePlugins, build_engine, circumstances, is_current
 from gdp.core.errors import GdpError, RunFolderError
-from gdp.core.interfaces.engines import Engine, EngineContext, Translate
+from gdp.core.interfaces.engines import CalibratedEngine, Engine, EngineContext, Translate
 from gdp.core.records import PluginRecord
 from gdp.core.run_folder import write_atomically
 from gdp.core.timing import Timing, time_interleaved
@@ -23,8 +23,9 @@ WARMUP = 2
 
 
 def installed_engines(plugins: EnginePlugins) -> list[PluginRecord]:
-    """Return the engines whose packages are there."""
-    return [record for record in plugins.records("engine") if not record.needs.missing_modules()]
+    """Return the engines whose packages are there, without those that make a student worse."""
+    there = [record for record in plugins.records("engine") if not record.needs.missing_modules()]
+    return [record for record in there if not issubclass(plugins.load(record), CalibratedEngine)]
 
 
 def find_fastest(plugins: EnginePlugins, folder: Path, context: EngineContext, tell: Callable[[str], None]) -> str:

@@ -81,3 +81,19 @@ class Engine(ABC):
     @abstractmethod
     def describe(self) -> str:
         """Return on what it computes, with versions, threads and precision: `onnxruntime 1.23, 2 threads, float32`."""
+
+
+class CalibratedEngine(Engine):
+    """An engine that rounds the network to few bits, and so must see pictures before it writes the file.
+
+    What such a file makes is measurably worse than what the student makes, so only a user who names the engine gets it:
+    the trial of `gdp apply` and the engines of `gdp bench` leave it out.
+    """
+
+    @abstractmethod
+    def calibrate(self, pictures: Pictures) -> None:
+        """Keep pictures for the `export` that follows; it finds the ranges of the network's values on them.
+
+        Args:
+            pictures: (N, H, W, C) uint8 such as the student was trained on; not those that the file is measured on.
+        """

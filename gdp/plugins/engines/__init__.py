@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gdp.core.hookspecs import hookimpl
 from gdp.core.records import Needs, Register
-from gdp.plugins.engines.config import OnnxConfig, OpenVinoConfig, TorchConfig
+from gdp.plugins.engines.config import OnnxConfig, OpenVinoConfig, OpenVinoInt8Config, TorchConfig
 
 
 @hookimpl
@@ -29,4 +29,11 @@ def gdp_register_engines(register: Register) -> None:
         implementation="gdp.plugins.engines.openvino_engine:OpenVinoEngine",
         summary="OpenVINO, fast on Intel processors, in bf16 where they have it; exports an .xml and a .bin",
         needs=Needs(modules=("openvino", "onnxscript"), install="gdp-distill[openvino]"),
+    )
+    register(
+        "openvino-int8",
+        config=OpenVinoInt8Config,
+        implementation="gdp.plugins.engines.openvino_int8:OpenVinoInt8Engine",
+        summary="OpenVINO with convolutions in 8 bits, calibrated by nncf; used only where it is named",
+        needs=Needs(modules=("openvino",), install="gdp-distill[int8]"),
     )

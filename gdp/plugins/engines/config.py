@@ -23,6 +23,13 @@ class OnnxConfig(Config):
     """Version of the ONNX operators in an exported file."""
 
 
+class OpenVinoInt8Config(Config):
+    """Settings of `openvino-int8`."""
+
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    """Of what is not rounded to 8 bits; auto leaves it to OpenVINO."""
+
+
 class OpenVinoConfig(Config):
     """Settings of `openvino`."""
 

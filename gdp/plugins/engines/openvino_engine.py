@@ -12,7 +12,7 @@ import numpy
 import openvino
 
 from gdp.core.errors import CorruptFileError, MissingResourceError
-from gdp.core.interfaces.engines import Engine, Pictures, Translate
+from gdp.core.interfaces.engines import Engine, EngineContext, Pictures, Translate
 from gdp.plugins.engines.config import OpenVinoConfig
 
 if TYPE_CHECKING:
@@ -32,34 +32,58 @@ class OpenVinoEngine(Engine):
 
     def export(self, network: PictureNetwork, example: Tensor, size_multiple: int, path: Path) -> None:
         """Write the .xml and the .bin, weights in float32."""
-        from gdp.plugins.engines.tracing import trace, write_onnx
-
-        with tempfile.TemporaryDirectory() as folder:
-            onnx = Path(folder) / "student.onnx"
-            write_onnx(trace(network, example, size_multiple), _OPSET, onnx)
-            openvino.save_model(openvino.convert_model(onnx), path, compress_to_fp16=False)
+        openvino.save_model(convert(network, example, size_multiple), path, compress_to_fp16=False)
 
     def open(self, path: Path, network: Callable[[], PictureNetwork] | None = None) -> Translate:
         """Load the .xml (or any .onnx) and compile it for this processor."""
         if not path.is_file():
             raise MissingResourceError(f"{path}: there is no such file. Make it with: gdp export RUN --to openvino")
-        settings: dict[str, str | int] = {"PERFORMANCE_HINT": "LATENCY"}
-        if self.context.threads is not None:
-            settings["INFERENCE_NUM_THREADS"] = self.context.threads
-        if self.config.precision != "auto":
-            settings["INFERENCE_PRECISION_HINT"] = _PRECISIONS[self.config.precision]
-        try:
-            compiled = openvino.Core().compile_model(path, "CPU", settings)
-        except RuntimeError as error:
-            raise CorruptFileError(f"{path}: OpenVINO cannot load this file ({error})") from error
-
-        def translate(pictures: Pictures) -> Pictures:
-            # Its output is its own memory, which the next call writes over.
-            return numpy.array(compiled(pictures)[0])
-
-        return translate
+        return compiled(path, self.context, self.config.precision)
 
     def describe(self) -> str:
         """Return version, threads and precision."""
-        version = openvino.get_version().split("-")[0]
-        return f"OpenVINO {version}, {self.context.threads or os.cpu_count()} threads, {self.config.precision}"
+        return describe(self.context, self.config.precision)
+
+
+def convert(network: PictureNetwork, example: Tensor, size_multiple: int) -> openvino.Model:
+    """Return a network as OpenVINO has it, in float32 and with free sizes; the arguments are those of `export`."""
+    from gdp.plugins.engines.tracing import trace, write_onnx
+
+    with tempfile.TemporaryDirectory() as folder:
+        onnx = Path(folder) / "student.onnx"
+        write_onnx(trace(network, example, size_multiple), _OPSET, onnx)
+        return openvino.convert_model(onnx)
+
+
+def compiled(path: Path, context: EngineContext, precision: str) -> Translate:
+    """Load a file and compile it for this processor.
+
+    Args:
+        path: .xml or .onnx.
+        context: how many threads.
+        precision: auto, float32 or bf16.
+
+    Raises:
+        CorruptFileError: OpenVINO cannot load it.
+    """
+    settings: dict[str, str | int] = {"PERFORMANCE_HINT": "LATENCY"}
+    if context.threads is not None:
+        settings["INFERENCE_NUM_THREADS"] = context.threads
+    if precision != "auto":
+        settings["INFERENCE_PRECISION_HINT"] = _PRECISIONS[precision]
+    try:
+        model = openvino.Core().compile_model(path, "CPU", settings)
+    except RuntimeError as error:
+        raise CorruptFileError(f"{path}: OpenVINO cannot load this file ({error})") from error
+
+    def translate(pictures: Pictures) -> Pictures:
+        # Its output is its own memory, which the next call writes over.
+        return numpy.array(model(pictures)[0])
+
+    return translate
+
+
+def describe(context: EngineContext, precision: str) -> str:
+    """Return version, threads and precision."""
+    version = openvino.get_version().split("-")[0]
+    return f"OpenVINO {version}, {context.threads or os.cpu_count()} threads, {precision}"
