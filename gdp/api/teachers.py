@@ -1,0 +1,126 @@
+"""Teachers from Python: train one, find directions in its latent space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gdp.api.runs import choose_device
+from gdp.core.directions.opening import SearchChoices, open_tools
+from gdp.core.directions.samples import Sampling
+from gdp.core.directions.search import Finding, SearchSettings, find_directions
+from gdp.core.directions.writing import check_names, write_findings
+from gdp.core.errors import PluginError
+from gdp.core.interfaces.context import BuildContext
+from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
+from gdp.core.interfaces.teachers import Teacher
+from gdp.core.progress import Progress, SilentProgress
+from gdp.core.recipe import load_teacher_recipe
+from gdp.core.run_folder import RunFolder
+from gdp.core.stages.session import plugin_errors
+from gdp.registry import PluginRegistry
+
+
+def find_direction(
+    recipe: str | Path | None = None,
+    *,
+    method: str = "class-means",
+    filter: str | None = None,
+    labels: Sequence[str] = (),
+    hold: Sequence[str] = (),
+    teacher: str | None = None,
+    name: str = "",
+    samples: int = 5000,
+    measured: int = 200,
+    refine: int = 2,
+    components: int = 10,
+    layers: Sequence[int] | None = None,
+    truncation: float = 0.8,
+    seed: int = 0,
+    overrides: Sequence[str] = (),
+    output: str | Path | None = None,
+    strip: str | Path | None = None,
+    rows: int = 6,
+    device: str = "auto",
+    registry: PluginRegistry | None = None,
+    progress: Progress | None = None,
+) -> list[tuple[Finding, Path | None]]:
+    """Find directions in a teacher's w, measure what they do, and write them.
+
+    Args:
+        recipe: a recipe whose teacher to take, and what its filters' scores depend on.
+        method: a direction method's name.
+        filter: the filter whose scores are the labels and the measure.
+        labels: scores; for each a direction along which it grows and the others stay. None for methods without.
+        hold: scores that are to stay as they are.
+        teacher: a teacher's name; by default the recipe's, or `stylegan2`.
+        name: what to call the direction; by default the label.
+        samples: samples to find it from.
+        measured: other samples on which to measure what it does.
+        refine: how often to take out what it is measured to do to held scores.
+        components: how many directions methods without labels give.
+        layers: numbers of the w's it is made for, from 0 (coarsest); None for all.
+        truncation: psi of all samples, 0 to 1.
+        seed: which samples.
+        overrides: such as `teacher.weights=g.safetensors`, `filter.min_face=0.8`, `method.share=0.1`.
+        output: the .safetensors file; where several directions are found, `output-age.safetensors` and so on.
+        strip: a PNG of samples at strengths -3 to +3, named likewise.
+        rows: samples in the strip.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`.
+        registry: the plugins; by default all that are installed.
+        progress: where to show progress; by default nowhere.
+
+    Returns:
+        Each direction with its measured effects, and the file that it was written to.
+
+    Raises:
+        GdpError: something that can be mended.
+    """
+    check_names(output, strip)
+    registry, progress = registry or PluginRegistry.discover(), progress or SilentProgress()
+    choices = SearchChoices(method, teacher, filter, None if recipe is None else Path(recipe), overrides)
+    chosen = choose_device(device)
+    tools = open_tools(choices, registry, seed=seed, pictures=samples, device=chosen, progress=progress)
+    settings = SearchSettings(
+        labels=tuple(labels),
+        hold=tuple(hold),
+        name=name,
+        samples=samples,
+        sampling=Sampling(seed, truncation),
+        layers=None if layers is None else tuple(layers),
+        components=components,
+        refine=refine,
+        measured=measured,
+    )
+    findings = find_directions(tools, settings)
+    paths = write_findings(tools, settings, findings, output=output, strip=strip, rows=rows)
+    return list(zip(findings, paths, strict=True))
+
+
+def train_teacher(
+    recipe: str | Path,
+    *,
+    folder: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    registry: PluginRegistry | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Train a teacher by its recipe, or go on where it stopped; return the file of its weights.
+
+    Raises:
+        RecipeError: with all mistakes of the recipe.
+        GdpError: something that can be mended; checkpoints are kept.
+    """
+    registry = registry or PluginRegistry.discover()
+    loaded = load_teacher_recipe(Path(recipe), registry, overrides)
+    place = RunFolder((Path(folder) if folder is not None else Path("runs") / loaded.name).absolute())
+    context = BuildContext(seed=loaded.seed, progress=progress or SilentProgress())
+    teacher, dataset = registry.load(loaded.teacher), registry.load(loaded.dataset.record)
+    if not issubclass(teacher, Teacher) or not issubclass(dataset, Dataset | UnpairedDataset):
+        raise PluginError("a registered teacher or dataset is not of its interface; tell the plugin's author")
+    teacher.require_dataset(loaded.teacher.name, dataset)
+    with place.locked(), plugin_errors(f"teacher {loaded.teacher.name}"):
+        place.write_text("recipe.toml", loaded.to_toml())
+        images = dataset(loaded.dataset.config, context)
+        weights: Path = teacher.train(loaded.train, images, place.path, context.progress)
+    return weights
