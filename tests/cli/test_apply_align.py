@@ -1,0 +1,130 @@
+"""`gdp apply --align` on the command line, by the shipped model of the embedded world and a student that inverts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy
+import onnx
+import pytest
+from embedded_people import Scene, make_scene
+from landmark_files import write_constant_model
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from gdp.cli.app import app
+from gdp.core.deployment.cards import Card, Difference, write_card
+
+ALIGN = ("--align", "builtin:faces64")
+
+
+@pytest.fixture(scope="module")
+def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An exported student that turns every level round: 255 - level."""
+    path = tmp_path_factory.mktemp("student") / "student.onnx"
+    told = [
+        helper.make_tensor_value_info(name, TensorProto.UINT8, ["n", "h", "w", 3])
+        for name in ("pictures", "translated")
+    ]
+    white = numpy_helper.from_array(numpy.array(255, numpy.uint8), "white")
+    graph = helper.make_graph(
+        [helper.make_node("Sub", ["white", "pictures"], ["translated"])], "g", told[:1], told[1:], [white]
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
+    write_card(Card("onnx", "here", 4, 3, 64, "0" * 64, 1, "0" * 64, Difference(1, 0, 0.0, None), {}), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return make_scene(21, (220, 380), [110.0, 90.0])
+
+
+def apply(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["apply", *map(str, arguments), "--threads", "1"], catch_exceptions=False)
+
+
+def levels_of(path: Path) -> numpy.ndarray:
+    with Image.open(path) as picture:
+        return numpy.asarray(picture)
+
+
+def test_faces_are_translated_and_all_else_is_untouched(student: Path, scene: Scene, tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    Image.fromarray(scene.picture).save(source / "people.png")
+    empty = numpy.full((90, 120, 3), (90, 140, 60), numpy.uint8)
+    Image.fromarray(empty).save(source / "lawn.png")
+    # Inverting turns the finest detail round, too: it must not be kept here.
+    done = apply(student, source, "-o", tmp_path / "out", *ALIGN, "--no-align-detail", "--align-size", "128", "--json")
+    assert done.exit_code == 0, done.output
+    faces = json.loads(done.stdout)["faces"]
+    assert (faces["found"], faces["pictures"], faces["pictures_without"]) == (2, 2, 1)
+    assert {Path(name).name: count for name, count in faces["by_file"].items()} == {"people.png": 2, "lawn.png": 0}
+    assert numpy.array_equal(levels_of(tmp_path / "out/lawn.png"), empty)
+    made = levels_of(tmp_path / "out/people.png")
+    changed = (made != scene.picture).any(axis=2)
+    assert 0.1 < changed.mean() < 0.5
+    for number in range(2):
+        inside = scene.interior(number)
+        assert numpy.abs(made[inside].astype(int) - (255 - scene.picture[inside])).mean() < 6
+
+
+def test_compare_the_summary_and_a_frame_of_ones_own(student: Path, scene: Scene, tmp_path: Path) -> None:
+    Image.fromarray(scene.picture).save(tmp_path / "people.png")
+    Image.new("RGB", (40, 30)).save(tmp_path / "dark.png")
+    wide = tmp_path / "wide.json"  # the faces stand smaller in this frame, so more of the picture is translated
+    wide.write_text(json.dumps({"landmarks": [[0.46, 0.49], [0.54, 0.49], [0.5, 0.54], [0.465, 0.57], [0.535, 0.57]]}))
+    pictures = (tmp_path / "people.png", tmp_path / "dark.png")
+    changed = []
+    for options in ((), ("--align-frame", wide), ("--align-frame", "ffhq", "--align-size", "96", "--no-align-detail")):
+        done = apply(student, *pictures, "-o", tmp_path / "out", *ALIGN, "--compare", *options)
+        assert done.exit_code == 0, done.output
+        assert "2 faces found in 2 pictures and frames; 1 of them show no face and are written unchanged" in done.stdout
+        both = levels_of(tmp_path / "out/people.png")
+        assert numpy.array_equal(both[:, :380], scene.picture)
+        changed.append((both[:, 380:] != scene.picture).any(axis=2).mean())
+    assert changed[1] > 1.5 * changed[0]
+    assert changed[2] != changed[0]
+
+
+def test_the_faces_of_a_video_are_translated_frame_by_frame(student: Path, tmp_path: Path) -> None:
+    import av
+
+    scene = make_scene(22, (480, 640), [190.0, 150.0])
+    path = tmp_path / "in.mp4"
+    with av.open(str(path), "w") as container:
+        track = container.add_stream("libx264", rate=5, options={"crf": "10"})
+        track.height, track.width, track.pix_fmt = 480, 640, "yuv420p"
+        for levels in (scene.picture, scene.picture, numpy.zeros_like(scene.picture)):
+            container.mux(track.encode(av.VideoFrame.from_ndarray(levels, format="rgb24")))
+        container.mux(track.encode(None))
+    done = apply(student, path, "-o", tmp_path / "out.mp4", *ALIGN, "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["faces"] == {"found": 4, "pictures": 3, "pictures_without": 1, "by_file": {}}
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    inside = scene.interior(0)
+    assert numpy.abs(frames[1][inside].astype(int) - (255 - scene.picture[inside])).mean() < 12
+
+
+def test_mistakes_are_told_in_one_paragraph(student: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "a.png"
+    Image.new("RGB", (40, 30)).save(picture)
+    boxes = write_constant_model(
+        tmp_path / "boxes.onnx", {"scores": numpy.zeros((1, 9, 2)), "boxes": numpy.zeros((1, 9, 4))}
+    )
+    for options, told in (
+        (("--align", "builtin:faces128"), "there is builtin:faces64"),
+        (("--align", tmp_path / "none.onnx"), "no such landmark model"),
+        (("--align", boxes), "it tells boxes only"),
+        ((*ALIGN, "--align-frame", "celeba"), "a frame is called ffhq"),
+        (("--align-size", "64"), "need --align MODEL"),
+        (("--no-align-detail",), "need --align MODEL"),
+    ):
+        done = apply(student, picture, "-o", tmp_path / "out", *options)
+        assert done.exit_code == 1, options
+        assert done.stderr.startswith("error: ") and told in " ".join(done.stderr.split()), done.stderr
+        assert not (tmp_path / "out").exists()
