@@ -119,6 +119,9 @@ class _Probe:
         for stage in Stage:
             if stage not in self.to_do and stage != Stage.COMPARE:
                 self.parts.append(Part(str(stage), NOTHING, "up to date"))
+        if not self.to_do:
+            self.counts = self._real_counts()
+            return
         if Stage.TEACHER in self.to_do:
             self._teacher()
         self._pairs()
@@ -176,14 +179,18 @@ class _Probe:
             self.counts = expected_counts(self.made, self.judging, share)
         else:
             self.judging.calls = []
-            with self.session.open_store(read_only=True) as real:
-                train, out = (len(self.session.split(real, part)) for part in (filters.TRAIN, filters.HELD_OUT))
-            self.counts = Counts(self.made, train + out, train + out, train + out, train, out)
+            self.counts = self._real_counts()
         if self.counts.train < 1:
             raise GdpError(
                 f"the filters keep {len(self.judging.kept)} of the pairs that were made on trial, so there would be "
                 f"nothing to train on: loosen them, or make more pairs"
             )
+
+    def _real_counts(self) -> Counts:
+        """Return the counts of a run whose pairs are judged already."""
+        with self.session.open_store(read_only=True) as store:
+            train, out = (len(self.session.split(store, part)) for part in (filters.TRAIN, filters.HELD_OUT))
+        return Counts(self.made, train + out, train + out, train + out, train, out)
 
     def _measure(self, many: ManyPairs) -> None:
         export_part = probe_export(self.trial)
@@ -209,8 +216,8 @@ class _Probe:
     def memory(self) -> int | None:
         """Return the peak of this process, and what more training pictures a run will hold than the trial did."""
         peak = peak_bytes()
-        if peak is None:
-            return None
+        if peak is None or not self.to_do:
+            return peak
         with self.trial.open_store(read_only=True) as store:
             size = sum(picture.nbytes for picture in store.load_uint8(store.indices()[:1]))
         cached = size * self.counts.train
@@ -218,6 +225,8 @@ class _Probe:
 
     def disk(self) -> int:
         """Return the bytes of the run's folder in the end, from what the trial's files take."""
+        if not self.to_do:
+            return _size(self.session.folder.path)
         folder, train = self.trial.folder.path, self.session.recipe.train
         with self.trial.open_store(read_only=True) as store:
             a_pair = _size(self.trial.store_folder) / max(1, len(store.indices()))
