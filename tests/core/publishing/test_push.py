@@ -27,6 +27,12 @@ def test_all_files_arrive_in_one_commit_and_weights_go_over_lfs(student: Path, h
     assert set(hub.uploads) == {hashlib.sha256(files["student.safetensors"]).hexdigest()}
 
 
+def test_a_large_file_goes_over_lfs_whatever_its_name(student: Path, hub: FakeHub) -> None:
+    (student / "samples.png").write_bytes(bytes(10_000_001))
+    assert len(send(student, hub)["samples.png"]) == 10_000_001
+    assert len(hub.uploads) == 2
+
+
 def test_chosen_exports_go_along_with_their_cards(student: Path, hub: FakeHub) -> None:
     assert set(send(student, hub, engines=("onnx",))) == ALWAYS | {"student.onnx", "student.onnx.json"}
     files = send(student, hub, engines=("onnx", "openvino"))

@@ -1,0 +1,26 @@
+"""Exported files are given away: they tell nothing of the machine that wrote them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from gdp.core.deployment.models import build_engine
+from gdp.core.deployment.network import PictureNetwork
+from gdp.core.interfaces.engines import EngineContext
+from gdp.core.publishing.leaks import find_leaks
+from gdp.registry import PluginRegistry
+
+
+@pytest.mark.parametrize("name", ["onnx", "openvino", "torch"])
+def test_no_path_of_this_machine_is_in_an_exported_file(name: str, tmp_path: Path) -> None:
+    engine = build_engine(PluginRegistry.discover(), name, EngineContext(), {})
+    network = PictureNetwork(nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 3, 1))).eval()
+    engine.export(network, torch.zeros(2, 16, 24, 3, dtype=torch.uint8), 4, tmp_path / engine.file)
+    content = (tmp_path / engine.file).read_bytes()
+    assert b"site-packages" not in content
+    assert str(Path(__file__).parents[3]).encode() not in content
+    assert not list(find_leaks(engine.file, content, {}))
