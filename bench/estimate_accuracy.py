@@ -74,9 +74,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="gdp-accuracy-") as folder:
         found = compare(options.recipe.absolute(), options.overrides, Path(folder) / "run")
     options.output.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    print(
-        f"estimated {found['estimated_seconds']:.1f} s, measured {found['measured_seconds']:.1f} s: {found['ratio']:.2f}"
-    )
+    estimated, measured = found["estimated_seconds"], found["measured_seconds"]
+    print(f"estimated {estimated:.1f} s, measured {measured:.1f} s: {found['ratio']:.2f}")
 
 
 if __name__ == "__main__":
