@@ -23,7 +23,7 @@ SMALLEST, LARGEST = 20.0, 220.0
 MOST_FACES = 3
 _LEVELS = 3
 _TURN = math.radians(60)
-_UPSIDE_DOWN = 0.15
+UPSIDE_DOWN = 0.15
 """Share of the faces that hang upside down. They are none, for they are found when the picture is turned; a network
 that never saw one takes the mouth for eyes."""
 _APART = 0.42
@@ -63,18 +63,20 @@ def make_pool(seed: int, faces: int, scenes: int = 128) -> FacePool:
     return FacePool(tuple(smaller), rendered_landmarks(attributes), backgrounds)
 
 
-def make_crowd(pool: FacePool, count: int, size: int, generator: torch.Generator) -> Crowd:
-    """Compose `count` pictures of `size` x `size` pixels with none to three faces each."""
+def make_crowd(
+    pool: FacePool, count: int, size: int, generator: torch.Generator, upside_down: float = UPSIDE_DOWN
+) -> Crowd:
+    """Compose `count` pictures of `size` x `size` pixels with none to three faces each, some of them upside down."""
     pictures = _backgrounds(pool, count, size, generator)
     sides, middles = _placed(count, size, generator)
     angles = _TURN * (2.0 * torch.rand(count, MOST_FACES, generator=generator) - 1.0)
-    upside_down = torch.rand(count, MOST_FACES, generator=generator) < _UPSIDE_DOWN
-    angles += math.pi * upside_down
+    hanging = torch.rand(count, MOST_FACES, generator=generator) < upside_down
+    angles += math.pi * hanging
     chosen = torch.randint(len(pool.landmarks), (count, MOST_FACES), generator=generator)
     for layer in range(MOST_FACES):
         _paste(pictures, pool, (sides[:, layer], middles[:, layer], angles[:, layer], chosen[:, layer]), generator)
     placed = turned(pool.landmarks[chosen] - 0.5, angles[:, :, None]) * sides[..., None, None] + middles[:, :, None]
-    return Crowd(_photographed(pictures, generator), placed, sides * ~upside_down)
+    return Crowd(_photographed(pictures, generator), placed, sides * ~hanging)
 
 
 def turned(points: Tensor, angle: Tensor) -> Tensor:

@@ -34,6 +34,7 @@ def settings(seed: int) -> LandmarkSettings:
         landmarks="landmarks",
         turns=True,
         refine=0.7,
+        min_score=0.35,
         frame=tuple((round(x, 5), round(y, 5)) for x, y in mean.tolist()),
     )
 

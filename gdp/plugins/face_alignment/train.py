@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -12,7 +13,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
+from gdp.plugins.face_alignment import FACES64
 from gdp.plugins.face_alignment.crowds import Crowd, make_crowd, make_pool
+from gdp.plugins.face_alignment.export import write_onnx
+from gdp.plugins.face_alignment.measure import measure, model_card
 from gdp.plugins.face_alignment.network import SIZE, STRIDE, LandmarkNetwork, middles
 
 _SAVE_EVERY = 50
@@ -23,31 +27,57 @@ _WEIGHT = 8.0
 
 
 def main() -> None:
-    """Parse the command line and train; an interrupted training goes on at its last checkpoint."""
+    """Parse the command line, train, measure on faces never seen, and write the model, its figures and its card.
+
+    An interrupted training goes on at its last checkpoint.
+    """
     parser = argparse.ArgumentParser(description="Train the finder of faces and landmarks of the embedded world.")
-    parser.add_argument("--weights", type=Path, required=True, help="safetensors file to write, and to go on from")
+    parser.add_argument("--weights", type=Path, required=True, help="checkpoint to write, and to go on from")
+    parser.add_argument("--out", type=Path, default=FACES64, help="ONNX file to write")
     parser.add_argument("--faces", type=int, default=1_500, help="rendered faces to train on")
-    parser.add_argument("--steps", type=int, default=1_700, help="optimizer steps")
+    parser.add_argument("--steps", type=int, default=2_200, help="optimizer steps")
     parser.add_argument("--batch", type=int, default=20, help="pictures in a step")
     parser.add_argument("--learning-rate", type=float, default=4e-3, help="peak learning rate of AdamW")
     parser.add_argument("--seed", type=int, default=3000, help="seed of faces and training")
     parser.add_argument("--threads", type=int, default=1, help="processor threads")
+    parser.add_argument("--remark", default="", help="what else the card should say of the training")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    train(options.weights, options.faces, options.steps, options.batch, options.learning_rate, options.seed)
+    network, seconds = train(
+        options.weights, options.faces, options.steps, options.batch, options.learning_rate, options.seed
+    )
+    write_onnx(network, options.seed, options.out)
+    training = {name: getattr(options, name) for name in ("faces", "steps", "batch", "learning_rate", "seed")}
+    training |= {
+        "processor_seconds": round(seconds),
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "bytes": options.out.stat().st_size,
+        "remark": options.remark,
+    }
+    metrics = {"seed": options.seed + 1, **measure(options.out, options.seed + 1), "training": training}
+    options.out.with_suffix(".figures.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    options.out.with_suffix(".md").write_text(model_card(metrics))
+    print(json.dumps(metrics, indent=2))
 
 
-def train(weights: Path, faces: int, steps: int, batch: int, learning_rate: float, seed: int) -> LandmarkNetwork:
-    """Train a network on faces 0 to `faces` - 1 of `seed`, from the last checkpoint in `weights` where there is one."""
+def train(
+    weights: Path, faces: int, steps: int, batch: int, learning_rate: float, seed: int
+) -> tuple[LandmarkNetwork, float]:
+    """Train a network on faces 0 to `faces` - 1 of `seed`, from the last checkpoint in `weights` where there is one.
+
+    Returns:
+        The network, and the seconds of processor time that its training took in all.
+    """
     torch.manual_seed(seed)
     network = LandmarkNetwork().train().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=0.01)
-    done = _resume(weights, network, optimizer)
-    pool = make_pool(seed, faces)
-    begin = time.process_time()
+    done, spent = _resume(weights, network, optimizer)
+    begin = time.process_time() - spent
+    pool = make_pool(seed, faces) if done < steps else None
     for step in range(done, steps):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * _schedule((step + 1) / steps)
+        assert pool is not None
         crowd = make_crowd(pool, batch, SIZE, torch.Generator().manual_seed(seed + step))
         scores, landmarks = losses(network, crowd)
         optimizer.zero_grad(set_to_none=True)
@@ -55,10 +85,11 @@ def train(weights: Path, faces: int, steps: int, batch: int, learning_rate: floa
         torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
         optimizer.step()
         if (step + 1) % _SAVE_EVERY == 0 or step + 1 == steps:
-            _save(weights, network, optimizer, step + 1)
+            spent = time.process_time() - begin
+            _save(weights, network, optimizer, {"step": step + 1, "seconds": spent})
             told = {"step": step + 1, "scores": round(scores.item(), 4), "landmarks": round(landmarks.item(), 4)}
-            print(json.dumps({**told, "processor_seconds": round(time.process_time() - begin)}), flush=True)
-    return network.eval()
+            print(json.dumps({**told, "processor_seconds": round(spent)}), flush=True)
+    return network.eval(), spent
 
 
 def _schedule(share: float) -> float:
@@ -104,19 +135,19 @@ def targets(crowd: Crowd, rows: int, columns: int) -> tuple[Tensor, Tensor, Tens
     return bell, owner, near
 
 
-def _resume(weights: Path, network: LandmarkNetwork, optimizer: torch.optim.AdamW) -> int:
-    """Load the last checkpoint, and return how many steps it has seen."""
+def _resume(weights: Path, network: LandmarkNetwork, optimizer: torch.optim.AdamW) -> tuple[int, float]:
+    """Load the last checkpoint, and return how many steps and seconds it has seen."""
     if not weights.is_file():
-        return 0
+        return 0, 0.0
     tensors = load_file(weights)
     network.load_state_dict({name: tensors[f"network.{name}"] for name in network.state_dict()})
     for number, parameter in enumerate(network.parameters()):
         moments = {name: tensors[f"optimizer.{number}.{name}"] for name in ("step", "exp_avg", "exp_avg_sq")}
         optimizer.state[parameter] = moments
-    return int(tensors["step"])
+    return int(tensors["step"]), float(tensors["seconds"])
 
 
-def _save(weights: Path, network: LandmarkNetwork, optimizer: torch.optim.AdamW, step: int) -> None:
+def _save(weights: Path, network: LandmarkNetwork, optimizer: torch.optim.AdamW, counts: Mapping[str, float]) -> None:
     tensors = {f"network.{name}": value.contiguous() for name, value in network.state_dict().items()}
     for number, parameter in enumerate(network.parameters()):
         tensors |= {
@@ -124,7 +155,7 @@ def _save(weights: Path, network: LandmarkNetwork, optimizer: torch.optim.AdamW,
         }
     weights.parent.mkdir(parents=True, exist_ok=True)
     unfinished = weights.with_suffix(".part")
-    save_file({**tensors, "step": torch.tensor(step)}, unfinished)
+    save_file(tensors | {name: torch.tensor(value) for name, value in counts.items()}, unfinished)
     unfinished.replace(weights)
 
 
