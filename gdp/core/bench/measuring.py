@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy
 import torch
@@ -24,8 +27,9 @@ from gdp.core.versions import machine, versions
 
 PROTOCOL = (
     "each row in a process of its own; rows of one size and thread count in turns, one picture at a time, after two "
-    "unmeasured ones; the slow route is extrapolated: setup + total steps x a measured step + edit and synthesis; "
-    "memory is the largest resident memory of the process while it runs, its libraries included"
+    "unmeasured ones; ratios are medians over the turns in which both were measured; the slow route is extrapolated: "
+    "setup + total steps x a measured step + edit and synthesis; memory is the largest resident memory of the process "
+    "while it runs, its libraries included"
 )
 
 
@@ -44,8 +48,8 @@ def bench(request: Request, open_plugins: OpenPlugins, progress: Progress) -> Be
     slow_steps = SLOW_STEPS if request.slow_steps is None else request.slow_steps
     request = replace(request, repeats=repeats, slow_steps=slow_steps)
     with tempfile.TemporaryDirectory(prefix="gdp-bench-") as folder:
-        progress.message("preparing pictures and exported files")
-        tasks, counts = prepare(open_plugins(), request, Path(folder), progress.message)
+        progress.message("preparing pictures, and exported files where there are none yet")
+        tasks, counts = in_a_process_of_its_own(_prepare, open_plugins, request, Path(folder))
         groups: dict[tuple[int, int | None], list[Task]] = {}
         for task in tasks:
             groups.setdefault((task.size, task.threads), []).append(task)
@@ -58,6 +62,29 @@ def bench(request: Request, open_plugins: OpenPlugins, progress: Progress) -> Be
     if all(row.failure for row in rows):
         raise GdpError("nothing could be measured: " + "; ".join(f"{row.task.name}: {row.failure}" for row in rows))
     return Bench(_about(request), rows)
+
+
+Result = TypeVar("Result")
+
+
+def in_a_process_of_its_own(work: Callable[..., Result], *arguments: Any) -> Result:
+    """Do something that takes much memory, which is free again afterwards.
+
+    Raises:
+        GdpError: what the work raised, in its words.
+    """
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
+        try:
+            return executor.submit(work, *arguments).result()
+        except BrokenProcessPool as error:
+            raise GdpError("the preparing process ended; there may be too little memory for it") from error
+
+
+def _prepare(open_plugins: OpenPlugins, request: Request, folder: Path) -> tuple[list[Task], dict[int, dict[str, int]]]:
+    try:
+        return prepare(open_plugins(), request, folder)
+    except GdpError as error:
+        raise GdpError(str(error)) from None  # some of its kinds do not travel between processes
 
 
 def _about(request: Request) -> dict[str, Any]:
@@ -88,7 +115,9 @@ def _measure(tasks: Sequence[Task], request: Request, open_plugins: OpenPlugins,
             for turn in range(max(turns.values(), default=0)):
                 for number in [number for number in workers if turn < turns[number]]:
                     elapsed = _try(rows[number], workers, number, workers[number].turn)
-                    rows[number].milliseconds += [] if elapsed is None else [elapsed]
+                    if elapsed is not None and not math.isnan(elapsed):
+                        rows[number].milliseconds.append(elapsed)
+                        rows[number].turns.append(turn)
                     task.advance(1, row=rows[number].task.name)
         for number in list(workers):
             rows[number].facts = _try(rows[number], workers, number, workers[number].conclude) or {}
@@ -120,11 +149,10 @@ def _try(row: Row, workers: dict[int, Worker], number: int, work: Any) -> Any:
 
 def _settle(row: Row) -> None:
     """Take the setup out of a slow route's times."""
-    row.milliseconds = [value for value in row.milliseconds if not math.isnan(value)]
     if row.failure or row.task.kind != "slow route":
         return
     first, *steps = row.milliseconds
-    row.milliseconds = steps
+    row.milliseconds, row.turns = steps, row.turns[1:]
     row.facts["setup_ms"] = max(0.0, first - median(steps))
     row.facts["measured_steps"] = len(steps)
 

@@ -18,7 +18,7 @@ import torchvision
 from safetensors.torch import save_file
 from torch import nn
 
-from gdp.core.bench.measuring import bench
+from gdp.core.bench.measuring import bench, in_a_process_of_its_own
 from gdp.core.bench.preparing import Request, SlowRoute
 from gdp.core.bench.tasks import Bench
 from gdp.core.bench.turns import BenchPlugins
@@ -58,7 +58,7 @@ def bench_paper(request: Request, open_plugins: OpenPlugins, progress: Progress)
     """
     with tempfile.TemporaryDirectory(prefix="gdp-paper-") as folder:
         progress.message("making networks of the published sizes, with random weights")
-        make_run(open_plugins(), Path(folder), SIZES)
+        in_a_process_of_its_own(_make, open_plugins, Path(folder))
         found = bench(
             replace(
                 request,
@@ -72,6 +72,10 @@ def bench_paper(request: Request, open_plugins: OpenPlugins, progress: Progress)
             progress,
         )
     return Bench({**found.about, "model": "system A at its published sizes", "weights": ABOUT}, found.rows)
+
+
+def _make(open_plugins: OpenPlugins, folder: Path) -> None:
+    make_run(open_plugins(), folder, SIZES)
 
 
 def make_run(plugins: BenchPlugins, folder: Path, sizes: dict[str, int], overrides: tuple[str, ...] = ()) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,9 +62,7 @@ class Request:
     device: str = "cpu"
 
 
-def prepare(
-    plugins: BenchPlugins, request: Request, folder: Path, tell: Callable[[str], None]
-) -> tuple[list[Task], dict[int, dict[str, int]]]:
+def prepare(plugins: BenchPlugins, request: Request, folder: Path) -> tuple[list[Task], dict[int, dict[str, int]]]:
     """Export what is lacking, write the pictures into a folder, and list the rows.
 
     Returns:
@@ -78,7 +75,7 @@ def prepare(
     run = None if place.file is not None else run_of(place.folder)
     engines = _engines(plugins, request, place)
     if place.file is None:
-        _export(plugins, place, [name for name, _ in engines], run, tell)
+        _export(plugins, place, [name for name, _ in engines], run)
     resolution, own = _pictures(plugins, place, run)
     teacher = None if run is None else _teacher(plugins, run)
     counts: dict[int, dict[str, int]] = {}
@@ -119,16 +116,13 @@ def _engine(written: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     return name, ((("precision", precision),) if colon else ())
 
 
-def _export(
-    plugins: BenchPlugins, place: Place, names: list[str], run: Path | None, tell: Callable[[str], None]
-) -> None:
+def _export(plugins: BenchPlugins, place: Place, names: list[str], run: Path | None) -> None:
     """Write the files that engines lack, beside the student, as `gdp apply` does."""
     context = EngineContext()
     for name in dict.fromkeys(names):
         engine = build_engine(plugins, name, context, {})
         if engine.runs_from_weights or is_current(place.folder / engine.file, place.folder):
             continue
-        tell(f"exporting the student for {name}, once")
         student = open_student(plugins, place.folder)
         real = None if run is None else pictures_of_run(RunFolder(run), PICTURES)
         pictures = synthetic(student.resolution, student.input_channels) if real is None else real

@@ -5,7 +5,6 @@ It imports no torch by itself, as `gdp apply` does not, so the memory that is to
 
 from __future__ import annotations
 
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -13,7 +12,8 @@ import numpy
 
 from gdp.core.bench.tasks import Task
 from gdp.core.bench.turns import WARMUP, BenchPlugins, Turns
-from gdp.core.deployment.models import WEIGHTS, build_engine, find_model, open_model
+from gdp.core.deployment.cards import read_card
+from gdp.core.deployment.models import WEIGHTS, Place, build_engine, find_model, open_model
 from gdp.core.errors import GdpError
 from gdp.core.interfaces.engines import EngineContext, Pictures
 
@@ -30,10 +30,7 @@ class StudentWork:
             raise GdpError(f"this student takes multiples of {model.size_multiple} pixels, and {task.size} is none")
         self.translate = model.translate
         self.facts: dict[str, Any] = {"runs_on": model.runs_on}
-        if place.file is None:
-            self.facts |= _sizes_of_student(place.folder, task.engine, plugins, context)
-        else:
-            self.facts["file_bytes"] = _bytes([place.file, place.file.with_suffix(".bin")])
+        self.facts["file_bytes"] = _file_bytes(place, task.engine, plugins, context)
         for _ in range(WARMUP):
             self.translate(self.pictures[:1])
 
@@ -52,11 +49,11 @@ class StudentWork:
         self.facts["made"] = numpy.concatenate([self.translate(picture[None]) for picture in self.pictures])
 
 
-def _sizes_of_student(folder: Path, engine: str, plugins: BenchPlugins, context: EngineContext) -> dict[str, Any]:
-    runner = build_engine(plugins, engine, context, {})
-    file = folder / (WEIGHTS if runner.runs_from_weights else runner.file)
-    return {"file_bytes": _bytes([file, file.with_suffix(".bin")])}
-
-
-def _bytes(files: list[Path]) -> int:
-    return sum(file.stat().st_size for file in files if file.is_file())
+def _file_bytes(place: Place, name: str, plugins: BenchPlugins, context: EngineContext) -> int:
+    """Return the bytes of what the engine reads: an exported file with what belongs to it, or the weights."""
+    if place.file is not None:
+        return read_card(place.file).bytes
+    engine = build_engine(plugins, name, context, {})
+    if engine.runs_from_weights:
+        return (place.folder / WEIGHTS).stat().st_size
+    return read_card(place.folder / engine.file).bytes

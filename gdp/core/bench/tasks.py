@@ -47,6 +47,8 @@ class Row:
     task: Task
     milliseconds: list[float] = field(default_factory=list)
     """Measured times, of one picture each; of the slow route those of its optimisation steps."""
+    turns: list[int] = field(default_factory=list)
+    """In which turn each was measured."""
     facts: dict[str, Any] = field(default_factory=dict)
     """What the measuring process told: parameters, macs, file_bytes, memory, runs_on, distance ..."""
     failure: str = ""
@@ -91,6 +93,7 @@ class Row:
             **times,
             "images_per_second": 1000 / self.median_ms,
             "measured_ms": [round(value, 4) for value in self.milliseconds],
+            "measured_in_turns": self.turns,
             **self.facts,
         }
 
@@ -108,16 +111,27 @@ class Bench:
         return [row for row in self.rows if (row.task.size, row.task.threads) == (size, threads)]
 
     def ratios(self, row: Row) -> dict[str, float]:
-        """Return how many times faster a row is than the others of its group that ratios are told of."""
+        """Return how many times faster a row is than the others of its group that ratios are told of.
+
+        The median over the turns in which both were measured: what slows a turn down slows both down.
+        """
         group = [other for other in self.group(row.task.size, row.task.threads) if not other.failure]
         found: dict[str, float] = {}
         for other in group:
             told = other.task.kind != "student" or (other.task.engine == REFERENCE and not other.task.settings)
             if told and other is not row and not row.failure:
-                found[other.task.name] = other.median_ms / row.median_ms
+                found[other.task.name] = _ratio(other, row)
         return found
 
     def to_data(self) -> dict[str, Any]:
         """Return everything as JSON."""
         rows = [{**row.to_data(), "times_faster_than": self.ratios(row)} for row in self.rows]
         return {**self.about, "rows": rows}
+
+
+def _ratio(slow: Row, fast: Row) -> float:
+    of_slow, of_fast = (dict(zip(row.turns, row.picture_ms, strict=True)) for row in (slow, fast))
+    both = of_slow.keys() & of_fast.keys()
+    if not both:
+        return slow.median_ms / fast.median_ms
+    return median(of_slow[turn] / of_fast[turn] for turn in both)

@@ -72,4 +72,6 @@ class ManyPairs:
 
     def load(self, numbers: Sequence[int]) -> PairBatch:
         """Load pairs as the store does, under the numbers asked for."""
-        return replace(self._store.load(self._real(numbers)), indices=list(numbers))
+        batch = self._store.load(self._real(numbers))
+        records = [replace(record, index=number) for record, number in zip(batch.records, numbers, strict=True)]
+        return replace(batch, indices=list(numbers), records=records)

@@ -12,7 +12,9 @@ from gdp.core.bench.tasks import Bench, Kind, Row, Task
 
 def row(kind: Kind, name: str, milliseconds: list[float], *, size: int = 64, **facts: Any) -> Row:
     engine = name.split(", ")[1] if kind == "student" else ""
-    return Row(Task(kind, name, Path(), size, Path(), engine=engine), milliseconds, facts)
+    return Row(
+        Task(kind, name, Path(), size, Path(), engine=engine), milliseconds, list(range(len(milliseconds))), facts
+    )
 
 
 SLOW = {"total_steps": 1000, "setup_ms": 500.0, "finish_ms": 20.0}
@@ -31,6 +33,12 @@ def test_ratios_are_told_within_one_size() -> None:
     bench = Bench({}, [torch, onnx, slow, other])
     assert bench.ratios(onnx) == {"student, torch": 2.0, "slow route": pytest.approx(5260)}
     assert bench.ratios(other) == {}
+
+
+def test_a_busy_turn_that_falls_on_both_changes_no_ratio() -> None:
+    torch = row("student", "student, torch", [4.0, 4.0, 40.0, 40.0])
+    onnx = row("student", "student, onnx", [2.0, 2.0, 20.0])
+    assert Bench({}, [torch, onnx]).ratios(onnx) == {"student, torch": 2.0}
 
 
 def test_a_row_that_failed_is_told_and_counts_for_nothing() -> None:
