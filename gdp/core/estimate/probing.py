@@ -28,7 +28,9 @@ from gdp.core.stages import filters, pairs
 from gdp.core.stages import teacher as teacher_stage
 from gdp.core.stages.session import Session
 from gdp.core.stages.trials import trials
+from gdp.core.training.checkpoint import KEPT
 from gdp.core.training.pairs import CACHE_LIMIT
+from gdp.core.training.schedule import total_steps
 from gdp.core.versions import machine, versions
 
 SECONDS = 5.0
@@ -230,10 +232,11 @@ class _Probe:
         folder, train = self.trial.folder.path, self.session.recipe.train
         with self.trial.open_store(read_only=True) as store:
             a_pair = _size(self.trial.store_folder) / max(1, len(store.indices()))
-        grids = (train.steps or 0) // train.sample_every + 2
+        steps = total_steps(train, self.counts.train)
+        grids, checkpoints = steps // train.sample_every + 2, min(KEPT, steps // train.checkpoint_every + 1)
         return round(
             a_pair * self.made
-            + 3 * _size(folder / "train", "checkpoints")
+            + checkpoints * _size(folder / "train", "checkpoints")
             + grids * _size(folder / "train", "samples")
             + (len(trials(self.session.recipe)) or 1) * _size(folder / "student")
             + _size(folder / "pictures")
