@@ -101,7 +101,8 @@ def test_the_faces_of_a_video_are_translated_frame_by_frame(student: Path, tmp_p
         for levels in (scene.picture, scene.picture, numpy.zeros_like(scene.picture)):
             container.mux(track.encode(av.VideoFrame.from_ndarray(levels, format="rgb24")))
         container.mux(track.encode(None))
-    done = apply(student, path, "-o", tmp_path / "out.mp4", *ALIGN, "--json")
+    exactly = ("--no-align-detail", "--align-size", "128")
+    done = apply(student, path, "-o", tmp_path / "out.mp4", *ALIGN, *exactly, "--json")
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["faces"] == {"found": 4, "pictures": 3, "pictures_without": 1, "by_file": {}}
     with av.open(str(tmp_path / "out.mp4")) as container:

@@ -30,8 +30,12 @@ _ROUNDING = 1e-6
 _CANDIDATES = 300
 _DOUBTFUL = 0.4
 """Before a face is looked at once more, this share of the smallest probability is enough."""
+_LOOKS = 2
+"""Times that each face is looked at once more; what is none seldom looks like one every time."""
 _NEAR = 0.2
 """How far from the middle of its own picture a face may be found again, as a share of that."""
+_AS_LARGE = 1.5
+"""Largest ratio of its sides when it is found again."""
 _CHUNK = 8
 
 
@@ -90,7 +94,7 @@ class LandmarkFinder:
         settings = self.settings
         enough = settings.min_score * (_DOUBTFUL if settings.refine else 1)
         faces = _without_doubles(self._everywhere(picture, enough), frame, _TURNED if settings.refine else -1)
-        if settings.refine:
+        for _ in range(_LOOKS if settings.refine else 0):
             faces = _without_doubles(self._refined(picture, faces, frame), frame)
         return faces
 
@@ -122,10 +126,17 @@ class LandmarkFinder:
         shown = [cut(picture, square, side) for square in squares]
         again = self._ask(shown, (side, side), self.settings.min_score)
         for square, candidates in zip(squares, again, strict=True):
-            near = [face for face in candidates if _is_near(face, side, frame)]
+            near = [face for face in candidates if self._is_again(face, side, frame)]
             if near:
                 best = max(near, key=lambda face: face.score)
                 yield Found(best.score, square.at(best.landmarks / side))
+
+    def _is_again(self, face: Found, side: int, frame: Frame) -> bool:
+        """Say whether a face stands in the middle of a picture that was cut around it, upright and as large."""
+        square = frame.square(face.landmarks)
+        larger = square.side / (side * self.settings.refine)
+        near = numpy.abs(square.middle / side - 0.5).max() < _NEAR
+        return bool(near and 1 / _AS_LARGE < larger < _AS_LARGE and square.matrix[0, 0] > _TURNED * square.side)
 
     def _ask(self, pictures: Sequence[Levels], size: tuple[int, int], enough: float) -> list[list[Found]]:
         """Return the faces with scores from `enough` of pictures shown at a size (height, width), in their pixels."""
@@ -150,9 +161,8 @@ class LandmarkFinder:
         levels[: inner[1], : inner[0]] = numpy.asarray(resized)
         if self.settings.channels == "BGR":
             levels = levels[..., ::-1]
-        mean, deviation = (
-            numpy.array(values, numpy.float32) for values in (self.settings.mean, self.settings.deviation)
-        )
+        stated = (self.settings.mean, self.settings.deviation)
+        mean, deviation = (numpy.array(values, numpy.float32) for values in stated)
         shown = (width * picture.shape[1] / inner[0], height * picture.shape[0] / inner[1])
         return ((levels - mean) / deviation).transpose(2, 0, 1), shown
 
@@ -209,7 +219,7 @@ _LANDMARK_SHAPES = ((2 * POINTS,), (POINTS, 2), (2 * _IBUG,), (_IBUG, 2))
 
 def _named(shapes: Mapping[str, tuple[int, ...]], name: str | None, endings: Sequence[tuple[int, ...]]) -> str | None:
     """Return the output of that name, or the first of a shape (N, P, *ending); None where there is none."""
-    fitting = [found for found, shape in shapes.items() if len(shape) >= 2 and shape[2:] in endings]
+    fitting = (found for found, shape in shapes.items() if len(shape) >= 2 and shape[2:] in endings)
     return next((found for found in fitting if name in (None, found)), None)
 
 
@@ -227,11 +237,6 @@ def _best(scores: Floats, landmarks: Floats, enough: float, size: tuple[float, f
     places = numpy.flatnonzero((scores >= enough) & sound)
     order = places[numpy.argsort(-scores[places], kind="stable")[:_CANDIDATES]]
     return [Found(float(scores[place]), landmarks[place].astype(numpy.float64) * size) for place in order]
-
-
-def _is_near(face: Found, side: int, frame: Frame) -> bool:
-    """Say whether a face stands in the middle of a picture that was cut around it."""
-    return bool(numpy.abs(frame.square(face.landmarks).middle / side - 0.5).max() < _NEAR)
 
 
 def _without_doubles(faces: Iterable[Found], frame: Frame, turned: float = -1.0) -> list[Found]:
@@ -271,9 +276,7 @@ def _open(path: Path, threads: int | None) -> Any:
             "finding faces needs onnxruntime, which is not installed: pip install 'gdp-distill[onnx]'"
         ) from error
     if not path.is_file():
-        raise MissingResourceError(
-            f"{path}: there is no such landmark model; --align takes an .onnx file or builtin:faces64"
-        )
+        raise MissingResourceError(f"{path}: no such landmark model; --align takes an .onnx file or builtin:faces64")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0
     options.log_severity_level = 4
