@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from gdp.cli.common import print_json, print_table
 from gdp.cli.progress import choose_progress
 from gdp.cli.run import prepare_processor
 from gdp.core.errors import GdpError
+from gdp.core.run_folder import write_atomically
 
 if TYPE_CHECKING:
     from gdp.cli.common import State
@@ -45,6 +47,9 @@ def bench(
         bool, typer.Option("--paper", help="Networks of the published sizes at 512 px, with random weights.")
     ] = False,
     plot_: Annotated[Path | None, typer.Option("--plot", help="Draw the times into this file (.png, .svg).")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write everything into this file, as JSON.")
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
     """Time teacher, slow route and student in every engine, in turns; tell memory, sizes, errors and ratios.
@@ -75,6 +80,8 @@ def bench(
     found = bench_paper(request, open_plugins, progress) if paper else measure(request, open_plugins, progress)
     if plot_ is not None:
         plot(found, plot_)
+    if output is not None:
+        write_atomically(output, (json.dumps(found.to_data(), indent=2, allow_nan=False) + "\n").encode())
     _print(found, json_)
 
 

@@ -29,12 +29,25 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def found(run: Path) -> dict[str, Any]:
-    plot = run.parent / "bench.png"
+    plot, output = run.parent / "bench.png", run.parent / "bench.json"
     printed = gdp_command(
-        "bench", run, "--engines", "torch,onnx", "--repeats", "3", "--slow-steps", "2", "--plot", plot, "--json"
+        "bench",
+        run,
+        "--engines",
+        "torch,onnx",
+        "--repeats",
+        "3",
+        "--slow-steps",
+        "2",
+        "--plot",
+        plot,
+        "-o",
+        output,
+        "--json",
     )
     assert plot.stat().st_size > 1000
     data: dict[str, Any] = json.loads(printed)
+    assert json.loads(output.read_text()) == data
     return data
 
 

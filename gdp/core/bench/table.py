@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from gdp.core.bench.tasks import REFERENCE, Bench, Row
@@ -108,13 +107,3 @@ def _decibels(difference: dict[str, Any] | None) -> str:
     if difference is None:
         return ""
     return "equal" if difference["psnr_db"] is None else f"{difference['psnr_db']:.1f}"
-
-
-def as_text(bench: Bench, write: Callable[[str], None]) -> None:
-    """Write table and notes as plain lines."""
-    rows = [list(COLUMNS), *table(bench)]
-    widths = [max(len(cell) for cell in cells) for cells in zip(*rows, strict=True)]
-    for row in rows:
-        write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    for line in notes(bench):
-        write(line)
