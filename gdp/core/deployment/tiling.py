@@ -64,10 +64,9 @@ def _padded(translate: Translate, pictures: Pictures, size_multiple: int) -> Pic
     rows, columns = (_next_size(size, size_multiple) - size for size in (height, width))
     if not rows and not columns:
         return translate(numpy.ascontiguousarray(pictures))
-    # Half on each side, so that a reflected border falls on all edges alike.
-    around = ((0, 0), (rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2), (0, 0))
-    made = translate(numpy.pad(pictures, around, mode="reflect"))
-    return made[:, rows // 2 : rows // 2 + height, columns // 2 : columns // 2 + width]
+    # At the end, as `DeployedStudent` does: both are to make the same pictures.
+    made = translate(numpy.pad(pictures, ((0, 0), (0, rows), (0, columns), (0, 0)), mode="reflect"))
+    return made[:, :height, :width]
 
 
 def _next_size(size: int, multiple: int) -> int:

@@ -83,6 +83,9 @@ def _translate(
     rate = pictures.average_rate or Fraction(25)
     output: Any = target.add_stream(CODEC, rate=rate, options={"crf": QUALITY})
     output.pix_fmt = "yuv420p"
+    # Told before anything is written: the first packet of sound opens the codec of the pictures, too.
+    output.height = pictures.height // 2 * 2
+    output.width = pictures.width * (2 if application.compare else 1) // 2 * 2
     sounds = {sound: target.add_stream_from_template(sound) for sound in source.streams.audio}
     frames = pictures.frames or round(float((source.duration or 0) / 1_000_000 * rate))
     with progress.task(f"translate {job.source.name}", max(frames, 1), "frame") as task:
@@ -122,9 +125,7 @@ def _encode(batch: list[Any], output: Any, target: OutputContainer, application:
     levels = numpy.stack([frame.to_ndarray(format="rgb24") for frame in batch])
     made = application.transform(levels)
     shown = numpy.concatenate([levels, made], axis=2) if application.compare else made
-    shown = shown[:, : shown.shape[1] // 2 * 2, : shown.shape[2] // 2 * 2]
-    if not output.width:
-        output.height, output.width = shown.shape[1:3]
+    shown = shown[:, : output.height, : output.width]
     for frame, picture in zip(batch, shown, strict=True):
         translated = av.VideoFrame.from_ndarray(numpy.ascontiguousarray(picture), format="rgb24")
         translated.pts, translated.time_base = frame.pts, frame.time_base

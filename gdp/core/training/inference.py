@@ -220,9 +220,11 @@ def find_size_multiple(predict: Callable[[Tensor], Tensor], channels: int, resol
     """
     for exponent in itertools.count():
         multiple: int = 2**exponent
-        size = multiple * (max(1, 32 // multiple) | 1)  # odd multiples, not too small for deep networks
-        if size >= resolution:
+        if multiple >= resolution:
             return resolution
+        size = multiple * (max(1, 32 // multiple) | 1)  # odd multiples, not too small for deep networks
+        if size == resolution:  # which says nothing of others
+            size += 2 * multiple
         try:
             taken = predict(torch.zeros(1, channels, size, size)).shape[-2:] == (size, size)
         except (RuntimeError, ValueError, ShapeError):  # how networks refuse a size is theirs to choose

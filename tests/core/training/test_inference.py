@@ -185,5 +185,14 @@ def test_a_network_that_refuses_sizes_with_an_error_of_gdp_is_found_out() -> Non
     assert find_size_multiple(by_eights, 3, 48) == 8
 
 
+def test_the_multiple_of_a_network_for_tiny_pictures_is_found() -> None:
+    def by_twos(image: Tensor) -> Tensor:
+        if image.shape[2] % 2:
+            raise ShapeError("multiples of 2 only")
+        return image
+
+    assert find_size_multiple(by_twos, 3, 16) == 2
+
+
 def test_a_network_of_any_size_needs_no_padding() -> None:
     assert find_size_multiple(lambda image: image, 3, 48) == 1
