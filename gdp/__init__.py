@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gdp.core.interfaces.converters import Converted, Converter
     from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
     from gdp.core.interfaces.directions import DirectionMethod, DirectionSearch, FoundDirection
-    from gdp.core.interfaces.engines import Engine
+    from gdp.core.interfaces.engines import CalibratedEngine, Engine
     from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric, PictureRow
     from gdp.core.interfaces.filters import CombiningFilter, Filter, ScoringFilter
     from gdp.core.interfaces.losses import Loss, TrainingStep, Watched
@@ -57,7 +57,7 @@ _HOMES = {
     "gdp.core.interfaces.converters": ("Converted", "Converter"),
     "gdp.core.interfaces.datasets": ("Dataset", "UnpairedDataset"),
     "gdp.core.interfaces.directions": ("DirectionMethod", "DirectionSearch", "FoundDirection"),
-    "gdp.core.interfaces.engines": ("Engine",),
+    "gdp.core.interfaces.engines": ("CalibratedEngine", "Engine"),
     "gdp.core.interfaces.evaluators": ("Evaluation", "EvaluationContext", "Evaluator", "Metric", "PictureRow"),
     "gdp.core.interfaces.filters": ("CombiningFilter", "Filter", "ScoringFilter"),
     "gdp.core.interfaces.losses": ("Loss", "TrainingStep", "Watched"),
@@ -72,6 +72,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "API_VERSION",
     "BuildContext",
+    "CalibratedEngine",
     "CombiningFilter",
     "Config",
     "Converted",

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gdp.core.deployment.network import PictureNetwork
 from gdp.core.errors import GdpError
-from gdp.core.interfaces.engines import Engine, Pictures, Translate
+from gdp.core.interfaces.engines import CalibratedEngine, Engine, Pictures, Translate
 from gdp.testing.findings import fail, require
 from gdp.testing.subject import Subject
 
@@ -67,6 +67,8 @@ def exercise(subject: Subject, engine: Engine) -> Any:
 
 def _opened(engine: Engine, folder: Path) -> Translate:
     path = folder / engine.file
+    if isinstance(engine, CalibratedEngine):
+        engine.calibrate(_pictures(8, 16, 16))
     engine.export(_network(), torch.from_numpy(_pictures(2, 16, 16)), SIZE_MULTIPLE, path)
     require(path.is_file(), f"export wrote no {engine.file}", "write to the path that export is given")
     return engine.open(path, _network if engine.runs_from_weights else None)
