@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch.utils._device  # noqa: F401 # what a network on the meta device imports when the first is made
 
+from gdp.core.bench.memory import peak_bytes
 from gdp.core.conversion import convert
 from gdp.core.errors import GdpError
 from gdp.core.progress import SilentProgress
@@ -65,7 +66,7 @@ def main(folder: Path, good: Path) -> None:
         current = ""
         outcomes[path.stem] = {"kind": kind, "message": message, "seconds": time.process_time() - began}
         signal.alarm(0)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    memory = peak_bytes()
     print(json.dumps({"outcomes": outcomes, "memory": memory, "events": seen, "process": os.getpid()}))
 
 

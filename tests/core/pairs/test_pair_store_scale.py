@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import multiprocessing
 import random
-import resource
 import statistics
 import time
 from multiprocessing.connection import Connection
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from gdp.core.bench.memory import peak_bytes
 from gdp.core.pairs import PairBatch, PairRecord, PairStore, Verdict
 
 processes = multiprocessing.get_context("forkserver")
@@ -63,7 +63,9 @@ def judge(folder: Path) -> None:
 
 def peak_memory() -> float:
     """Peak resident memory of this process in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_bytes()
+    assert peak is not None
+    return peak / 2**20
 
 
 def measure(folder: Path, results: Connection) -> None:
