@@ -38,6 +38,7 @@ def notes(bench: Bench) -> list[str]:
         f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, {machine['device']}; "
         f"Python {bench.about['versions']['python']}, torch {bench.about['versions']['torch']}",
         bench.about["protocol"],
+        *([bench.about["weights"]] if "weights" in bench.about else []),
     ]
     told = set()
     for row in bench.rows:
