@@ -109,10 +109,11 @@ class Asker:
                 self.halt()
                 raise
             given_up = call is not None and self._is_given_up(reply, call)
-        if call is None:
-            self._ledger.note_reused(self._service.name, 1)
-        else:
-            self._ledger.settle(call.number, _OUTCOMES[reply.kind], reply.answer)
+            # So is the answer: a kill loses what is on as many connections, and no answer more.
+            if call is None:
+                self._ledger.note_reused(self._service.name, 1)
+            else:
+                self._ledger.settle(call.number, _OUTCOMES[reply.kind], reply.answer)
         if given_up:
             raise ServiceError(
                 f"{self._service.name}: {self._settings.max_failures} failures in a row, the last one: {reply.reason}. "
