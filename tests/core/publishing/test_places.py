@@ -26,7 +26,7 @@ def test_paths_are_cut_down_to_names(text: str, cut: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "[gdp](https://pypi.org/project/gdp-distill/) and `gdp apply THIS_FOLDER photos/ -o translated/`",
+        "[gdp](https://example.org/gdp) and `gdp apply THIS_FOLDER photos/ -o translated/`",
         "PSNR = 10 log10(255^2 / mean squared difference), 3 pairs/s, and/or, 1/2/3, datasets/faces/train",
         "/verify of the service; [-1, 1]; </details></summary>",
     ],
