@@ -6,14 +6,29 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from gdp.core.errors import CorruptFileError, DiskFullError, GdpError, RunFolderError, RunLockedError
+from gdp.core.errors import CorruptFileError
+from gdp.core.sqlite_errors import SqliteTexts, readable_sqlite_errors
 
 WAIT_FOR_OTHERS = 30.0
 """Seconds that a commit or a read waits for another process's commit or read."""
+
+_DAMAGED = (
+    "{path}: the manifest of the pair store is damaged ({error}). Restore it from a copy, or move its folder away: the "
+    "same command then makes the pairs again, and judges them again."
+)
+_TEXTS = SqliteTexts(
+    full="{path}: no space left to write ({error}). Everything committed before is intact: free some space and run the "
+    "same command again to go on.",
+    damaged=_DAMAGED,
+    held="{path}: another process has held the pair store's manifest for "
+    f"{WAIT_FOR_OTHERS:.0f} seconds ({{error}}). Wait until it is done, then run the same command again.",
+    unusable="{path}: the manifest of the pair store cannot be used ({error}). Check that the folder exists, that you "
+    "may write to it, and that the disk is healthy.",
+)
 
 
 class Database:
@@ -80,49 +95,13 @@ class Database:
 
 def damaged_manifest(path: Path, problem: str) -> CorruptFileError:
     """Return the error that says that the manifest cannot be read."""
-    return CorruptFileError(
-        f"{path}: the manifest of the pair store is damaged ({problem}). Restore it from a copy, or move the "
-        f"folder {path.parent} away: the same command then makes the pairs again, and judges them again."
-    )
+    return CorruptFileError(_DAMAGED.format(path=path, error=problem))
 
 
-@contextmanager
-def readable_database_errors(path: Path) -> Iterator[None]:
+def readable_database_errors(path: Path) -> AbstractContextManager[None]:
     """Turn SQLite's errors about the file at `path` into errors that say what to do.
 
     Raises:
-        CorruptFileError: the file is no SQLite database, or a damaged one.
-        DiskFullError: no space is left, or a quota is reached.
-        RunLockedError: another process holds the file for longer than `WAIT_FOR_OTHERS`.
-        RunFolderError: the file cannot be opened, read or written.
+        CorruptFileError, DiskFullError, RunLockedError, RunFolderError: see `readable_sqlite_errors`.
     """
-    try:
-        yield
-    except sqlite3.Error as error:
-        readable = _readable(path, error)
-        if readable is None:
-            raise
-        raise readable from error
-
-
-def _readable(path: Path, error: sqlite3.Error) -> GdpError | None:
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE):
-        return DiskFullError(
-            f"{path}: no space left to write ({error}). Everything committed before is intact: free some space and "
-            f"run the same command again to go on."
-        )
-    match code & 0xFF:  # the primary code; the rest says more of the same
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return damaged_manifest(path, str(error))
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return RunLockedError(
-                f"{path}: another process has held the pair store's manifest for {WAIT_FOR_OTHERS:.0f} seconds "
-                f"({error}). Wait until it is done, then run the same command again."
-            )
-        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_IOERR:
-            return RunFolderError(
-                f"{path}: the manifest of the pair store cannot be used ({error}). Check that the folder exists, that "
-                f"you may write to it, and that the disk is healthy."
-            )
-    return None
+    return readable_sqlite_errors(path, _TEXTS)
