@@ -7,28 +7,12 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from gdp.core.embedded_picture import EmbeddedPicture
 from gdp.core.report.folder import PNG_SIGNATURE, RunData, step_of
 from gdp.core.report.wording import plain
 
 REJECTS_PER_FILTER = 12
 SAMPLE_GRIDS = 3
-PIXELATED_UP_TO = 160
-"""Pictures up to this width in pixels are enlarged without smoothing, so that what is seen is what was made."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One embedded picture."""
-
-    label: str
-    uri: str
-    width: int
-    height: int
-
-    @property
-    def pixelated(self) -> bool:
-        """Say whether it is small enough to be enlarged without smoothing."""
-        return self.width <= PIXELATED_UP_TO
 
 
 @dataclass(frozen=True)
@@ -37,7 +21,7 @@ class PictureTable:
 
     heading: str
     columns: list[str]
-    rows: list[tuple[str, list[Picture | None]]]
+    rows: list[tuple[str, list[EmbeddedPicture | None]]]
 
 
 @dataclass
@@ -45,16 +29,16 @@ class RejectStrip:
     """Some pairs that one filter dropped."""
 
     filter: str
-    pairs: list[tuple[str, list[Picture]]] = field(default_factory=list)
+    pairs: list[tuple[str, list[EmbeddedPicture]]] = field(default_factory=list)
     """Reason, then source and target."""
 
 
-def embed(label: str, png: bytes | None) -> Picture | None:
+def embed(label: str, png: bytes | None) -> EmbeddedPicture | None:
     """Make a picture of the content of a PNG file."""
     if png is None or not png.startswith(PNG_SIGNATURE) or len(png) < 24:
         return None
     width, height = (int.from_bytes(png[start : start + 4], "big") for start in (16, 20))  # of the IHDR chunk
-    return Picture(label, "data:image/png;base64," + base64.b64encode(png).decode(), width, height)
+    return EmbeddedPicture(label, "data:image/png;base64," + base64.b64encode(png).decode(), width, height)
 
 
 def picture_tables(data: RunData) -> list[PictureTable]:
@@ -80,7 +64,7 @@ def picture_tables(data: RunData) -> list[PictureTable]:
 
 def reject_strips(data: RunData) -> list[RejectStrip]:
     """Collect some rejected pairs of each filter, with the reasons taking turns."""
-    by_filter: dict[str, dict[str, list[list[Picture]]]] = defaultdict(lambda: defaultdict(list))
+    by_filter: dict[str, dict[str, list[list[EmbeddedPicture]]]] = defaultdict(lambda: defaultdict(list))
     for entry in data.rejects:
         reason, name = str(entry.get("reason") or ""), str(entry.get("filter") or "")
         pictures = [embed(side, data.picture(entry.get(side))) for side in ("source", "target")]
@@ -95,7 +79,7 @@ def reject_strips(data: RunData) -> list[RejectStrip]:
     return strips
 
 
-def sample_grids(data: RunData) -> list[Picture]:
+def sample_grids(data: RunData) -> list[EmbeddedPicture]:
     """Embed the first sample grid of the training, the last, and one between them."""
     paths = data.samples
     count = min(SAMPLE_GRIDS, len(paths))

@@ -16,26 +16,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 from PIL import Image
 
+from gdp.core.embedded_picture import EmbeddedPicture
 from gdp.core.expressions.binding import written
 from gdp.core.pairs.records import Score
 from gdp.core.selection.table import PairTable
 from gdp.core.selection.thumbnails import Thumbnails
-
-PIXELATED_UP_TO = 160
-"""Pictures up to this width in pixels are enlarged without smoothing, so that what is seen is what was made."""
-
-
-@dataclass(frozen=True)
-class _Picture:
-    label: str
-    uri: str
-    width: int
-    height: int
-
-    @property
-    def pixelated(self) -> bool:
-        """Say whether it is small enough to be enlarged without smoothing."""
-        return self.width <= PIXELATED_UP_TO
 
 
 @dataclass(frozen=True)
@@ -51,7 +36,7 @@ class _Pair:
     index: int
     decision: str
     split: str
-    pictures: list[_Picture]
+    pictures: list[EmbeddedPicture]
     verdicts: list[_Verdict]
     values: str
     """Its scores as JSON, for sorting."""
@@ -92,7 +77,7 @@ def _describe(table: PairTable, pair: Thumbnails) -> _Pair:
             verdicts.append(_Verdict(each.name, decision, each.reasons[row] or "", scores))
     if table.decisions[row] == "pending":
         verdicts.append(_Verdict(table.filters[row], "pending", table.reasons[row], []))
-    pictures = [_Picture(label, _uri(image), image.width, image.height) for label, image in pair.pictures]
+    pictures = [EmbeddedPicture(label, _uri(image), image.width, image.height) for label, image in pair.pictures]
     split = table.splits[row].replace("_", " ")
     return _Pair(table.indices[row], table.decisions[row], split, pictures, verdicts, json.dumps(values))
 
