@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -15,25 +14,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gdp.cli.progress import choose_progress
+from gdp.core.stage_names import Stage
 
 if TYPE_CHECKING:
     from gdp.core.estimate.limits import Limits
     from gdp.core.stages.session import Session
     from gdp.registry import PluginRegistry
-
-
-class StageName(StrEnum):
-    """The stages as the command line names them (core's own list would import torch)."""
-
-    TEACHER = "teacher"
-    PAIRS = "pairs"
-    FILTER = "filter"
-    TRAIN = "train"
-    EVALUATE = "evaluate"
-    EXPORT = "export"
-    COMPARE = "compare"
-    REPORT = "report"
-
 
 RecipeArgument = Annotated[Path, typer.Argument(help="The recipe, a TOML file.", show_default=False)]
 FolderOption = Annotated[
@@ -77,9 +63,9 @@ def run(
     set_: SetOption = None,
     device: DeviceOption = "auto",
     from_: Annotated[
-        StageName | None, typer.Option("--from", help="Repeat this stage and all after it, even if nothing changed.")
+        Stage | None, typer.Option("--from", help="Repeat this stage and all after it, even if nothing changed.")
     ] = None,
-    until: Annotated[StageName | None, typer.Option(help="Stop after this stage.")] = None,
+    until: Annotated[Stage | None, typer.Option(help="Stop after this stage.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Repeat every stage.")] = False,
     max_hours: Annotated[
         float | None, typer.Option("--max-hours", min=0.0, help="Stop cleanly after so many hours of this command.")
@@ -117,19 +103,14 @@ def run(
         if dry_run:
             _print_preflight(session, json_)
         else:
-            _execute(session, StageName.TEACHER if force else from_, until, limits, json_)
+            _execute(session, Stage.TEACHER if force else from_, until, limits, json_)
 
 
-def _execute(
-    session: Session, repeat_from: StageName | None, until: StageName | None, limits: Limits, json_: bool
-) -> None:
+def _execute(session: Session, repeat_from: Stage | None, until: Stage | None, limits: Limits, json_: bool) -> None:
     from gdp.core.estimate.limits import what_is_left
-    from gdp.core.pipeline import Plan, Stage, execute
+    from gdp.core.pipeline import Plan, execute
 
-    plan = Plan(
-        Stage(repeat_from.value) if repeat_from is not None else None, Stage(until.value) if until is not None else None
-    )
-    outcome = execute(session, plan)
+    outcome = execute(session, Plan(repeat_from, until))
     report = session.folder.path / "report.html"
     left = what_is_left(session) if limits.reason and outcome.state == "stopped" else []
     if json_:

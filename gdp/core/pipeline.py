@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, cast
 
 import torch
 
 from gdp.core.errors import GdpError
 from gdp.core.run_folder import now
+from gdp.core.stage_names import Stage
 from gdp.core.stages import compare, evaluate, export, filters, pairs, report, teacher, train
 from gdp.core.stages.session import Session, Stopped
 from gdp.core.stages.work import Work, applies, is_up_to_date, perform, reset
 from gdp.core.versions import machine, plugin_versions, versions
-
-
-class Stage(StrEnum):
-    """The stages of a run, in order."""
-
-    TEACHER = "teacher"
-    PAIRS = "pairs"
-    FILTER = "filter"
-    TRAIN = "train"
-    EVALUATE = "evaluate"
-    EXPORT = "export"
-    COMPARE = "compare"
-    REPORT = "report"
-
 
 WORK: dict[Stage, Work] = {
     stage: cast(Work, module)

@@ -16,8 +16,9 @@ from gdp.core.errors import GdpError
 from gdp.core.interfaces.datasets import Part, UnpairedDataset
 from gdp.core.pairs.codec import ImageFormat, encode, quantise
 from gdp.core.pairs.records import PairBatch
-from gdp.core.pipeline import WORK, Stage
+from gdp.core.pipeline import WORK
 from gdp.core.recipe import Choice
+from gdp.core.stage_names import Stage
 from gdp.core.stages.judging import named_filters
 from gdp.core.stages.notes import trained_weights
 from gdp.core.stages.pairs import wanted

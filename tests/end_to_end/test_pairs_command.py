@@ -18,8 +18,9 @@ from typer.testing import CliRunner, Result
 
 import gdp
 from gdp.cli.app import app
-from gdp.core.pipeline import Plan, Stage
+from gdp.core.pipeline import Plan
 from gdp.core.run_folder import RunFolder
+from gdp.core.stage_names import Stage
 
 EXPRESSION = """
 [[filters]]

@@ -20,11 +20,12 @@ from typer.testing import CliRunner
 import gdp
 from gdp.cli.app import app
 from gdp.core.errors import CorruptFileError, GdpError, PluginError, RecipeError, RunFolderError, RunLockedError
-from gdp.core.pipeline import Plan, Stage, execute
+from gdp.core.pipeline import Plan, execute
 from gdp.core.progress import SilentProgress
 from gdp.core.pruning.opening import PruningRequest, open_pruning
 from gdp.core.pruning.record import PruningRecord
 from gdp.core.run_folder import RunFolder
+from gdp.core.stage_names import Stage
 from gdp.core.stages.session import Session
 from gdp.registry import PluginRegistry
 

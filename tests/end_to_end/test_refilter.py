@@ -17,8 +17,9 @@ from gdp.api import refilter
 from gdp.cli.app import app
 from gdp.core.errors import GdpError, RecipeError, RunLockedError
 from gdp.core.pairs import PairStore
-from gdp.core.pipeline import Plan, Stage
+from gdp.core.pipeline import Plan
 from gdp.core.run_folder import RunFolder
+from gdp.core.stage_names import Stage
 
 EXPRESSION = """
 [[filters]]

@@ -9,7 +9,7 @@ from gdp.core.estimate.arithmetic import HOUR, dollars
 from gdp.core.estimate.stages import stages_to_do
 from gdp.core.estimate.training import newest_step
 from gdp.core.interfaces.filters import PairJudge
-from gdp.core.pipeline import Stage
+from gdp.core.stage_names import Stage
 from gdp.core.stages.pairs import wanted
 from gdp.core.stages.session import Session
 

@@ -22,8 +22,8 @@ from gdp.core.estimate.stages import Calls, Counts, Part, stages_to_do
 from gdp.core.estimate.training import probe_training
 from gdp.core.estimate.trial import ManyPairs, open_trial_run
 from gdp.core.interfaces.evaluators import Evaluation
-from gdp.core.pipeline import Stage
 from gdp.core.run_folder import now
+from gdp.core.stage_names import Stage
 from gdp.core.stages import filters, pairs
 from gdp.core.stages import teacher as teacher_stage
 from gdp.core.stages.session import Session

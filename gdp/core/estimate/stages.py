@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from gdp.core.errors import GdpError
 from gdp.core.estimate.arithmetic import Duration
-from gdp.core.pipeline import WORK, Stage
+from gdp.core.pipeline import WORK
+from gdp.core.stage_names import Stage
 from gdp.core.stages.session import Session
 from gdp.core.stages.work import applies, is_up_to_date
 

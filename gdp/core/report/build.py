@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from gdp.core.report.curves import draw_curves
 from gdp.core.report.figures import figures
-from gdp.core.report.folder import STAGES, Number, RunData, mapping, mappings, read_run
+from gdp.core.report.folder import Number, RunData, mapping, mappings, read_run
 from gdp.core.report.initialisation import read_initialisation
 from gdp.core.report.pictures import picture_tables, reject_strips, sample_grids
 from gdp.core.report.pruning import pruning_table
@@ -27,6 +27,7 @@ from gdp.core.report.variants import read_comparison
 from gdp.core.report.verdict import paragraph
 from gdp.core.report.wording import duration, plain, with_unit
 from gdp.core.run_folder import write_atomically
+from gdp.core.stage_names import Stage
 
 FILE_NAME = "report.html"
 
@@ -165,9 +166,9 @@ class StageRow:
 def _stage_table(data: RunData) -> list[StageRow]:
     seconds = {name: _number(entry.get("seconds")) for name, entry in data.stages.items()}
     longest = max(seconds.values(), default=0.0) or 1.0
-    known = [name for name in STAGES if name in data.stages]
+    known = [str(stage) for stage in Stage if stage in data.stages]
     rows = []
-    for name in [*known, *(name for name in data.stages if name not in STAGES)]:
+    for name in [*known, *(name for name in data.stages if name not in known)]:
         entry = data.stages[name]
         items = _plain_items(mapping(entry.get("summary")))
         key = str(entry.get("key", ""))[:12]

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-STAGES = ("teacher", "pairs", "filter", "train", "evaluate", "export", "compare", "report")
-"""The stages of a run in their order; only a recipe with variants has the stage compare."""
+from gdp.core.stage_names import Stage
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -56,7 +55,8 @@ class RunData:
     @property
     def unfinished(self) -> list[str]:
         """Stages that have not finished, this report's own aside."""
-        wanted = [stage for stage in STAGES[:-1] if stage != "compare" or self.section("compare")]
+        left_out = {Stage.REPORT} if self.section("compare") else {Stage.REPORT, Stage.COMPARE}
+        wanted = [str(stage) for stage in Stage if stage not in left_out]
         return [stage for stage in wanted if stage not in self.stages]
 
     def value(self, name: str) -> float | None:

@@ -12,12 +12,13 @@ import torch
 from gdp.core.errors import GdpError, RunFolderError
 from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.pairs.store import PairStore
-from gdp.core.pipeline import WORK, Plan, Stage, execute
+from gdp.core.pipeline import WORK, Plan, execute
 from gdp.core.progress import Progress
 from gdp.core.recipe import Recipe, load_recipe
 from gdp.core.run_folder import find_run
 from gdp.core.selection.opening import RunPlugins, load_run_recipe, open_pairs
 from gdp.core.selection.rejudging import rejudge
+from gdp.core.stage_names import Stage
 from gdp.core.stages import filters
 from gdp.core.stages.session import Session, never
 
