@@ -13,6 +13,7 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from gdp.core.disk import sync_folder
 from gdp.core.errors import CorruptFileError, readable_os_errors
 
 BLOCK = tarfile.BLOCKSIZE
@@ -117,12 +118,3 @@ def how_to_mend(folder: Path) -> str:
         f"Restore it from a copy, or forget the lost pairs, so that the same command makes them again, with: "
         f'python -c "from gdp.core.pairs import PairStore; PairStore.repair({str(folder)!r})"'
     )
-
-
-def sync_folder(folder: Path) -> None:
-    """Wait until the disk knows the names in a folder."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
