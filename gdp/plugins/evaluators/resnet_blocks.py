@@ -13,6 +13,7 @@ from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evalua
 from gdp.core.timing import Timing, describe_machine, time_interleaved
 from gdp.plugins.cyclegan.networks import GeneratorChannels, ResnetGenerator
 from gdp.plugins.evaluators.config import ResnetBlocksConfig
+from gdp.plugins.evaluators.speed import timing_metrics
 
 
 class ResnetBlocksEvaluator(Evaluator):
@@ -61,11 +62,8 @@ class ResnetBlocksEvaluator(Evaluator):
             f"{what}, float32, fresh weights, one picture at a time {at}, {self.config.repeats} runs in turns with "
             f"other numbers of blocks after {self.config.warmup} unmeasured; {describe_machine(picture.device)}"
         )
-        low, high = timing.spread
         return {
-            f"speed.blocks_{blocks}_ms": Metric(timing.median, f"Median: {how}.", "ms", "lower"),
-            f"speed.blocks_{blocks}_ms_p10": Metric(low, f"10th percentile: {how}.", "ms"),
-            f"speed.blocks_{blocks}_ms_p90": Metric(high, f"90th percentile: {how}.", "ms"),
+            **timing_metrics(f"blocks_{blocks}", timing, how),
             f"size.blocks_{blocks}.parameters": Metric(count_parameters(network), f"Parameters of {what}."),
             f"size.blocks_{blocks}.macs": Metric(
                 count_macs(network, picture),

@@ -61,12 +61,23 @@ class SpeedEvaluator(Evaluator):
             f"{self.config.repeats} runs in turns with the others after {self.config.warmup} unmeasured; "
             f"{describe_machine(context.device)}"
         )
-        low, high = timing.spread
-        return {
-            f"speed.{name}_ms": Metric(timing.median, f"Median: {protocol}.", "ms", "lower"),
-            f"speed.{name}_ms_p10": Metric(low, f"10th percentile: {protocol}.", "ms"),
-            f"speed.{name}_ms_p90": Metric(high, f"90th percentile: {protocol}.", "ms"),
-        }
+        return timing_metrics(name, timing, protocol)
+
+
+def timing_metrics(name: str, timing: Timing, protocol: str) -> dict[str, Metric]:
+    """Return `speed.NAME_ms`, the median in milliseconds, and its 10th and 90th percentile.
+
+    Args:
+        name: of what was timed.
+        timing: its times.
+        protocol: how they were taken, without a full stop.
+    """
+    low, high = timing.spread
+    return {
+        f"speed.{name}_ms": Metric(timing.median, f"Median: {protocol}.", "ms", "lower"),
+        f"speed.{name}_ms_p10": Metric(low, f"10th percentile: {protocol}.", "ms"),
+        f"speed.{name}_ms_p90": Metric(high, f"90th percentile: {protocol}.", "ms"),
+    }
 
 
 def example_source(context: EvaluationContext) -> Tensor:
