@@ -15,7 +15,7 @@ from gdp.plugins.face_services.azure_reading import measure
 from gdp.plugins.face_services.azure_rules import needed_attributes, refuse_impossible, rules
 from gdp.plugins.face_services.azure_service import AzureFace, question, service_name
 from gdp.plugins.face_services.forecast import account, forecast
-from gdp.plugins.face_services.scoring import scores_of_pairs
+from gdp.plugins.face_services.scoring import in_order, scores_of_pairs
 
 _ANGLES = ("yaw", "pitch", "roll")
 
@@ -53,8 +53,7 @@ class AzureFaceFilter(ScoringFilter):
 
     def score(self, pairs: PairBatch) -> list[Scores]:
         """Ask about the pictures of some pairs."""
-        found = {index: scores for part in self.score_stream([pairs]) for index, scores in part.items()}
-        return [found[index] for index in pairs.indices]
+        return in_order(self.score_stream([pairs]), pairs.indices)
 
     def score_stream(self, batches: Iterable[PairBatch]) -> Iterator[Mapping[int, Scores]]:
         """Ask about many pictures at once, and yield each pair's scores when the last of its answers is there."""

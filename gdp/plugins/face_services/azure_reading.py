@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 
 from gdp.core.pairs.records import Json, Score
+from gdp.plugins.face_services.reading import faces_of, number, refused
 
 _AREAS = {"forehead": "foreheadOccluded", "eyes": "eyeOccluded", "mouth": "mouthOccluded"}
 
@@ -21,13 +21,11 @@ def measure(answer: Json, attributes: Sequence[str]) -> dict[str, Score]:
         KeyError, TypeError, ValueError: the answer is not of the documented shape.
     """
     if "problem" in answer:
-        return {"faces": None, "problem": str(answer["problem"])}
-    faces = answer["faces"]
-    if not isinstance(faces, list):
-        raise TypeError("the answer is no list of faces")
+        return refused(answer)
+    faces = faces_of(answer)
     for face in faces:
         for side in ("width", "height", "left", "top"):
-            _number(face["faceRectangle"][side])
+            number(face["faceRectangle"][side])
     scores: dict[str, Score] = {"faces": len(faces)}
     said = faces[0]["faceAttributes"] if faces and attributes else None
     for attribute in attributes:
@@ -39,13 +37,13 @@ def _level(name: str, level: str) -> Callable[[Json], dict[str, Score]]:
     def read(said: Json) -> dict[str, Score]:
         if said is None:
             return {name: None, f"{name}_level": None}
-        return {name: _number(said["value"]), f"{name}_level": _word(said[level])}
+        return {name: number(said["value"]), f"{name}_level": _word(said[level])}
 
     return read
 
 
 def _pose(said: Json) -> dict[str, Score]:
-    return {name: None if said is None else _number(said[name]) for name in ("yaw", "pitch", "roll")}
+    return {name: None if said is None else number(said[name]) for name in ("yaw", "pitch", "roll")}
 
 
 def _occlusion(said: Json) -> dict[str, Score]:
@@ -67,7 +65,7 @@ def _plain_word(name: str) -> Callable[[Json], dict[str, Score]]:
 
 
 def _age(said: Json) -> dict[str, Score]:
-    return {"age": None if said is None else _number(said)}
+    return {"age": None if said is None else number(said)}
 
 
 _READERS: Mapping[str, Callable[[Json], dict[str, Score]]] = {
@@ -82,12 +80,6 @@ _READERS: Mapping[str, Callable[[Json], dict[str, Score]]] = {
     "occlusion": _occlusion,
     "qualityForRecognition": _plain_word("quality"),
 }
-
-
-def _number(value: Json) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise TypeError(f"{value!r} is no number")
-    return float(value)
 
 
 def _word(value: Json) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from gdp.core.pairs import Score
 from gdp.core.pairs.records import Json
 from gdp.plugins.face_services.judging import Face, Test
+from gdp.plugins.face_services.reading import faces_of, number, refused
 from gdp.plugins.face_services.rekognition_config import RekognitionConfig
 
 _YES_OR_NO: Mapping[str, tuple[str, str]] = {
@@ -45,10 +46,8 @@ def measure(answer: Json, attributes: Sequence[str]) -> dict[str, Score]:
         KeyError, TypeError, ValueError: the answer is not of the documented shape.
     """
     if "problem" in answer:
-        return {"faces": None, "problem": str(answer["problem"])}
-    faces = answer["faces"]
-    if not isinstance(faces, list):
-        raise TypeError("the answer is no list of faces")
+        return refused(answer)
+    faces = faces_of(answer)
     largest = max(faces, key=_area, default=None)
     return {"faces": len(faces), **_common(largest), **_asked(largest, attributes)}
 
@@ -60,7 +59,7 @@ def rules(config: RekognitionConfig) -> list[tuple[Test, str]]:
 
 def _area(face: Json) -> float:
     box = face["BoundingBox"]
-    return _number(box["Width"]) * _number(box["Height"])
+    return number(box["Width"]) * number(box["Height"])
 
 
 def _common(face: Json) -> dict[str, Score]:
@@ -71,20 +70,20 @@ def _common(face: Json) -> dict[str, Score]:
     values = (
         face["Confidence"], quality["Brightness"], quality["Sharpness"], pose["Yaw"], pose["Pitch"], pose["Roll"],
     )  # fmt: skip
-    return {name: _number(value) for name, value in zip(names, values, strict=True)}
+    return {name: number(value) for name, value in zip(names, values, strict=True)}
 
 
 def _asked(face: Json, attributes: Sequence[str]) -> dict[str, Score]:
     scores: dict[str, Score] = {}
     if _AGE in attributes:
-        low, high = (None, None) if face is None else (_number(face["AgeRange"][end]) for end in ("Low", "High"))
+        low, high = (None, None) if face is None else (number(face["AgeRange"][end]) for end in ("Low", "High"))
         scores |= {"age_low": low, "age_high": high}
         scores["age"] = None if low is None or high is None else (low + high) / 2
     for setting, (asked, answered) in _YES_OR_NO.items():
         if asked in attributes:
             said = None if face is None else face[answered]
             scores[setting] = None if said is None else bool(said["Value"])
-            scores[f"{setting}_confidence"] = None if said is None else _number(said["Confidence"])
+            scores[f"{setting}_confidence"] = None if said is None else number(said["Confidence"])
     return scores
 
 
@@ -156,9 +155,3 @@ def _is(score: str, wanted: bool, certainty: float) -> Test:
         return value is wanted
 
     return passes
-
-
-def _number(value: Json) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise TypeError(f"{value!r} is no number")
-    return float(value)

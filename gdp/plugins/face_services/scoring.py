@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 
 from gdp.core.answers import AnswerBook
@@ -39,3 +39,9 @@ def scores_of_pairs(
                 }
                 for index, answers in answered.items()
             }
+
+
+def in_order(stream: Iterable[Mapping[int, Scores]], indices: Sequence[int]) -> list[Scores]:
+    """Return the scores of all pairs of a stream in the order of these numbers."""
+    found = {index: scores for part in stream for index, scores in part.items()}
+    return [found[index] for index in indices]
