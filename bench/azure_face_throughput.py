@@ -1,6 +1,8 @@
 """How busy azure-face keeps a service, measured at the emulator; writes bench/results/azure_face.json.
 
-Run it from the project's folder on a machine with nothing else to do: python bench/azure_face_throughput.py
+The recipe is that of the tests. Run it from the project's folder, on a machine with nothing else to do:
+
+    PYTHONPATH=tests/end_to_end python bench/azure_face_throughput.py
 """
 
 from __future__ import annotations
@@ -9,21 +11,17 @@ import json
 import os
 import platform
 import statistics
-import sys
 import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from azure_face_world import make_world, steady_rate
+
 from gdp.testing.azure_face import TIERS, EmulatorProcess, RateLimit, Settings
 
-PROJECT = Path(__file__).parents[1]
-sys.path.insert(0, str(PROJECT / "tests" / "end_to_end"))  # the recipe is that of the tests
-
-from azure_face_world import make_world, steady_rate  # noqa: E402 # it lies in the folder just added
-
-RESULT = PROJECT / "bench" / "results" / "azure_face.json"
+RESULT = Path(__file__).parents[1] / "bench" / "results" / "azure_face.json"
 LATENCY = 0.2
 REPEATS = 3
 PROTOCOL = (
@@ -101,7 +99,7 @@ def main() -> None:
         ],
     }
     RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(f"written: {RESULT.relative_to(PROJECT)}")
+    print(f"written: {RESULT}")
 
 
 def _machine() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gdp.cli.common import print_json, print_table
+from gdp.core.publishing import HUB_VARIABLE
 from gdp.core.records import KINDS
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def push(
     ] = None,
     token_from: Annotated[
         str, typer.Option("--token-from", metavar="VARIABLE", help="Environment variable that holds the token.")
-    ] = "HF_TOKEN",  # noqa: S107 # the name of a variable
+    ] = HUB_VARIABLE,
     message: Annotated[
         str, typer.Option("--message", "-m", help="Of the commit.")
     ] = "Upload of a student distilled by gdp",

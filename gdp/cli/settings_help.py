@@ -9,9 +9,10 @@ from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic_core import to_jsonable_python
 
 from gdp.core.recipe_messages import recipe_keys
+from gdp.core.recipe_schema import settings_schema
 from gdp.core.recipe_values import is_environment_name
 
 _TYPE_WORDS = {
@@ -44,10 +45,7 @@ class Setting:
 
 def describe_settings(model: type[BaseModel]) -> list[Setting]:
     """Describe every key of a model, in the model's order."""
-    try:
-        schema = model.model_json_schema(by_alias=True)
-    except Exception:  # noqa: BLE001 # a third party's model may have types that no schema can describe
-        schema = {}
+    schema = settings_schema(model)
     properties, definitions = schema.get("properties", {}), schema.get("$defs", {})
     return [_setting(key, field, properties.get(key, {}), definitions) for key, field in recipe_keys(model).items()]
 
@@ -67,10 +65,8 @@ def _setting(key: str, field: FieldInfo, schema: Mapping[str, Any], definitions:
 
 def _default(field: FieldInfo) -> Any:
     try:
-        # A default made from other settings has none of its own.
-        value = field.default_factory() if field.default_factory is not None else field.default  # type: ignore[call-arg]
-        return to_jsonable_python(value)
-    except (PydanticSerializationError, TypeError):
+        return to_jsonable_python(field.get_default(call_default_factory=True))
+    except (ValueError, TypeError):  # no plain data; or made from other settings, and none of its own
         return None
 
 

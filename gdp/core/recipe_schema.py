@@ -166,12 +166,19 @@ def _plugin_schema(record: PluginRecord, nested: Schema) -> Schema:
     }
 
 
+def settings_schema(model: type[BaseModel], references: str = "#/$defs/{model}") -> Schema:
+    """Return the JSON schema of a settings model; one that no schema can describe has nothing but a comment."""
+    try:
+        return model.model_json_schema(by_alias=True, ref_template=references)
+    except Exception as error:  # noqa: BLE001 # a third party's types may have schema methods that raise anything
+        return {"$comment": f"These settings cannot be described ({describe_exception(error)})."}
+
+
 def _model_schema(model: type[BaseModel], prefix: str, nested: Schema) -> Schema:
     """Return a model's schema; models inside it move to `nested` under names that `prefix` makes unique."""
-    try:
-        schema = model.model_json_schema(by_alias=True, ref_template="#/$defs/" + prefix + ".{model}")
-    except Exception as error:  # noqa: BLE001 # a third party's model may have types that no schema can describe
-        return {"$comment": f"These settings cannot be described ({describe_exception(error)})."}
+    schema = settings_schema(model, "#/$defs/" + prefix + ".{model}")
+    if "properties" not in schema:
+        return schema
     for name, definition in schema.pop("$defs", {}).items():
         nested[f"{prefix}.{name}"] = definition
     for name, field in model.model_fields.items():

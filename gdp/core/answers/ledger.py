@@ -12,9 +12,9 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,8 +31,6 @@ TO_DISK_EVERY = 1.0
 Outcome = Literal["answered", "unusable", "unknown", "given back"]
 """How a call ended: with an answer; with one that cannot be used, though charged; nobody knows, so it counts as
 charged; or not charged, so it is given back to the budget."""
-
-_COLUMNS = {"answered": "answered", "unusable": "unusable", "unknown": "lost", "given back": "given_back"}
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS questions (question TEXT PRIMARY KEY, service TEXT NOT NULL, content TEXT NOT NULL);
@@ -73,6 +71,15 @@ class Tally:
     def open(self) -> int:
         """Calls that were sent and never settled: under way, or of a process that was killed."""
         return self.counted - self.answered - self.unusable - self.lost
+
+
+_SETTLED: Mapping[Outcome, Tally] = {
+    "answered": Tally(answered=1),
+    "unusable": Tally(unusable=1),
+    "unknown": Tally(lost=1),
+    "given back": Tally(counted=-1, given_back=1),
+}
+"""What each outcome changes in an account, after the call was counted when it was sent."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +166,7 @@ class Ledger:
     def note_reused(self, service: str, count: int) -> None:
         """Add to the number of answers that were there already."""
         with self._transaction() as connection:
-            self._add(connection, service, "reused", count)
+            self._add(connection, service, Tally(reused=count))
 
     def reserve(
         self, service: str, scope: str, questions: Sequence[str], picture: str, budget: int | None
@@ -179,7 +186,7 @@ class Ledger:
                 return Reservation("known", answer=json.loads(answer))
             if budget is not None and self._counted(connection, service) >= budget:
                 return Reservation("spent")
-            self._add(connection, service, "counted", 1)
+            self._add(connection, service, Tally(counted=1))
             cursor = connection.execute(
                 "INSERT INTO calls (account, service, scope, question, picture, sent_at) VALUES (?, ?, ?, ?, ?, ?)",
                 (self.account, service, scope, questions[0], picture, time.time()),
@@ -193,9 +200,7 @@ class Ledger:
             service, question, picture = connection.execute(
                 "UPDATE calls SET outcome = ? WHERE id = ? RETURNING service, question, picture", (outcome, call)
             ).fetchone()
-            self._add(connection, service, _COLUMNS[outcome], 1)
-            if outcome == "given back":
-                self._add(connection, service, "counted", -1)
+            self._add(connection, service, _SETTLED[outcome])
             if outcome == "answered":
                 text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
                 connection.execute(
@@ -234,12 +239,14 @@ class Ledger:
         ).fetchone()
         return int(row[0]) if row else 0
 
-    def _add(self, connection: sqlite3.Connection, service: str, column: str, amount: int) -> None:
-        # The column's name is one of this module's own words, never a value from outside.
+    def _add(self, connection: sqlite3.Connection, service: str, change: Tally) -> None:
         connection.execute(
-            f"INSERT INTO accounts (account, service, {column}) VALUES (?, ?, ?) "  # noqa: S608 # see above
-            f"ON CONFLICT DO UPDATE SET {column} = {column} + excluded.{column}",
-            (self.account, service, amount),
+            "INSERT INTO accounts (account, service, counted, answered, unusable, lost, given_back, reused) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET counted = counted + excluded.counted, answered = answered + excluded.answered, "
+            "unusable = unusable + excluded.unusable, lost = lost + excluded.lost, "
+            "given_back = given_back + excluded.given_back, reused = reused + excluded.reused",
+            (self.account, service, *astuple(change)),
         )
 
     def _rows(self, query: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:

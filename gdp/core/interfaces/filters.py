@@ -10,7 +10,7 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.pairs.records import Json, PairBatch, Scores, Verdict
 
 
-class PairJudge(ABC):  # noqa: B024 # its three forms have the abstract methods
+class PairJudge:
     """What all forms of filters share; implement one of the three: `Filter`, `ScoringFilter`, `CombiningFilter`."""
 
     def __init__(self, config: Any, context: BuildContext) -> None:
@@ -30,7 +30,7 @@ class PairJudge(ABC):  # noqa: B024 # its three forms have the abstract methods
         return {}
 
 
-class Filter(PairJudge):
+class Filter(PairJudge, ABC):
     """The simple form: looks at each pair and returns its verdict."""
 
     @abstractmethod
@@ -38,7 +38,7 @@ class Filter(PairJudge):
         """Return one verdict for each pair, in order. Verdicts must not depend on the batch."""
 
 
-class ScoringFilter(PairJudge):
+class ScoringFilter(PairJudge, ABC):
     """The form for costly judgements: scores are measured once and kept, decisions are made from them.
 
     Changing a setting that `score_settings` does not name repeats no measurement and no paid call.
@@ -76,7 +76,7 @@ class ScoringFilter(PairJudge):
         """Decide on all pairs that reached this filter, by index, from their scores alone."""
 
 
-class CombiningFilter(PairJudge):
+class CombiningFilter(PairJudge, ABC):
     """The form that looks at no picture: it decides from what the filters before it in the recipe measured."""
 
     @abstractmethod

@@ -69,13 +69,13 @@ class TrainingStep:
     @cached_property
     def student_hidden(self) -> Mapping[str, Tensor]:
         """Outputs of the generator's modules that a loss watches, by path, for `prediction`."""
-        self.prediction  # noqa: B018 # the generator must have run
+        _ = self.prediction  # the generator must have run
         return self.kept_of_student
 
     @cached_property
     def teacher_hidden(self) -> Mapping[str, Tensor]:
         """Outputs of the teacher's modules that a loss watches, by path, for `target`; without gradient."""
-        self.target  # noqa: B018 # the teacher must have run
+        _ = self.target  # the teacher must have run
         return self.kept_of_teacher
 
     @property

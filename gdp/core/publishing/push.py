@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gdp.core.errors import GdpError, MissingResourceError
+from gdp.core.publishing import HUB_VARIABLE
 from gdp.core.publishing.hub import Pushed, Target, require_hub, send
 from gdp.core.publishing.leaks import find_leaks, secrets_of
 from gdp.core.publishing.parcel import Parcel, gather
 
-TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105 # the variable's name, no token
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9_][\w.-]{0,95}", re.ASCII)
 _SHOWN_LEAKS = 5
 
@@ -31,7 +31,7 @@ class Request:
     """Whose exported files go along."""
     licence: str | None = None
     """For the card's header; None leaves the card's own."""
-    token_variable: str = TOKEN_VARIABLE
+    token_variable: str = HUB_VARIABLE
     """Name of the environment variable that holds the token."""
     message: str = "Upload of a student distilled by gdp"
     """Of the commit."""
@@ -52,7 +52,7 @@ def prepare(request: Request) -> Parcel:
             f"underscores, such as ada/stylegan-age"
         )
     parcel = gather(request.folder, request.engines, request.licence)
-    secrets = secrets_of(os.environ, {request.token_variable, TOKEN_VARIABLE, *request.key_variables})
+    secrets = secrets_of(os.environ, {request.token_variable, HUB_VARIABLE, *request.key_variables})
     leaks = [leak for part in parcel.parts for leak in find_leaks(part.name, part.content, secrets)]
     if leaks:
         told = "; ".join(leak.describe() for leak in leaks[:_SHOWN_LEAKS])

@@ -13,8 +13,8 @@ LONGEST_PAUSE = 60.0
 
 def backoff(failures: int) -> float:
     """Return the seconds to wait after so many failures in a row, with up to a quarter at random on top."""
-    # Random so that callers spread out; it secures nothing.
-    return float(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** max(0, failures - 1)) * random.uniform(1.0, 1.25))  # noqa: S311
+    pause: float = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** max(0, failures - 1))
+    return pause * random.uniform(1.0, 1.25)  # noqa: S311 # so that callers spread out; it secures nothing
 
 
 class Health:

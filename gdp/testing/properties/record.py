@@ -142,7 +142,7 @@ def settings_survive_toml_and_json(subject: Subject) -> None:
 
 def wrong_settings_are_explained(subject: Subject) -> None:
     """A wrong value of any setting is a mistake of the recipe, never another exception."""
-    subject.choice  # noqa: B018 # the given settings must be valid first
+    _ = subject.choice  # the given settings must be valid first
     for key in recipe_keys(subject.record.config):
         for value in _WRONG_VALUES:
             _, mistakes = subject.choose({**subject.settings, key: value})

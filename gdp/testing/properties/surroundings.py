@@ -40,7 +40,7 @@ def the_same_seed_gives_the_same_result(subject: Subject, exercise: Exercise) ->
 
 def the_global_random_state_is_left_alone(subject: Subject, exercise: Exercise) -> None:
     """Building it and using it moves no global random state of torch, numpy or Python."""
-    subject.implementation  # noqa: B018 # what imports draw is not meant
+    _ = subject.implementation  # what imports draw is not meant
     with _global_seed(3):
         before = _global_state()
         plugin = subject.build()
@@ -52,7 +52,7 @@ def the_global_random_state_is_left_alone(subject: Subject, exercise: Exercise) 
 
 def nothing_is_written_into_the_present_folder(subject: Subject, exercise: Exercise) -> None:
     """It leaves no file in the folder from which a command is started."""
-    subject.choice, subject.implementation  # noqa: B018 # relative paths and imports belong to the folder before
+    _ = subject.choice, subject.implementation  # relative paths and imports belong to the folder before
     home = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
