@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import RECIPE, write_json
-from test_report_page import HOSTILE, page_of
+from report_pages import HOSTILE, page_of
 
 COMPARE = '\n[compare]\nseeds = 2\nmetrics = ["quality.l1"]\n'
 
