@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import RECIPE, write_json
+from report_folders import RECIPE, write_json
 from report_pages import HOSTILE, page_of
 
 COMPARE = '\n[compare]\nseeds = 2\nmetrics = ["quality.l1"]\n'
