@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gdp.core.interfaces.directions import DirectionMethod, DirectionSearch, FoundDirection
     from gdp.core.interfaces.engines import CalibratedEngine, Engine
     from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric, PictureRow
-    from gdp.core.interfaces.filters import CombiningFilter, Filter, ScoringFilter
+    from gdp.core.interfaces.filters import CombiningFilter, Filter, Forecast, ScoringFilter
     from gdp.core.interfaces.losses import Loss, TrainingStep, Watched
     from gdp.core.interfaces.pair_sources import PairSource, Pictures
     from gdp.core.interfaces.students import Opposite, PrunedStudent, Student, TrainingPhase
@@ -59,7 +59,7 @@ _HOMES = {
     "gdp.core.interfaces.directions": ("DirectionMethod", "DirectionSearch", "FoundDirection"),
     "gdp.core.interfaces.engines": ("CalibratedEngine", "Engine"),
     "gdp.core.interfaces.evaluators": ("Evaluation", "EvaluationContext", "Evaluator", "Metric", "PictureRow"),
-    "gdp.core.interfaces.filters": ("CombiningFilter", "Filter", "ScoringFilter"),
+    "gdp.core.interfaces.filters": ("CombiningFilter", "Filter", "Forecast", "ScoringFilter"),
     "gdp.core.interfaces.losses": ("Loss", "TrainingStep", "Watched"),
     "gdp.core.interfaces.pair_sources": ("PairSource", "Pictures"),
     "gdp.core.interfaces.students": ("Opposite", "PrunedStudent", "Student", "TrainingPhase"),
@@ -86,6 +86,7 @@ __all__ = [
     "Evaluator",
     "Filter",
     "FinishedRun",
+    "Forecast",
     "FoundDirection",
     "GdpError",
     "LatentTeacher",

@@ -35,6 +35,36 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+TOLL = '''
+"""A filter that pays for its answers, though pictures stay on this machine."""
+
+import gdp
+
+class TollConfig(gdp.Config):
+    """Settings of `toll`."""
+
+    fee: float = 0.5
+    """Dollars for each thousand calls."""
+
+@gdp.hookimpl
+def gdp_register_filters(register):
+    register("toll", config=TollConfig, implementation="toll:Toll", summary="Asks somebody who wants money")
+
+class Toll(gdp.ScoringFilter):
+    """Asks thrice about each source and once about the target."""
+
+    def forecast(self, pairs, sources=1):
+        calls = pairs * (3 * sources + 1)
+        return gdp.Forecast(calls, seconds_between_calls=0.25, dollars=calls * self.config.fee / 1000)
+
+    def score(self, pairs):
+        raise gdp.GdpError("an estimate must not pay")
+
+    def decide(self, scores):
+        return {}
+'''
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_world(tmp_path_factory.mktemp("estimate"))
@@ -105,3 +135,23 @@ def test_paid_filters_are_reckoned_and_never_asked(world: Path) -> None:
     assert calls["dollars"] == pytest.approx(calls["calls"] * 2.0 / 1000)
     assert calls["seconds"] == pytest.approx(calls["calls"] / 10), "10 calls a second is its usual rate"
     assert found["machines_for_rent"][0]["dollars"] > calls["dollars"]
+
+
+def test_a_paid_filter_of_somebody_else_is_reckoned_as_it_foretells(world: Path) -> None:
+    plugins = world.parent / "plugins"
+    plugins.mkdir()
+    (plugins / "toll.py").write_text(TOLL)
+    recipe = world.with_name("toll.toml")
+    recipe.write_text(
+        world.read_text().replace("[student]\n", '[[filters]]\nplugin = "toll"\nfee = 8.0\n\n[student]\n')
+    )
+    found = estimate(recipe, "--plugins-dir", str(plugins))
+    (calls,) = found["calls"]
+    assert calls["filter"] == "toll"
+    assert calls["calls"] > 0
+    assert calls["calls"] % 4 == 0, "four calls a pair"
+    assert calls["dollars"] == pytest.approx(calls["calls"] * 0.008)
+    assert calls["seconds"] == pytest.approx(calls["calls"] / 4)
+    (row,) = [row for row in found["stages"] if row["stage"] == "filter: toll"]
+    assert row["seconds"] == pytest.approx(calls["seconds"])
+    assert "not asked" in row["how"]

@@ -57,6 +57,7 @@ LACKING: list[tuple[Kind, str, str, str]] = [
     ("filter", "loses-answers", "the-stream-gives-every-pair-its-scores", "asked for before the stop"),
     ("filter", "streams-something-else", "the-stream-gives-every-pair-its-scores", "other scores than score"),
     ("filter", "says-too-much", "the-look-ahead-is-a-line", "check returned"),
+    ("filter", "foretells-too-much", "the-look-ahead-is-a-line", "for no pairs"),
     ("teacher", "no-hash", "the-fingerprint-is-a-hash-of-the-weights", "'version 1'"),
     ("teacher", "training-mode", "the-network-is-frozen", "training mode"),
     ("teacher", "trainable", "the-network-is-frozen", "ask for gradients"),

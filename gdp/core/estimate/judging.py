@@ -9,11 +9,11 @@ from time import perf_counter
 from gdp.core.errors import GdpError
 from gdp.core.estimate.arithmetic import NOTHING, Duration, binomial_bounds, repeated, total
 from gdp.core.estimate.stages import Calls, Counts, Part
-from gdp.core.interfaces.filters import ScoringFilter
+from gdp.core.interfaces.filters import Forecast, ScoringFilter
 from gdp.core.pairs.records import Scores
 from gdp.core.pairs.store import PairStore
 from gdp.core.stages.judging import NamedFilter, judge_pairs, named_filters, score_key, verdict_key
-from gdp.core.stages.session import Session
+from gdp.core.stages.session import Session, plugin_errors
 
 CHUNKS = (16, 32, 64, 64, 64, 128)
 """Pairs that a filter is given at a time; the first warm it up."""
@@ -47,14 +47,32 @@ def probe_filters(session: Session, trial: Session, store: PairStore, made: int,
     for named, real in zip(named_filters(trial), named_filters(session), strict=True):
         entering = made * judging.share
         left = max(0.0, entering - _known(session, real) * (entering / made if made else 0.0))
-        if named.choice.record.images_leave_machine:
-            calls = paid_calls(named, round(left), session.pair_source.input_channels // 3)
-            judging.calls.append(calls)
-            how = "a paid filter is not asked; the least time that its rate allows; all pairs are taken to pass"
-            judging.parts.append(Part(f"filter: {named.name}", Duration.exactly(calls.seconds), how))
+        sources = session.pair_source.input_channels // 3
+        if _asks_others(named, sources):
+            _reckon(named, round(left), sources, judging)
         elif judging.kept:
             _probe(trial, store, named, scores, judging, left, limit)
     return judging
+
+
+def _asks_others(named: NamedFilter, sources: int) -> bool:
+    """Say whether trying a filter would cost money, or send pictures away."""
+    return named.choice.record.images_leave_machine or _forecast(named, 1, sources).calls > 0
+
+
+def _forecast(named: NamedFilter, pairs: int, sources: int) -> Forecast:
+    with plugin_errors(f"filter {named.name}"):
+        return named.judge.forecast(pairs, sources)
+
+
+def _reckon(named: NamedFilter, pairs: int, sources: int, judging: Judging) -> None:
+    """Note what a paid filter says that its calls will take."""
+    forecast = _forecast(named, pairs, sources)
+    calls = Calls(named.name, forecast.calls, forecast.dollars, forecast.calls * forecast.seconds_between_calls)
+    judging.calls.append(calls)
+    known = "the least time that its rate allows" if forecast.calls or not pairs else "it does not say what it asks"
+    how = f"a paid filter is not asked; {known}; all pairs are taken to pass"
+    judging.parts.append(Part(f"filter: {named.name}", Duration.exactly(calls.seconds), how))
 
 
 def _probe(
@@ -109,26 +127,6 @@ def _known(session: Session, named: NamedFilter) -> int:
             return len(store.verdicts(verdict_key(session, named.choice)))
     except GdpError:  # an empty or damaged store knows nothing
         return 0
-
-
-def paid_calls(named: NamedFilter, pairs: int, sources: int) -> Calls:
-    """Return what a filter that asks a service will ask, by the settings that such filters have in common.
-
-    These are `of` (source, target or both), `price_per_1000_calls`, `calls_per_second` and `calls_per_minute`; a
-    filter without them shows every picture, and its price and rate are not known.
-
-    Args:
-        named: the filter.
-        pairs: that reach it.
-        sources: source pictures of a pair.
-    """
-    config = named.choice.config
-    pictures = {"source": sources, "target": 1}.get(getattr(config, "of", "both"), sources + 1)
-    calls = pairs * pictures
-    per_second = [getattr(config, "calls_per_second", 0) or 0, (getattr(config, "calls_per_minute", 0) or 0) / 60]
-    rate = min([each for each in per_second if each > 0], default=0.0)
-    dollars = calls * float(getattr(config, "price_per_1000_calls", 0.0)) / 1000
-    return Calls(named.name, calls, dollars, calls / rate if rate else 0.0)
 
 
 def expected_counts(made: int, judging: Judging, held_out: float) -> Counts:

@@ -29,7 +29,7 @@ class Calls:
 
     filter: str
     calls: int
-    """Pairs that reach the filter x pictures of a pair, less those that are answered already."""
+    """As the filter foretells for the pairs that reach it, less those that are judged already."""
     dollars: float
     seconds: float
     """The least time that the service's rate allows."""

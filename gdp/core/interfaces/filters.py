@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.pairs.records import Json, PairBatch, Scores, Verdict
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What judging some pairs will ask of a paid service."""
+
+    calls: int = 0
+    """Calls that will be charged; 0 for a filter that judges on this machine."""
+    seconds_between_calls: float = 0.0
+    """The least time from one call to the next, by the service's rate or the recipe's; 0 where there is no limit."""
+    dollars: float = 0.0
+    """Price of all the calls."""
 
 
 class PairJudge:
@@ -24,6 +37,18 @@ class PairJudge:
             GdpError: the filter cannot do what its settings ask for; the message says what to use instead.
         """
         return ""
+
+    def forecast(self, pairs: int, sources: int = 1) -> Forecast:
+        """Return what judging so many pairs will ask of a paid service; `gdp estimate` asks it, and never a call.
+
+        The default is no calls: the filter judges on this machine, and an estimate times it. A filter that foretells
+        calls is not tried by an estimate.
+
+        Args:
+            pairs: how many pairs will reach the filter, none of which it has judged before.
+            sources: source pictures of a pair, beside its one target.
+        """
+        return Forecast()
 
     def summary(self) -> Mapping[str, Json]:
         """Return what the report should tell of this run's judging, such as calls and cost, by name; {} for nothing."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar
 
 from gdp.core.config import content_key
-from gdp.core.interfaces.filters import ScoringFilter
+from gdp.core.interfaces.filters import Forecast, ScoringFilter
 from gdp.core.pairs import PairBatch, Score, Scores, Verdict
 from gdp.core.pairs.records import Json
 from gdp.plugins.face_services import judging
@@ -14,7 +14,7 @@ from gdp.plugins.face_services.azure_config import AzureFaceConfig
 from gdp.plugins.face_services.azure_reading import measure
 from gdp.plugins.face_services.azure_rules import needed_attributes, refuse_impossible, rules
 from gdp.plugins.face_services.azure_service import AzureFace, question, service_name
-from gdp.plugins.face_services.forecast import account, forecast
+from gdp.plugins.face_services.forecast import account, forecast, outlook
 from gdp.plugins.face_services.scoring import in_order, scores_of_pairs
 
 _ANGLES = ("yaw", "pitch", "roll")
@@ -45,7 +45,11 @@ class AzureFaceFilter(ScoringFilter):
     def check(self) -> str:
         """Refuse rules that the service would refuse; else return the expected calls, their cost and their time."""
         refuse_impossible(self.config)
-        return forecast(self.config, self.context.pairs, self.context.answers, service_name(self.config))
+        return outlook(self.config, self.context.pairs, self.context.answers, service_name(self.config))
+
+    def forecast(self, pairs: int, sources: int = 1) -> Forecast:
+        """Return the calls that so many pairs take, at the recipe's rate and price."""
+        return forecast(self.config, pairs, sources)
 
     def summary(self) -> Mapping[str, Json]:
         """Return the calls of this run and their cost."""

@@ -5,20 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gdp.core.answers import AnswerBook
+from gdp.core.interfaces.filters import Forecast
 from gdp.core.pairs.records import Json
 from gdp.plugins.face_services.config import ServiceConfig
 
 
-def forecast(settings: ServiceConfig, pairs: int | None, book: AnswerBook, service: str) -> str:
-    """Return the expected calls, their cost and time, and how the budget compares."""
-    calls_per_pair = 2 if settings.of == "both" else 1
+def forecast(settings: ServiceConfig, pairs: int, sources: int) -> Forecast:
+    """Return what showing so many pairs takes, each with so many source pictures, if no answer is known already."""
+    pictures = {"source": sources, "target": 1, "both": sources + 1}[settings.of]
+    calls, rate = pairs * pictures, _rate(settings)
+    return Forecast(calls, 1 / rate if rate else 0.0, settings.cost(calls))
+
+
+def outlook(settings: ServiceConfig, pairs: int | None, book: AnswerBook, service: str) -> str:
+    """Return the expected calls, their cost and time, and how the budget compares, in words for the pre-flight."""
     known = pairs is not None
-    calls = calls_per_pair * (pairs or 1000)
-    rate = _rate(settings)
+    expected = forecast(settings, pairs or 1000, sources=1)
+    calls, rate = expected.calls, _rate(settings)
     time = f", {_duration(calls / rate)} or more at {rate:g} calls a second" if rate else ""
     budget, spent = settings.budget, book.tally(service).counted
     what = f"up to {calls:,} calls" if known else f"{calls:,} calls for each 1000 pairs"
-    parts = [f"{what}, {settings.cost(calls):.2f} ${time}"]
+    parts = [f"{what}, {expected.dollars:.2f} ${time}"]
     if spent:
         parts.append(f"{spent:,} calls of this run count already")
     if budget is None:

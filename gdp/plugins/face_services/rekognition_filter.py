@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar
 
 from gdp.core.config import content_key
-from gdp.core.interfaces.filters import ScoringFilter
+from gdp.core.interfaces.filters import Forecast, ScoringFilter
 from gdp.core.pairs import PairBatch, Scores, Verdict
 from gdp.core.pairs.records import Json
 from gdp.plugins.face_services import judging
-from gdp.plugins.face_services.forecast import account, forecast
+from gdp.plugins.face_services.forecast import account, forecast, outlook
 from gdp.plugins.face_services.rekognition_config import RekognitionConfig
 from gdp.plugins.face_services.rekognition_rules import measure, needed_attributes, rules
 from gdp.plugins.face_services.rekognition_service import Rekognition, question, service_name
@@ -39,7 +39,11 @@ class RekognitionFilter(ScoringFilter):
 
     def check(self) -> str:
         """Return the expected calls, their cost and their time."""
-        return forecast(self.config, self.context.pairs, self.context.answers, service_name(self.config))
+        return outlook(self.config, self.context.pairs, self.context.answers, service_name(self.config))
+
+    def forecast(self, pairs: int, sources: int = 1) -> Forecast:
+        """Return the calls that so many pairs take, at the recipe's rate and price."""
+        return forecast(self.config, pairs, sources)
 
     def summary(self) -> Mapping[str, Json]:
         """Return the calls of this run and their cost."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -192,11 +193,18 @@ def _scoring(subject: Subject) -> ScoringFilter:
 
 
 def the_look_ahead_is_a_line(subject: Subject) -> None:
-    """`check` returns a remark of one line and `summary` plain data, before anything is judged."""
+    """`check` returns a remark of one line, `summary` plain data and `forecast` calls, before anything is judged."""
     judge: PairJudge = subject.build()
     remark = judge.check()
     require(isinstance(remark, str) and "\n" not in remark, f"check returned {remark!r}", "return one line, or ''")
     require_plain(dict(judge.summary()), "summary", "return names with JSON values")
+    none, some = judge.forecast(0, 1), judge.forecast(1000, 1)
+    numbers = (some.calls, some.seconds_between_calls, some.dollars)
+    require(
+        all(math.isfinite(number) and number >= 0 for number in numbers) and (none.calls, none.dollars) == (0, 0),
+        f"forecast returned {none} for no pairs and {some} for 1000",
+        "return gdp.Forecast(calls, seconds_between_calls, dollars), in proportion to the pairs",
+    )
 
 
 PROPERTIES = (

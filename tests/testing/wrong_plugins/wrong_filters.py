@@ -172,3 +172,9 @@ class StreamsSomethingElse(SoundScoring):
 class SaysTooMuch(Sound):
     def check(self):
         return "one line\nand another"
+
+
+@filter_called("foretells-too-much")
+class ForetellsTooMuch(Sound):
+    def forecast(self, pairs, sources=1):
+        return gdp.Forecast(calls=pairs + 1)
