@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
+from gdp.core.splitmix import INCREMENT, finalise, shift_right, signed
+
 MIN_AGE = 6.0
 MAX_AGE = 85.0
 HAIR_LENGTHS = ("short", "medium", "long")
@@ -190,28 +192,8 @@ def sample_latents(seed: int, indices: Tensor | range) -> Tensor:
 
 
 def _uniform(seed: int, index: Tensor, stream: int) -> Tensor:
-    """Counter-based uniform numbers in [0, 1), float64, one for each index: splitmix64's finaliser over the counter.
-
-    Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (2014), figure 17.
-    """
-    state = _mix(torch.full_like(index, _signed(seed)) + _signed(0x9E3779B97F4A7C15))
-    state = _mix((state ^ index) + _signed(0x9E3779B97F4A7C15))
-    state = _mix((state ^ stream) + _signed(0x9E3779B97F4A7C15))
-    return _shift(state, 11).to(torch.float64) * 2.0**-53
-
-
-def _mix(state: Tensor) -> Tensor:
-    state = (state ^ _shift(state, 30)) * _signed(0xBF58476D1CE4E5B9)
-    state = (state ^ _shift(state, 27)) * _signed(0x94D049BB133111EB)
-    return state ^ _shift(state, 31)
-
-
-def _shift(state: Tensor, bits: int) -> Tensor:
-    """Logical right shift of int64, whose own shift keeps the sign."""
-    return (state >> bits) & ((1 << (64 - bits)) - 1)
-
-
-def _signed(value: int) -> int:
-    """The int64 with the same 64 bits."""
-    value &= (1 << 64) - 1
-    return value - (1 << 64) if value >= 1 << 63 else value
+    """Counter-based uniform numbers in [0, 1), float64, one for each index: splitmix64's finaliser over the counter."""
+    state = finalise(torch.full_like(index, signed(seed)) + INCREMENT)
+    state = finalise((state ^ index) + INCREMENT)
+    state = finalise((state ^ stream) + INCREMENT)
+    return shift_right(state, 11).to(torch.float64) * 2.0**-53

@@ -7,27 +7,23 @@ import math
 import torch
 from torch import Tensor
 
-_INCREMENT = 0x9E3779B97F4A7C15 - (1 << 64)
-_FIRST_FACTOR = 0xBF58476D1CE4E5B9 - (1 << 64)
-_SECOND_FACTOR = 0x94D049BB133111EB - (1 << 64)
+from gdp.core.splitmix import INCREMENT, finalise, shift_right, signed
 
 
 def scene_keys(seed: int, indices: Tensor) -> Tensor:
     """Keys (N,) int64 of scenes `indices` (N,) int64 of `seed`, from which all their random numbers follow."""
-    folded = (seed + (1 << 63)) % (1 << 64) - (1 << 63)
-    return _mix(_mix(torch.full_like(indices, folded) + _INCREMENT) ^ indices)
+    return finalise(finalise(torch.full_like(indices, signed(seed)) + INCREMENT) ^ indices)
 
 
 def uniform(keys: Tensor, stream: int, *shape: int) -> Tensor:
     """Independent uniform numbers in [0, 1), (N, *shape) float32, of scenes with `keys` (N,).
 
-    Counter-based: splitmix64's finaliser over stream and counter (Steele, Lea and Flood, "Fast splittable pseudorandom
-    number generators", 2014, figure 17).
+    Counter-based: splitmix64's finaliser over stream and counter.
     """
-    stream_keys = _mix((keys ^ stream) + _INCREMENT)
-    counters = torch.arange(math.prod(shape), dtype=torch.int64) * _INCREMENT
-    bits = _mix(stream_keys[:, None] + counters)
-    return (_shift(bits, 40).to(torch.float32) * 2.0**-24).reshape(len(keys), *shape)
+    stream_keys = finalise((keys ^ stream) + INCREMENT)
+    counters = torch.arange(math.prod(shape), dtype=torch.int64) * INCREMENT
+    bits = finalise(stream_keys[:, None] + counters)
+    return (shift_right(bits, 40).to(torch.float32) * 2.0**-24).reshape(len(keys), *shape)
 
 
 def curve(lattice: Tensor, positions: Tensor, smooth: bool) -> Tensor:
@@ -63,14 +59,3 @@ def _place(positions: Tensor, size: int, smooth: bool) -> tuple[Tensor, Tensor]:
     index = place.floor().clamp_max(size - 2)
     weight = place - index
     return index.to(torch.int64), weight * weight * (3.0 - 2.0 * weight) if smooth else weight
-
-
-def _mix(state: Tensor) -> Tensor:
-    state = (state ^ _shift(state, 30)) * _FIRST_FACTOR
-    state = (state ^ _shift(state, 27)) * _SECOND_FACTOR
-    return state ^ _shift(state, 31)
-
-
-def _shift(state: Tensor, bits: int) -> Tensor:
-    """Logical right shift of int64, whose own shift keeps the sign."""
-    return (state >> bits) & ((1 << (64 - bits)) - 1)
