@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gdp.core.errors import CorruptFileError, MissingResourceError
 from gdp.plugins.faces.attributes import HAIR_LENGTHS, SKIN_CLASSES
 
 JUDGE_RESOLUTION = 64
@@ -81,12 +84,10 @@ class FaceJudge:
     def load(cls, path: Path | None = None) -> FaceJudge:
         """The judge that the package ships, or the one in the safetensors file `path`.
 
-        Raises FileNotFoundError for a missing file and RuntimeError for one that holds another network.
+        Raises FileNotFoundError for a missing file and RuntimeError for one that holds another network; for the
+        judge that the package ships see `builtin_network`.
         """
-        with torch.random.fork_rng(devices=[]):  # what is drawn is overwritten: the global random state is to stay
-            network = JudgeNetwork()
-        network.load_state_dict(load_file(path or JUDGE_WEIGHTS))
-        return cls(network.float())
+        return cls(builtin_network() if path is None else _load_network(path))
 
     @torch.no_grad()
     def assess(self, images: Tensor) -> FaceAssessment:
@@ -108,6 +109,36 @@ class FaceJudge:
             hair_length=hair_length.softmax(dim=1),
             skin=skin.softmax(dim=1),
         )
+
+
+def builtin_network() -> JudgeNetwork:
+    """Return the network of the judge that the package ships.
+
+    Raises:
+        MissingResourceError: its weights are not in the package.
+        CorruptFileError: they cannot be read.
+    """
+    try:
+        return _load_network(JUDGE_WEIGHTS)
+    except FileNotFoundError as error:
+        raise MissingResourceError(
+            f"{JUDGE_WEIGHTS}: the weights of the built-in judge of faces are not there; install gdp again, or train "
+            "them with `python -m gdp.plugins.faces.train_judge`."
+        ) from error
+    except (RuntimeError, SafetensorError) as error:
+        raise CorruptFileError(f"{JUDGE_WEIGHTS}: not the built-in judge's weights ({error}).") from error
+
+
+def builtin_fingerprint() -> str:
+    """Return the sha256 of the weights of the judge that the package ships."""
+    return hashlib.sha256(JUDGE_WEIGHTS.read_bytes()).hexdigest()
+
+
+def _load_network(path: Path) -> JudgeNetwork:
+    with torch.random.fork_rng(devices=[]):  # what is drawn is overwritten: the global random state is to stay
+        network = JudgeNetwork()
+    network.load_state_dict(load_file(path))
+    return network.float()
 
 
 def to_judge_size(images: Tensor) -> Tensor:

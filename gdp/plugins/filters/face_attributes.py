@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from functools import cached_property
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from gdp.core.batching import in_fixed_chunks
-from gdp.core.errors import CorruptFileError, MissingResourceError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.pairs import PairBatch, Score, Scores, Verdict
-from gdp.plugins.faces.judge import JUDGE_WEIGHTS, FaceJudge
+from gdp.plugins.faces.judge import FaceJudge, builtin_fingerprint
 from gdp.plugins.filters.config import FaceAttributesConfig
+from gdp.plugins.filters.parts import number, pictures_by_part
 
 _CHUNK = 16
 _NUMBERS = ("face", "age", "glasses", "smile")
@@ -37,25 +35,17 @@ class FaceAttributesFilter(ScoringFilter):
 
     def __init__(self, config: FaceAttributesConfig, context: BuildContext) -> None:
         super().__init__(config, context)
-        try:
-            self._judge = FaceJudge.load()
-        except FileNotFoundError as error:
-            raise MissingResourceError(
-                f"{JUDGE_WEIGHTS}: the weights of the built-in judge of faces are not there; install gdp again, or "
-                "train them with `python -m gdp.plugins.faces.train_judge`."
-            ) from error
-        except (RuntimeError, SafetensorError) as error:
-            raise CorruptFileError(f"{JUDGE_WEIGHTS}: not the built-in judge's weights ({error}).") from error
+        self._judge = FaceJudge.load()
 
     @cached_property
     def fingerprint(self) -> str:
         """sha256 of the judge's weights."""
-        return hashlib.sha256(JUDGE_WEIGHTS.read_bytes()).hexdigest()
+        return builtin_fingerprint()
 
     def score(self, pairs: PairBatch) -> list[Scores]:
         """Judge every picture: probabilities to 4 digits, ages to hundredths of a year."""
         scores: list[dict[str, Score]] = [{} for _ in pairs.indices]
-        for part, images in _pictures(pairs).items():
+        for part, images in pictures_by_part(pairs).items():
             found = in_fixed_chunks(self._assess, images.to(self.context.device), _CHUNK).cpu().tolist()
             for row, values in zip(scores, found, strict=True):
                 row |= {f"{part}_{name}": round(value, 4) for name, value in zip(_NUMBERS, values, strict=False)}
@@ -126,20 +116,13 @@ class FaceAttributesFilter(ScoringFilter):
         return None
 
 
-def _pictures(pairs: PairBatch) -> dict[str, Tensor]:
-    pictures = {"source": pairs.source[:, :3], "target": pairs.target}
-    if pairs.source.shape[1] > 3:
-        pictures["source2"] = pairs.source[:, 3:]
-    return pictures
-
-
 def _sources(row: Scores) -> tuple[str, ...]:
     return ("source", "source2") if "source2_face" in row else ("source",)
 
 
 def _number(row: Scores, part: str, attribute: str) -> float:
-    value = row[f"{part}_{attribute}"]
-    assert isinstance(value, int | float)
+    value = number(row, f"{part}_{attribute}")
+    assert value is not None
     return value
 
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from functools import cached_property
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from gdp.core.batching import in_fixed_chunks
-from gdp.core.errors import CorruptFileError, MissingResourceError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.pairs import PairBatch, Score, Scores, Verdict
-from gdp.plugins.faces.judge import JUDGE_WEIGHTS, JudgeNetwork, to_judge_size
+from gdp.plugins.faces.judge import builtin_fingerprint, builtin_network, to_judge_size
 from gdp.plugins.filters.config import IdentityConfig
 from gdp.plugins.filters.parts import number
 
@@ -80,25 +76,15 @@ Embedding = Callable[[Tensor], Tensor]
 
 
 def _judge_features(context: BuildContext) -> tuple[Embedding, Callable[[], str]]:
-    with torch.random.fork_rng(devices=[]):  # what is drawn is overwritten: the global random state is to stay
-        network = JudgeNetwork()
-    try:
-        network.load_state_dict(load_file(JUDGE_WEIGHTS))
-    except FileNotFoundError as error:
-        raise MissingResourceError(
-            f"{JUDGE_WEIGHTS}: the weights of the built-in judge of faces are not there; install gdp again, or name a "
-            "model of your own as identity's embedding."
-        ) from error
-    except (RuntimeError, SafetensorError) as error:
-        raise CorruptFileError(f"{JUDGE_WEIGHTS}: not the built-in judge's weights ({error}).") from error
+    network = builtin_network()
     # All but the layer that turns the hidden features into age, glasses and so on.
-    features = nn.Sequential(network.features, *list(network.head)[:-1]).float().eval().requires_grad_(False)
+    features = nn.Sequential(network.features, *list(network.head)[:-1]).eval().requires_grad_(False)
     features.to(context.device)
 
     def embed(images: Tensor) -> Tensor:
         return in_fixed_chunks(features, to_judge_size(images.float()), _CHUNK).cpu().double()
 
-    return embed, lambda: hashlib.sha256(JUDGE_WEIGHTS.read_bytes()).hexdigest()
+    return embed, builtin_fingerprint
 
 
 def _model(config: IdentityConfig, context: BuildContext) -> tuple[Embedding, Callable[[], str]]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.pairs import PairBatch, Score, Scores, Verdict
+from gdp.plugins.filters.parts import pictures_by_part
 
 
 class SharpnessFilter(ScoringFilter):
@@ -16,9 +17,7 @@ class SharpnessFilter(ScoringFilter):
 
     def score(self, pairs: PairBatch) -> list[Scores]:
         """Measure the variance of the Laplacian, to 3 digits."""
-        pictures = {"source": pairs.source[:, :3], "target": pairs.target}
-        if pairs.source.shape[1] > 3:
-            pictures["source2"] = pairs.source[:, 3:]
+        pictures = pictures_by_part(pairs)
         measured = {part: laplacian_variance(images).tolist() for part, images in pictures.items()}
         rows: list[Scores] = []
         for position in range(len(pairs)):

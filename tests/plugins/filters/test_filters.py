@@ -15,7 +15,6 @@ from gdp.core.pairs import PairBatch, PairRecord, Scores
 from gdp.plugins.faces.attributes import sample_attributes
 from gdp.plugins.faces.judge import JudgeNetwork
 from gdp.plugins.faces.renderer import render
-from gdp.plugins.filters import face_attributes
 from gdp.plugins.filters.config import DuplicateConfig, FaceAttributesConfig, OppositeClasses, SharpnessConfig
 from gdp.plugins.filters.duplicate import DuplicateFilter, perceptual_hash
 from gdp.plugins.filters.face_attributes import FaceAttributesFilter
@@ -179,7 +178,6 @@ def judge_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         torch.manual_seed(0)
         save_file(JudgeNetwork().state_dict(), tmp_path / "judge.safetensors")
     monkeypatch.setattr("gdp.plugins.faces.judge.JUDGE_WEIGHTS", tmp_path / "judge.safetensors")
-    monkeypatch.setattr(face_attributes, "JUDGE_WEIGHTS", tmp_path / "judge.safetensors")
     return tmp_path / "judge.safetensors"
 
 

@@ -13,7 +13,6 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.pairs import PairBatch, PairRecord
 from gdp.plugins.faces.attributes import FaceAttributes, sample_attributes
 from gdp.plugins.faces.renderer import render
-from gdp.plugins.filters import identity
 from gdp.plugins.filters.config import IdentityConfig
 from gdp.plugins.filters.identity import IdentityFilter
 
@@ -115,7 +114,7 @@ def test_the_judges_features_need_no_onnxruntime(monkeypatch: pytest.MonkeyPatch
 
 
 def test_missing_and_damaged_judges_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identity, "JUDGE_WEIGHTS", tmp_path / "judge.safetensors")
+    monkeypatch.setattr("gdp.plugins.faces.judge.JUDGE_WEIGHTS", tmp_path / "judge.safetensors")
     with pytest.raises(MissingResourceError, match=r"judge\.safetensors"):
         IdentityFilter(IdentityConfig(), BuildContext())
     (tmp_path / "judge.safetensors").write_bytes(b"no weights")
