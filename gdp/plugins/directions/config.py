@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from gdp.core.assets import packaged_asset
 from gdp.core.config import Config
 from gdp.core.errors import MissingResourceError
 
@@ -105,11 +105,10 @@ def direction_path(spec: BuiltinDirection | Path) -> Path:
     Raises:
         MissingResourceError: it is not there.
     """
-    if isinstance(spec, Path):
-        path, _ = split_component(spec)
-    else:
+    if not isinstance(spec, Path):
         name = f"faces64-{spec.removeprefix('builtin:')}.safetensors"
-        path = Path(str(resources.files("gdp.plugins.directions") / "assets" / name))
+        return packaged_asset("gdp.plugins.directions", name, "find a direction with `gdp find-direction`")
+    path, _ = split_component(spec)
     if not path.is_file():
         raise MissingResourceError(
             f"{path}: there is no such direction file. Give the path of a .safetensors, .npy or .pt file, "
