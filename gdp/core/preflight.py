@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,6 +15,7 @@ import torch
 from gdp.core.arithmetic import count_macs, count_parameters
 from gdp.core.errors import GdpError
 from gdp.core.interfaces.datasets import Part, UnpairedDataset
+from gdp.core.interfaces.students import Student
 from gdp.core.pairs.codec import ImageFormat, encode, quantise
 from gdp.core.pairs.records import PairBatch
 from gdp.core.pipeline import WORK
@@ -43,12 +45,36 @@ class Check:
     detail: str
 
 
+@dataclass
+class _Rehearsal:
+    """What several checks look at, made when the first one needs it."""
+
+    session: Session
+
+    @cached_property
+    def pair(self) -> PairBatch:
+        """Pair 0 of the run."""
+        return self.session.pair_source.make([0])
+
+    @cached_property
+    def student(self) -> Student:
+        """The student with fresh weights."""
+        return self.session.new_student()
+
+    @cached_property
+    def initialised_student(self) -> Student:
+        """The same, ready to be trained."""
+        self.session.initialise(self.student)
+        return self.student
+
+
 def preflight(session: Session) -> Iterator[Check]:
     """Yield the checks in order; a later one is left out where an earlier failure makes it meaningless."""
     session.rehearses = True
     choices = session.recipe.choices()
     yield Check("recipe", True, f"{session.recipe.name}, seed {session.recipe.seed}, {len(choices)} plugins")
-    checks: list[Callable[[Session], str]] = [
+    rehearsal = _Rehearsal(session)
+    checks: list[Callable[[_Rehearsal], str]] = [
         _plugins,
         _needs,
         _dataset,
@@ -64,14 +90,15 @@ def preflight(session: Session) -> Iterator[Check]:
     for check in checks:
         title = check.__name__.strip("_")
         try:
-            yield Check(title, True, check(session))
+            yield Check(title, True, check(rehearsal))
         except GdpError as error:
             yield Check(title, False, str(error))
             if check in (_plugins, _dataset, _teacher, _pairs, _student):
                 return
 
 
-def _plugins(session: Session) -> str:
+def _plugins(rehearsal: _Rehearsal) -> str:
+    session = rehearsal.session
     for choice in session.recipe.choices():
         session.plugins.load(choice.record)
     leaving = [choice.record.name for choice in session.recipe.choices() if choice.record.images_leave_machine]
@@ -79,8 +106,8 @@ def _plugins(session: Session) -> str:
     return f"all {len(session.recipe.choices())} can be imported{away}"
 
 
-def _needs(session: Session) -> str:
-    missing = [problem for choice in session.recipe.choices() for problem in _missing_needs(choice)]
+def _needs(rehearsal: _Rehearsal) -> str:
+    missing = [problem for choice in rehearsal.session.recipe.choices() for problem in _missing_needs(choice)]
     if missing:
         raise GdpError("; ".join(missing))
     return "keys, extra modules and devices that the plugins need are there"
@@ -97,8 +124,8 @@ def _missing_needs(choice: Choice[Any]) -> Iterator[str]:
         yield f"{who} needs a GPU and torch sees none"
 
 
-def _dataset(session: Session) -> str:
-    dataset = session.dataset
+def _dataset(rehearsal: _Rehearsal) -> str:
+    dataset = rehearsal.session.dataset
     if dataset is None:
         return "none: the pair source needs no pictures"
     if isinstance(dataset, UnpairedDataset):
@@ -107,7 +134,8 @@ def _dataset(session: Session) -> str:
     return f"{dataset.resolution} px, {len(dataset)} pictures"
 
 
-def _teacher(session: Session) -> str:
+def _teacher(rehearsal: _Rehearsal) -> str:
+    session = rehearsal.session
     teacher = session.teacher
     if teacher is None:
         return "none: the pairs exist already"
@@ -123,23 +151,23 @@ def _teacher(session: Session) -> str:
     )
 
 
-def _pairs(session: Session) -> str:
-    source, count = session.pair_source, wanted(session)
-    source.make([0])
+def _pairs(rehearsal: _Rehearsal) -> str:
+    source, count = rehearsal.session.pair_source, wanted(rehearsal.session)
+    _ = rehearsal.pair  # it must be possible to make one
     return f"{count} pairs of {source.resolution} px, {source.input_channels} input channels; one was made as a trial"
 
 
-def _filters(session: Session) -> str:
+def _filters(rehearsal: _Rehearsal) -> str:
     remarks = []
-    for named in named_filters(session):
+    for named in named_filters(rehearsal.session):
         with plugin_errors(f"filter {named.name}"):
             remark = named.judge.check()
         remarks.append(f"{named.name} ({remark})" if remark else named.name)
     return ", ".join(remarks) if remarks else "none: every pair is kept"
 
 
-def _student(session: Session) -> str:
-    student = session.new_student()
+def _student(rehearsal: _Rehearsal) -> str:
+    session, student = rehearsal.session, rehearsal.student
     resolution = session.pair_source.resolution
     example = torch.zeros(1, session.pair_source.input_channels, resolution, resolution)
     with torch.no_grad():
@@ -150,14 +178,14 @@ def _student(session: Session) -> str:
     return f"{count_parameters(student.generator):,} parameters, {macs / 1e9:.3f} GMAC a picture at {resolution} px"
 
 
-def _losses(session: Session) -> str:
+def _losses(rehearsal: _Rehearsal) -> str:
     """Let the losses meet the networks, as the training will: hidden states are found and their shapes compared."""
+    session = rehearsal.session
     source, losses = session.pair_source, unique_names(session.new_losses())
-    student = session.new_student()
-    session.initialise(student)
+    student = rehearsal.initialised_student
     check_losses(student, losses, source.unpaired is not None)
     place_networks(student, session.device, torch.contiguous_format)
-    example = source.make([0]).source.to(session.device)
+    example = rehearsal.pair.source.to(session.device)
     prepared = prepare_losses(student, losses, session.teacher, source.teach if source.live else None, example)
     prepared.close()
     adapters = sum(count_parameters(helper) for helper in prepared.helpers.values())
@@ -165,28 +193,26 @@ def _losses(session: Session) -> str:
     return f"{terms}; {adapters:,} parameters of adapters" if adapters else terms
 
 
-def _variants(session: Session) -> str:
+def _variants(rehearsal: _Rehearsal) -> str:
     """Let each variant's pairs, filters, networks and losses meet, as those of the recipe did."""
-    counts = []
+    session, counts = rehearsal.session, []
     for trial in trials(session.recipe):
         if trial.shift or trial.unchanged:
             continue
-        opened = open_trial(session, trial, ())
+        opened = _Rehearsal(open_trial(session, trial, ()))
         for check in (_pairs, _filters, _student, _losses):
             try:
                 check(opened)
             except GdpError as error:
                 raise GdpError(f"{trial.name}, {check.__name__.strip('_')}: {error}") from error
-        counts.append(f"{trial.name} {count_parameters(opened.new_student().generator):,} parameters")
+        counts.append(f"{trial.name} {count_parameters(opened.student.generator):,} parameters")
     trainings = len(trials(session.recipe)) - 1
     return "; ".join([*counts, f"{trainings} trainings beside the run's own"])
 
 
-def _disk(session: Session) -> str:
-    trial = session.pair_source.make([0])
-    pairs = wanted(session) * _stored_size(trial, session.recipe.pairs.section.image_format)
-    student = session.new_student()
-    session.initialise(student)
+def _disk(rehearsal: _Rehearsal) -> str:
+    session, student = rehearsal.session, rehearsal.initialised_student
+    pairs = wanted(session) * _stored_size(rehearsal.pair, session.recipe.pairs.section.image_format)
     opposite = student.opposite
     beside = [student.discriminator, *((opposite.generator, opposite.discriminator) if opposite else ())]
     networks = [student.generator, *(network for network in beside if network is not None)]
@@ -215,8 +241,9 @@ def _existing_parent(path: Path) -> Path:
     return path
 
 
-def _stages(session: Session) -> str:
+def _stages(rehearsal: _Rehearsal) -> str:
     """Tell which stages the run would do; from the first that changed on, later keys may depend on its outcome."""
+    session = rehearsal.session
     finished = session.folder.stages()
     states = []
     stages = [stage for stage in Stage if applies(session, WORK[stage])]

@@ -1,0 +1,32 @@
+"""What the pre-flight takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tiny_world import make_tiny_world
+
+from gdp.api import open_session
+from gdp.core.preflight import preflight
+from gdp.plugins.pair_sources.latent_direction import LatentDirectionSource
+from gdp.plugins.pix2pixhd.student import Pix2PixHDStudent
+
+
+def test_one_pair_and_one_student_serve_all_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+    for kind, method in (
+        (LatentDirectionSource, "make"),
+        (Pix2PixHDStudent, "__init__"),
+        (Pix2PixHDStudent, "initialise"),
+    ):
+        real = getattr(kind, method)
+
+        def counted(self, *given, real=real, name=f"{kind.__name__}.{method}"):  # type: ignore[no-untyped-def]
+            made.append(name)
+            return real(self, *given)
+
+        monkeypatch.setattr(kind, method, counted)
+    checks = list(preflight(open_session(make_tiny_world(tmp_path), device="cpu")))
+    assert all(check.good for check in checks), checks
+    assert sorted(made) == ["LatentDirectionSource.make", "Pix2PixHDStudent.__init__", "Pix2PixHDStudent.initialise"]
