@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,9 +14,10 @@ from gdp.core.progress import Progress
 from gdp.core.pruning.record import FILE, WEIGHTS, PruningRecord, Subject, read_record
 from gdp.core.pruning.reuse import reuse
 from gdp.core.pruning.shrink import Shrunk, shrink
-from gdp.core.recipe import PluginLookup, Recipe, load_recipe
+from gdp.core.recipe import PluginLookup, Recipe
 from gdp.core.recipe_choices import resolved_text
 from gdp.core.run_folder import RunFolder, find_run, write_atomically
+from gdp.core.selection.opening import load_run_recipe
 from gdp.core.stages.session import Plugins, Session, never
 
 RECIPE = "pruned.toml"
@@ -76,8 +77,8 @@ def open_pruning(
     folder = RunFolder(_absolute(request.folder or run.path.with_name(run.path.name + request.suffix)))
     pruned_weights = _weights_of(run, request.of)
     record = _known(folder, run, request, pruned_weights)
-    load_recipe(run.path / "recipe.toml", plugins, request.overrides)  # tells its mistakes before the work begins
-    recipe = _placed(load_recipe(run.path / "recipe.toml", plugins), run)
+    load_run_recipe(run, plugins, request.overrides)  # tells its mistakes before the work begins
+    recipe = load_run_recipe(run, plugins)
     base = Session(recipe, run, plugins, progress, device)
     shrunk = shrink(base, request.of, request.share) if record is None else None
     with folder.locked():
@@ -87,7 +88,7 @@ def open_pruning(
             )
         assert record is not None
         folder.write_text(RECIPE, _derived(recipe, record, request))
-        derived = _placed(load_recipe(folder.path / RECIPE, plugins, request.overrides), run)
+        derived = load_run_recipe(run, plugins, request.overrides, derived=folder.path / RECIPE)
         session = Session(derived, folder, plugins, progress, device, stop_requested)
         if shrunk is not None:
             session.adopt(base)
@@ -183,9 +184,3 @@ def _derived(recipe: Recipe, record: PruningRecord, request: PruningRequest) -> 
     data["name"] = recipe.name[: 100 - len(suffix)] + suffix
     data["student"] |= {**record.settings, "weights": WEIGHTS}
     return resolved_text(data, f"Written by gdp prune: the recipe of {record.run} with its {record.of} pruned.")
-
-
-def _placed(recipe: Recipe, run: RunFolder) -> Recipe:
-    """Put a recipe where the run's own was: content keys write paths relative to it, so equal work has equal keys."""
-    written = run.read_json("run.json", {}).get("recipe")
-    return replace(recipe, path=Path(written) if isinstance(written, str) else None)

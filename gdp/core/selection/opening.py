@@ -26,15 +26,24 @@ def is_run(path: Path) -> bool:
     return (path / "run.json").is_file() and (path / RECIPE).is_file()
 
 
-def load_run_recipe(folder: RunFolder, plugins: PluginLookup, overrides: Sequence[str] = ()) -> Recipe:
+def load_run_recipe(
+    folder: RunFolder, plugins: PluginLookup, overrides: Sequence[str] = (), derived: Path | None = None
+) -> Recipe:
     """Read the recipe that a run was last made with.
 
-    Content keys write paths relative to the recipe's place, so it counts as standing where the original stood.
+    Content keys write paths relative to the recipe's place, so it counts as standing where the original stood, and
+    equal work has equal keys.
+
+    Args:
+        folder: of the run.
+        plugins: that the recipe names.
+        overrides: such as `train.steps=200`.
+        derived: a recipe that was made from the run's, to read in its place.
 
     Raises:
         RecipeError: with all mistakes of the overrides, or what the present plugins find wrong with it.
     """
-    recipe = load_recipe(folder.path / RECIPE, plugins, overrides)
+    recipe = load_recipe(derived or folder.path / RECIPE, plugins, overrides)
     written = folder.read_json("run.json", {}).get("recipe")
     return replace(recipe, path=Path(written)) if isinstance(written, str) else recipe
 
