@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar, Literal, Protocol, get_args
 
 from gdp.core.config import Config
 
+DISTRIBUTION = "gdp-distill"
+"""Name of the distribution that holds gdp and its own plugins."""
 API_VERSION = 1
 """Version of the hook specs and interfaces; a plugin module may declare the one it was written for as `GDP_API`."""
 
@@ -73,6 +76,17 @@ class PluginRecord:
     """Teachers only: settings of `gdp train-teacher`, where the teacher can be trained."""
     package: str = ""
     version: str = ""
+
+    @property
+    def supplier(self) -> str:
+        """Who supplies it in which version, for content keys: what another version made counts as out of date.
+
+        Empty for gdp's own plugins, which change no result without saying so. Of a plugin of one file the file's name
+        and hash: where it lies is no part of what it does.
+        """
+        if self.package in ("", DISTRIBUTION):
+            return ""
+        return f"{Path(self.package).name} {self.version}"
 
 
 class Register(Protocol):

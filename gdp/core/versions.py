@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
-from gdp.core.records import PluginRecord
+from gdp.core.records import DISTRIBUTION, PluginRecord
 
-PACKAGES = ("gdp-distill", "torch", "torchvision", "torchmetrics", "numpy", "pillow", "safetensors", "pydantic")
+PACKAGES = (DISTRIBUTION, "torch", "torchvision", "torchmetrics", "numpy", "pillow", "safetensors", "pydantic")
 
 
 def versions() -> dict[str, str]:

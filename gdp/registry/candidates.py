@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-DISTRIBUTION = "gdp-distill"
+from gdp.core.records import DISTRIBUTION
+
 ENTRY_POINT_GROUP = "gdp"
 
 

@@ -45,6 +45,12 @@ def never() -> bool:
     return False
 
 
+def plugin_key(record: PluginRecord) -> dict[str, str]:
+    """Return what a plugin contributes to a content key: its name, and who supplies it where gdp does not."""
+    supplier = {"supplier": record.supplier} if record.supplier else {}
+    return {"plugin": record.name, **supplier}
+
+
 class Stopped(Exception):
     """The user asked the run to stop; raised between two pieces of work, when all that was done is durable."""
 
@@ -102,7 +108,7 @@ class Session:
         dataset = None if self.recipe.dataset is None else self.settings_key(self.recipe.dataset)
         key = content_key(
             {
-                "plugin": choice.record.name,
+                **plugin_key(choice.record),
                 "training": self._portable(training),
                 "dataset": dataset,
                 "pictures": pictures,
@@ -190,8 +196,8 @@ class Session:
             return implementation(choice.config, context)
 
     def settings_key(self, choice: Choice[Any]) -> dict[str, Any]:
-        """Return what a choice contributes to a content key: its name and settings, paths relative to the recipe."""
-        return {"plugin": choice.record.name, "settings": self._portable(choice.config)}
+        """Return what a choice contributes to a content key: plugin and settings, paths relative to the recipe."""
+        return {**plugin_key(choice.record), "settings": self._portable(choice.config)}
 
     def _portable(self, config: Config) -> Any:
         return portable(config.model_dump(), self.recipe.path.parent if self.recipe.path else Path.cwd())
