@@ -1,7 +1,8 @@
 """`python -m gdp.plugins.faces.teacher_card`: measure the embedded StyleGAN2 teacher and write its model card.
 
 The card tells how many training pictures were seen in how much time, the learning curves, what share of samples the
-judge takes for faces, which attributes occur, and shows samples beside their nearest training pictures.
+judge takes for faces, which attributes occur, what the discriminator can tell, and shows samples beside their nearest
+training pictures.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from gdp.core.run_folder import write_atomically
 from gdp.core.stages.pictures import encode_png
 from gdp.plugins.faces.config import RenderedFacesConfig
 from gdp.plugins.faces.dataset import RenderedFaces
+from gdp.plugins.faces.discriminator_card import discriminator_section, measure_discriminator
 from gdp.plugins.faces.judge import FaceAssessment, FaceJudge
 from gdp.plugins.stylegan2.config import StyleGAN2Config
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
@@ -93,9 +95,10 @@ def measure(teacher: StyleGAN2Teacher, samples: int, truncation: float) -> tuple
     return images, FaceJudge.load().assess(images)
 
 
-def write_card(weights: Path, training: Path, card: Path, samples: int) -> dict[str, Any]:
+def write_card(weights: Path, discriminator: Path, training: Path, card: Path, samples: int) -> dict[str, Any]:
     """Measure, draw and write the card and its pictures beside it; return the figures."""
-    teacher = StyleGAN2Teacher(StyleGAN2Config(weights=weights), BuildContext())
+    teacher = StyleGAN2Teacher(StyleGAN2Config(weights=weights, discriminator=discriminator), BuildContext())
+    assert teacher.discriminator is not None
     lines = [json.loads(line) for line in (training / "statistics.jsonl").read_text().splitlines()]
     images, assessment = measure(teacher, samples, TRUNCATION)
     _, untruncated = measure(teacher, samples, 1.0)
@@ -113,6 +116,7 @@ def write_card(weights: Path, training: Path, card: Path, samples: int) -> dict[
         "attributes_at_psi_1": attribute_shares(untruncated),
         "nearest_training_picture": distances[:, 0].median().item(),
         "nearest_among_training_pictures": between[:, 1].median().item(),
+        "discriminator": measure_discriminator(teacher, teacher.discriminator),
     }
     for name, content in (
         ("samples", encode_png(make_grid(images[:SHEET], nrow=16, padding=0))),
@@ -120,11 +124,11 @@ def write_card(weights: Path, training: Path, card: Path, samples: int) -> dict[
         ("training", draw_curves(lines)),
     ):
         write_atomically(card.with_name(f"{card.stem}-{name}.png"), content)
-    write_atomically(card, _card_text(card.stem, figures, samples, weights).encode())
+    write_atomically(card, _card_text(card.stem, figures, samples, weights, discriminator).encode())
     return figures
 
 
-def _card_text(stem: str, figures: Mapping[str, Any], samples: int, weights: Path) -> str:
+def _card_text(stem: str, figures: Mapping[str, Any], samples: int, weights: Path, discriminator: Path) -> str:
     rows = "\n".join(
         f"| {name} | {100 * share:.1f} % | {100 * figures['attributes_at_psi_1'][name]:.1f} % |"
         for name, share in figures["attributes"].items()
@@ -163,6 +167,7 @@ Each row of five: a sample (psi 0.7), then its four nearest training pictures of
 
 ![samples beside their nearest training pictures]({stem}-nearest.png)
 
+{discriminator_section(discriminator.name, discriminator.stat().st_size / 1e6, figures["discriminator"])}
 ## Limits
 Drawn faces, frontal to half turned, plain backgrounds. Good for trying and testing gdp; of no use for photos.
 """
@@ -173,11 +178,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     assets = Path(__file__).parent.parent / "stylegan2" / "assets"
     parser.add_argument("--weights", type=Path, default=assets / "faces64.safetensors", help="the teacher's weights")
+    parser.add_argument(
+        "--discriminator",
+        type=Path,
+        default=assets / "faces64-discriminator.safetensors",
+        help="the one it played with",
+    )
     parser.add_argument("--training", type=Path, required=True, help="run folder of gdp train-teacher")
     parser.add_argument("--card", type=Path, default=assets / "faces64.md", help="where the card goes")
     parser.add_argument("--samples", type=int, default=2000, help="samples that are judged")
     options = parser.parse_args()
-    print(json.dumps(write_card(options.weights, options.training, options.card, options.samples), indent=2))
+    figures = write_card(options.weights, options.discriminator, options.training, options.card, options.samples)
+    print(json.dumps(figures, indent=2))
 
 
 if __name__ == "__main__":

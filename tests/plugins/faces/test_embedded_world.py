@@ -6,6 +6,7 @@ import torch
 
 from gdp.core.interfaces.context import BuildContext
 from gdp.plugins.directions.files import load_direction
+from gdp.plugins.faces.discriminator_card import area_under_curve, discriminator_section, measure_discriminator
 from gdp.plugins.faces.judge import FaceJudge
 from gdp.plugins.faces.teacher_card import attribute_shares, measure, nearest_pictures
 from gdp.plugins.stylegan2.config import StyleGAN2Config, weights_path
@@ -36,6 +37,22 @@ def test_the_age_direction_was_found_on_this_teacher_and_moves_the_judged_age() 
     older = ws + direction.displacement(teacher, 1.0)
     shift = judge.assess(teacher.synthesize(older)).age - judge.assess(teacher.synthesize(ws)).age
     assert shift.mean() > 10
+
+
+def test_the_discriminator_tells_renderings_from_samples_and_the_card_says_so() -> None:
+    teacher = embedded_teacher()
+    assert teacher.discriminator is not None
+    rows = measure_discriminator(teacher, teacher.discriminator, count=48)
+    assert rows[0][:2] == ("rendered faces", "samples, psi 1")
+    assert rows[0][2] > 0.9
+    section = discriminator_section("d.safetensors", 1.8, rows, count=48)
+    assert all(f"| {ours} | {theirs} | {value:.2f} |" in section for ours, theirs, value in rows)
+
+
+def test_the_area_under_the_curve_is_a_half_for_equal_kinds() -> None:
+    numbers = torch.arange(5.0)
+    assert area_under_curve(numbers, numbers) == 0.5
+    assert area_under_curve(numbers + 5, numbers) == 1.0
 
 
 def test_the_nearest_picture_of_a_picture_is_itself() -> None:
