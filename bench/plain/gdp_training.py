@@ -10,6 +10,7 @@ from torch import Tensor
 from gdp.core.interfaces.losses import Loss
 from gdp.core.interfaces.students import Student
 from gdp.core.settings import TrainSection
+from gdp.core.training.compilation import FEWEST_STEPS, compilation
 from gdp.core.training.networks import place_networks
 from gdp.core.training.objective import check_losses, train_step
 from gdp.core.training.pairs import to_network
@@ -51,22 +52,23 @@ class GdpTraining:
         self.state.enter_phase(0, student.phases[0])
 
     def step(self, number: int, pictures: Sequence[Tensor]) -> Mapping[str, Tensor]:
-        """Do step `number` on two uint8 picture batches (N, 3, H, W); return its statistics."""
+        """Do step `number` on two uint8 picture batches (N, 3, H, W), compiled as in a training of full length."""
         state, settings = self.state, self.settings
         source, other = (to_network(picture, self.device, self.memory_format) for picture in pictures)
         pools = state.pools or (None, None)
         random = [counter_generator(self.seed, stream, number) for stream in ("pool", "opposite pool")]
-        values = train_step(
-            self.student,
-            Batch(source, None, other) if self.unpaired else Batch(source, other),
-            self.losses,
-            generate=lambda images: self.student.generate_in_phase(self.student.phases[0], images),
-            generator_descent=state.generator_descent,
-            discriminator_descent=state.discriminator_descent,
-            factor=learning_rate_factor(settings, number, settings.steps or 1),
-            autocast=self.autocast,
-            pools=(Pool(pools[0], random[0]), Pool(pools[1], random[1])),
-        )
+        with compilation(settings.compile, FEWEST_STEPS):
+            values = train_step(
+                self.student,
+                Batch(source, None, other) if self.unpaired else Batch(source, other),
+                self.losses,
+                generate=lambda images: self.student.generate_in_phase(self.student.phases[0], images),
+                generator_descent=state.generator_descent,
+                discriminator_descent=state.discriminator_descent,
+                factor=learning_rate_factor(settings, number, settings.steps or 1),
+                autocast=self.autocast,
+                pools=(Pool(pools[0], random[0]), Pool(pools[1], random[1])),
+            )
         state.step = number + 1
         state.window.add(values)
         state.average.update(state.step * settings.batch, settings.batch)

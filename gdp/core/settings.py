@@ -116,6 +116,9 @@ class TrainSection(Config):
     """Arithmetic of the forward passes; auto is bf16 where the processor or GPU computes it natively."""
     channels_last: bool = True
     """Store activations channels-last, which is faster for convolutions on most machines."""
+    compile: Literal["auto", "always", "never"] = "auto"
+    """Whether pieces of the networks are compiled by torch.compile, where that is faster; auto: if the training has at
+    least 1000 steps and there is a C++ compiler."""
     ema_half_life: float = Field(default=1000.0, ge=0)
     """Half-life of the weights' exponential moving average in training pairs seen; 0 keeps the raw weights."""
     flip: bool = False

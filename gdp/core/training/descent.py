@@ -26,7 +26,11 @@ class Descent:
         self.parameters = parameters
         self.learning_rate = learning_rate
         self._clip = clip
-        self.optimizer = torch.optim.Adam(list(parameters.values()), lr=learning_rate, betas=betas, fused=True)
+        # The fused optimizer first copies a gradient that is not contiguous, as channels_last ones are not. So it gets
+        # views of the same memory with their dimensions in the order of that memory.
+        self._orders = {name: _memory_order(weight) for name, weight in parameters.items()}
+        self._views = {name: nn.Parameter(self._in_order(name, weight)) for name, weight in parameters.items()}
+        self.optimizer = torch.optim.Adam(list(self._views.values()), lr=learning_rate, betas=betas, fused=True)
 
     def descend(self, objective: Tensor, factor: float, retain_graph: bool = False) -> Tensor:
         """Take one step down the objective and return the gradient's L2 norm before clipping.
@@ -36,6 +40,8 @@ class Descent:
             factor: of the learning rate.
             retain_graph: whether another backward pass will run through the objective's graph.
         """
+        for weight in self.parameters.values():
+            weight.grad = None
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(objective, inputs=list(self.parameters.values()), retain_graph=retain_graph)
         gradients = [weight.grad for weight in self.parameters.values() if weight.grad is not None]
@@ -44,22 +50,38 @@ class Descent:
             torch.nn.utils.clip_grads_with_norm_(list(self.parameters.values()), self._clip, norm)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate * factor
+        for name, weight in self.parameters.items():
+            view = self._views[name]
+            view.data = self._in_order(name, weight)  # the weights' memory, wherever it is now
+            view.grad = None if weight.grad is None else self._in_order(name, weight.grad)
         self.optimizer.step()
         return norm
 
     def state(self) -> dict[str, Tensor]:
         """Return Adam's state as `parameter/exp_avg`, `parameter/exp_avg_sq` and `parameter/step`."""
         return {
-            f"{name}/{key}": value
-            for name, weight in self.parameters.items()
-            for key, value in self.optimizer.state.get(weight, {}).items()
+            f"{name}/{key}": value if key == "step" else self._out_of_order(name, value)
+            for name, view in self._views.items()
+            for key, value in self.optimizer.state.get(view, {}).items()
         }
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """Take over what `state()` returned; memory formats become those of the parameters."""
         for entry, value in state.items():
             name, key = entry.rsplit("/", 1)
-            weight = self.parameters[name]
-            like_weight = key != "step"
-            kept = torch.empty_like(weight, requires_grad=False) if like_weight else torch.empty_like(value)
-            self.optimizer.state[weight][key] = kept.copy_(value) if like_weight else value.to(weight.device)
+            view = self._views[name]
+            kept = value.clone().to(view.device) if key == "step" else torch.empty_like(view, requires_grad=False)
+            self.optimizer.state[view][key] = kept if key == "step" else kept.copy_(self._in_order(name, value))
+
+    def _in_order(self, name: str, tensor: Tensor) -> Tensor:
+        """View a tensor of a parameter's shape with its dimensions in the order of the parameter's memory."""
+        return tensor.detach().permute(self._orders[name])
+
+    def _out_of_order(self, name: str, tensor: Tensor) -> Tensor:
+        order = self._orders[name]
+        return tensor.permute([order.index(dimension) for dimension in range(len(order))])
+
+
+def _memory_order(tensor: Tensor) -> list[int]:
+    """List a dense tensor's dimensions from the one with the largest steps in memory to that with the smallest."""
+    return sorted(range(tensor.ndim), key=lambda dimension: (-tensor.stride(dimension), dimension))

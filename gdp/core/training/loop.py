@@ -18,6 +18,7 @@ from gdp.core.interfaces.teachers import Teacher
 from gdp.core.progress import Progress, ProgressTask
 from gdp.core.settings import TrainSection
 from gdp.core.training.checkpoint import CheckpointFolder, write_tensors
+from gdp.core.training.compilation import compilation
 from gdp.core.training.feed import open_batches
 from gdp.core.training.networks import fastest_convolutions, place_networks
 from gdp.core.training.objective import WeightedLoss, check_losses, train_step, unique_names
@@ -110,7 +111,8 @@ def train_student(
         training = _Training(student, unique_names(losses), pairs, settings, folder, seed, device, progress, teacher)
         training.on_metrics, training.on_images = on_metrics, on_images
         try:
-            finished = training.run(stop)
+            with compilation(settings.compile, training.steps):
+                finished = training.run(stop)
         finally:
             training.prepared.close()
     seconds = training.state.clock.seconds()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gdp.core.errors import ShapeError
+from gdp.plugins.pix2pixhd.convolution import Convolution, TransposedConvolution
 from gdp.plugins.pix2pixhd.layers import (
     FewChannelConvolution,
     NormalisationFactory,
@@ -132,7 +133,7 @@ class ResnetGenerator(nn.Module):
         def convolution(in_channels: int, out_channels: int) -> nn.Module:
             if separable:
                 return SeparableConvolution(in_channels, out_channels, make_norm, self.bias)
-            return nn.Conv2d(in_channels, out_channels, kernel_size=3, bias=self.bias)
+            return Convolution(in_channels, out_channels, kernel_size=3, bias=self.bias)
 
         self.model = nn.Sequential(
             nn.ReflectionPad2d(3),
@@ -218,7 +219,7 @@ def _normalised(convolution: nn.Conv2d | nn.ConvTranspose2d, norm: Normalisation
 
 
 def _downsampling(in_channels: int, out_channels: int, bias: bool) -> nn.Conv2d:
-    return nn.Conv2d(in_channels, out_channels, kernel_size=3, stride=2, padding=1, bias=bias)
+    return Convolution(in_channels, out_channels, kernel_size=3, stride=2, padding=1, bias=bias)
 
 
 def _upsampling(
@@ -226,7 +227,7 @@ def _upsampling(
 ) -> nn.Conv2d | nn.ConvTranspose2d:
     if kind == "resize":
         return ResizeConvolution(in_channels, out_channels)
-    return nn.ConvTranspose2d(in_channels, out_channels, 3, stride=2, padding=1, output_padding=1, bias=bias)
+    return TransposedConvolution(in_channels, out_channels, 3, stride=2, padding=1, output_padding=1, bias=bias)
 
 
 def _check_size(x: Tensor) -> None:

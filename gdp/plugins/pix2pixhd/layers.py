@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gdp.plugins.pix2pixhd.convolution import Convolution, TransposedConvolution
+
 PaddingName = Literal["reflect", "replicate", "zero"]
 UpsamplingName = Literal["deconvolution", "resize"]
 NormalisationFactory = Callable[[int], nn.Module]
@@ -37,7 +39,7 @@ class FewChannelConvolution(nn.Conv2d):
         return F.pixel_shuffle(F.conv2d(input, weight, bias, stride=2), 2)
 
 
-class ResizeConvolution(nn.Conv2d):
+class ResizeConvolution(Convolution):
     """Upsample by two with nearest neighbours, then convolve 3x3: no checkerboards (Odena et al., Distill 2016).
 
     Costs four times the arithmetic of the published transposed convolution.
@@ -73,9 +75,9 @@ class ResidualBlock(nn.Module):
 def _padded_convolution(channels: int, padding: PaddingName) -> list[nn.Module]:
     """3x3 convolution that keeps the size; "zero" has no padding module, which shifts the published key numbers."""
     if padding == "zero":
-        return [nn.Conv2d(channels, channels, kernel_size=3, padding=1)]
+        return [Convolution(channels, channels, kernel_size=3, padding=1)]
     pad = nn.ReflectionPad2d(1) if padding == "reflect" else nn.ReplicationPad2d(1)
-    return [pad, nn.Conv2d(channels, channels, kernel_size=3)]
+    return [pad, Convolution(channels, channels, kernel_size=3)]
 
 
 def stem(in_channels: int, width: int, norm: NormalisationFactory) -> list[nn.Module]:
@@ -85,7 +87,7 @@ def stem(in_channels: int, width: int, norm: NormalisationFactory) -> list[nn.Mo
 
 def downsampling(channels: int, norm: NormalisationFactory) -> list[nn.Module]:
     """Half the resolution and twice the channels."""
-    convolution = nn.Conv2d(channels, channels * 2, kernel_size=3, stride=2, padding=1)
+    convolution = Convolution(channels, channels * 2, kernel_size=3, stride=2, padding=1)
     return [convolution, norm(channels * 2), nn.ReLU()]
 
 
@@ -94,7 +96,7 @@ def upsampling(channels: int, norm: NormalisationFactory, kind: UpsamplingName =
     half = channels // 2
     convolution: nn.Module
     if kind == "deconvolution":
-        convolution = nn.ConvTranspose2d(channels, half, kernel_size=3, stride=2, padding=1, output_padding=1)
+        convolution = TransposedConvolution(channels, half, kernel_size=3, stride=2, padding=1, output_padding=1)
     else:
         convolution = ResizeConvolution(channels, half)
     return [convolution, norm(half), nn.ReLU()]
