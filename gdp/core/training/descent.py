@@ -84,4 +84,5 @@ class Descent:
 
 def _memory_order(tensor: Tensor) -> list[int]:
     """List a dense tensor's dimensions from the one with the largest steps in memory to that with the smallest."""
-    return sorted(range(tensor.ndim), key=lambda dimension: (-tensor.stride(dimension), dimension))
+    strides = tensor.stride()
+    return sorted(range(tensor.ndim), key=lambda dimension: (-strides[dimension], dimension))

@@ -125,7 +125,7 @@ class MatrixTransposedConvolution(torch.autograd.Function):
         """Map `x` (N, C, H, W) by `weight` (C, K, kernel, kernel; channels_last) to (N, K, H', W')."""
         kernel = weight.shape[2]
         pixels = x.permute(0, 2, 3, 1)
-        products = (pixels @ _as_matrix(weight)).unflatten(3, (kernel, kernel, -1))
+        products = (pixels @ _as_matrix(weight)).view(*pixels.shape[:3], kernel, kernel, -1)
         ctx.save_for_backward(x, weight)
         ctx.stride = stride
         rows, columns = ((side - 1) * stride + kernel for side in x.shape[2:])

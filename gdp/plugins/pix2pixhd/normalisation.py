@@ -79,8 +79,6 @@ class InstanceNorm(nn.Module):
             return F.instance_norm(x, eps=_EPSILON)
         if x.is_contiguous():
             return F.group_norm(x, x.shape[1], eps=_EPSILON)  # the same numbers, from a faster kernel
-        if len(x) == 1:
-            return F.batch_norm(x, None, None, training=True, eps=_EPSILON)  # the batch is the picture
         normalised: Tensor = _ChannelsLastInstanceNorm.apply(x)
         return normalised
 

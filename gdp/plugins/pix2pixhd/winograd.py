@@ -64,19 +64,18 @@ def _on_both_axes(matrix: Matrix) -> Tensor:
 class WinogradConvolution(torch.autograd.Function):
     """A 3x3 convolution of stride 1 without padding, in float32 and channels_last on a CPU.
 
-    Keeps the transformed tiles for the backward pass, 2.25 times the size of the input.
+    The backward pass transforms input and weight again: that costs less than the memory of what they become.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Convolve `x` (N, C, H, W) with `weight` (K, C, 3, 3) to (N, K, H - 2, W - 2)."""
-        pictures, channels, height, width = x.shape
+        pictures, _, height, width = x.shape
         grid = (pictures, -(-(height - 2) // TILE), -(-(width - 2) // TILE))
-        ctx.size, ctx.grid, ctx.compiled = (height, width), grid, compiles()
+        ctx.grid, ctx.compiled = grid, compiles()
         tiles = _from_input(x, grid, ctx.compiled)  # (36, tiles, C)
-        kernels = _on_both_axes(_KERNEL) @ weight.permute(0, 2, 3, 1).reshape(-1, 9, channels)  # (K, 36, C)
-        products = torch.bmm(tiles, kernels.permute(1, 2, 0))  # (36, tiles, K)
-        ctx.save_for_backward(tiles, kernels)
+        products = torch.bmm(tiles, _from_kernel(weight).transpose(1, 2))  # (36, tiles, K)
+        ctx.save_for_backward(x, weight)
         output = _joined(_on_both_axes(_OUTPUT) @ products.view(_POINTS, -1), bias, grid)
         return output[:, :, : height - 2, : width - 2]
 
@@ -84,19 +83,20 @@ class WinogradConvolution(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """Give the gradients of input, weight and bias."""
-        tiles, kernels = ctx.saved_tensors
+        x, weight = ctx.saved_tensors
         wants_input, wants_weight, wants_bias = ctx.needs_input_grad
         of_outputs = _from_gradient(gradient, ctx.grid, ctx.compiled)  # (36, tiles, K)
         of_input = of_weight = None
         if wants_weight:
+            tiles = _from_input(x, ctx.grid, ctx.compiled)
             of_kernels = torch.bmm(of_outputs.transpose(1, 2), tiles)  # (36, K, C)
             of_weight = _on_both_axes(_KERNEL).t() @ of_kernels.view(_POINTS, -1)
             of_weight = of_weight.view(3, 3, *of_kernels.shape[1:]).permute(2, 3, 0, 1)
             of_weight = of_weight.contiguous(memory_format=torch.channels_last)
         if wants_input:
-            of_tiles = torch.bmm(of_outputs, kernels.transpose(0, 1))  # (36, tiles, C)
+            of_tiles = torch.bmm(of_outputs, _from_kernel(weight))  # (36, tiles, C)
             of_input = _overlapped(_to_input(of_tiles, ctx.compiled), ctx.grid)
-            of_input = of_input[:, :, : ctx.size[0], : ctx.size[1]]
+            of_input = of_input[:, :, : x.shape[2], : x.shape[3]]
         return of_input, of_weight, gradient.sum(dim=(0, 2, 3)) if wants_bias else None
 
 
@@ -113,6 +113,12 @@ def _from_input(x: Tensor, grid: Grid, is_compiled: bool) -> Tensor:
     shape = (TILE + 2, TILE + 2, *grid, x.shape[1])
     tiles = x.as_strided(shape, (h, w, n, TILE * h, TILE * w, c)).contiguous()
     return (_on_both_axes(_INPUT) @ tiles.view(_POINTS, -1)).view(_POINTS, -1, x.shape[1])
+
+
+def _from_kernel(weight: Tensor) -> Tensor:
+    """Transform a weight (K, C, 3, 3): (36, K, C)."""
+    kernels = _on_both_axes(_KERNEL) @ weight.permute(0, 2, 3, 1).reshape(len(weight), 9, -1)  # (K, 36, C)
+    return kernels.transpose(0, 1)
 
 
 def _from_gradient(gradient: Tensor, grid: Grid, is_compiled: bool) -> Tensor:

@@ -23,12 +23,13 @@ def compiled(transform: Transform) -> Transform:
 
 
 def of_overlapping_tiles(x: Tensor, matrix: Matrix) -> Tensor:
-    """Transform the tiles of 6x6 pixels, 4 apart, of `x` (N, 4 r + 2, 4 c + 2, C) by a (6, 6) matrix: (36, N r c, C)."""
+    """Transform tiles of 6x6 pixels, 4 apart, of `x` (N, 4 r + 2, 4 c + 2, C) by a (6, 6) matrix: (36, N r c, C)."""
     size = len(matrix[0])
     step = size - 2
     rows, columns = x.shape[1] - 2, x.shape[2] - 2
     grid = [
-        [x[:, row : row + rows : step, column : column + columns : step] for column in range(size)] for row in range(size)
+        [x[:, row : row + rows : step, column : column + columns : step] for column in range(size)]
+        for row in range(size)
     ]
     return torch.stack(_on_both_axes(matrix, grid)).flatten(1, 3)
 
