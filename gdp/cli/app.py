@@ -77,6 +77,7 @@ def root(
 
     Example: gdp run recipes/stylegan_age.toml
     """
+    run.prepare_processor()
     context.obj = State(frozenset(no_plugin or ()), tuple(plugins_dir) if plugins_dir else None)
 
 

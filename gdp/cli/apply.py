@@ -9,7 +9,7 @@ import typer
 
 from gdp.cli.common import print_json
 from gdp.cli.progress import choose_progress
-from gdp.cli.run import prepare_processor, stop_on_signal
+from gdp.cli.run import stop_on_signal
 from gdp.core.errors import GdpError
 
 if TYPE_CHECKING:
@@ -71,7 +71,6 @@ def apply(
 
     Example: gdp apply runs/stylegan-age photos/ -o older/ --compare
     """
-    prepare_processor()
     from gdp.core.deployment.aligned_faces import AlignedFaces, open_finder
     from gdp.core.deployment.applying import (
         Application,

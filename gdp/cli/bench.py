@@ -11,7 +11,6 @@ import typer
 
 from gdp.cli.common import print_json, print_table
 from gdp.cli.progress import choose_progress
-from gdp.cli.run import prepare_processor
 from gdp.core.errors import GdpError
 from gdp.core.run_folder import write_atomically
 
@@ -56,7 +55,6 @@ def bench(
 
     Example: gdp bench runs/stylegan-age --threads 1,2
     """
-    prepare_processor()
     from gdp.core.bench.measuring import bench as measure
     from gdp.core.bench.paper import bench_paper
     from gdp.core.bench.plot import check_plot, plot

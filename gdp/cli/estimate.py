@@ -9,7 +9,7 @@ import typer
 
 from gdp.cli.common import print_json, print_table
 from gdp.cli.progress import choose_progress
-from gdp.cli.run import DeviceOption, FolderOption, RecipeArgument, SetOption, prepare_processor
+from gdp.cli.run import DeviceOption, FolderOption, RecipeArgument, SetOption
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
@@ -35,7 +35,6 @@ def estimate(
 
     Example: gdp estimate recipes/stylegan_age.toml --set train.steps=5000
     """
-    prepare_processor()
     from gdp.core.estimate.instances import read_prices
 
     offered = read_prices(prices)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gdp.cli.common import print_json
-from gdp.cli.run import prepare_processor
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
@@ -40,7 +39,6 @@ def export(
 
     Example: gdp export runs/stylegan-age --to onnx
     """
-    prepare_processor()
     from gdp.core.deployment.export import export_run
     from gdp.core.deployment.models import build_engine, find_model
     from gdp.core.errors import GdpError

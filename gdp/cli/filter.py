@@ -10,7 +10,7 @@ import typer
 
 from gdp.cli.common import print_json, print_table
 from gdp.cli.progress import choose_progress
-from gdp.cli.run import DeviceOption, prepare_processor, stop_on_signal
+from gdp.cli.run import DeviceOption, stop_on_signal
 
 if TYPE_CHECKING:
     from gdp.core.selection.refilter import Refiltering
@@ -42,7 +42,6 @@ def filter_(
     """
     if dry_run and measure:
         raise typer.BadParameter("a dry run measures nothing; leave one of the two out", param_hint="--measure")
-    prepare_processor()
     from gdp.api import choose_device
     from gdp.core.selection.refilter import RefilterRequest, open_refiltering
 

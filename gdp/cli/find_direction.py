@@ -10,7 +10,7 @@ import typer
 
 from gdp.cli.common import print_json, print_table
 from gdp.cli.progress import choose_progress
-from gdp.cli.run import DeviceOption, prepare_processor
+from gdp.cli.run import DeviceOption
 from gdp.core.errors import GdpError
 
 if TYPE_CHECKING:
@@ -76,7 +76,6 @@ def find_direction(
 
     Example: gdp find-direction --filter face-attributes --label source_age --hold source_smile -o age.safetensors
     """
-    prepare_processor()
     from gdp.api import find_direction as find
 
     registry: PluginRegistry = context.obj.registry

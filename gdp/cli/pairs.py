@@ -13,7 +13,6 @@ import typer
 from gdp.cli.common import print_json, print_table
 from gdp.cli.histograms import print_summary
 from gdp.cli.progress import choose_progress
-from gdp.cli.run import prepare_processor
 from gdp.core.errors import GdpError
 
 if TYPE_CHECKING:
@@ -52,7 +51,6 @@ def pairs(
 
     Example: gdp pairs runs/stylegan-age --where "source_age < 20 and decision == 'drop'" --sheet young.html
     """
-    prepare_processor()
     from gdp.api import open_session
     from gdp.core.expressions import parse_condition, parse_value
     from gdp.core.run_folder import find_run

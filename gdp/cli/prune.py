@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gdp.cli.progress import choose_progress
-from gdp.cli.run import DeviceOption, SetOption, prepare_processor, stop_on_signal
+from gdp.cli.run import DeviceOption, SetOption, stop_on_signal
 
 if TYPE_CHECKING:
     from gdp.core.pruning.record import PruningRecord
@@ -49,7 +49,6 @@ def prune(
 
     Example: gdp prune runs/cyclegan-painting --macs 0.5
     """
-    prepare_processor()
     from gdp.api import choose_device
     from gdp.core.pipeline import execute
     from gdp.core.pruning.opening import PruningRequest, open_pruning

@@ -84,7 +84,6 @@ def run(
 
     Example: gdp run recipes/stylegan_age.toml --set train.steps=200
     """
-    prepare_processor()
     from gdp.api import open_session
     from gdp.core.estimate.limits import Limits, built_judges
 
@@ -154,7 +153,6 @@ def train_teacher(
 
     Example: gdp train-teacher recipes/train_faces64.toml
     """
-    prepare_processor()
     from gdp.api import train_teacher as train
 
     registry: PluginRegistry = context.obj.registry

@@ -191,14 +191,27 @@ def weights_sha256(folder: Path) -> str:
 
 
 def circumstances(folder: Path, context: EngineContext) -> dict[str, Any]:
-    """Return what the choice of the fastest engine depends on: the student, the machine, the versions, the threads."""
+    """Return what the choice of the fastest engine depends on: student, exports, machine, versions, threads."""
     return {
         "weights_sha256": weights_sha256(folder),
+        "exports": _exports(folder),
         "machine": f"{platform.machine()} {platform.processor()} {os.cpu_count()}",
         "device": context.device,
         "threads": context.threads,
         "versions": {name: _version(name) for name in ("torch", "onnxruntime", "openvino")},
     }
+
+
+def _exports(folder: Path) -> dict[str, str]:
+    """Return the sha256 of the exported files beside a student by their engines; a damaged card's file is none."""
+    found = {}
+    for place in sorted(folder.glob("*.*.json")):
+        try:
+            card = read_card(place.with_suffix(""))
+        except CorruptFileError:
+            continue
+        found[card.engine] = card.sha256
+    return found
 
 
 def _version(package: str) -> str | None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy
 import torch
 
-from gdp.core.deployment.export import export_run, open_student, picture_network
+from gdp.core.deployment.cards import read_card
+from gdp.core.deployment.export import WORST_PSNR_DB, export_run, open_student, picture_network
 from gdp.core.deployment.models import CHOICE, EnginePlugins, build_engine, circumstances, is_current
 from gdp.core.errors import GdpError, RunFolderError
 from gdp.core.interfaces.engines import CalibratedEngine, Engine, EngineContext, Translate
@@ -28,8 +29,26 @@ def installed_engines(plugins: EnginePlugins) -> list[PluginRecord]:
     return [record for record in there if not issubclass(plugins.load(record), CalibratedEngine)]
 
 
+def engines_to_try(plugins: EnginePlugins, folder: Path) -> list[PluginRecord]:
+    """Return the installed engines, and of those that round to few bits the ones whose export is there and good.
+
+    Good is one of the student's present weights that was measured at `WORST_PSNR_DB` or nearer to torch.
+    """
+    plain = installed_engines(plugins)
+    rest = [record for record in plugins.records("engine") if record not in plain]
+    there = [record for record in rest if not record.needs.missing_modules()]
+    return [*plain, *(record for record in there if _is_good(folder / plugins.load(record).file, folder))]
+
+
+def _is_good(path: Path, folder: Path) -> bool:
+    if not is_current(path, folder):
+        return False
+    psnr_db = read_card(path).difference.psnr_db
+    return psnr_db is None or psnr_db >= WORST_PSNR_DB
+
+
 def find_fastest(plugins: EnginePlugins, folder: Path, context: EngineContext, tell: Callable[[str], None]) -> str:
-    """Time one picture of the training size through every installed engine, in turns; return the fastest's name.
+    """Time one picture of the training size through every engine to try, in turns; return the fastest's name.
 
     Args:
         plugins: the registry.
@@ -43,7 +62,7 @@ def find_fastest(plugins: EnginePlugins, folder: Path, context: EngineContext, t
     student = open_student(plugins, folder)
     works: dict[str, Translate] = {}
     failures = []
-    for record in installed_engines(plugins):
+    for record in engines_to_try(plugins, folder):
         engine = build_engine(plugins, record.name, context, {})
         try:
             works[record.name] = _opened(plugins, student, folder, engine, record.name, tell)
