@@ -14,6 +14,7 @@ from gdp.core.estimate.trial import ManyPairs
 from gdp.core.progress import ProgressTask
 from gdp.core.stages.session import Session
 from gdp.core.training import TrainingPairs, train_student
+from gdp.core.training.compilation import decide
 from gdp.core.training.pairs import CACHE_LIMIT
 from gdp.core.training.schedule import phase_ends, total_steps
 
@@ -72,7 +73,8 @@ def probe_training(session: Session, trial: Session, many: ManyPairs, counts: Co
     phases = list(student.phases)
     tried = steps if len(phases) == 1 else max(len(phases) * 2 * LEAST, round(LEAST / min(p.fraction for p in phases)))
     never = {"sample_every": 10**9, "checkpoint_every": 10**9}
-    settings = recipe.train.model_copy(update={"steps": tried, "epochs": None, **never})
+    compiles = {"compile": "always" if decide(recipe.train.compile, steps) else "never"}  # as the run will
+    settings = recipe.train.model_copy(update={"steps": tried, "epochs": None, **compiles, **never})
     clock, grids = _Clock(), [0.0]
     source = trial.pair_source
     pairs = TrainingPairs(

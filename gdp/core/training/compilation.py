@@ -31,23 +31,28 @@ def find_compiler() -> str | None:
     return shutil.which(os.environ.get("CXX") or by_platform.get(sys.platform, "g++"))
 
 
-@contextmanager
-def compilation(choice: CompileName, steps: int) -> Iterator[None]:
-    """Let networks compile while a training runs, if the choice and its length are for it.
+def decide(choice: CompileName, steps: int) -> bool:
+    """Say whether a training of `steps` steps compiles.
 
-    What is decided depends on the recipe and the machine alone, so that a training that goes on from a checkpoint
-    ends in the same bits.
+    That depends on the recipe and the machine alone, so that a training that goes on from a checkpoint ends in the
+    same bits.
 
     Raises:
         TrainingError: `always`, and there is no C++ compiler.
     """
-    if choice == "always" and find_compiler() is None:
+    found = choice != "never" and find_compiler() is not None
+    if choice == "always" and not found:
         raise TrainingError(
             'train.compile = "always" needs a C++ compiler, and none was found. Install one (on Debian and Ubuntu: apt '
             'install g++), name it in the environment variable CXX, or set train.compile = "auto".'
         )
-    wanted = choice == "always" or (choice == "auto" and steps >= FEWEST_STEPS and find_compiler() is not None)
-    token = _COMPILES.set(wanted)
+    return found and (choice == "always" or steps >= FEWEST_STEPS)
+
+
+@contextmanager
+def compilation(choice: CompileName, steps: int) -> Iterator[None]:
+    """Let networks compile while a training runs, where `decide` is for it."""
+    token = _COMPILES.set(decide(choice, steps))
     try:
         yield
     finally:
