@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from gdp.core.assets import packaged_asset
 from gdp.core.config import Config
-from gdp.core.errors import MissingResourceError
 from gdp.core.progress import Progress
 from gdp.core.settings import TrainSection
 from gdp.core.weights import WeightsAddress, check_weights, weights_file
@@ -99,10 +98,5 @@ def weights_path(weights: str | Path, progress: Progress | None = None) -> Path:
     if isinstance(weights, Path) or not weights.startswith("builtin:"):
         return weights_file(weights, progress, setting="teacher.weights")
     name = f"{weights.removeprefix('builtin:')}.safetensors"
-    path = Path(str(resources.files("gdp.plugins.cyclegan") / "assets" / name))
-    if not path.is_file():
-        raise MissingResourceError(
-            f"{path}: the built-in weights are not there. Install gdp again, or train them with "
-            "`gdp train-teacher recipes/train_scenes64.toml`."
-        )
-    return path
+    mend = "train them with `gdp train-teacher recipes/train_scenes64.toml`"
+    return packaged_asset("gdp.plugins.cyclegan", name, mend)

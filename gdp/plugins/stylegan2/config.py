@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from gdp.core.assets import packaged_asset
 from gdp.core.config import Config
-from gdp.core.errors import MissingResourceError
 from gdp.core.progress import Progress
 from gdp.core.weights import WeightsAddress, check_weights, weights_file
 
@@ -85,10 +84,5 @@ def discriminator_path(config: StyleGAN2Config, progress: Progress | None = None
 
 
 def _asset(name: str) -> Path:
-    path = Path(str(resources.files("gdp.plugins.stylegan2") / "assets" / name))
-    if not path.is_file():
-        raise MissingResourceError(
-            f"{path}: the built-in weights are not there. Install gdp again, or train them with "
-            "`gdp train-teacher recipes/train_faces64.toml`."
-        )
-    return path
+    mend = "train them with `gdp train-teacher recipes/train_faces64.toml`"
+    return packaged_asset("gdp.plugins.stylegan2", name, mend)

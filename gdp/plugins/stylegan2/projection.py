@@ -66,7 +66,7 @@ def pyramid_features(images: Tensor) -> list[Tensor]:
 PYRAMID_DISTANCE = "squared differences of pictures and of their gradients over an area pyramid down to 8 px"
 
 
-VGG_DISTANCE = "squared differences of five VGG19 activations (ImageNet weights)"
+VGG_DISTANCE = "squared differences of five VGG19 activations (weights of the file that the settings name)"
 
 
 def vgg_features(weights: Path, device: torch.device) -> Features:
