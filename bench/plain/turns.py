@@ -1,0 +1,56 @@
+"""Several ways to do one piece of work, timed in turns, and what a result tells of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from gdp.core.progress import ProgressTask
+from gdp.core.run_folder import now
+from gdp.core.timing import Work, time_once
+from gdp.core.versions import machine, versions
+from plain.measuring import WARM_UP, spread
+
+
+def conditions() -> dict[str, Any]:
+    """Return when and on what is measured, as JSON data."""
+    load = os.getloadavg()[0]
+    return {
+        "measured_at": now(),
+        "machine": {**machine("cpu", torch.get_num_threads()), "load_before": load},
+        "versions": versions(),
+    }
+
+
+def take_turns(works: Mapping[str, Work], rounds: int, task: ProgressTask) -> dict[str, list[float]]:
+    """Let each do the work once, then each again; return the milliseconds of `rounds` turns after the warm-up."""
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for turn in range(WARM_UP + rounds):
+        for name, work in works.items():
+            elapsed = time_once(work, torch.device("cpu"))
+            if turn >= WARM_UP:
+                times[name].append(elapsed)
+        task.advance(1, **{f"{name} ms": values[-1] for name, values in times.items() if values})
+    return times
+
+
+def told(times: Mapping[str, Sequence[float]], reference: str) -> dict[str, Any]:
+    """Return medians and quartiles of the times, and of the reference's time by another's, turn by turn."""
+    others = {name: values for name, values in times.items() if name != reference}
+    return {
+        "milliseconds": {name: spread([*values]) for name, values in times.items()},
+        "ratio": {
+            name: spread([theirs / own for theirs, own in zip(times[reference], values, strict=True)])
+            for name, values in others.items()
+        },
+        "measured_ms": {name: [round(value, 3) for value in values] for name, values in times.items()},
+    }
+
+
+def spread_text(values: Mapping[str, Any]) -> str:
+    """Write what `spread` found as `median (quartile-quartile)`."""
+    low, high = values["quartiles"]
+    return f"{values['median']:.3g} ({low:.3g}-{high:.3g})"
