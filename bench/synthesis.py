@@ -172,8 +172,8 @@ def options_of(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, help="processor threads; default: torch's own choice")
     parser.add_argument("--output", type=Path, default=RESULT, help="JSON file")
     options = parser.parse_args(arguments)
-    if options.rounds < 1:
-        parser.error("--rounds must be 1 or more")
+    if not 1 <= options.rounds <= 900:
+        parser.error("--rounds must be 1 to 900: a search for a w has 1000 steps")
     return options
 
 
