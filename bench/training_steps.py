@@ -85,12 +85,14 @@ def run_case(name: CaseName, options: argparse.Namespace, progress: Progress) ->
 
 def show(cases: Mapping[str, Any], console: Console) -> None:
     """Print a row for each case and what is to be said of its curves."""
+    from plain.turns import spread_text
+
     table = Table(title="seconds a training step: median (quartiles)", box=SIMPLE, padding=(0, 1))
     for column in ("case", "plain fp32", "gdp", "plain / gdp"):
         table.add_column(column, no_wrap=True)
     for name, found in cases.items():
         seconds = found["seconds_a_step"]
-        table.add_row(name, *map(_spread, (seconds["plain"], seconds["gdp"], found["ratio"])))
+        table.add_row(name, *map(spread_text, (seconds["plain"], seconds["gdp"], found["ratio"])))
     console.print(table)
     for name, found in cases.items():
         memory = {who: found["extra_memory_bytes"][who] for who in ("plain", "gdp")}
@@ -102,11 +104,6 @@ def show(cases: Mapping[str, Any], console: Console) -> None:
             last = distances["last_half"]
             apart = f"gdp {last['gdp']:.3g}, plain again {last['plain again']:.3g}, next step {last['jump']:.3g}"
             console.print(f"{name} {term}: {distances['verdict']} ({apart})", highlight=False)
-
-
-def _spread(values: Mapping[str, Any]) -> str:
-    low, high = values["quartiles"]
-    return f"{values['median']:.3g} ({low:.3g}-{high:.3g})"
 
 
 def options_of(arguments: list[str] | None) -> argparse.Namespace:
