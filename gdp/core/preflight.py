@@ -27,6 +27,7 @@ from gdp.core.stages.pairs import wanted
 from gdp.core.stages.session import Session, plugin_errors
 from gdp.core.stages.trials import open_trial, trials
 from gdp.core.stages.work import applies
+from gdp.core.training.compilation import decide
 from gdp.core.training.networks import place_networks
 from gdp.core.training.objective import check_losses, unique_names
 from gdp.core.training.preparation import prepare_losses
@@ -184,6 +185,7 @@ def _losses(rehearsal: _Rehearsal) -> str:
     source, losses = session.pair_source, unique_names(session.new_losses())
     student = rehearsal.initialised_student
     check_losses(student, losses, source.unpaired is not None)
+    decide(session.recipe.train.compile, 1)  # says so here where a compiler is asked for and missing
     place_networks(student, session.device, torch.contiguous_format)
     example = rehearsal.pair.source.to(session.device)
     prepared = prepare_losses(student, losses, session.teacher, source.teach if source.live else None, example)
