@@ -30,3 +30,11 @@ def test_one_pair_and_one_student_serve_all_checks(tmp_path: Path, monkeypatch: 
     checks = list(preflight(open_session(make_tiny_world(tmp_path), device="cpu")))
     assert all(check.good for check in checks), checks
     assert sorted(made) == ["LatentDirectionSource.make", "Pix2PixHDStudent.__init__", "Pix2PixHDStudent.initialise"]
+
+
+def test_a_missing_compiler_is_told_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", str(tmp_path / "no such compiler"))
+    recipe = make_tiny_world(tmp_path)
+    checks = list(preflight(open_session(recipe, overrides=["train.compile=always"], device="cpu")))
+    assert [check.title for check in checks if not check.good] == ["losses"]
+    assert any("C++ compiler" in check.detail for check in checks if not check.good)
