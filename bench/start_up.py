@@ -23,13 +23,12 @@ from statistics import median
 from time import perf_counter, sleep
 from typing import Any
 
-from wide_students import ROOT, make_run
+from wide_students import EXPORTS, ROOT, export, make_run
 
 from gdp.core.run_folder import now, write_atomically
 from gdp.core.versions import machine, versions
 
 RESULT = Path(__file__).parent / "results" / "start_up.json"
-EXPORTS = {"onnx": "student.onnx", "openvino": "student.xml", "openvino-int8": "student-int8.xml"}
 LIMIT_SECONDS = 3.0
 """What an exported student may take to its first picture."""
 PROTOCOL = (
@@ -68,24 +67,13 @@ def first_picture(arguments: tuple[str, ...], picture: Path, folder: Path) -> fl
     return seconds
 
 
-def gdp(*arguments: str | Path) -> dict[str, Any]:
-    """Run a command that prints JSON."""
-    command = [sys.executable, "-m", "gdp", *map(str, arguments), "--json"]
-    finished = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)  # noqa: S603 # our own command
-    found: dict[str, Any] = json.loads(finished.stdout)
-    return found
-
-
 def measure(run: Path, repeats: int, folder: Path) -> dict[str, Any]:
     """Export the student of a run in a copy, and time the ways to call it in turns."""
     copied = folder / run.name
     shutil.copytree(run, copied, ignore=shutil.ignore_patterns("train", "report*"))
     student, picture = copied / "student", folder / "picture.png"
-    cards = {
-        name: gdp("export", copied, "--to", name.removesuffix("-int8"), *(["--int8"] if "int8" in name else []))
-        for name in EXPORTS
-    }
-    save_picture(cards["onnx"]["resolution"], picture)
+    cards = {name: export(student, name) for name in EXPORTS}
+    save_picture(cards["onnx"].resolution, picture)
     choice = student / "engine.json"
     first_picture((str(copied),), picture, folder / "made")
     ways = [Way(f"exported {name}", (str(student / file),)) for name, file in EXPORTS.items()]
@@ -100,8 +88,9 @@ def measure(run: Path, repeats: int, folder: Path) -> dict[str, Any]:
             if turn:
                 seconds[way.name].append(round(elapsed, 4))
     return {
-        "resolution": cards["onnx"]["resolution"],
-        "file_bytes": {name: card["bytes"] for name, card in cards.items()},
+        "resolution": cards["onnx"].resolution,
+        "file_bytes": {name: card.bytes for name, card in cards.items()},
+        "psnr_db_to_torch": {name: card.difference.psnr_db for name, card in cards.items()},
         "chosen": json.loads(choice.read_text(encoding="utf-8"))["engine"],
         "median_seconds": {name: median(values) for name, values in seconds.items()},
         "seconds": seconds,
@@ -127,6 +116,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=RESULT)
     options = parser.parse_args()
     students: dict[str, Any] = {}
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="gdp-start-up-") as folder:
         runs = options.runs or [make_run("pix2pixhd", Path(folder) / "made")]
         for number, run in enumerate(runs):
@@ -138,7 +128,7 @@ def main() -> None:
         "protocol": PROTOCOL,
         "limit_seconds": LIMIT_SECONDS,
         "measured_at": now(),
-        "machine": machine("cpu", os.cpu_count() or 1),
+        "machine": {**machine("cpu", os.cpu_count() or 1), "load_before": load},
         "versions": versions(),
         "students": students,
     }

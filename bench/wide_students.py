@@ -15,11 +15,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gdp.core.deployment.cards import Card, read_card
+from gdp.core.deployment.models import is_current
+
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = 256
 """Pixels."""
 PAIRS, HELD_OUT = 80, 16
 STEPS = 40
+EXPORTS = {"onnx": "student.onnx", "openvino": "student.xml", "openvino-int8": "student-int8.xml"}
 SEED = 5
 STUDENTS = {
     "pix2pixhd": 'plugin = "pix2pixhd"\nwidth = 64\ndownsamplings = 4\nblocks = 9\npredicts = "image"',
@@ -72,6 +76,15 @@ def make_run(name: str, folder: Path, steps: int = STEPS, size: int = SIZE, pair
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True)  # noqa: S603 # our own command
     return folder / "runs" / name
+
+
+def export(student: Path, engine: str) -> Card:
+    """Export a student for an engine where it is not yet, and return the file's card."""
+    path = student / EXPORTS[engine]
+    if not is_current(path, student):
+        to = ["--to", engine.removesuffix("-int8"), *(["--int8"] if engine.endswith("-int8") else [])]
+        subprocess.run([sys.executable, "-m", "gdp", "export", str(student.parent), *to], cwd=ROOT, check=True)  # noqa: S603 # our own command
+    return read_card(path)
 
 
 def _faces(count: int, size: int) -> tuple[Any, Any]:

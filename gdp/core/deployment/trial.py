@@ -19,8 +19,9 @@ from gdp.core.run_folder import write_atomically
 from gdp.core.timing import Timing, time_interleaved
 from gdp.core.training.inference import DeployedStudent
 
-REPEATS = 7
-WARMUP = 2
+REPEATS, FEWEST_REPEATS = 7, 2
+ENOUGH_MILLISECONDS = 10_000
+"""Of measuring: large networks are measured fewer times, their times differing less from turn to turn."""
 
 
 def installed_engines(plugins: EnginePlugins) -> list[PluginRecord]:
@@ -80,14 +81,14 @@ def find_fastest(plugins: EnginePlugins, folder: Path, context: EngineContext, t
     return fastest
 
 
-def time_engines(
-    works: dict[str, Translate], student: DeployedStudent, context: EngineContext, repeats: int = REPEATS
-) -> dict[str, Timing]:
-    """Time one picture of the training size through several engines, in turns."""
+def time_engines(works: dict[str, Translate], student: DeployedStudent, context: EngineContext) -> dict[str, Timing]:
+    """Time one picture of the training size through several engines, in turns, after two unmeasured ones."""
     size, device = student.resolution, torch.device(context.device)
     picture = numpy.random.default_rng(0).integers(0, 256, (1, size, size, student.input_channels), dtype=numpy.uint8)
     runs = {name: (lambda translate=translate: translate(picture)) for name, translate in works.items()}
-    return time_interleaved(runs, repeats, WARMUP, device)
+    turn = sum(timing.median for timing in time_interleaved(runs, 1, 1, device).values())
+    repeats = min(REPEATS, max(FEWEST_REPEATS, int(ENOUGH_MILLISECONDS / turn)))
+    return time_interleaved(runs, repeats, 0, device)
 
 
 def _opened(
@@ -109,10 +110,11 @@ def _opened(
 def _remember(
     folder: Path, context: EngineContext, name: str, timings: dict[str, Timing], tell: Callable[[str], None]
 ) -> None:
+    repeats = len(timings[name].milliseconds)
     data = {
         "engine": name,
         "milliseconds": {each: timing.median for each, timing in timings.items()},
-        "protocol": f"medians of {REPEATS} runs of one picture at the training size, engines in turns",
+        "protocol": f"medians of {repeats} runs of one picture at the training size, engines in turns",
         "circumstances": circumstances(folder, context),
     }
     try:
