@@ -212,6 +212,7 @@ class _Training:
                 self._after_step(task)
                 if stop():
                     break
+            self.state.clock.stop()
             self._save_checkpoint()
 
     def _enter_phase_of(self, step: int) -> None:

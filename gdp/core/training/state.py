@@ -172,7 +172,12 @@ class Clock:
     def __init__(self, before: float = 0.0) -> None:
         self._before = before
         self._start = time.perf_counter()
+        self._end: float | None = None
+
+    def stop(self) -> None:
+        """Count no further: what the last checkpoint tells is then what is reported."""
+        self._end = time.perf_counter()
 
     def seconds(self) -> float:
         """Return the seconds so far."""
-        return self._before + time.perf_counter() - self._start
+        return self._before + (time.perf_counter() if self._end is None else self._end) - self._start
