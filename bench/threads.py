@@ -2,7 +2,7 @@
 
     python bench/threads.py [--turns 9] [--output FILE]
 
-Writes bench/results/threads.json: gdp/cli/common.py sets what came out best. For a machine with nothing else to do.
+Writes bench/results/threads.json. gdp's own choice is in gdp/cli/run.py. For a machine with nothing else to do.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import signal
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -22,6 +22,8 @@ from statistics import median, quantiles
 from time import perf_counter
 from typing import Any, Self
 
+from gdp.cli.progress import choose_progress
+from gdp.core.progress import ProgressTask
 from gdp.core.run_folder import now, write_atomically
 from gdp.core.versions import machine, versions
 
@@ -42,11 +44,11 @@ SETTINGS: dict[str, dict[str, str]] = {
 }
 """What each worker finds in its environment; of these variables nothing else is there."""
 WORKS = ("pix2pixHD step, 64 px", "ResNet-9, 256 px", "StyleGAN2 synthesis, 64 px")
-WARMUP = 2
+WARMUP = 1
 PROTOCOL = (
     "A process for each setting, with the variables that it names and none other of these. All but the one whose turn "
-    "it is are stopped (SIGSTOP), so that no thread of another spins meanwhile. In a turn each does the work once; two "
-    "unmeasured turns come first. pix2pixHD: a training step of recipes/stylegan_age.toml, batch 8, not compiled. "
+    "it is are stopped (SIGSTOP), so that no thread of another spins meanwhile. In a turn each does the work once; one "
+    "unmeasured turn comes first. pix2pixHD: a training step of recipes/stylegan_age.toml, batch 8, not compiled. "
     "ResNet-9: width 64, one picture, torch, float32, channels-last. StyleGAN2: the embedded teacher, batch 8. "
     "milliseconds: median and quartiles; ratio: default by setting, the median over the turns, above 1 is faster than "
     "torch's defaults. busy: beside a process that multiplies matrices in torch with torch's defaults all the while."
@@ -202,18 +204,16 @@ def neighbour() -> Iterator[None]:
         process.join()
 
 
-def measure(workers: Mapping[str, Worker], works: Sequence[str], turns: int) -> dict[str, dict[str, Any]]:
-    """Let the workers do each work in turns; return what is told of each setting, by work."""
-    found: dict[str, dict[str, Any]] = {}
-    for work in works:
-        times: dict[str, list[float]] = {name: [] for name in workers}
-        for turn in range(WARMUP + turns):
-            for name, worker in workers.items():
-                elapsed = worker.turn(work)
-                if turn >= WARMUP:
-                    times[name].append(elapsed)
-        found[work] = {name: _told(values, times[DEFAULT]) for name, values in times.items()}
-    return found
+def measure(workers: Mapping[str, Worker], work: str, turns: int, task: ProgressTask) -> dict[str, Any]:
+    """Let the workers do a work in turns; return what is told of each setting."""
+    times: dict[str, list[float]] = {name: [] for name in workers}
+    for turn in range(WARMUP + turns):
+        for name, worker in workers.items():
+            elapsed = worker.turn(work)
+            task.advance(1, setting=name)
+            if turn >= WARMUP:
+                times[name].append(elapsed)
+    return {name: _told(values, times[DEFAULT]) for name, values in times.items()}
 
 
 def _told(values: Sequence[float], default: Sequence[float]) -> dict[str, Any]:
@@ -230,12 +230,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--work", action="append", choices=WORKS, help="repeatable; default: all")
     parser.add_argument("--output", type=Path, default=RESULT)
     options = parser.parse_args(arguments)
-    works, load = options.work or WORKS, os.getloadavg()[0]
+    works, load, progress = options.work or WORKS, os.getloadavg()[0], choose_progress()
+    idle: dict[str, Any] = {}
+    busy: dict[str, Any] = {}
     with ExitStack() as stack:
         workers = {name: stack.enter_context(Worker(setting)) for name, setting in SETTINGS.items()}
-        idle = measure(workers, works, options.turns)
-        with neighbour():
-            busy = measure(workers, works, options.turns)
+        for state, by_work in (("idle", idle), ("busy", busy)):
+            with nullcontext() if state == "idle" else neighbour():
+                for work in works:
+                    with progress.task(f"{state}: {work}", len(workers) * (WARMUP + options.turns), "runs") as task:
+                        by_work[work] = measure(workers, work, options.turns, task)
     found = {
         "protocol": PROTOCOL,
         "measured_at": now(),
