@@ -8,6 +8,7 @@ Writes bench/results/threads.json. gdp's own choice is in gdp/cli/run.py. For a 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import multiprocessing
 import os
@@ -106,6 +107,7 @@ def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
 
 
 def _serve(end: Connection) -> None:
+    _end_with_parent()
     works = _works()
     end.send(None)
     while True:
@@ -113,6 +115,12 @@ def _serve(end: Connection) -> None:
         started = perf_counter()
         work()
         end.send((perf_counter() - started) * 1000)
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to end this process when its parent dies, however: a stopped one cannot notice that by itself."""
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
 
 
 def _works() -> dict[str, Work]:
@@ -184,6 +192,7 @@ def _synthesis() -> Work:
 
 
 def _be_busy() -> None:
+    _end_with_parent()
     import torch
 
     left, right = torch.rand(1024, 1024), torch.rand(1024, 1024)
