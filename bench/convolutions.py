@@ -3,7 +3,7 @@
     python bench/convolutions.py
     python bench/convolutions.py --shape 1,128,128,64,3,1 --shape 1,512,512,16,3,1 --rounds 6 --output some.json
 
-Writes bench/results/convolutions.json: the thresholds of gdp/plugins/pix2pixhd/convolution.py come from it. For a
+Writes bench/results/convolutions.json: the thresholds of gdp/support/networks/convolution.py come from it. For a
 machine with nothing else to do.
 """
 
@@ -105,7 +105,7 @@ def measure(shape: Shape, rounds: int, compiles: bool, progress: Progress) -> di
     from plain.turns import take_turns, told
 
     from gdp.core.training.compilation import FEWEST_STEPS, compilation
-    from gdp.plugins.pix2pixhd.convolution import Convolution
+    from gdp.support.networks.convolution import Convolution
 
     torch.manual_seed(0)
     layer = Convolution(shape.channels, shape.outputs, shape.kernel, shape.stride).to(memory_format=torch.channels_last)
@@ -150,8 +150,8 @@ def ways(layer: Any, x: Tensor, compiles: bool) -> dict[str, Convolve]:
     """Return what can compute a layer's output of x, by name; torch's own comes first."""
     import torch.nn.functional as F
 
-    from gdp.plugins.pix2pixhd.convolution import MatrixConvolution
-    from gdp.plugins.pix2pixhd.winograd import WinogradConvolution
+    from gdp.support.networks.convolution import MatrixConvolution
+    from gdp.support.networks.winograd import WinogradConvolution
 
     stride = layer.stride[0]
     found: dict[str, Convolve] = {"torch": lambda: F.conv2d(x, layer.weight, layer.bias, stride)}

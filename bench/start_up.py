@@ -25,8 +25,8 @@ from typing import Any
 
 from wide_students import EXPORTS, ROOT, export, make_run
 
+from gdp.core.run.versions import machine, versions
 from gdp.core.run_folder import now, write_atomically
-from gdp.core.versions import machine, versions
 
 RESULT = Path(__file__).parent / "results" / "start_up.json"
 LIMIT_SECONDS = 3.0

@@ -25,8 +25,8 @@ from typing import Any, Self
 
 from gdp.cli.progress import choose_progress
 from gdp.core.progress import ProgressTask
+from gdp.core.run.versions import machine, versions
 from gdp.core.run_folder import now, write_atomically
-from gdp.core.versions import machine, versions
 
 RESULT = Path(__file__).parent / "results" / "threads.json"
 RECIPE = Path(__file__).parents[1] / "recipes" / "stylegan_age.toml"
@@ -137,7 +137,7 @@ def _training_step() -> Work:
 
     from gdp.core.interfaces.context import BuildContext
     from gdp.core.interfaces.losses import Loss
-    from gdp.core.settings import TrainSection
+    from gdp.core.recipe.sections import TrainSection
     from gdp.plugins.losses.config import NoSettings
     from gdp.plugins.losses.terms import FeatureMatchingLoss, L1Loss, LSGANLoss
     from gdp.plugins.pix2pixhd.config import Pix2PixHDConfig

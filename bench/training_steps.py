@@ -23,8 +23,8 @@ from rich.table import Table
 from gdp.cli.progress import choose_progress
 from gdp.cli.run import prepare_processor
 from gdp.core.progress import Progress
+from gdp.core.run.versions import machine, versions
 from gdp.core.run_folder import now, write_atomically
-from gdp.core.versions import machine, versions
 
 if TYPE_CHECKING:
     from plain.cases import CaseName

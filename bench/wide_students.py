@@ -15,8 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gdp.core.deployment.cards import Card, read_card
-from gdp.core.deployment.models import is_current
+from gdp.tools.deploy.cards import Card, read_card
+from gdp.tools.deploy.models import is_current
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = 256

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from gdp.core.errors import GdpError
     from gdp.core.hookspecs import hookimpl
     from gdp.core.interfaces.context import BuildContext
-    from gdp.core.interfaces.converters import Converted, Converter
     from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
     from gdp.core.interfaces.directions import DirectionMethod, DirectionSearch, FoundDirection
     from gdp.core.interfaces.engines import CalibratedEngine, Engine
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from gdp.core.interfaces.teachers import LatentTeacher, Projection, Teacher, TranslatorTeacher
     from gdp.core.pairs.records import PairBatch, PairRecord, Scores, Verdict
     from gdp.core.records import API_VERSION, Needs, Register, RegisterConverter, RegisterDownload
+    from gdp.support.foreign.converter import Converted, Converter
 
 __version__ = "0.1.0"
 
@@ -54,7 +54,7 @@ _HOMES = {
     "gdp.core.errors": ("GdpError",),
     "gdp.core.hookspecs": ("hookimpl",),
     "gdp.core.interfaces.context": ("BuildContext",),
-    "gdp.core.interfaces.converters": ("Converted", "Converter"),
+    "gdp.support.foreign.converter": ("Converted", "Converter"),
     "gdp.core.interfaces.datasets": ("Dataset", "UnpairedDataset"),
     "gdp.core.interfaces.directions": ("DirectionMethod", "DirectionSearch", "FoundDirection"),
     "gdp.core.interfaces.engines": ("CalibratedEngine", "Engine"),

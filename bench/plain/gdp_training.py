@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gdp.core.interfaces.losses import Loss
 from gdp.core.interfaces.students import Student
-from gdp.core.settings import TrainSection
+from gdp.core.recipe.sections import TrainSection
 from gdp.core.training.compilation import FEWEST_STEPS, compilation
 from gdp.core.training.networks import place_networks
 from gdp.core.training.objective import check_losses, train_step

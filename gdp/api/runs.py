@@ -9,16 +9,16 @@ from typing import Any
 
 import torch
 
-from gdp.core.pipeline import Outcome, Plan, execute
 from gdp.core.progress import Progress, SilentProgress
-from gdp.core.pruning.opening import PruningRequest, open_pruning
-from gdp.core.pruning.record import Subject
-from gdp.core.recipe import load_recipe
+from gdp.core.recipe.reading import load_recipe
+from gdp.core.run.opening import is_run, load_run_recipe
+from gdp.core.run.pipeline import Outcome, Plan, execute
+from gdp.core.run.session import Session, never
 from gdp.core.run_folder import RunFolder
-from gdp.core.selection.opening import is_run, load_run_recipe
-from gdp.core.selection.refilter import RefilterRequest, open_refiltering
-from gdp.core.stages.session import Session, never
 from gdp.registry import PluginRegistry
+from gdp.tools.prune.opening import PruningRequest, open_pruning
+from gdp.tools.prune.record import Subject
+from gdp.tools.select.refilter import RefilterRequest, open_refiltering
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from gdp.api.runs import choose_device
-from gdp.core.deployment.models import Model, open_model
 from gdp.core.interfaces.engines import EngineContext
-from gdp.core.training.inference import DeployedStudent, load_student
 from gdp.registry import PluginRegistry
+from gdp.tools.deploy.models import Model
+from gdp.tools.deploy.opening import open_model
+from gdp.tools.deploy.student import DeployedStudent, load_student
 
 
 def load(path: str | Path, *, device: str = "auto", registry: PluginRegistry | None = None) -> DeployedStudent:

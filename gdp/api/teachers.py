@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gdp.api.runs import choose_device
-from gdp.core.directions.opening import SearchChoices, open_tools
-from gdp.core.directions.samples import Sampling
-from gdp.core.directions.search import Finding, SearchSettings, find_directions
-from gdp.core.directions.writing import check_names, write_findings
 from gdp.core.errors import PluginError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
 from gdp.core.interfaces.teachers import Teacher
 from gdp.core.progress import Progress, SilentProgress
-from gdp.core.recipe import load_teacher_recipe
+from gdp.core.recipe.reading import load_teacher_recipe
+from gdp.core.run.session import plugin_errors
 from gdp.core.run_folder import RunFolder
-from gdp.core.stages.session import plugin_errors
 from gdp.registry import PluginRegistry
+from gdp.tools.directions.opening import SearchChoices, open_tools
+from gdp.tools.directions.samples import Sampling
+from gdp.tools.directions.search import Finding, SearchSettings, find_directions
+from gdp.tools.directions.writing import check_names, write_findings
 
 
 def find_direction(

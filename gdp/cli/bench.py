@@ -16,9 +16,9 @@ from gdp.core.run_folder import write_atomically
 
 if TYPE_CHECKING:
     from gdp.cli.common import State
-    from gdp.core.bench.tasks import Bench
     from gdp.core.progress import Progress
     from gdp.registry import PluginRegistry
+    from gdp.tools.bench.tasks import Bench
 
 
 def bench(
@@ -55,10 +55,10 @@ def bench(
 
     Example: gdp bench runs/stylegan-age --threads 1,2
     """
-    from gdp.core.bench.measuring import bench as measure
-    from gdp.core.bench.paper import bench_paper
-    from gdp.core.bench.plot import check_plot, plot
-    from gdp.core.bench.preparing import Request
+    from gdp.tools.bench.measuring import bench as measure
+    from gdp.tools.bench.paper import bench_paper
+    from gdp.tools.bench.plot import check_plot, plot
+    from gdp.tools.bench.preparing import Request
 
     if (model is None) != paper:
         raise GdpError("name a run or an exported file to measure, or give --paper, and not both")
@@ -84,7 +84,7 @@ def bench(
 
 
 def _print(found: Bench, json_: bool) -> None:
-    from gdp.core.bench.table import COLUMNS, notes, table
+    from gdp.tools.bench.table import COLUMNS, notes, table
 
     if json_:
         print_json(found.to_data())

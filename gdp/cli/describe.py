@@ -14,11 +14,11 @@ from gdp.cli.common import State, encodable, print_json
 from gdp.cli.settings_help import Setting, describe_settings, toml_value
 from gdp.core.config import Config
 from gdp.core.errors import PluginNotFoundError
-from gdp.core.recipe_choices import LISTED_KINDS, SECTION_KEYS, SECTION_MODELS, Checker, PluginLookup
-from gdp.core.recipe_messages import did_you_mean
-from gdp.core.recipe_text import RecipeText
+from gdp.core.recipe.choices import LISTED_KINDS, SECTION_KEYS, SECTION_MODELS, Checker, PluginLookup
+from gdp.core.recipe.messages import did_you_mean
+from gdp.core.recipe.sections import CompareSection, TrainSection, VariantSection
+from gdp.core.recipe.text import RecipeText
 from gdp.core.records import KINDS, Kind, PluginRecord
-from gdp.core.settings import CompareSection, TrainSection, VariantSection
 from gdp.registry.implementations import missing_needs
 
 _COMMENT_COLUMN = 34

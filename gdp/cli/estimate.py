@@ -35,12 +35,12 @@ def estimate(
 
     Example: gdp estimate recipes/stylegan_age.toml --set train.steps=5000
     """
-    from gdp.core.estimate.instances import read_prices
+    from gdp.tools.estimate.instances import read_prices
 
     offered = read_prices(prices)
     from gdp.api import open_session
-    from gdp.core.estimate.probing import estimate as probe
-    from gdp.core.estimate.table import OFFER_COLUMNS, PART_COLUMNS, notes, offer_rows, part_rows, to_data
+    from gdp.tools.estimate.probing import estimate as probe
+    from gdp.tools.estimate.table import OFFER_COLUMNS, PART_COLUMNS, notes, offer_rows, part_rows, to_data
 
     registry: PluginRegistry = context.obj.registry
     progress = choose_progress()

@@ -39,10 +39,10 @@ def export(
 
     Example: gdp export runs/stylegan-age --to onnx
     """
-    from gdp.core.deployment.export import export_run
-    from gdp.core.deployment.models import build_engine, find_model
     from gdp.core.errors import GdpError
     from gdp.core.interfaces.engines import EngineContext
+    from gdp.tools.deploy.export import export_run
+    from gdp.tools.deploy.models import build_engine, find_model
 
     registry: PluginRegistry = context.obj.registry
     place = find_model(run)

@@ -10,8 +10,8 @@ import typer
 
 from gdp.cli.common import State, print_json, print_table
 from gdp.cli.progress import choose_progress
-from gdp.core.downloads.layout import count_pictures
 from gdp.core.records import DownloadRecord
+from gdp.support.downloads.layout import count_pictures
 
 
 def fetch_data(
@@ -42,7 +42,7 @@ def fetch_data(
     if name is None:
         raise typer.BadParameter("name a set, as in gdp fetch-data monet2photo; --list shows them all")
     record = state.registry.download(name)
-    from gdp.core.downloads.sets import fetch_set
+    from gdp.support.downloads.sets import fetch_set
 
     found = fetch_set(record, folder, mirror=mirror, progress=choose_progress())
     if json_:

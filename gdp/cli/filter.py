@@ -13,8 +13,8 @@ from gdp.cli.progress import choose_progress
 from gdp.cli.run import DeviceOption, stop_on_signal
 
 if TYPE_CHECKING:
-    from gdp.core.selection.refilter import Refiltering
     from gdp.registry import PluginRegistry
+    from gdp.tools.select.refilter import Refiltering
 
 
 def filter_(
@@ -43,7 +43,7 @@ def filter_(
     if dry_run and measure:
         raise typer.BadParameter("a dry run measures nothing; leave one of the two out", param_hint="--measure")
     from gdp.api import choose_device
-    from gdp.core.selection.refilter import RefilterRequest, open_refiltering
+    from gdp.tools.select.refilter import RefilterRequest, open_refiltering
 
     registry: PluginRegistry = context.obj.registry
     with stop_on_signal() as stop_requested:

@@ -14,8 +14,8 @@ from gdp.cli.run import DeviceOption
 from gdp.core.errors import GdpError
 
 if TYPE_CHECKING:
-    from gdp.core.directions.search import Finding
     from gdp.registry import PluginRegistry
+    from gdp.tools.directions.search import Finding
 
 
 def find_direction(

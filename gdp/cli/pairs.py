@@ -16,11 +16,11 @@ from gdp.cli.progress import choose_progress
 from gdp.core.errors import GdpError
 
 if TYPE_CHECKING:
-    from gdp.core.expressions import Expression
     from gdp.core.pairs.records import Score
     from gdp.core.pairs.store import PairStore
-    from gdp.core.selection.table import PairTable
     from gdp.registry import PluginRegistry
+    from gdp.support.expressions import Expression
+    from gdp.tools.select.table import PairTable
 
 LISTED = 20
 """Pairs listed where --limit says nothing."""
@@ -52,11 +52,11 @@ def pairs(
     Example: gdp pairs runs/stylegan-age --where "source_age < 20 and decision == 'drop'" --sheet young.html
     """
     from gdp.api import open_session
-    from gdp.core.expressions import parse_condition, parse_value
+    from gdp.core.run.opening import open_pairs
     from gdp.core.run_folder import find_run
-    from gdp.core.selection.opening import open_pairs
-    from gdp.core.selection.table import read_table
-    from gdp.core.selection.writing import check_sheet, write_csv
+    from gdp.support.expressions import parse_condition, parse_value
+    from gdp.tools.select.table import read_table
+    from gdp.tools.select.writing import check_sheet, write_csv
 
     registry: PluginRegistry = context.obj.registry
     if sheet is not None:
@@ -100,7 +100,7 @@ def _read(option: str, text: str | None, parse: Callable[[str], Expression]) -> 
 def _write_sheet(
     path: Path, store: PairStore, table: PairTable, rows: list[int], where: str | None, names: list[str]
 ) -> None:
-    from gdp.core.selection.writing import write_sheet
+    from gdp.tools.select.writing import write_sheet
 
     readers = {name: table.reader(name) for name in names}
     captions = [
@@ -176,7 +176,7 @@ def _text(values: list[Score]) -> str:
 
 
 def _data(folder: str, table: PairTable, rows: list[int], listed: list[int] | None) -> dict[str, Any]:
-    from gdp.core.selection.summaries import summarise
+    from gdp.tools.select.summaries import summarise
 
     data: dict[str, Any] = {"folder": folder, **_counts(table), "matching": len(rows), "filters": table.funnel}
     data["scores"] = [dataclasses.asdict(summary) for summary in summarise(table, rows)]

@@ -13,8 +13,8 @@ from gdp.cli.progress import choose_progress
 from gdp.cli.run import DeviceOption, SetOption, stop_on_signal
 
 if TYPE_CHECKING:
-    from gdp.core.pruning.record import PruningRecord
     from gdp.registry import PluginRegistry
+    from gdp.tools.prune.record import PruningRecord
 
 
 class Subject(StrEnum):
@@ -50,8 +50,8 @@ def prune(
     Example: gdp prune runs/cyclegan-painting --macs 0.5
     """
     from gdp.api import choose_device
-    from gdp.core.pipeline import execute
-    from gdp.core.pruning.opening import PruningRequest, open_pruning
+    from gdp.core.run.pipeline import execute
+    from gdp.tools.prune.opening import PruningRequest, open_pruning
 
     registry: PluginRegistry = context.obj.registry
     request = PruningRequest(run, macs, of.value, folder, steps, set_ or ())

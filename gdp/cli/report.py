@@ -19,7 +19,7 @@ def report(
     Example: gdp report runs/stylegan-age --open
     """
     folder = find_run(run).path
-    from gdp.core.report import write_report
+    from gdp.tools.report import write_report
 
     page = write_report(folder)
     typer.echo(str(page))

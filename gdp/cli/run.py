@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gdp.cli.progress import choose_progress
-from gdp.core.stage_names import Stage
+from gdp.core.run.names import Stage
 
 if TYPE_CHECKING:
-    from gdp.core.estimate.limits import Limits
-    from gdp.core.stages.session import Session
+    from gdp.core.run.session import Session
     from gdp.registry import PluginRegistry
+    from gdp.tools.estimate.limits import Limits
 
 RecipeArgument = Annotated[Path, typer.Argument(help="The recipe, a TOML file.", show_default=False)]
 FolderOption = Annotated[
@@ -85,7 +85,7 @@ def run(
     Example: gdp run recipes/stylegan_age.toml --set train.steps=200
     """
     from gdp.api import open_session
-    from gdp.core.estimate.limits import Limits, built_judges
+    from gdp.tools.estimate.limits import Limits, built_judges
 
     registry: PluginRegistry = context.obj.registry
     limits = Limits(max_hours, max_cost, price)
@@ -106,8 +106,8 @@ def run(
 
 
 def _execute(session: Session, repeat_from: Stage | None, until: Stage | None, limits: Limits, json_: bool) -> None:
-    from gdp.core.estimate.limits import what_is_left
-    from gdp.core.pipeline import Plan, execute
+    from gdp.core.run.pipeline import Plan, execute
+    from gdp.tools.estimate.limits import what_is_left
 
     outcome = execute(session, Plan(repeat_from, until))
     report = session.folder.path / "report.html"
@@ -126,7 +126,7 @@ def _execute(session: Session, repeat_from: Stage | None, until: Stage | None, l
 
 
 def _print_preflight(session: Session, json_: bool) -> None:
-    from gdp.core.preflight import preflight
+    from gdp.tools.preflight import preflight
 
     checks = []
     for number, check in enumerate(preflight(session), 1):

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 
 from gdp.core.errors import PluginError
-from gdp.core.recipe_choices import describe_exception
+from gdp.core.recipe.choices import describe_exception
 from gdp.core.records import ConverterRecord, Needs, PluginRecord
 from gdp.registry.api_versions import adopt_old_methods
 
@@ -29,7 +29,7 @@ _INTERFACES: Mapping[str, tuple[str, ...]] = {
     "evaluator": ("gdp.core.interfaces.evaluators:Evaluator",),
     "direction-method": ("gdp.core.interfaces.directions:DirectionMethod",),
     "engine": ("gdp.core.interfaces.engines:Engine",),
-    "converter": ("gdp.core.interfaces.converters:Converter",),
+    "converter": ("gdp.support.foreign.converter:Converter",),
     "dataset": ("gdp.core.interfaces.datasets:Dataset", "gdp.core.interfaces.datasets:UnpairedDataset"),
 }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from gdp.core.config import Config
 from gdp.core.errors import PluginError
-from gdp.core.recipe_choices import SECTION_MODELS
+from gdp.core.recipe.choices import SECTION_MODELS
 from gdp.core.records import Kind, Needs, PluginRecord
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")

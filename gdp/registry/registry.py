@@ -13,7 +13,7 @@ from typing import Any, Literal
 import pluggy
 
 from gdp.core.errors import PluginError, PluginNotFoundError
-from gdp.core.recipe_choices import describe_exception
+from gdp.core.recipe.choices import describe_exception
 from gdp.core.records import API_VERSION, KINDS, ConverterRecord, DownloadRecord, Kind, PluginRecord
 from gdp.registry.api_versions import IncompatibleError, check_version
 from gdp.registry.candidates import Candidate, find_candidates

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gdp.core.errors import PluginError, PluginNotFoundError
-from gdp.core.recipe_messages import did_you_mean
+from gdp.core.recipe.messages import did_you_mean
 from gdp.core.records import KINDS, Kind
 from gdp.scaffold.kinds import SCAFFOLDS
 

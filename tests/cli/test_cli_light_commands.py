@@ -16,7 +16,7 @@ from gdp.cli.app import app
 from gdp.cli.common import hoist_shared_options
 from gdp.cli.describe import make_example
 from gdp.cli.settings_help import describe_settings
-from gdp.core.recipe_choices import SECTION_MODELS
+from gdp.core.recipe.choices import SECTION_MODELS
 from gdp.core.records import KINDS, PluginRecord
 from gdp.registry import PluginRegistry
 

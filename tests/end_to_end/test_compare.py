@@ -16,9 +16,9 @@ from tiny_world import make_tiny_world
 
 from gdp.api import open_session
 from gdp.core.errors import MissingResourceError
-from gdp.core.pipeline import Plan, execute
-from gdp.core.preflight import preflight
-from gdp.core.stage_names import Stage
+from gdp.core.run.names import Stage
+from gdp.core.run.pipeline import Plan, execute
+from gdp.tools.preflight import preflight
 
 COMPARE = """
 [compare]

@@ -18,9 +18,9 @@ from typer.testing import CliRunner, Result
 
 import gdp
 from gdp.cli.app import app
-from gdp.core.pipeline import Plan
+from gdp.core.run.names import Stage
+from gdp.core.run.pipeline import Plan
 from gdp.core.run_folder import RunFolder
-from gdp.core.stage_names import Stage
 
 EXPRESSION = """
 [[filters]]

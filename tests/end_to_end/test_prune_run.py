@@ -20,14 +20,14 @@ from typer.testing import CliRunner
 import gdp
 from gdp.cli.app import app
 from gdp.core.errors import CorruptFileError, GdpError, PluginError, RecipeError, RunFolderError, RunLockedError
-from gdp.core.pipeline import Plan, execute
 from gdp.core.progress import SilentProgress
-from gdp.core.pruning.opening import PruningRequest, open_pruning
-from gdp.core.pruning.record import PruningRecord
+from gdp.core.run.names import Stage
+from gdp.core.run.pipeline import Plan, execute
+from gdp.core.run.session import Session
 from gdp.core.run_folder import RunFolder
-from gdp.core.stage_names import Stage
-from gdp.core.stages.session import Session
 from gdp.registry import PluginRegistry
+from gdp.tools.prune.opening import PruningRequest, open_pruning
+from gdp.tools.prune.record import PruningRecord
 
 CPU = torch.device("cpu")
 SHORT = ("train.steps=1", "train.sample_every=1")

@@ -17,9 +17,9 @@ from gdp.api import refilter
 from gdp.cli.app import app
 from gdp.core.errors import GdpError, RecipeError, RunLockedError
 from gdp.core.pairs import PairStore
-from gdp.core.pipeline import Plan
+from gdp.core.run.names import Stage
+from gdp.core.run.pipeline import Plan
 from gdp.core.run_folder import RunFolder
-from gdp.core.stage_names import Stage
 
 EXPRESSION = """
 [[filters]]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gdp.core.errors import CorruptFileError
-from gdp.core.sqlite_errors import SqliteTexts, readable_sqlite_errors
+from gdp.core.pairs.sqlite_errors import SqliteTexts, readable_sqlite_errors
 
 WAIT_FOR_OTHERS = 30.0
 """Seconds that a commit or a read waits for another process's commit or read."""

@@ -9,7 +9,7 @@ import torch
 
 from gdp.core.errors import TrainingError
 from gdp.core.progress import Progress
-from gdp.core.settings import TrainSection
+from gdp.core.recipe.sections import TrainSection
 from gdp.core.training.pairs import Load, TrainingPairs, jitter, mirror_half, open_feed, to_network
 from gdp.core.training.sampler import BatchSampler, counter_generator
 from gdp.core.training.ways import Batch

@@ -16,7 +16,7 @@ from gdp.core.interfaces.losses import Loss
 from gdp.core.interfaces.students import Student
 from gdp.core.interfaces.teachers import Teacher
 from gdp.core.progress import Progress, ProgressTask
-from gdp.core.settings import TrainSection
+from gdp.core.recipe.sections import TrainSection
 from gdp.core.training.checkpoint import CheckpointFolder, write_tensors
 from gdp.core.training.compilation import compilation
 from gdp.core.training.feed import open_batches

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from gdp.core.errors import TrainingError
 from gdp.core.interfaces.students import TrainingPhase
-from gdp.core.settings import TrainSection
+from gdp.core.recipe.sections import TrainSection
 
 
 def total_steps(settings: TrainSection, pairs: int) -> int:

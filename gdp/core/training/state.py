@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gdp.core.errors import TrainingError
 from gdp.core.interfaces.students import Student, TrainingPhase
-from gdp.core.settings import TrainSection
+from gdp.core.recipe.sections import TrainSection
 from gdp.core.training.checkpoint import Checkpoint
 from gdp.core.training.descent import Descent
 from gdp.core.training.ema import WeightAverage

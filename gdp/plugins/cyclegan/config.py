@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from gdp.core.assets import packaged_asset
 from gdp.core.config import Config
 from gdp.core.progress import Progress
-from gdp.core.settings import TrainSection
-from gdp.core.weights import WeightsAddress, check_weights, weights_file
+from gdp.core.recipe.sections import TrainSection
+from gdp.support.assets import packaged_asset
+from gdp.support.weights import WeightsAddress, check_weights, weights_file
 
 BuiltinWeights = Literal["builtin:scenes64"]
 """Weights that come with the package."""

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from gdp.core.arithmetic import count_parameters
 from gdp.core.errors import CorruptFileError
-from gdp.core.foreign import ForeignFile, plain_state
-from gdp.core.interfaces.converters import Converted, Converter
 from gdp.core.progress import Progress
 from gdp.plugins.cyclegan.loading import clean_state, discriminator_from_state, generator_from_state
+from gdp.support.foreign import ForeignFile, plain_state
+from gdp.support.foreign.converter import Converted, Converter
 
 _DISCRIMINATOR = "model.0.weight"
 _PUBLISHED_STATISTICS = (

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from gdp.core.errors import CorruptFileError, MissingResourceError
-from gdp.core.foreign import read_state_dict
-from gdp.plugins.cyclegan.networks import FIRST_BLOCK, GeneratorChannels, NormName, PatchDiscriminator, ResnetGenerator
-from gdp.plugins.pix2pixhd.layers import UpsamplingName
+from gdp.core.errors import CorruptFileError
+from gdp.plugins.resnet.networks import FIRST_BLOCK, GeneratorChannels, NormName, PatchDiscriminator, ResnetGenerator
+from gdp.support.networks.layers import UpsamplingName
 
 RunningStatistics = Literal["drop", "use"]
 
@@ -29,27 +25,6 @@ class _Numbers(NamedTuple):
     first_up: int
     second_up: int
     head: int
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a .safetensors, .pth or .pt file onto the CPU; no code in it is ever run.
-
-    PyTorch files of any age are read (zip archives and the older plain pickles), but nothing other than tensors.
-
-    Raises:
-        MissingResourceError: there is no such file.
-        CorruptFileError: the file is truncated, of another kind, or holds something else than named tensors.
-    """
-    if not path.is_file():
-        raise MissingResourceError(f"{path}: there is no such file of weights.")
-    if path.suffix not in (".safetensors", ".pth", ".pt"):
-        raise CorruptFileError(f"{path}: weights are read from .safetensors, .pth and .pt files only.")
-    if path.suffix != ".safetensors":
-        return read_state_dict(path)
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise CorruptFileError(f"{path}: this is no whole file of weights ({error}). Copy it again.") from error
 
 
 def clean_state(state: Mapping[str, Tensor], running_statistics: RunningStatistics = "drop") -> dict[str, Tensor]:

@@ -16,8 +16,8 @@ from gdp.core.interfaces.losses import Loss
 from gdp.core.interfaces.pair_sources import Pictures
 from gdp.core.interfaces.students import Student
 from gdp.core.progress import Progress
+from gdp.core.recipe.sections import TrainSection
 from gdp.core.run_folder import write_atomically
-from gdp.core.settings import TrainSection
 from gdp.core.training import TrainingPairs, train_student
 from gdp.plugins.cyclegan.bundle import bundle
 from gdp.plugins.cyclegan.config import CycleGANTraining

@@ -13,8 +13,8 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from gdp.core.downloads.layout import find_pictures
 from gdp.core.errors import CorruptFileError, MissingResourceError
+from gdp.support.downloads.layout import find_pictures
 
 File = TypeVar("File")
 Item = TypeVar("Item")

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from gdp.core.assets import packaged_asset
 from gdp.core.config import Config
 from gdp.core.errors import MissingResourceError
+from gdp.support.assets import packaged_asset
 
 BuiltinDirection = Literal["builtin:age", "builtin:smile", "builtin:glasses"]
 """Directions of the embedded teacher `builtin:faces64` that come with the package."""

@@ -7,12 +7,12 @@ import json
 import torch
 from torch import Tensor
 
-from gdp.core.directions.direction import normalised
-from gdp.core.directions.files import FORMAT
 from gdp.core.errors import CorruptFileError
-from gdp.core.foreign import ForeignFile, as_tensor
-from gdp.core.interfaces.converters import Converted, Converter
 from gdp.core.progress import Progress
+from gdp.support.directions.direction import normalised
+from gdp.support.directions.files import FORMAT
+from gdp.support.foreign import ForeignFile, as_tensor
+from gdp.support.foreign.converter import Converted, Converter
 
 _MOST_LAYERS = 64
 _WIDTHS = range(8, 8193)

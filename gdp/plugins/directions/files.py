@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gdp.core.directions.direction import Direction
-from gdp.core.directions.files import read_direction
 from gdp.plugins.directions.config import BuiltinDirection, direction_path, split_component
+from gdp.support.directions.direction import Direction
+from gdp.support.directions.files import read_direction
 
 
 def load_direction(spec: BuiltinDirection | Path) -> Direction:

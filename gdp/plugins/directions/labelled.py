@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from gdp.core.directions.holding import project_out, project_out_of_spread
 from gdp.core.errors import MissingResourceError, ShapeError
 from gdp.core.interfaces.directions import DirectionMethod, DirectionSearch, FoundDirection
+from gdp.support.directions.holding import project_out, project_out_of_spread
 
 _NORMAL_PENALTY = 1e-3
 

@@ -16,7 +16,7 @@ from gdp.plugins.engines.config import OnnxConfig
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from gdp.core.deployment.network import PictureNetwork
+    from gdp.core.interfaces.picture_network import PictureNetwork
 
 
 class OnnxEngine(Engine):

@@ -18,7 +18,7 @@ from gdp.plugins.engines.config import OpenVinoConfig
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from gdp.core.deployment.network import PictureNetwork
+    from gdp.core.interfaces.picture_network import PictureNetwork
 
 _OPSET = 20
 _PRECISIONS = {"float32": "f32", "bf16": "bf16"}

@@ -22,7 +22,7 @@ from gdp.plugins.engines.openvino_engine import compiled, convert, describe
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from gdp.core.deployment.network import PictureNetwork
+    from gdp.core.interfaces.picture_network import PictureNetwork
 
 EXPORT_NEEDS = Needs(modules=("nncf", "onnxscript"), install="gdp-distill[int8]")
 """To run a file takes OpenVINO alone."""

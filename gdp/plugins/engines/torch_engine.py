@@ -9,9 +9,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gdp.core.deployment.network import PictureNetwork
 from gdp.core.errors import PluginError
 from gdp.core.interfaces.engines import Engine, Pictures, Translate
+from gdp.core.interfaces.picture_network import PictureNetwork
 from gdp.core.training.precision import autocaster
 from gdp.plugins.engines.config import TorchConfig
 from gdp.plugins.engines.tracing import trace

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
-from gdp.core.deployment.network import PictureNetwork
 from gdp.core.errors import PluginError
+from gdp.core.interfaces.picture_network import PictureNetwork
 
 LARGEST_BATCH = 1024
 LARGEST_SIDE = 16384

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from gdp.core.errors import CorruptFileError, MissingResourceError
-from gdp.core.foreign import read_state_dict
+from gdp.support.foreign import read_state_dict
 
 Network = Literal["vgg", "alex"]
 

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from gdp.core.arithmetic import count_macs, count_parameters
 from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric
-from gdp.core.timing import Timing, describe_machine, time_interleaved
-from gdp.plugins.cyclegan.networks import GeneratorChannels, ResnetGenerator
 from gdp.plugins.evaluators.config import ResnetBlocksConfig
 from gdp.plugins.evaluators.speed import timing_metrics
+from gdp.plugins.resnet.networks import GeneratorChannels, ResnetGenerator
+from gdp.support.timing import Timing, describe_machine, time_interleaved
 
 
 class ResnetBlocksEvaluator(Evaluator):

@@ -11,10 +11,10 @@ from torch import Tensor
 from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric, PictureRow
 from gdp.core.interfaces.teachers import LatentTeacher, Projection
 from gdp.core.pairs.records import PairBatch
-from gdp.core.timing import Timing, describe_machine, time_interleaved, time_once
 from gdp.plugins.evaluators.config import SlowRouteConfig
 from gdp.plugins.evaluators.pairs import NO_HELD_OUT, absent, spread_out
 from gdp.plugins.evaluators.similarity import PSNR_PROTOCOL, psnr_db
+from gdp.support.timing import Timing, describe_machine, time_interleaved, time_once
 
 NAMES = ("quality.slow_route.psnr_db", "speed.slow_route_ms", "speed.ratio")
 

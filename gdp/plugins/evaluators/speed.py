@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from gdp.core.arithmetic import count_macs, count_parameters
 from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric
 from gdp.core.interfaces.teachers import Teacher
-from gdp.core.timing import Timing, describe_machine, time_interleaved
 from gdp.plugins.evaluators.config import SpeedConfig
+from gdp.support.timing import Timing, describe_machine, time_interleaved
 
 
 class SpeedEvaluator(Evaluator):

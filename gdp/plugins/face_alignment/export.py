@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from torch.export import Dim
 
-from gdp.core.deployment.landmark_settings import METADATA, LandmarkSettings
 from gdp.plugins.face_alignment.landmarks import rendered_landmarks
 from gdp.plugins.face_alignment.network import MULTIPLE, SIZE, LandmarkModel, LandmarkNetwork
+from gdp.plugins.face_alignment.settings import METADATA, LandmarkSettings
 from gdp.plugins.faces.attributes import sample_attributes
 
 OPSET = 18

@@ -10,9 +10,9 @@ from typing import Any
 import numpy
 import torch
 
-from gdp.core.deployment.alignment import Levels, Points
-from gdp.core.deployment.landmarks import LandmarkFinder
 from gdp.plugins.face_alignment.crowds import make_crowd, make_pool
+from gdp.plugins.face_alignment.finder import LandmarkFinder
+from gdp.support.squares import Levels, Points
 
 SIZE = 320
 """Pixels of the pictures that are looked at."""

@@ -20,8 +20,8 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from gdp.core.interfaces.context import BuildContext
+from gdp.core.run.pictures import encode_png
 from gdp.core.run_folder import write_atomically
-from gdp.core.stages.pictures import encode_png
 from gdp.plugins.faces.config import RenderedFacesConfig
 from gdp.plugins.faces.dataset import RenderedFaces
 from gdp.plugins.faces.discriminator_card import discriminator_section, measure_discriminator

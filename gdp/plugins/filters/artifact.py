@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.pairs import PairBatch, Score, Scores, Verdict
-from gdp.plugins.filters.parts import number, pictures_by_part
+from gdp.support.picture_parts import number, pictures_by_part
 
 _BLUR_WINDOW = 9
 """Pixels over which Crete and others blur a picture once more."""

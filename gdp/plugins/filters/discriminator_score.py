@@ -10,14 +10,14 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from gdp.core.batching import in_fixed_chunks
 from gdp.core.errors import MissingResourceError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.interfaces.teachers import TranslatorTeacher
 from gdp.core.pairs import PairBatch, Score, Scores, Verdict
 from gdp.plugins.filters.config import DiscriminatorScoreConfig
-from gdp.plugins.filters.parts import number, pictures_by_part
+from gdp.support.batching import in_fixed_chunks
+from gdp.support.picture_parts import number, pictures_by_part
 
 _CHUNK = 8
 

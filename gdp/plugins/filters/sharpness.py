@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.pairs import PairBatch, Score, Scores, Verdict
-from gdp.plugins.filters.parts import pictures_by_part
+from gdp.support.picture_parts import pictures_by_part
 
 
 class SharpnessFilter(ScoringFilter):

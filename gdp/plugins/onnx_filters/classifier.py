@@ -15,12 +15,12 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.pairs import PairBatch, Score, Scores, Verdict
 from gdp.core.pairs.records import Decision
-from gdp.plugins.filters.parts import number, pictures_by_part
 from gdp.plugins.onnx_filters.config import FaceCrop, Of, OnnxClassifierConfig, Rule
 from gdp.plugins.onnx_filters.faces import FaceFinder
 from gdp.plugins.onnx_filters.heads import HeadReader, straddling, within
 from gdp.plugins.onnx_filters.model import OnnxModel
 from gdp.plugins.onnx_filters.pictures import square_around
+from gdp.support.picture_parts import number, pictures_by_part
 
 Finding = tuple[Decision, str]
 """A decision other than keep, and its reason."""

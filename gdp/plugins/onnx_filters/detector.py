@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.pairs import PairBatch, Score, Scores, Verdict
-from gdp.plugins.filters.parts import pictures_by_part
 from gdp.plugins.onnx_filters.config import OnnxFaceDetectorConfig
 from gdp.plugins.onnx_filters.faces import Face, FaceFinder, overlap
+from gdp.support.picture_parts import pictures_by_part
 
 
 class OnnxFaceDetectorFilter(ScoringFilter):

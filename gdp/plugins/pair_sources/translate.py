@@ -10,7 +10,6 @@ from operator import itemgetter
 import torch
 from torch import Tensor
 
-from gdp.core.batching import in_fixed_chunks
 from gdp.core.errors import MissingResourceError, PluginError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Part, UnpairedDataset
@@ -18,6 +17,7 @@ from gdp.core.interfaces.pair_sources import PairSource, Pictures
 from gdp.core.interfaces.teachers import TranslatorTeacher
 from gdp.core.pairs import PairBatch, PairRecord
 from gdp.plugins.pair_sources.config import TranslateConfig
+from gdp.support.batching import in_fixed_chunks
 
 _CHUNK = 4
 """Pictures that go through the teacher at once, never more nor fewer, so that a pair does not depend on its batch."""

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from gdp.core.config import Config
-from gdp.core.weights import ConvertedWeights
+from gdp.support.weights import ConvertedWeights
 
 
 class Pix2PixHDConfig(Config):

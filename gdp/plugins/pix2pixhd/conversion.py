@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from gdp.core.arithmetic import count_parameters
 from gdp.core.errors import CorruptFileError
-from gdp.core.foreign import ForeignFile, plain_state, printable
-from gdp.core.interfaces.converters import Converted, Converter
 from gdp.core.progress import Progress
 from gdp.plugins.pix2pixhd.discriminators import MultiscaleDiscriminator
 from gdp.plugins.pix2pixhd.generators import GlobalGenerator, LocalEnhancer
-from gdp.plugins.pix2pixhd.normalisation import NormalisationName
+from gdp.support.foreign import ForeignFile, plain_state, printable
+from gdp.support.foreign.converter import Converted, Converter
+from gdp.support.networks.normalisation import NormalisationName
 
 CYCLEGAN_DOWNSAMPLINGS = 2
 """With so many, a global generator has the layers and names of CycleGAN's, whose converter then takes the file."""

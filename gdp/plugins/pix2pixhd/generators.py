@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gdp.plugins.pix2pixhd.layers import (
+from gdp.support.networks.layers import (
     FewChannelConvolution,
     PaddingName,
     ResidualBlock,
@@ -18,7 +18,7 @@ from gdp.plugins.pix2pixhd.layers import (
     stem,
     upsampling,
 )
-from gdp.plugins.pix2pixhd.normalisation import NormalisationName, normalisation
+from gdp.support.networks.normalisation import NormalisationName, normalisation
 
 PredictionName = Literal["image", "change"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from gdp.plugins.pix2pixhd.layers import downsampling, initialise_weights, stem, upsampling
-from gdp.plugins.pix2pixhd.normalisation import NormalisationName, normalisation
+from gdp.support.networks.layers import downsampling, initialise_weights, stem, upsampling
+from gdp.support.networks.normalisation import NormalisationName, normalisation
 
 
 def one_hot_labels(labels: Tensor, classes: int) -> Tensor:

@@ -12,12 +12,12 @@ from gdp.core.errors import ShapeError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.students import Discrimination, Student, TrainingPhase
 from gdp.core.interfaces.teachers import Teacher
-from gdp.core.weights import weights_file
 from gdp.plugins.pix2pixhd.config import Pix2PixHDConfig
 from gdp.plugins.pix2pixhd.discriminators import MultiscaleDiscriminator
 from gdp.plugins.pix2pixhd.generators import GlobalGenerator, LocalEnhancer
 from gdp.plugins.pix2pixhd.loading import load_generator_state
 from gdp.plugins.pix2pixhd.schedule import COARSE_PHASE, enhancer_phases
+from gdp.support.weights import weights_file
 
 
 class Pix2PixHDStudent(Student):

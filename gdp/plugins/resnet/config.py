@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from gdp.core.config import Config
-from gdp.core.weights import ConvertedWeights
+from gdp.support.weights import ConvertedWeights
 
 
 class ChannelsConfig(Config):

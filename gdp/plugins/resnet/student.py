@@ -15,12 +15,12 @@ from gdp.core.errors import CorruptFileError, MissingResourceError, PluginError,
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.students import Discrimination, Opposite, PrunedStudent, Student
 from gdp.core.interfaces.teachers import Teacher, TranslatorTeacher
-from gdp.core.weights import weights_file
-from gdp.plugins.cyclegan.loading import read_state
-from gdp.plugins.cyclegan.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
 from gdp.plugins.resnet.config import ResnetConfig
+from gdp.plugins.resnet.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
 from gdp.plugins.resnet.pruning import prune_generator
 from gdp.plugins.resnet.transfer import transfer
+from gdp.support.state_file import read_state
+from gdp.support.weights import weights_file
 
 _MULTIPLE = 4
 _OUTPUT_CHANNELS = 3

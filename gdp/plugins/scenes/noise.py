@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from gdp.core.splitmix import INCREMENT, finalise, shift_right, signed
+from gdp.support.splitmix import INCREMENT, finalise, shift_right, signed
 
 
 def scene_keys(seed: int, indices: Tensor) -> Tensor:

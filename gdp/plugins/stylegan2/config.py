@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from gdp.core.assets import packaged_asset
 from gdp.core.config import Config
 from gdp.core.progress import Progress
-from gdp.core.weights import WeightsAddress, check_weights, weights_file
+from gdp.support.assets import packaged_asset
+from gdp.support.weights import WeightsAddress, check_weights, weights_file
 
 BuiltinWeights = Literal["builtin:faces64"]
 """Weights that come with the package."""

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from gdp.core.batching import in_fixed_chunks
 from gdp.core.errors import CorruptFileError, ShapeError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Dataset
@@ -23,6 +22,7 @@ from gdp.plugins.stylegan2.layers import SynthesisLayer, ToRgbLayer
 from gdp.plugins.stylegan2.loading import file_sha256, load_discriminator, load_generator
 from gdp.plugins.stylegan2.networks import Generator, SynthesisBlock
 from gdp.plugins.stylegan2.training_settings import TrainingSettings
+from gdp.support.batching import in_fixed_chunks
 
 _MAPPING_CHUNK = 64
 _SYNTHESIS_CHUNK = 4

@@ -10,9 +10,9 @@ import numpy
 import torch
 from torch import Tensor, nn
 
-from gdp.core.deployment.network import PictureNetwork
 from gdp.core.errors import GdpError
 from gdp.core.interfaces.engines import CalibratedEngine, Engine, Pictures, Translate
+from gdp.core.interfaces.picture_network import PictureNetwork
 from gdp.testing.findings import fail, require
 from gdp.testing.subject import Subject
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-from gdp.core.bench.memory import peak_bytes
 from gdp.core.pairs import PairBatch, PairRecord, PairStore, Verdict
+from gdp.support.memory import peak_bytes
 
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(["torch"])

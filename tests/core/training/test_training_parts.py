@@ -13,7 +13,7 @@ from torch import nn
 
 from gdp.core.errors import NonFiniteError, TrainingError
 from gdp.core.interfaces.students import TrainingPhase
-from gdp.core.settings import TrainSection
+from gdp.core.recipe.sections import TrainSection
 from gdp.core.training.checkpoint import Checkpoint, CheckpointFolder
 from gdp.core.training.ema import WeightAverage
 from gdp.core.training.image_pool import ImagePool

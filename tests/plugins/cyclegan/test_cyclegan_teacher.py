@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from gdp.core.errors import CorruptFileError, MissingResourceError
 from gdp.core.interfaces.context import BuildContext
 from gdp.plugins.cyclegan.config import CycleGANConfig
-from gdp.plugins.cyclegan.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
 from gdp.plugins.cyclegan.teacher import CycleGANTeacher
+from gdp.plugins.resnet.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
 
 
 def generator(seed: int) -> ResnetGenerator:

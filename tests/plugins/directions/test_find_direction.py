@@ -15,11 +15,6 @@ from typer.testing import CliRunner, Result
 
 import gdp
 from gdp.cli.app import app
-from gdp.core.directions.effects import STRENGTHS
-from gdp.core.directions.files import read_direction
-from gdp.core.directions.opening import SearchChoices, open_tools
-from gdp.core.directions.samples import Sampling, ScoredSamples, draw_samples
-from gdp.core.directions.search import SearchSettings, find_directions
 from gdp.core.progress import SilentProgress
 from gdp.plugins.directions.files import load_direction
 from gdp.plugins.faces.judge import FaceJudge
@@ -28,6 +23,11 @@ from gdp.plugins.filters.face_attributes import FaceAttributesFilter
 from gdp.plugins.stylegan2.config import StyleGAN2Config
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 from gdp.registry import PluginRegistry
+from gdp.support.directions.files import read_direction
+from gdp.tools.directions.effects import STRENGTHS
+from gdp.tools.directions.opening import SearchChoices, open_tools
+from gdp.tools.directions.samples import Sampling, ScoredSamples, draw_samples
+from gdp.tools.directions.search import SearchSettings, find_directions
 
 PROJECT = Path(__file__).parents[3]
 FACES = ("source_age", "source_smile", "source_glasses")

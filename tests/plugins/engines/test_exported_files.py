@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from gdp.core.deployment.models import build_engine
-from gdp.core.deployment.network import PictureNetwork
 from gdp.core.interfaces.engines import EngineContext
-from gdp.core.publishing.leaks import find_leaks
+from gdp.core.interfaces.picture_network import PictureNetwork
 from gdp.registry import PluginRegistry
+from gdp.tools.deploy.models import build_engine
+from gdp.tools.publish.leaks import find_leaks
 
 
 @pytest.mark.parametrize("name", ["onnx", "openvino", "torch"])

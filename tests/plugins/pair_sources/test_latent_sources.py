@@ -7,8 +7,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from gdp.core.directions.direction import Direction, normalised
-from gdp.core.directions.files import save_direction
 from gdp.core.errors import PluginError, ShapeError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.pair_sources import PairSource
@@ -23,6 +21,8 @@ from gdp.plugins.pair_sources.latent_direction import LatentDirectionSource
 from gdp.plugins.pair_sources.two_generators import TwoGeneratorsSource
 from gdp.plugins.pair_sources.two_latents import MorphSource, StyleMixSource
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
+from gdp.support.directions.direction import Direction, normalised
+from gdp.support.directions.files import save_direction
 
 SEED = 11
 

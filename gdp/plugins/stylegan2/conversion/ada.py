@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from gdp.core.errors import CorruptFileError
-from gdp.core.foreign import ForeignFile, ForeignObject, module_state, printable, walk_modules
-from gdp.core.interfaces.converters import Converted, Converter
 from gdp.core.progress import Progress
 from gdp.plugins.stylegan2.conversion.results import generator, metadata_of, with_discriminator
 from gdp.plugins.stylegan2.operators import low_pass_filter
+from gdp.support.foreign import ForeignFile, ForeignObject, module_state, printable, walk_modules
+from gdp.support.foreign.converter import Converted, Converter
 
 _GENERATORS = ("G_ema", "G")
 _PLAIN = (bool, int, float, str, type(None))

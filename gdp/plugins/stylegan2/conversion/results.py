@@ -10,8 +10,8 @@ from typing import Any
 from torch import Tensor
 
 from gdp.core.errors import CorruptFileError
-from gdp.core.interfaces.converters import Converted
 from gdp.plugins.stylegan2.loading import describe_discriminator, describe_generator
+from gdp.support.foreign.converter import Converted
 
 BESIDE = "discriminator"
 _USE = '[teacher]\nplugin = "stylegan2"\nweights = "{file}"'

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from gdp.core.errors import CorruptFileError
-from gdp.core.foreign import ForeignFile, ForeignObject, as_tensor, printable
-from gdp.core.interfaces.converters import Converted, Converter
 from gdp.core.progress import Progress
 from gdp.plugins.stylegan2.conversion.results import generator, metadata_of, with_discriminator
+from gdp.support.foreign import ForeignFile, ForeignObject, as_tensor, printable
+from gdp.support.foreign.converter import Converted, Converter
 
 NETWORK = "dnnlib.tflib.network.Network"
 _OLDEST = 4

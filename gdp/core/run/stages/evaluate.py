@@ -1,0 +1,115 @@
+"""Stage evaluate: let each evaluator measure the trained student; write metrics.json and the report's pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gdp.core.errors import PluginError
+from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Metric
+from gdp.core.run import pictures
+from gdp.core.run.session import Session, Stopped, plugin_errors
+from gdp.core.run.stages.filters import HELD_OUT
+from gdp.core.run_folder import RunFolder
+from gdp.core.training.inference import deployed_predict, load_generator_weights
+from gdp.tools.prune.sizes import sizes_before_pruning
+
+NAME = "evaluate"
+
+
+def key(session: Session) -> str:
+    """Return the content key: the training and every evaluator's settings."""
+    choices = [session.settings_key(choice) for choice in session.recipe.evaluators]
+    return session.key(NAME, {"train": session.keys["train"], "filter": session.keys["filter"], "evaluators": choices})
+
+
+def is_there(session: Session) -> bool:
+    """Say whether the numbers of a finished stage are still there."""
+    return (session.folder.path / "metrics.json").is_file()
+
+
+def execute(session: Session) -> dict[str, Any]:
+    """Measure everything anew: all numbers of a run come from one process on one machine.
+
+    Raises:
+        Stopped: the user asked to stop.
+    """
+    student = session.new_student()
+    load_generator_weights(student, session.train_folder / "student.safetensors")
+    total = Evaluation()
+    measured_by: dict[str, str] = {}
+    with session.open_store(read_only=True) as store:
+        context = EvaluationContext(
+            student=student,
+            predict=deployed_predict(student, session.recipe.train.precision, session.device),
+            teacher=session.teacher,
+            pair_source=session.pair_source,
+            held_out=session.split(store, HELD_OUT),
+            load=store.load,
+            seed=session.recipe.seed,
+            device=session.device,
+            progress=session.progress,
+        )
+        for name, evaluator in session.new_evaluators():
+            if session.stop_requested():
+                raise Stopped
+            with plugin_errors(f"evaluator {name}"):
+                found = evaluator.evaluate(context)
+            _merge(total, found, name)
+            measured_by.update(dict.fromkeys(found.metrics, name))
+    funnel = session.split_home.read_json("funnel.json", {"made": 0, "kept": 0})
+    for count in ("made", "kept"):
+        total.metrics[f"pairs.{count}"] = Metric(funnel[count], f"Pairs {count}, counted in the manifest.", "pairs")
+    total.metrics.update(sizes_before_pruning(session.folder))
+    session.folder.write_json("pictures/rows.json", pictures.write_rows(session.folder, total.rows))
+    session.folder.write_json("metrics.json", metrics_document(total, measured_by))
+    plain = {name: metric.value for name, metric in total.metrics.items()}
+    session.plugins.notify("gdp_metrics", run=session.folder, stage=NAME, step=0, metrics=plain)
+    return {"metrics": len(total.metrics), "absent": len(total.absent)}
+
+
+def _merge(total: Evaluation, found: Evaluation, name: str) -> None:
+    for metric in found.metrics:
+        if metric in total.metrics:
+            raise PluginError(f"evaluator {name}: {metric} was measured by another evaluator of this recipe already")
+    total.metrics.update(found.metrics)
+    total.absent.update(found.absent)
+    total.rows.extend(found.rows)
+
+
+def metrics_document(evaluation: Evaluation, measured_by: Mapping[str, str]) -> dict[str, Any]:
+    """Arrange numbers as metrics.json holds them: nested by dotted name, protocols and absences beside them.
+
+    A number that is not finite (the decibels of a perfect match) is reported as absent, for JSON has no infinity.
+
+    Args:
+        evaluation: what was measured.
+        measured_by: name of the evaluator of each number; core's own numbers have none.
+    """
+    document: dict[str, Any] = {}
+    protocols: dict[str, Mapping[str, str]] = {}
+    absent = dict(evaluation.absent)
+    for name, metric in sorted(evaluation.metrics.items()):
+        if metric.value != metric.value or metric.value in (float("inf"), float("-inf")):
+            absent[name] = f"not finite ({metric.value}). {metric.protocol}"
+            continue
+        *parents, leaf = name.split(".")
+        place = document
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[leaf] = metric.value
+        about = {"protocol": metric.protocol, "unit": metric.unit, "better": metric.better}
+        protocols[name] = {**about, "evaluator": measured_by.get(name, "")}
+    return {**document, "protocols": protocols, "absent": dict(sorted(absent.items()))}
+
+
+def read_metrics(folder: RunFolder) -> dict[str, float]:
+    """Return the numbers of a metrics.json by dotted name."""
+    document = folder.read_json("metrics.json", {})
+    numbers = {}
+    for name in document.get("protocols", {}):
+        value = document
+        for part in name.split("."):
+            value = value[part]
+        numbers[name] = float(value)
+    return numbers

@@ -1,0 +1,139 @@
+"""One process for each row: opens what is measured, works when told to, and tells its own memory."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+from gdp.core.errors import GdpError
+from gdp.support.memory import forget_peak, peak_bytes, present_bytes
+from gdp.tools.bench.student_work import StudentWork
+from gdp.tools.bench.tasks import Task
+from gdp.tools.bench.turns import BenchPlugins, Work
+
+OpenPlugins = Callable[[], BenchPlugins]
+"""Makes the registry; sent to the processes, so it must be picklable."""
+
+PATIENCE = 10.0
+"""Seconds that a process is given to end by itself."""
+
+
+class Worker:
+    """The caller's side of a measuring process.
+
+    Raises:
+        GdpError: from every method, where the process fails or dies; it is ended then.
+    """
+
+    def __init__(self, open_plugins: OpenPlugins, task: Task) -> None:
+        context = multiprocessing.get_context("spawn")  # a forked process would inherit torch's threads and memory
+        self._end, theirs = context.Pipe()
+        self._process = context.Process(target=_work, args=(theirs, open_plugins, task), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def opened(self) -> None:
+        """Wait until everything is loaded and warm."""
+        self._receive()
+
+    def turn(self) -> float:
+        """Let it work once; return the milliseconds."""
+        return float(self._ask("turn"))
+
+    def conclude(self) -> dict[str, Any]:
+        """Return what it found out beside the times, and end it."""
+        facts: dict[str, Any] = self._ask("conclude")
+        self._process.join(PATIENCE)
+        self.close()
+        return facts
+
+    def close(self) -> None:
+        """End the process."""
+        self._end.close()
+        if self._process.is_alive():
+            self._process.terminate()
+            self._process.join(PATIENCE)
+
+    def _ask(self, message: str) -> Any:
+        try:
+            self._end.send(message)
+        except OSError as error:
+            raise self._died() from error
+        return self._receive()
+
+    def _receive(self) -> Any:
+        try:
+            good, value = self._end.recv()
+        except (EOFError, OSError) as error:
+            raise self._died() from error
+        if not good:
+            self.close()
+            raise GdpError(value)
+        return value
+
+    def _died(self) -> GdpError:
+        self._process.join(PATIENCE)
+        code = self._process.exitcode
+        self.close()
+        return GdpError(f"the measuring process ended with exit code {code}; there may be too little memory for it")
+
+
+class _Turns:
+    """The process's side."""
+
+    def __init__(self, end: Connection) -> None:
+        self._end = end
+
+    def wait(self) -> bool:
+        """Wait for the next message; True where it asks for work."""
+        return bool(self._end.recv() == "turn")
+
+    def tell(self, milliseconds: float) -> None:
+        """Answer it."""
+        self._end.send((True, milliseconds))
+
+
+def _work(end: Connection, open_plugins: OpenPlugins, task: Task) -> None:
+    try:
+        _measure(end, open_plugins, task)
+    except GdpError as error:
+        end.send((False, str(error)))
+    except (EOFError, BrokenPipeError, KeyboardInterrupt):  # whoever measures has gone or wants to
+        return
+
+
+def _measure(end: Connection, open_plugins: OpenPlugins, task: Task) -> None:
+    plugins, before = open_plugins(), present_bytes()
+    work = _open(plugins, task)
+    loading = peak_bytes()
+    fresh = forget_peak()
+    end.send((True, None))
+    work.serve(_Turns(end))
+    work.facts["memory"] = {
+        "libraries_bytes": before,
+        "loading_peak_bytes": loading,
+        "running_peak_bytes": peak_bytes() if fresh else None,
+        **_device_memory(task.device),
+    }
+    work.conclude()
+    end.send((True, work.facts))
+
+
+def _open(plugins: BenchPlugins, task: Task) -> Work:
+    if task.kind == "student":
+        return StudentWork(plugins, task)
+    from gdp.tools.bench.teacher_works import SlowRouteWork, TeacherWork  # import torch
+
+    return TeacherWork(plugins, task) if task.kind == "teacher" else SlowRouteWork(plugins, task)
+
+
+def _device_memory(device: str) -> dict[str, int]:
+    """Return the most that torch held on a GPU; other engines do not tell."""
+    if not device.startswith("cuda") or "torch" not in sys.modules:
+        return {}
+    import torch
+
+    return {"device_peak_bytes": torch.cuda.max_memory_allocated(device)}

@@ -1,0 +1,99 @@
+"""Prune the network of a finished run, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from safetensors.torch import save
+from torch import Tensor
+
+from gdp.core.arithmetic import count_macs, count_parameters
+from gdp.core.errors import MissingResourceError, PluginError
+from gdp.core.interfaces.students import Student
+from gdp.core.recipe.choices import dump
+from gdp.core.run.session import Session, plugin_errors
+from gdp.core.training.inference import WEIGHTS, load_generator_weights
+from gdp.tools.prune.record import Size, Subject
+
+
+@dataclass(frozen=True)
+class Shrunk:
+    """A pruned network."""
+
+    settings: Mapping[str, Any]
+    """Settings of the student's plugin that build it, where they differ from the run's."""
+    weights: bytes
+    """The .safetensors file of its state dict."""
+    before: Size
+    after: Size
+    channels: Mapping[str, tuple[int, int]]
+
+
+def shrink(session: Session, of: Subject, share: float) -> Shrunk:
+    """Prune the trained student of a run, or its teacher's network, held by a student of the same kind.
+
+    Args:
+        session: of the finished run; nothing in its folder is changed.
+        of: whose network.
+        share: of the multiply-accumulates to keep, in (0, 1).
+
+    Raises:
+        MissingResourceError: the run has no teacher, or its student's weights are gone.
+        PluginError: this kind of student cannot be pruned, or cannot hold the teacher's network.
+        ShapeError: so small a network cannot be made.
+    """
+    source = session.pair_source
+    example = torch.zeros(1, source.input_channels, source.resolution, source.resolution)
+    record = session.recipe.student.record
+    with plugin_errors(f"student {record.name} ({record.package or 'unknown package'})"):
+        settings, whole = _teachers(session) if of == "teacher" else ({}, _trained(session))
+        pruned = whole.pruned(share, example)
+        settings = {**settings, **pruned.settings}
+        smaller = _filled(session, settings, pruned.weights)
+        copies = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+                  for name, tensor in pruned.weights.items()}  # fmt: skip
+        return Shrunk(settings, save(copies), _size(whole, example), _size(smaller, example), pruned.channels)
+
+
+def _trained(session: Session) -> Student:
+    student = session.new_student()
+    load_generator_weights(student, session.folder.path / "student" / WEIGHTS)
+    return student
+
+
+def _teachers(session: Session) -> tuple[dict[str, Any], Student]:
+    if session.teacher is None:
+        raise MissingResourceError(
+            f"{session.folder.path}: this run has no teacher, its pairs were there before; prune its student instead"
+        )
+    adopted = session.new_student().adopt(session.teacher)
+    return dict(adopted.settings), _filled(session, adopted.settings, adopted.weights)
+
+
+def _filled(session: Session, settings: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Student:
+    """Build the run's student with other settings and give its generator these weights."""
+    choice = session.recipe.student
+    if "weights" not in choice.record.config.model_fields:
+        raise PluginError(
+            f"student {choice.record.name}: its settings have no `weights` to begin a training with; tell the "
+            f"plugin's author"
+        )
+    try:
+        config = choice.record.config.model_validate({**dump(choice.config), **settings})
+    except ValidationError as error:
+        raise PluginError(
+            f"student {choice.record.name}: its pruning asks for settings that it does not take: {error}"
+        ) from error
+    other = replace(session, recipe=replace(session.recipe, student=replace(choice, config=config)), keys={})
+    other.dataset, other.teacher, other.pair_source = session.dataset, session.teacher, session.pair_source
+    student = other.new_student()
+    student.generator.load_state_dict(weights)
+    return student
+
+
+def _size(student: Student, example: Tensor) -> Size:
+    return Size(count_parameters(student.generator), count_macs(student.generator, example))

@@ -1,0 +1,184 @@
+"""Read what a run folder holds, whole or not: a report of an unfinished run says what is missing."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gdp.core.run.names import Stage
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Number:
+    """One measured number of metrics.json."""
+
+    name: str
+    value: float
+    protocol: str = ""
+    unit: str = ""
+    better: str = ""
+
+
+@dataclass
+class RunData:
+    """Everything that a report is made of; parts that the folder does not have are empty and named in `missing`."""
+
+    folder: Path
+    run: dict[str, Any] = field(default_factory=dict)
+    recipe_text: str = ""
+    recipe: dict[str, Any] = field(default_factory=dict)
+    stages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    numbers: dict[str, Number] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
+    funnel: dict[str, Any] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    rejects: list[dict[str, Any]] = field(default_factory=list)
+    statistics: list[dict[str, float]] = field(default_factory=list)
+    samples: list[Path] = field(default_factory=list)
+    initialisation: dict[str, Any] = field(default_factory=dict)
+    variants: dict[str, Any] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The run's name: as run.json or the recipe has it, else the folder's."""
+        return str(self.run.get("name") or self.recipe.get("name") or self.folder.resolve().name)
+
+    @property
+    def unfinished(self) -> list[str]:
+        """Stages that have not finished, this report's own aside."""
+        left_out = {Stage.REPORT} if self.section("compare") else {Stage.REPORT, Stage.COMPARE}
+        wanted = [str(stage) for stage in Stage if stage not in left_out]
+        return [stage for stage in wanted if stage not in self.stages]
+
+    def value(self, name: str) -> float | None:
+        """Return a measured number by its dotted name, or None."""
+        number = self.numbers.get(name)
+        return None if number is None else number.value
+
+    def section(self, name: str) -> dict[str, Any]:
+        """Return a table of the recipe, empty where there is none."""
+        return mapping(self.recipe.get(name))
+
+    def picture(self, relative: Any) -> bytes | None:
+        """Return a PNG file of this folder; None for anything else, be it outside, missing or no PNG."""
+        path = self.inside(relative)
+        content = b"" if path is None or not path.is_file() else path.read_bytes()
+        return content if content.startswith(PNG_SIGNATURE) else None
+
+    def inside(self, relative: Any, *parts: str) -> Path | None:
+        """Return a path that a file of this folder names; None where it leads outside or is no path."""
+        if not isinstance(relative, str) or "\0" in relative:
+            return None
+        path = self.folder.joinpath(relative, *parts).resolve()
+        return path if path.is_relative_to(self.folder.resolve()) else None
+
+
+def read_run(folder: Path) -> RunData:
+    """Read a run folder as far as it goes."""
+    data = RunData(folder)
+    data.run = mapping(_read_json(data, "run.json"))
+    data.stages = {name: mapping(entry) for name, entry in mapping(_read_json(data, "stages.json")).items()}
+    _read_recipe(data)
+    _read_metrics(data)
+    data.funnel = mapping(_read_json(data, "funnel.json"))
+    data.rows = mappings(_read_json(data, "pictures/rows.json"))
+    data.rejects = mappings(_read_json(data, "pictures/rejects.json"))
+    _read_training(data)
+    if data.section("compare"):
+        data.variants = mapping(_read_json(data, "variants.json"))
+    return data
+
+
+def _read_json(data: RunData, name: str, folder: Path | None = None) -> Any:
+    try:
+        return json.loads(((folder or data.folder) / name).read_bytes())
+    except FileNotFoundError:
+        data.missing.append(f"{name} is not there (yet)")
+    except (OSError, ValueError, RecursionError) as error:
+        data.missing.append(f"{name} cannot be read: {error}")
+    return None
+
+
+def _read_recipe(data: RunData) -> None:
+    try:
+        data.recipe_text = (data.folder / "recipe.toml").read_text(encoding="utf-8")
+        data.recipe = tomllib.loads(data.recipe_text)
+    except FileNotFoundError:
+        data.missing.append("recipe.toml is not there (yet)")
+    except (OSError, ValueError, RecursionError) as error:
+        data.missing.append(f"recipe.toml cannot be read: {error}")
+
+
+def _read_metrics(data: RunData) -> None:
+    metrics = mapping(_read_json(data, "metrics.json"))
+    protocols, absent = mapping(metrics.pop("protocols", None)), mapping(metrics.pop("absent", None))
+    for name, value in _flatten(metrics):
+        about = mapping(protocols.get(name))
+        texts = (str(about.get(part) or "") for part in ("protocol", "unit", "better"))
+        data.numbers[name] = Number(name, value, *texts)
+    data.absent = {name: str(reason) for name, reason in absent.items()}
+
+
+def _read_training(data: RunData) -> None:
+    """Read the training's statistics and samples; of an unfinished training, those of its newest folder."""
+    summary = mapping(data.stages.get("train", {}).get("summary"))
+    folder = data.folder / str(summary.get("folder", ""))
+    if "folder" not in summary or not folder.resolve().is_relative_to(data.folder.resolve()):
+        found = sorted(data.folder.glob("train/*/statistics.jsonl"), key=lambda path: path.stat().st_mtime)
+        if not found:
+            data.missing.append("there are no training statistics (yet)")
+            return
+        folder = found[-1].parent
+    data.statistics = [*read_lines(folder / "statistics.jsonl"), *read_lines(folder / "held_out.jsonl")]
+    if (folder / "initialisation.json").exists():
+        data.initialisation = mapping(_read_json(data, "initialisation.json", folder))
+    data.samples = sorted((folder / "samples").glob("*.png"), key=step_of)
+    if not data.statistics:
+        data.missing.append("there are no training statistics (yet)")
+
+
+def read_lines(path: Path) -> Iterator[dict[str, float]]:
+    """Yield the finite numbers of each line that has a step; a last line that a kill cut short is left out."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    for line in lines:
+        try:
+            entry = mapping(json.loads(line))
+        except (ValueError, RecursionError):
+            continue
+        numbers = dict(_flatten(entry))
+        if "step" in numbers:
+            yield numbers
+
+
+def step_of(path: Path) -> int:
+    """Return the training step that a sample grid's file name ends in, 0 where there is none."""
+    match = re.search(r"(\d+)\D*$", path.stem)
+    return int(match.group(1)) if match else 0
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """Yield every finite number of a nested mapping under its dotted name."""
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{name}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            yield f"{prefix}{name}", value
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """Return a mapping from a JSON file, empty where the file holds something else."""
+    return dict(value) if isinstance(value, Mapping) else {}
+
+
+def mappings(value: Any) -> list[dict[str, Any]]:
+    """Return a list of mappings from a JSON file, empty where the file holds something else."""
+    return [mapping(item) for item in value] if isinstance(value, list) else []
