@@ -104,7 +104,7 @@ def measure(shape: Shape, rounds: int, compiles: bool, progress: Progress) -> di
     import torch
     from plain.turns import take_turns, told
 
-    from gdp.core.training.compilation import FEWEST_STEPS, compilation
+    from gdp.core.training.precision import FEWEST_STEPS, compilation
     from gdp.support.networks.convolution import Convolution
 
     torch.manual_seed(0)
@@ -236,7 +236,7 @@ def main(arguments: list[str] | None = None) -> None:
     import torch
     from plain.turns import conditions
 
-    from gdp.core.training.compilation import find_compiler
+    from gdp.core.training.precision import find_compiler
 
     if options.threads is not None:
         torch.set_num_threads(options.threads)

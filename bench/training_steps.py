@@ -54,8 +54,7 @@ def run_case(name: CaseName, options: argparse.Namespace, progress: Progress) ->
     from plain.curves import compare
     from plain.measuring import WARM_UP, measure
 
-    from gdp.core.training.networks import fastest_convolutions
-    from gdp.core.training.precision import computes_bf16
+    from gdp.core.training.precision import computes_bf16, fastest_convolutions
 
     steps = options.steps or STEPS[name]
     device = torch.device(options.device)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.losses import Loss
 from gdp.core.recipe.sections import TrainSection
-from gdp.core.training.pairs import to_network
+from gdp.core.training.loader import to_network
 from gdp.core.training.precision import Precision
 from gdp.plugins.faces.config import RenderedFacesConfig
 from gdp.plugins.faces.dataset import RenderedFaces

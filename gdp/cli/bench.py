@@ -57,8 +57,8 @@ def bench(
     """
     from gdp.tools.bench.measuring import bench as measure
     from gdp.tools.bench.paper import bench_paper
-    from gdp.tools.bench.plot import check_plot, plot
     from gdp.tools.bench.preparing import Request
+    from gdp.tools.bench.table import check_plot, plot
 
     if (model is None) != paper:
         raise GdpError("name a run or an exported file to measure, or give --paper, and not both")

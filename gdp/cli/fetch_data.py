@@ -11,7 +11,7 @@ import typer
 from gdp.cli.common import State, print_json, print_table
 from gdp.cli.progress import choose_progress
 from gdp.core.records import DownloadRecord
-from gdp.support.downloads.layout import count_pictures
+from gdp.support.downloads.unpacking import count_pictures
 
 
 def fetch_data(

@@ -48,8 +48,8 @@ def push(
     """
     from gdp.core.errors import GdpError
     from gdp.tools.deploy.models import find_model
-    from gdp.tools.publish.push import Request, prepare
-    from gdp.tools.publish.push import push as publish
+    from gdp.tools.publish.hub import Request, prepare
+    from gdp.tools.publish.hub import push as publish
 
     registry: PluginRegistry = context.obj.registry
     place = find_model(run)

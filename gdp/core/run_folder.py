@@ -15,6 +15,8 @@ runs/<name>/
   funnel.json       how many pairs each filter kept
   pictures/         the pictures of the report
   report.html       the report
+
+What makes files durable beyond their own content.
 """
 
 from __future__ import annotations
@@ -32,6 +34,16 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from gdp.core.errors import CorruptFileError, MissingResourceError, RunFolderError, RunLockedError, readable_os_errors
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk knows the names in a folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
 
 FORMAT = 1
 

@@ -2,6 +2,8 @@
 
 The safetensors library copies all tensors first and writes metadata in an order that changes from run to run, so that
 the same weights get another hash. The format: the header's length as 64 bits, the header in JSON, the numbers.
+
+Named tensors from files of weights, by other programs or by us.
 """
 
 from __future__ import annotations
@@ -11,10 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
-from gdp.core.errors import readable_os_errors
+from gdp.core.errors import CorruptFileError, MissingResourceError, readable_os_errors
 from gdp.core.progress import Progress
+from gdp.support.foreign import read_state_dict
 
 _NAMES = {
     torch.float64: "F64",
@@ -64,3 +69,24 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of a .safetensors, .pth or .pt file onto the CPU; no code in it is ever run.
+
+    PyTorch files of any age are read (zip archives and the older plain pickles), but nothing other than tensors.
+
+    Raises:
+        MissingResourceError: there is no such file.
+        CorruptFileError: the file is truncated, of another kind, or holds something else than named tensors.
+    """
+    if not path.is_file():
+        raise MissingResourceError(f"{path}: there is no such file of weights.")
+    if path.suffix not in (".safetensors", ".pth", ".pt"):
+        raise CorruptFileError(f"{path}: weights are read from .safetensors, .pth and .pt files only.")
+    if path.suffix != ".safetensors":
+        return read_state_dict(path)
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CorruptFileError(f"{path}: this is no whole file of weights ({error}). Copy it again.") from error

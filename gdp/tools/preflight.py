@@ -16,7 +16,7 @@ from gdp.core.arithmetic import count_macs, count_parameters
 from gdp.core.errors import GdpError
 from gdp.core.interfaces.datasets import Part, UnpairedDataset
 from gdp.core.interfaces.students import Student
-from gdp.core.pairs.codec import ImageFormat, encode, quantise
+from gdp.core.pairs.layout import ImageFormat, encode, quantise
 from gdp.core.pairs.records import PairBatch
 from gdp.core.recipe.reading import Choice
 from gdp.core.run.judging import named_filters
@@ -26,9 +26,8 @@ from gdp.core.run.pipeline import WORK
 from gdp.core.run.session import Session, plugin_errors
 from gdp.core.run.stages.pairs import wanted
 from gdp.core.run.work import applies
-from gdp.core.training.compilation import decide
-from gdp.core.training.networks import place_networks
 from gdp.core.training.objective import check_losses, unique_names
+from gdp.core.training.precision import decide, place_networks
 from gdp.core.training.preparation import prepare_losses
 from gdp.tools.compare.trials import open_trial, trials
 

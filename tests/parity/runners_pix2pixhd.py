@@ -10,8 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gdp.plugins.losses.adversarial import LSGAN, NON_SATURATING, discriminator_loss, generator_loss
-from gdp.plugins.losses.feature_matching import feature_matching_loss, feature_matching_terms
+from gdp.plugins.losses.adversarial import (
+    LSGAN,
+    NON_SATURATING,
+    discriminator_loss,
+    feature_matching_loss,
+    feature_matching_terms,
+    generator_loss,
+)
 from gdp.plugins.pix2pixhd.discriminators import MultiscaleDiscriminator
 from gdp.plugins.pix2pixhd.generators import GlobalGenerator, LocalEnhancer, halve
 from gdp.plugins.pix2pixhd.instances import Encoder, instance_edges, one_hot_labels

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from gdp.core.errors import CorruptFileError
-from gdp.core.pairs.sqlite_errors import SqliteTexts, readable_sqlite_errors
+from gdp.core.pairs.database import SqliteTexts, readable_sqlite_errors
 
 _TEXTS = SqliteTexts(
     full="{path}: no space left to note paid answers ({error}). All noted before is intact: free some space and run "

@@ -1,4 +1,7 @@
-"""A student's network with its picture conventions built in, so that nobody who runs it need know them."""
+"""A student's network with its picture conventions built in, so that nobody who runs it need know them.
+
+The verdict alone of a discriminator that shows its hidden features, too.
+"""
 
 from __future__ import annotations
 
@@ -23,3 +26,21 @@ class PictureNetwork(nn.Module):
         prediction = self.generator(source).float().clamp(-1, 1)
         levels: Tensor = ((prediction + 1) * 127.5).round().to(torch.uint8)
         return levels.permute(0, 2, 3, 1)
+
+
+class Logits(nn.Module):
+    """(N, 3, H, W) in [-1, 1] -> the last scale's logits, of any shape.
+
+    Args:
+        judge: returns for each scale its feature maps, the logits last (a student's `Discrimination`), or logits alone.
+    """
+
+    def __init__(self, judge: nn.Module) -> None:
+        super().__init__()
+        self.judge = judge
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Judge pictures."""
+        judged = self.judge(images)
+        logits: Tensor = judged if isinstance(judged, Tensor) else judged[-1][-1]
+        return logits

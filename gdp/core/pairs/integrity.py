@@ -1,4 +1,7 @@
-"""Checks of a pair store against its manifest, its canonical dump and its digest."""
+"""Checks of a pair store against its manifest, its canonical dump and its digest.
+
+Opening a pair store: from a folder in any state that a kill may leave to one that can be read and appended to.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,84 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from gdp.core.errors import CorruptFileError
-from gdp.core.pairs.codec import ImageFormat
+from gdp.core.errors import CorruptFileError, PairStoreError, readable_os_errors
+from gdp.core.pairs.database import Database
 from gdp.core.pairs.judgements import Judgements
-from gdp.core.pairs.layout import StoredPair, canonical_json, damaged_pair, describe_record, read_pair
+from gdp.core.pairs.layout import ImageFormat, StoredPair, canonical_json, damaged_pair, describe_record, read_pair
 from gdp.core.pairs.manifest import Manifest, ShardState, StoreSettings
 from gdp.core.pairs.records import Json, PairRecord
-from gdp.core.pairs.shards import end_shard_at, member_header, shard_path
+from gdp.core.pairs.shards import check_shard_reaches, end_shard_at, member_header, shard_files, shard_path
+
+MANIFEST_NAME = "manifest.sqlite"
+
+
+def open_manifest(folder: Path, *, read_only: bool) -> Manifest:
+    """Open the manifest of the store in `folder`; a writer creates both where there are none.
+
+    Raises:
+        PairStoreError: there is no store, and `read_only` forbids to create one.
+        CorruptFileError: there are shards, but no manifest that knows of them.
+    """
+    path = folder / MANIFEST_NAME
+    if not path.exists():
+        if read_only:
+            raise PairStoreError(f"{folder}: there is no pair store here; make its pairs first")
+        if folder.exists() and any(shard_files(folder)):
+            raise CorruptFileError(
+                f"{path}: the manifest is missing beside the shards that it describes. Restore it from a copy, or "
+                f"move the folder {folder} away, so that the same command makes its pairs again."
+            )
+        with readable_os_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+    return Manifest(Database(path, read_only=read_only))
+
+
+def open_settings(
+    folder: Path, manifest: Manifest, *, read_only: bool, image_format: ImageFormat | None, shard_size: int | None
+) -> StoreSettings:
+    """Return the store's settings; a writer creates the tables of a new store with those asked for.
+
+    Raises:
+        PairStoreError: the store is empty and to be read only, or was created with other settings.
+    """
+    settings = manifest.settings()
+    if settings is None:
+        if read_only:
+            raise PairStoreError(f"{folder}: this pair store is still empty; make its pairs first")
+        settings = StoreSettings(image_format or "webp", shard_size or 1000)
+        manifest.create(settings)
+    asked = StoreSettings(image_format or settings.image_format, shard_size or settings.shard_size)
+    if asked != settings:
+        raise PairStoreError(
+            f"{folder}: this pair store was created with {settings.image_format} pictures and {settings.shard_size} "
+            f"pairs a shard, and was now opened for {asked.image_format} and {asked.shard_size}. "
+            f"Leave the settings as they were, or let another folder hold the pairs."
+        )
+    return settings
+
+
+def check_shards(folder: Path, manifest: Manifest) -> None:
+    """Make sure that every shard is there in its committed length.
+
+    Raises:
+        CorruptFileError: a shard is missing or too short.
+    """
+    for shard, state in manifest.shards().items():
+        check_shard_reaches(shard_path(folder, shard), state.end)
+
+
+def settle_shards(folder: Path, manifest: Manifest) -> None:
+    """Drop what an interrupted append wrote and the manifest does not know of, and end every shard properly.
+
+    Raises:
+        CorruptFileError: a shard is missing or too short.
+    """
+    states = manifest.shards()
+    for shard, state in states.items():
+        end_shard_at(shard_path(folder, shard), state.end)
+    for shard, path in list(shard_files(folder)):
+        if shard not in states:
+            end_shard_at(path, 0)
 
 
 class Damage(NamedTuple):

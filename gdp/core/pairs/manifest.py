@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from gdp.core.errors import CorruptFileError, PairStoreError
-from gdp.core.pairs.codec import ImageFormat
 from gdp.core.pairs.database import Database, damaged_manifest
-from gdp.core.pairs.layout import StoredPair, canonical_json
+from gdp.core.pairs.layout import ImageFormat, StoredPair, canonical_json
 from gdp.core.pairs.records import PairRecord
 
 SCHEMA_VERSION = 1

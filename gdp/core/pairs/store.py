@@ -20,12 +20,10 @@ import torch
 
 from gdp.core.errors import CorruptFileError, PairStoreError, ShapeError
 from gdp.core.pairs import integrity
-from gdp.core.pairs.codec import ImageFormat, dequantise
-from gdp.core.pairs.integrity import Damage
+from gdp.core.pairs.integrity import Damage, check_shards, open_manifest, open_settings, settle_shards
 from gdp.core.pairs.judgements import Judgements
-from gdp.core.pairs.layout import StoredPair, read_pair
+from gdp.core.pairs.layout import ImageFormat, StoredPair, dequantise, read_pair
 from gdp.core.pairs.manifest import Manifest, ShardState, StoreSettings
-from gdp.core.pairs.opening import check_shards, open_manifest, open_settings, settle_shards
 from gdp.core.pairs.records import FunnelRow, Json, PairBatch, PairRecord, Score, Scores, Verdict
 from gdp.core.pairs.shards import append_to_shard, shard_path
 from gdp.core.pairs.writing import encode_batch, missing_pairs, place_pairs, require_order, tasks

@@ -7,8 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gdp.core.errors import PairStoreError
-from gdp.core.pairs.codec import ImageFormat, quantise
-from gdp.core.pairs.layout import EncodedPair, StoredPair, encode_pair
+from gdp.core.pairs.layout import EncodedPair, ImageFormat, StoredPair, encode_pair, quantise
 from gdp.core.pairs.manifest import ShardState
 from gdp.core.pairs.records import PairBatch, PairRecord
 

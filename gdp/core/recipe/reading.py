@@ -27,8 +27,8 @@ from gdp.core.recipe.sections import (
     TargetSection,
     TeacherSection,
     TrainSection,
+    find_targets,
 )
-from gdp.core.recipe.targets import find_targets
 from gdp.core.recipe.text import DEEPEST_NESTING, nesting, read_recipe_text
 from gdp.core.recipe.types import Compare, Recipe, RecipeHeader, TeacherRecipe, Variant
 from gdp.core.records import PluginRecord

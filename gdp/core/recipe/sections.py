@@ -1,12 +1,17 @@
-"""The sections of a recipe that belong to core; the rest of each section is the chosen plugin's own settings."""
+"""The sections of a recipe that belong to core; the rest of each section is the chosen plugin's own settings.
+
+Goals for measured numbers: `[targets]` of a recipe, where the report finds what to hold a run against.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from gdp.core.config import Config
+from gdp.core.recipe.text import KeyPath
 
 VARIANT_NAME = r"^[A-Za-z0-9][A-Za-z0-9 ._,+()/-]*$"
 
@@ -188,3 +193,27 @@ class VariantSection(Config):
     change: dict[str, Any] = Field(default_factory=dict)
     """Tables that are merged over the recipe's sections of the same names. One that names a plugin takes the section's
     place, and an array (filters, losses) that of the whole list."""
+
+
+def find_targets(tree: Mapping[str, Any], path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    """Yield the path of every number that `[targets]` names, with what is said of it.
+
+    A table of tables only is a part of a name, as in metrics.json; anything else ends the name.
+    """
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value and all(isinstance(inner, Mapping) for inner in value.values()):
+            yield from find_targets(value, (*path, key))
+        else:
+            yield (*path, key), value
+
+
+def nested_targets(targets: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrange what is said of each number, by dotted name, as `find_targets` reads it."""
+    tree: dict[str, Any] = {}
+    for name, target in targets.items():
+        *parents, leaf = name.split(".")
+        place = tree
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[leaf] = target
+    return tree

@@ -23,8 +23,8 @@ from gdp.core.recipe.sections import (
     TeacherSection,
     TrainSection,
     VariantSection,
+    nested_targets,
 )
-from gdp.core.recipe.targets import nested_targets
 from gdp.core.records import PluginRecord
 
 

@@ -17,19 +17,13 @@ from gdp.core.interfaces.students import Student
 from gdp.core.interfaces.teachers import Teacher
 from gdp.core.progress import Progress, ProgressTask
 from gdp.core.recipe.sections import TrainSection
-from gdp.core.training.checkpoint import CheckpointFolder, write_tensors
-from gdp.core.training.compilation import compilation
-from gdp.core.training.feed import open_batches
-from gdp.core.training.networks import fastest_convolutions, place_networks
+from gdp.core.training.checkpoint import CheckpointFolder, TrainingState, write_tensors
+from gdp.core.training.loader import TrainingPairs, counter_generator, open_batches, to_network
 from gdp.core.training.objective import WeightedLoss, check_losses, train_step, unique_names
-from gdp.core.training.pairs import TrainingPairs, to_network
-from gdp.core.training.precision import autocaster
+from gdp.core.training.optimizer import learning_rate_factor, phase_ends, total_steps
+from gdp.core.training.precision import autocaster, compilation, fastest_convolutions, place_networks
 from gdp.core.training.preparation import prepare_losses
-from gdp.core.training.sampler import counter_generator
-from gdp.core.training.samples import SampleGrids
-from gdp.core.training.schedule import learning_rate_factor, phase_ends, total_steps
-from gdp.core.training.state import TrainingState
-from gdp.core.training.statistics import StatisticsFile
+from gdp.core.training.statistics import SampleGrids, StatisticsFile
 from gdp.core.training.ways import Batch, Pool
 
 WEIGHTS = "student.safetensors"

@@ -11,9 +11,8 @@ from torch import Tensor
 from gdp.core.errors import TrainingError
 from gdp.core.interfaces.losses import TrainingStep
 from gdp.core.interfaces.students import Opposite, Student
-from gdp.core.training.adversary import StepDiscriminator
+from gdp.core.training.adversary import ImagePool, StepDiscriminator
 from gdp.core.training.hidden import HiddenStates
-from gdp.core.training.image_pool import ImagePool
 
 
 @dataclass(frozen=True)

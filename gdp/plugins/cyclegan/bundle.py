@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from gdp.core.errors import CorruptFileError, MissingResourceError
 from gdp.plugins.cyclegan.config import CycleGANConfig, CycleGANTraining, weights_path
-from gdp.plugins.cyclegan.loading import clean_state, discriminator_from_state, generator_from_state
+from gdp.plugins.cyclegan.conversion import clean_state, discriminator_from_state, generator_from_state
 from gdp.plugins.resnet.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
-from gdp.support.state_file import read_state
+from gdp.support.tensor_file import read_state
 
 NETWORKS = ("G_A", "G_B", "D_A", "D_B")
 """As published: G_A translates A to B and D_A judges its pictures, G_B translates B to A and D_B judges those."""

@@ -14,13 +14,13 @@ def gdp_register_datasets(register: Register) -> None:
     register(
         "image-folder",
         config=ImageFolderConfig,
-        implementation="gdp.plugins.datasets.image_folder:ImageFolder",
+        implementation="gdp.plugins.datasets.folders:ImageFolder",
         summary="The pictures of a folder, cropped to squares of one size",
     )
     register(
         "unpaired-folder",
         config=UnpairedFolderConfig,
-        implementation="gdp.plugins.datasets.unpaired_folder:UnpairedFolder",
+        implementation="gdp.plugins.datasets.folders:UnpairedFolder",
         summary="Pictures of two domains in the folders trainA, trainB, testA and testB, as gdp fetch-data leaves them",
     )
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from gdp.core.errors import CorruptFileError, MissingResourceError
-from gdp.support.downloads.layout import find_pictures
+from gdp.support.downloads.unpacking import find_pictures
 
 File = TypeVar("File")
 Item = TypeVar("Item")

@@ -20,39 +20,39 @@ def gdp_register_direction_methods(register: Register) -> None:
     register(
         "class-means",
         config=ClassMeansConfig,
-        implementation="gdp.plugins.directions.labelled:ClassMeans",
+        implementation="gdp.plugins.directions.methods:ClassMeans",
         summary="Mean w of the samples with the highest scores less that of the lowest",
     )
     register(
         "logistic-regression",
         config=LogisticRegressionConfig,
-        implementation="gdp.plugins.directions.labelled:LogisticRegressionNormal",
+        implementation="gdp.plugins.directions.methods:LogisticRegressionNormal",
         summary="Normal of the logistic regression that parts high scores from low ones",
         needs=Needs(modules=("sklearn",), install="gdp-distill[directions]"),
     )
     register(
         "linear-svm",
         config=LinearSvmConfig,
-        implementation="gdp.plugins.directions.labelled:LinearSvmNormal",
+        implementation="gdp.plugins.directions.methods:LinearSvmNormal",
         summary="Normal of the linear SVM that parts high scores from low ones (InterFaceGAN)",
         needs=Needs(modules=("sklearn",), install="gdp-distill[directions]"),
     )
     register(
         "ridge",
         config=RidgeConfig,
-        implementation="gdp.plugins.directions.labelled:RidgeNormal",
+        implementation="gdp.plugins.directions.methods:RidgeNormal",
         summary="Ridge regression of the score on w: uses every sample, not classes alone",
     )
     register(
         "pca",
         config=PrincipalComponentsConfig,
-        implementation="gdp.plugins.directions.unlabelled:PrincipalComponents",
+        implementation="gdp.plugins.directions.methods:PrincipalComponents",
         summary="Principal components of w, the widest first; needs no labels (GANSpace)",
     )
     register(
         "sefa",
         config=SefaConfig,
-        implementation="gdp.plugins.directions.unlabelled:ClosedForm",
+        implementation="gdp.plugins.directions.methods:ClosedForm",
         summary="Directions to which the teacher's style weights respond most; needs no labels, no samples (SeFa)",
     )
 

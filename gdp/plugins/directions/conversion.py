@@ -1,18 +1,34 @@
-"""Direction files of other programs: one array, in .npy or .pt, of InterFaceGAN's or a W+ direction's shape."""
+"""Direction files of other programs: one array, in .npy or .pt, of InterFaceGAN's or a W+ direction's shape.
+
+Reading the direction that a setting names.
+"""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from gdp.core.errors import CorruptFileError
 from gdp.core.progress import Progress
-from gdp.support.directions.direction import normalised
-from gdp.support.directions.files import FORMAT
+from gdp.plugins.directions.config import BuiltinDirection, direction_path, split_component
+from gdp.support.directions.direction import Direction, normalised
+from gdp.support.directions.files import FORMAT, read_direction
 from gdp.support.foreign import ForeignFile, as_tensor
 from gdp.support.foreign.converter import Converted, Converter
+
+
+def load_direction(spec: BuiltinDirection | Path) -> Direction:
+    """Read a direction: `builtin:NAME`, a `.safetensors` file made by gdp, or a public `.npy` or `.pt` file.
+
+    Raises:
+        MissingResourceError: the file is not there.
+        CorruptFileError: the file cannot be read as a direction.
+    """
+    return read_direction(direction_path(spec), None if isinstance(spec, str) else split_component(spec)[1])
+
 
 _MOST_LAYERS = 64
 _WIDTHS = range(8, 8193)

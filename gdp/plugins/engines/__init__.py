@@ -33,7 +33,7 @@ def gdp_register_engines(register: Register) -> None:
     register(
         "openvino-int8",
         config=OpenVinoInt8Config,
-        implementation="gdp.plugins.engines.openvino_int8:OpenVinoInt8Engine",
+        implementation="gdp.plugins.engines.openvino_engine:OpenVinoInt8Engine",
         summary="OpenVINO with convolutions in 8 bits, calibrated by nncf; used only where it is named",
         needs=Needs(modules=("openvino",), install="gdp-distill[int8]"),
     )

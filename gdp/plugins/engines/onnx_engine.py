@@ -27,7 +27,7 @@ class OnnxEngine(Engine):
 
     def export(self, network: PictureNetwork, example: Tensor, size_multiple: int, path: Path) -> None:
         """Write one .onnx file, weights inside."""
-        from gdp.plugins.engines.tracing import trace, write_onnx
+        from gdp.plugins.engines.torch_engine import trace, write_onnx
 
         write_onnx(trace(network, example, size_multiple), self.config.opset, path)
 

@@ -34,31 +34,31 @@ def gdp_register_evaluators(register: Register) -> None:
     register(
         "slow-route",
         config=SlowRouteConfig,
-        implementation="gdp.plugins.evaluators.slow_route:SlowRouteEvaluator",
+        implementation="gdp.plugins.evaluators.speed:SlowRouteEvaluator",
         summary="What the student replaces: projection by backpropagation, edit, synthesis; its time and quality",
     )
     register(
         "face-attributes",
         config=FaceAttributesConfig,
-        implementation="gdp.plugins.evaluators.face_attributes:FaceAttributesEvaluator",
+        implementation="gdp.plugins.evaluators.judged:FaceAttributesEvaluator",
         summary="Judged age shift of student and teacher, and attributes that must not change",
     )
     register(
         "rendered-faces",
         config=RenderedFacesConfig,
-        implementation="gdp.plugins.evaluators.rendered_faces:RenderedFacesEvaluator",
+        implementation="gdp.plugins.evaluators.judged:RenderedFacesEvaluator",
         summary="The student on rendered faces that no training saw, against the true older face",
     )
     register(
         "unpaired-truth",
         config=UnpairedTruthConfig,
-        implementation="gdp.plugins.evaluators.unpaired_truth:UnpairedTruthEvaluator",
+        implementation="gdp.plugins.evaluators.translation:UnpairedTruthEvaluator",
         summary="Student and teacher against the true counterpart, where the dataset of two domains knows it",
     )
     register(
         "cycle",
         config=CycleConfig,
-        implementation="gdp.plugins.evaluators.cycle:CycleEvaluator",
+        implementation="gdp.plugins.evaluators.translation:CycleEvaluator",
         summary="There and back: the source against its reconstruction by the teacher's way back",
     )
     register(

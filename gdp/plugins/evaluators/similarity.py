@@ -1,15 +1,115 @@
-"""How alike pictures are: a number for each picture of a batch."""
+"""How alike pictures are: a number for each picture of a batch.
+
+LPIPS from local weight files; nothing is downloaded.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 import torch
 import torchmetrics
-from torch import Tensor
+import torchvision
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+
+from gdp.core.errors import CorruptFileError, MissingResourceError
+from gdp.support.foreign import read_state_dict
+
+Network = Literal["vgg", "alex"]
+
+_TAPS: dict[Network, tuple[int, ...]] = {"vgg": (3, 8, 15, 22, 29), "alex": (1, 4, 7, 9, 11)}
+"""Positions in torchvision's `features` after which activations are compared: the ReLUs before each pooling."""
+
+_EPSILON = 1e-8
+"""Under the root of the norm, as torchmetrics has it."""
+
+
+class PerceptualDistance(nn.Module):
+    """LPIPS, version 0.1 (Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features", equation 1).
+
+    Raises:
+        MissingResourceError: a weight file is not there.
+        CorruptFileError: a weight file is there and is not what it should be.
+    """
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, network: Network, trunk: Path, heads: Path | None = None) -> None:
+        super().__init__()
+        self.taps = _TAPS[network]
+        self.trunk = _load_trunk(network, trunk)
+        head_weights = _load_weights(heads or _packaged_heads(network))
+        try:
+            self.heads = [head_weights[f"lin{number}.model.1.weight"] for number in range(len(self.taps))]
+        except KeyError as error:
+            raise CorruptFileError(f"{heads}: no linear heads of LPIPS: the tensor {error} is missing") from error
+        self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188]).reshape(1, 3, 1, 1))
+        self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450]).reshape(1, 3, 1, 1))
+        self.eval().requires_grad_(False)
+
+    def forward(self, images: Tensor, references: Tensor) -> Tensor:
+        """Return the distance of each picture (N, 3, H, W) in [-1, 1] from its reference, (N,)."""
+        distance = images.new_zeros(len(images))
+        for ours, theirs, head in zip(self._features(images), self._features(references), self.heads, strict=True):
+            squares = (ours - theirs).square()  # (N, C, h, w)
+            distance += (squares * head.to(squares)).sum(dim=1).mean(dim=(1, 2))
+        return distance
+
+    def _features(self, images: Tensor) -> list[Tensor]:
+        """Activations at the taps, scaled to unit length along the channels."""
+        activations = (images - self.shift) / self.scale
+        features = []
+        for position, layer in enumerate(self.trunk):
+            activations = layer(activations)
+            if position in self.taps:
+                length = (activations.square().sum(dim=1, keepdim=True) + _EPSILON).sqrt()
+                features.append(activations / length)
+        return features
+
+
+def _load_trunk(network: Network, path: Path) -> nn.Sequential:
+    prefix = "features."
+    weights = {name.removeprefix(prefix): value for name, value in _load_weights(path).items()}
+    models = {"vgg": torchvision.models.vgg16, "alex": torchvision.models.alexnet}
+    with torch.device("meta"):  # shapes alone: the weights come from the file
+        layers = models[network](weights=None).features[: _TAPS[network][-1] + 1]
+    assert isinstance(layers, nn.Sequential)
+    for layer in layers:
+        if isinstance(layer, nn.ReLU):
+            layer.inplace = False  # the tapped activations must survive the next layer
+    wanted = layers.state_dict()
+    missing = [name for name in wanted if name not in weights or weights[name].shape != wanted[name].shape]
+    if missing:
+        raise CorruptFileError(
+            f"{path}: these are no torchvision weights of {network}: {prefix}{missing[0]} is missing or has another "
+            f"shape. Give lpips_trunk the file that belongs to lpips_network"
+        )
+    layers.load_state_dict({name: weights[name] for name in wanted}, assign=True)
+    return layers
+
+
+def _load_weights(path: Path) -> Mapping[str, Tensor]:
+    if not path.is_file():
+        raise MissingResourceError(f"{path}: this weight file of LPIPS is not there. Correct its path in the recipe")
+    if path.suffix != ".safetensors":
+        return read_state_dict(path)
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise CorruptFileError(f"{path}: this is no readable weight file ({error})") from error
+
+
+def _packaged_heads(network: Network) -> Path:
+    return Path(torchmetrics.__file__).parent / "functional" / "image" / "lpips_models" / f"{network}.pth"
+
 
 MAX_PSNR_DB = 100.0
 """What pictures that agree exactly count: their PSNR is infinite, which no mean and no JSON can hold."""

@@ -15,9 +15,8 @@ from torch.nn import functional
 
 from gdp.plugins.face_alignment import FACES64
 from gdp.plugins.face_alignment.crowds import Crowd, make_crowd, make_pool
-from gdp.plugins.face_alignment.export import write_onnx
 from gdp.plugins.face_alignment.measure import measure, model_card
-from gdp.plugins.face_alignment.network import SIZE, STRIDE, LandmarkNetwork, middles
+from gdp.plugins.face_alignment.network import SIZE, STRIDE, LandmarkNetwork, middles, write_onnx
 
 _SAVE_EVERY = 50
 _POSITIVE = 0.06

@@ -11,10 +11,9 @@ from gdp.core.answers import Ledger, Outcome
 from gdp.core.errors import BudgetError, GdpError, ServiceError
 from gdp.core.pairs.records import Json
 from gdp.plugins.face_services.config import ServiceConfig
-from gdp.plugins.face_services.health import Health, backoff
 from gdp.plugins.face_services.pictures import Picture
 from gdp.plugins.face_services.rate import RateLimiter, Slot
-from gdp.plugins.face_services.service import Kind, Reply, Service
+from gdp.plugins.face_services.service import Health, Kind, Reply, Service, backoff
 
 ATTEMPTS = 8
 """Calls about one picture, 429 not counted, after which it is left without a verdict."""

@@ -10,12 +10,11 @@ from gdp.core.interfaces.filters import Forecast, ScoringFilter
 from gdp.core.pairs import PairBatch, Score, Scores, Verdict
 from gdp.core.pairs.records import Json
 from gdp.plugins.face_services import judging
-from gdp.plugins.face_services.azure_config import AzureFaceConfig
-from gdp.plugins.face_services.azure_reading import measure
-from gdp.plugins.face_services.azure_rules import needed_attributes, refuse_impossible, rules
+from gdp.plugins.face_services.azure_rules import measure, needed_attributes, refuse_impossible, rules
 from gdp.plugins.face_services.azure_service import AzureFace, question, service_name
+from gdp.plugins.face_services.config import AzureFaceConfig
 from gdp.plugins.face_services.forecast import account, forecast, outlook
-from gdp.plugins.face_services.scoring import in_order, scores_of_pairs
+from gdp.plugins.face_services.interview import in_order, scores_of_pairs
 
 _ANGLES = ("yaw", "pitch", "roll")
 

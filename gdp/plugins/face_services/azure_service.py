@@ -16,11 +16,9 @@ import httpx
 
 from gdp.core.errors import GdpError, MissingResourceError, ServiceError
 from gdp.core.pairs.records import Json
-from gdp.plugins.face_services.azure_config import AzureFaceConfig
-from gdp.plugins.face_services.azure_reading import measure
-from gdp.plugins.face_services.azure_rules import explain_unsupported, needed_attributes
-from gdp.plugins.face_services.secret import Secret
-from gdp.plugins.face_services.service import Limits, Reply
+from gdp.plugins.face_services.azure_rules import explain_unsupported, measure, needed_attributes
+from gdp.plugins.face_services.config import AzureFaceConfig
+from gdp.plugins.face_services.service import Limits, Reply, Secret
 
 KEY_VARIABLE = "AZURE_FACE_KEY"
 NAME = "azure-face"

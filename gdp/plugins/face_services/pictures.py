@@ -12,7 +12,7 @@ import numpy
 from numpy.typing import NDArray
 from PIL import Image
 
-from gdp.core.pairs.codec import quantise
+from gdp.core.pairs.layout import quantise
 from gdp.core.pairs.records import PairBatch
 
 Of = Literal["source", "target", "both"]

@@ -5,10 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gdp.plugins.faces.drawing import bump, bump2, inside, paint, ramp, smooth_ramp
-from gdp.plugins.faces.geometry import Scene
-from gdp.plugins.faces.layout import Layout
-from gdp.plugins.faces.palette import Palette
+from gdp.plugins.faces.drawing import Palette, bump, bump2, inside, paint, ramp, smooth_ramp
+from gdp.plugins.faces.geometry import Layout, Scene
 
 _EYE_WHITE = torch.tensor([0.97, 0.96, 0.95])[None, :, None, None]
 _LASHES = torch.tensor([0.13, 0.09, 0.08])[None, :, None, None]

@@ -27,13 +27,13 @@ def gdp_register_filters(register: Register) -> None:
     register(
         "sharpness",
         config=SharpnessConfig,
-        implementation="gdp.plugins.filters.sharpness:SharpnessFilter",
+        implementation="gdp.plugins.filters.quality:SharpnessFilter",
         summary="Drops blurred pictures by the variance of the Laplacian",
     )
     register(
         "duplicate",
         config=DuplicateConfig,
-        implementation="gdp.plugins.filters.duplicate:DuplicateFilter",
+        implementation="gdp.plugins.filters.likeness:DuplicateFilter",
         summary="Drops pairs whose source looks like an earlier one's, by perceptual hash",
     )
     register(
@@ -51,12 +51,12 @@ def gdp_register_filters(register: Register) -> None:
     register(
         "identity",
         config=IdentityConfig,
-        implementation="gdp.plugins.filters.identity:IdentityFilter",
+        implementation="gdp.plugins.filters.likeness:IdentityFilter",
         summary="Drops pairs whose target is another face, by the built-in judge's features or an ONNX embedding",
     )
     register(
         "discriminator-score",
         config=DiscriminatorScoreConfig,
-        implementation="gdp.plugins.filters.discriminator_score:DiscriminatorScoreFilter",
+        implementation="gdp.plugins.filters.quality:DiscriminatorScoreFilter",
         summary="Drops the pictures that the teacher's own discriminator finds least real",
     )

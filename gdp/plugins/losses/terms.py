@@ -1,10 +1,14 @@
-"""The losses as plugins: what each takes of a training step."""
+"""The losses as plugins: what each takes of a training step.
+
+Losses that compare pictures pixel by pixel.
+"""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from gdp.core.interfaces.context import BuildContext
@@ -15,12 +19,16 @@ from gdp.plugins.losses.adversarial import (
     NON_SATURATING,
     AdversarialObjective,
     discriminator_loss,
+    feature_matching_loss,
     generator_loss,
 )
 from gdp.plugins.losses.config import PerceptualVGGConfig
-from gdp.plugins.losses.feature_matching import feature_matching_loss
 from gdp.plugins.losses.perceptual import PerceptualLoss, load_vgg19_features
-from gdp.plugins.losses.pixel import l1_loss
+
+
+def l1_loss(output: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute difference of two picture batches (N, C, H, W; [-1, 1]): a scalar from 0 to 2, to minimise."""
+    return F.l1_loss(output, target)
 
 
 class _AdversarialLoss(Loss):

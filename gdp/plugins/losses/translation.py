@@ -13,7 +13,7 @@ from gdp.core.interfaces.losses import Loss, TrainingStep, Watched
 from gdp.core.interfaces.teachers import Teacher
 from gdp.plugins.losses.config import FeatureL2Config
 from gdp.plugins.losses.hidden_states import block_paths, evenly_spread, feature_l2_loss
-from gdp.plugins.losses.pixel import l1_loss
+from gdp.plugins.losses.terms import l1_loss
 
 
 class OutputL1Loss(Loss):

@@ -38,7 +38,7 @@ def gdp_register_pair_sources(register: Register) -> None:
     register(
         "two-generators",
         config=TwoGeneratorsConfig,
-        implementation="gdp.plugins.pair_sources.two_generators:TwoGeneratorsSource",
+        implementation="gdp.plugins.pair_sources.two_latents:TwoGeneratorsSource",
         summary="The same latents through two StyleGAN2s of one family, or through a blend of their layers",
     )
     register(

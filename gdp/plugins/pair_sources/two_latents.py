@@ -1,4 +1,9 @@
-"""`style-mix` and `morph`: two pictures in, one that is made from both their latents out."""
+"""Pairs of two latents or of two generators of one family.
+
+`style-mix` and `morph`: two pictures in, one that is made from both their latents out.
+
+`two-generators`: the same latents through two StyleGAN2s of one family.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +17,11 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.pair_sources import PairSource
 from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.pairs import Json, PairBatch
-from gdp.plugins.pair_sources.config import MorphConfig, SamplingConfig, StyleMixConfig
-from gdp.plugins.pair_sources.latent import compact, latent_teacher, picture_batch, sample_ws
+from gdp.plugins.pair_sources.config import MorphConfig, SamplingConfig, StyleMixConfig, TwoGeneratorsConfig
+from gdp.plugins.pair_sources.latent_direction import compact, latent_teacher, picture_batch, sample_ws, sample_z
+from gdp.plugins.stylegan2.config import StyleGAN2Config
+from gdp.plugins.stylegan2.networks import Generator
+from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 
 
 class StyleMixSource(PairSource):
@@ -89,3 +97,79 @@ def _pairs_from_two(
     one, other, target = images.tensor_split(3)
     latents = [torch.stack([compact(a), compact(b)]) for a, b in zip(first.cpu(), second.cpu(), strict=True)]
     return picture_batch(context, teacher, config, indices, (torch.cat([one, other], dim=1), target), latents, edit)
+
+
+class TwoGeneratorsSource(PairSource):
+    """Source: the teacher's picture. Target: that of another generator, or of a blend of both, for the same latent.
+
+    The other one is usually the teacher fine-tuned on other pictures (paintings, cartoons): with all its layers, or
+    with the shapes of one in the textures of the other (layer swapping: Pinkney and Adler, "Resolution Dependent GAN
+    Interpolation for Controllable Image Synthesis Between Domains", 2020).
+
+    Raises:
+        PluginError: the recipe has no teacher that makes pictures from latents.
+        MissingResourceError, CorruptFileError: the other weights cannot be had.
+        ShapeError: the two generators do not fit together.
+    """
+
+    def __init__(self, config: TwoGeneratorsConfig, context: BuildContext) -> None:
+        super().__init__(config, context)
+        self.teacher = latent_teacher(context, "two-generators")
+        self._other = StyleGAN2Teacher(StyleGAN2Config(weights=config.weights), context)
+        _check_family(self.teacher, self._other)
+        if config.blend_from is not None:
+            _blend(self._other.module, self.teacher, config.blend_from, others_are_fine=config.other_layers == "fine")
+        self._edit: dict[str, Json] = {
+            "kind": "two-generators",
+            "other": self._other.fingerprint,
+            "other_layers": config.other_layers,
+            "blend_from": config.blend_from,
+            "shared": config.shared,
+        }
+
+    @property
+    def resolution(self) -> int:
+        """Height and width of the teacher's pictures."""
+        return self.teacher.resolution
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of the other generator's weights."""
+        return self._other.fingerprint
+
+    def make(self, indices: Sequence[int]) -> PairBatch:
+        """Make the pairs of these numbers; the records hold the source's latent."""
+        z = sample_z(self.context, self.teacher, indices)
+        psi, cutoff = self.config.truncation, self.config.truncation_cutoff
+        ws = self.teacher.map(z, psi, cutoff)
+        other_ws = ws if self.config.shared == "w" else self._other.map(z, psi, cutoff)
+        pictures = (self.teacher.synthesize(ws), self._other.synthesize(other_ws))
+        latents: list[Tensor] = [compact(w) for w in ws.cpu()]
+        return picture_batch(self.context, self.teacher, self.config, indices, pictures, latents, self._edit)
+
+
+def _check_family(teacher: LatentTeacher, other: StyleGAN2Teacher) -> None:
+    sizes = [(model.resolution, model.num_ws, model.w_dim, model.z_dim) for model in (teacher, other)]
+    if sizes[0] != sizes[1]:
+        told = [f"{size} px, {count} w's of {width} numbers, z of {z}" for size, count, width, z in sizes]
+        raise ShapeError(
+            f"the teacher ({told[0]}) and the other generator ({told[1]}) are not of one family: "
+            "two-generators needs one that was fine-tuned from the other."
+        )
+
+
+def _blend(other: Generator, teacher: LatentTeacher, blend_from: int, *, others_are_fine: bool) -> None:
+    """Put the teacher's blocks into `other` on its side of `blend_from`."""
+    resolutions = other.synthesis.resolutions
+    if blend_from not in resolutions[1:]:
+        raise ShapeError(f"pairs.blend_from is {blend_from}; the generator's layers have {resolutions} pixels")
+    theirs, mixed = teacher.module.state_dict(), other.state_dict()
+    for size in resolutions:
+        if (size >= blend_from) == others_are_fine:
+            continue
+        for name in mixed:
+            if name.startswith(f"synthesis.b{size}."):
+                if name not in theirs or theirs[name].shape != mixed[name].shape:
+                    raise ShapeError(f"layers of the two generators cannot be blended: {name} differs in shape")
+                mixed[name] = theirs[name]
+    other.load_state_dict(mixed)

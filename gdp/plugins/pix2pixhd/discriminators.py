@@ -5,8 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from gdp.plugins.pix2pixhd.generators import halve
-from gdp.support.networks.layers import NormalisationFactory, initialise_weights
-from gdp.support.networks.normalisation import NormalisationName, normalisation
+from gdp.support.networks.layers import NormalisationFactory, NormalisationName, initialise_weights, normalisation
 
 _MAX_CHANNELS = 512
 _PADDING = 2  # ceil((4 - 1) / 2), so that maps grow by one at every layer

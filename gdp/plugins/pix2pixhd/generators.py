@@ -10,15 +10,16 @@ from torch import Tensor, nn
 
 from gdp.support.networks.layers import (
     FewChannelConvolution,
+    NormalisationName,
     PaddingName,
     ResidualBlock,
     UpsamplingName,
     downsampling,
     initialise_weights,
+    normalisation,
     stem,
     upsampling,
 )
-from gdp.support.networks.normalisation import NormalisationName, normalisation
 
 PredictionName = Literal["image", "change"]
 

@@ -5,8 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from gdp.support.networks.layers import downsampling, initialise_weights, stem, upsampling
-from gdp.support.networks.normalisation import NormalisationName, normalisation
+from gdp.support.networks.layers import (
+    NormalisationName,
+    downsampling,
+    initialise_weights,
+    normalisation,
+    stem,
+    upsampling,
+)
 
 
 def one_hot_labels(labels: Tensor, classes: int) -> Tensor:

@@ -17,8 +17,8 @@ from gdp.support.networks.layers import (
     ResizeConvolution,
     UpsamplingName,
     initialise_weights,
+    normalisation,
 )
-from gdp.support.networks.normalisation import normalisation
 
 NormName = Literal["instance", "batch", "instance-tracked"]
 """instance: by the picture itself; batch: affine, with running statistics; instance-tracked: as in the checkpoints of

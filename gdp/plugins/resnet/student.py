@@ -19,7 +19,7 @@ from gdp.plugins.resnet.config import ResnetConfig
 from gdp.plugins.resnet.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
 from gdp.plugins.resnet.pruning import prune_generator
 from gdp.plugins.resnet.transfer import transfer
-from gdp.support.state_file import read_state
+from gdp.support.tensor_file import read_state
 from gdp.support.weights import weights_file
 
 _MULTIPLE = 4

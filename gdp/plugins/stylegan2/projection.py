@@ -20,7 +20,7 @@ from torch.nn import functional
 from gdp.core.errors import ShapeError
 from gdp.core.interfaces.teachers import Projection
 from gdp.core.progress import Progress, SilentProgress
-from gdp.core.training.sampler import counter_generator
+from gdp.core.training.loader import counter_generator
 from gdp.plugins.losses.perceptual import PerceptualLoss, load_vgg19_features
 from gdp.plugins.stylegan2.networks import Generator
 

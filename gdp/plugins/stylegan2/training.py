@@ -26,7 +26,7 @@ from torchvision.utils import make_grid
 from gdp.core.errors import ShapeError, TrainingError
 from gdp.core.run_folder import write_atomically
 from gdp.core.training.checkpoint import Checkpoint, CheckpointFolder
-from gdp.core.training.sampler import BatchSampler, counter_generator
+from gdp.core.training.loader import BatchSampler, counter_generator
 from gdp.core.training.statistics import StatisticsFile
 from gdp.plugins.stylegan2.config import DISCRIMINATOR_FILE
 from gdp.plugins.stylegan2.training_settings import TrainingSettings

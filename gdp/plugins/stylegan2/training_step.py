@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from gdp.core.errors import NonFiniteError
 from gdp.core.training.ema import WeightAverage
+from gdp.core.training.loader import counter_generator
 from gdp.core.training.precision import computes_bf16
-from gdp.core.training.sampler import counter_generator
 from gdp.plugins.stylegan2.discriminator import Discriminator
 from gdp.plugins.stylegan2.layers import NoiseMode
 from gdp.plugins.stylegan2.losses import (

@@ -15,11 +15,9 @@ from gdp.core.progress import Progress, SilentProgress
 from gdp.core.records import DownloadRecord
 from gdp.support.downloads.addresses import MIRROR_VARIABLE, archive_addresses
 from gdp.support.downloads.download import Patience, download
-from gdp.support.downloads.hashes import check_hash, recorded_hash, remember_hash
-from gdp.support.downloads.layout import count_pictures
-from gdp.support.downloads.part_file import PartFile
-from gdp.support.downloads.transfer import Transfer
-from gdp.support.downloads.unpacking import unpack_pictures
+from gdp.support.downloads.transfer import PartFile, Transfer
+from gdp.support.downloads.unpacking import count_pictures, unpack_pictures
+from gdp.support.downloads.weights import check_hash, recorded_hash, remember_hash
 
 _GIVEN = "its folder"
 """Stands for the address of an archive that somebody has put there."""

@@ -9,8 +9,7 @@ import numpy
 import torch
 
 from gdp.core.errors import CorruptFileError
-from gdp.support.foreign.limits import DIMENSIONS, Budget
-from gdp.support.foreign.values import Builder, ForeignArray, ForeignDtype, ForeignName, printable
+from gdp.support.foreign.values import DIMENSIONS, Budget, Builder, ForeignArray, ForeignDtype, ForeignName, printable
 
 _NUMBERS = re.compile(r"[<>|=]?(b1|i1|i2|i4|i8|u1|u2|u4|u8|f2|f4|f8)")
 _DAMAGED = "it is damaged: an array is told in an unknown way"

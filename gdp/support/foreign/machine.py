@@ -12,8 +12,16 @@ from collections.abc import Callable, Mapping
 
 from gdp.core.errors import CorruptFileError
 from gdp.support.foreign.arrays import build_from_state
-from gdp.support.foreign.limits import LINE, Budget
-from gdp.support.foreign.values import Builder, ForeignArray, ForeignDtype, ForeignName, ForeignObject, printable
+from gdp.support.foreign.values import (
+    LINE,
+    Budget,
+    Builder,
+    ForeignArray,
+    ForeignDtype,
+    ForeignName,
+    ForeignObject,
+    printable,
+)
 
 Names = Mapping[ForeignName, Builder | None]
 """The names that are known; None for those that may stand in a file but are never called."""

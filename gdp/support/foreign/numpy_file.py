@@ -9,8 +9,7 @@ import re
 
 from gdp.core.errors import CorruptFileError
 from gdp.support.foreign.arrays import build_dtype, build_from_state
-from gdp.support.foreign.limits import LINE, Budget
-from gdp.support.foreign.values import ForeignArray, ForeignDtype, printable
+from gdp.support.foreign.values import LINE, Budget, ForeignArray, ForeignDtype, printable
 
 BEGINS_WITH = b"\x93NUMPY"
 _HEADER = re.compile(

@@ -13,11 +13,10 @@ from torch import Tensor
 
 from gdp.core.errors import CorruptFileError, MissingResourceError
 from gdp.support.foreign import numpy_file, torch_legacy, torch_zip
-from gdp.support.foreign.limits import Budget
 from gdp.support.foreign.machine import Machine
 from gdp.support.foreign.names import known_names
 from gdp.support.foreign.operations import OPERATIONS
-from gdp.support.foreign.values import as_tensor
+from gdp.support.foreign.values import Budget, as_tensor
 
 _PICKLE = b"\x80"
 _TEXT_PICKLE = b"(]}clditNIFSVX"

@@ -7,8 +7,8 @@ import struct
 from collections.abc import Callable
 
 from gdp.core.errors import CorruptFileError
-from gdp.support.foreign.limits import INTEGER, TEXT
 from gdp.support.foreign.machine import Machine
+from gdp.support.foreign.values import INTEGER, TEXT
 
 
 def integer(size: int) -> Callable[[Machine], object]:

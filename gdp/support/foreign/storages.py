@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from gdp.core.errors import CorruptFileError
-from gdp.support.foreign.limits import DIMENSIONS, Budget
-from gdp.support.foreign.values import Builder, ForeignName, printable
+from gdp.support.foreign.values import DIMENSIONS, Budget, Builder, ForeignName, printable
 
 DTYPES: Mapping[str, torch.dtype] = {
     "DoubleStorage": torch.float64,

@@ -8,11 +8,11 @@ file whose content is one storage (`torch.storage._load_from_bytes`): so do tens
 from __future__ import annotations
 
 from gdp.core.errors import CorruptFileError
-from gdp.support.foreign.limits import Budget
 from gdp.support.foreign.machine import Machine
 from gdp.support.foreign.names import known_names
 from gdp.support.foreign.operations import OPERATIONS
 from gdp.support.foreign.storages import ForeignStorage, new_storage
+from gdp.support.foreign.values import Budget
 
 MAGIC = 0x1950A86A20F9469CFC6C
 BEGINS_WITH = b"\x80\x02\x8a\n" + MAGIC.to_bytes(10, "little")

@@ -1,17 +1,172 @@
-"""The file format of PyTorch since 1.6: a zip archive with a pickle, and a file for the numbers of each storage."""
+"""The file format of PyTorch since 1.6: a zip archive with a pickle, and a file for the numbers of each storage.
+
+The directory of a zip archive as PyTorch writes them: files that are not packed, each told once.
+
+zipfile is not used: it reads any directory whole, and an archive of some megabytes can tell millions of files.
+"""
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from gdp.core.errors import CorruptFileError
-from gdp.support.foreign.limits import Budget
 from gdp.support.foreign.machine import Machine
 from gdp.support.foreign.names import known_names
 from gdp.support.foreign.operations import OPERATIONS
 from gdp.support.foreign.storages import ForeignStorage, new_storage
-from gdp.support.foreign.values import printable
-from gdp.support.foreign.zip_directory import Member, read_directory
+from gdp.support.foreign.values import Budget, printable
+
+_MOST_FILES = 100_000
+_COMMENT = 65_535
+_END = struct.Struct("<4s4H2LH")
+_END_64 = struct.Struct("<4sQ2H2L4Q")
+_LOCATOR_64 = struct.Struct("<4sLQL")
+_ENTRY = struct.Struct("<4s6H3L5H2L")
+_LOCAL = struct.Struct("<4s5H3L2H")
+_ENCRYPTED = 0x1
+_SIZES_64 = 1
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file in an archive."""
+
+    name: str
+    data: memoryview
+    checksum: int
+    """CRC-32; 0 where PyTorch was told to compute none."""
+
+    def checked(self) -> memoryview:
+        """Return the bytes.
+
+        Raises:
+            CorruptFileError: their checksum is not that of the directory.
+        """
+        if self.checksum and zlib.crc32(self.data) != self.checksum:
+            raise CorruptFileError(f"it is damaged: the checksum of {printable(self.name)} in it is another one")
+        return self.data
+
+
+def read_directory(data: memoryview) -> Mapping[str, Member]:
+    """Return the files of an archive by their names.
+
+    Raises:
+        CorruptFileError: the archive is damaged, or not as PyTorch writes them.
+    """
+    count, size, start = _find_directory(data)
+    if count > _MOST_FILES:
+        raise CorruptFileError(f"it tells of {count:,} files; {_MOST_FILES:,} are the most that is read")
+    if start + size > len(data):
+        raise CorruptFileError("its directory lies beyond its end: it is truncated or damaged")
+    members: dict[str, Member] = {}
+    spans: list[tuple[int, int]] = []
+    position = start
+    for _ in range(count):
+        member, span, position = _read_entry(data, position, start + size)
+        if member.name in members:
+            raise CorruptFileError(f"it tells of {printable(member.name)} twice")
+        members[member.name] = member
+        spans.append(span)
+    spans.sort()
+    for (_, end), (begin, _) in zip(spans, [*spans[1:], (start, 0)], strict=True):
+        if begin < end:
+            raise CorruptFileError("it is damaged: the files in it lie over each other")
+    return members
+
+
+def _find_directory(data: memoryview) -> tuple[int, int, int]:
+    """Return how many files there are, and size and place of the directory."""
+    first = max(0, len(data) - _END.size - _COMMENT)
+    place = bytes(data[first:]).rfind(b"PK\x05\x06")
+    if place < 0 or first + place + _END.size > len(data):
+        raise CorruptFileError("its end is missing: it is truncated")
+    place += first
+    _, _, _, _, count, size, start, _ = _END.unpack_from(data, place)
+    locator = place - _LOCATOR_64.size
+    if locator >= 0 and bytes(data[locator : locator + 4]) == b"PK\x06\x07":
+        _, _, end, _ = _LOCATOR_64.unpack_from(data, locator)
+        if end + _END_64.size > len(data) or bytes(data[end : end + 4]) != b"PK\x06\x06":
+            raise CorruptFileError("it is damaged: its directory is not where it is told to be")
+        *_, count, size, start = _END_64.unpack_from(data, end)
+    return count, size, start
+
+
+def _read_entry(data: memoryview, position: int, end: int) -> tuple[Member, tuple[int, int], int]:
+    """Read one line of the directory: the file, from where to where it lies, and where the next line is."""
+    if position + _ENTRY.size > end:
+        raise CorruptFileError("it is damaged: its directory ends too early")
+    fields = _ENTRY.unpack_from(data, position)
+    (
+        signature,
+        _,
+        _,
+        flags,
+        method,
+        _,
+        _,
+        checksum,
+        packed,
+        size,
+        name_size,
+        extra_size,
+        comment_size,
+        _,
+        _,
+        _,
+        place,
+    ) = fields
+    if signature != b"PK\x01\x02" or flags & _ENCRYPTED:
+        raise CorruptFileError("it is damaged: its directory is none")
+    names = position + _ENTRY.size
+    following = names + name_size + extra_size + comment_size
+    if following > end:
+        raise CorruptFileError("it is damaged: its directory ends too early")
+    name = _name(bytes(data[names : names + name_size]))
+    extra = data[names + name_size : names + name_size + extra_size]
+    size, packed, place = _wide(extra, size, packed, place)
+    if method != 0 or size != packed:
+        raise CorruptFileError(f"{printable(name)} in it is packed, which PyTorch never does")
+    if place + _LOCAL.size > len(data):
+        raise CorruptFileError("it is damaged: a file lies beyond its end")
+    local, *_, local_name, local_extra = _LOCAL.unpack_from(data, place)
+    begin = place + _LOCAL.size + local_name + local_extra
+    if local != b"PK\x03\x04" or begin + size > len(data):
+        raise CorruptFileError(f"{printable(name)} in it lies beyond its end: it is truncated or damaged")
+    return Member(name, data[begin : begin + size], checksum), (place, begin + size), following
+
+
+def _wide(extra: memoryview, *fields: int) -> tuple[int, ...]:
+    """Return size, packed size and place, those that do not fit 32 bits from the entry's extra field."""
+    position, wide = 0, memoryview(b"")
+    while position + 4 <= len(extra):
+        kind, size = struct.unpack_from("<2H", extra, position)
+        if kind == _SIZES_64:
+            wide = extra[position + 4 : position + 4 + size]
+        position += 4 + size
+    found = []
+    for field in fields:
+        if field == 0xFFFFFFFF:
+            if len(wide) < 8:
+                raise CorruptFileError("it is damaged: the size of a file in it is missing")
+            found.append(int.from_bytes(wide[:8], "little"))
+            wide = wide[8:]
+        else:
+            found.append(field)
+    return tuple(found)
+
+
+def _name(raw: bytes) -> str:
+    name = raw.decode("utf-8", "replace")
+    parts = name.split("/")
+    if not name.isprintable() or "\\" in name or ".." in parts or name[:1] == "/" or name[1:2] == ":" or not name:
+        raise CorruptFileError(
+            f"it holds {printable(repr(name))}, which points out of its folder: it is made to do harm"
+        )
+    return name
+
 
 BEGINS_WITH = b"PK\x03\x04"
 _CODE = "constants.pkl"

@@ -23,7 +23,7 @@ from gdp.core.run_folder import now
 from gdp.tools.bench.preparing import REPEATS, SLOW_STEPS, Request, prepare
 from gdp.tools.bench.tasks import Bench, Row, Task
 from gdp.tools.bench.worker import OpenPlugins, Worker
-from gdp.tools.deploy.comparison import compare
+from gdp.tools.deploy.pictures import compare
 
 PROTOCOL = (
     "each row in a process of its own; rows of one size and thread count in turns, one picture at a time, after two "

@@ -19,12 +19,11 @@ from gdp.core.run.opening import load_run_recipe
 from gdp.core.run.session import Session
 from gdp.core.run_folder import RunFolder
 from gdp.tools.bench.tasks import Task
-from gdp.tools.bench.turns import BenchPlugins
+from gdp.tools.bench.worker import BenchPlugins
 from gdp.tools.deploy.cards import read_card
-from gdp.tools.deploy.comparison import reference
 from gdp.tools.deploy.export import export_student, open_student, picture_network
 from gdp.tools.deploy.models import STUDENT, Place, build_engine, find_model, is_current
-from gdp.tools.deploy.pictures import pictures_of_run
+from gdp.tools.deploy.pictures import pictures_of_run, reference
 from gdp.tools.deploy.trial import installed_engines
 
 PICTURES = 4

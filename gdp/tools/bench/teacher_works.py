@@ -22,7 +22,7 @@ from gdp.core.run.session import Session
 from gdp.core.run_folder import RunFolder
 from gdp.support.timing import time_once
 from gdp.tools.bench.tasks import Task
-from gdp.tools.bench.turns import WARMUP, BenchPlugins, Turns
+from gdp.tools.bench.worker import WARMUP, BenchPlugins, Turns
 
 
 class TeacherWork:

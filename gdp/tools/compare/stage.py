@@ -18,7 +18,7 @@ from gdp.core.recipe.sections import EvaluatorSection
 from gdp.core.run.session import Session, Stopped
 from gdp.core.run.stages import evaluate, filters, pairs, teacher, train
 from gdp.core.run.work import Work, is_up_to_date, perform
-from gdp.core.training.schedule import total_steps
+from gdp.core.training.optimizer import total_steps
 from gdp.tools.compare.numbers import FILE, Outcome, document
 from gdp.tools.compare.trials import Trial, TrialProgress, open_trial, trials
 

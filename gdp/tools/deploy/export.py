@@ -17,13 +17,14 @@ from gdp.core.interfaces.picture_network import PictureNetwork
 from gdp.core.run.versions import versions
 from gdp.core.run_folder import RunFolder
 from gdp.tools.deploy.cards import Card, files_of, write_card
-from gdp.tools.deploy.comparison import compare, reference
 from gdp.tools.deploy.pictures import (
     CALIBRATION_COUNT,
     COUNT,
     calibration_pictures_of_run,
+    compare,
     pictures_of_folder,
     pictures_of_run,
+    reference,
 )
 from gdp.tools.deploy.student import DeployedStudent, StudentPlugins, load_student
 

@@ -1,18 +1,25 @@
-"""Real pictures to compare engines on: a run's held-out pairs, or a folder of the user's."""
+"""Real pictures to compare engines on: a run's held-out pairs, or a folder of the user's.
+
+How far an exported network's pictures are from torch's, on real pictures.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy
+import torch
 from PIL import Image
 
-from gdp.core.errors import MissingResourceError
-from gdp.core.interfaces.engines import Pictures
+from gdp.core.errors import MissingResourceError, PluginError
+from gdp.core.interfaces.engines import Pictures, Translate
+from gdp.core.interfaces.picture_network import PictureNetwork
 from gdp.core.pairs.store import PairStore
 from gdp.core.run.stages.filters import HELD_OUT, TRAIN
 from gdp.core.run_folder import RunFolder
+from gdp.tools.deploy.cards import Difference
 from gdp.tools.deploy.files import PICTURES
 from gdp.tools.deploy.student import DeployedStudent, read_picture
 
@@ -71,3 +78,31 @@ def _square(picture: Image.Image, size: int) -> Image.Image:
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
     return picture.resize((size, size), Image.Resampling.LANCZOS, (left, top, left + side, top + side))
+
+
+BATCH = 8
+
+
+def reference(network: PictureNetwork, pictures: Pictures) -> Pictures:
+    """Return what torch makes of pictures in float32: (N, H, W, C) -> (N, H, W, 3)."""
+    with torch.no_grad():
+        made = [network(part).numpy() for part in torch.split(torch.from_numpy(pictures), BATCH)]
+    return numpy.concatenate(made)
+
+
+def compare(translate: Translate, pictures: Pictures, expected: Pictures) -> Difference:
+    """Compare an engine's pictures with those of `reference`.
+
+    Raises:
+        PluginError: the engine returns pictures of another shape or type.
+    """
+    made = numpy.concatenate([translate(pictures[at : at + BATCH]) for at in range(0, len(pictures), BATCH)])
+    if made.shape != expected.shape or made.dtype != expected.dtype:
+        raise PluginError(
+            f"the engine made {made.dtype} pictures of shape {made.shape} where torch makes {expected.dtype} of "
+            f"{expected.shape}; tell the engine's author"
+        )
+    apart = made.astype(numpy.int16) - expected.astype(numpy.int16)
+    squared = float(numpy.square(apart, dtype=numpy.float64).mean())
+    psnr = 10 * math.log10(255**2 / squared) if squared else None
+    return Difference(len(made), int(numpy.abs(apart).max()), float(numpy.abs(apart).mean()), psnr)

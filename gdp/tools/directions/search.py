@@ -14,8 +14,7 @@ from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.pairs.records import Json
 from gdp.core.progress import Progress
-from gdp.support.directions.direction import Direction, chosen_layers, measure_scale, normalised
-from gdp.support.directions.holding import hold_by_effects
+from gdp.support.directions.direction import Direction, chosen_layers, hold_by_effects, measure_scale, normalised
 from gdp.tools.directions.effects import Effects, deviations_of, mean_scores, measure_effects
 from gdp.tools.directions.samples import Sampling, ScoredSamples, draw_samples
 

@@ -13,7 +13,7 @@ from gdp.core.pairs.store import PairStore
 from gdp.core.run.judging import NamedFilter, judge_pairs, named_filters, score_key, verdict_key
 from gdp.core.run.session import Session, plugin_errors
 from gdp.tools.estimate.arithmetic import NOTHING, Duration, binomial_bounds, repeated, total
-from gdp.tools.estimate.stages import Calls, Counts, Part
+from gdp.tools.estimate.pace import Calls, Counts, Part
 
 CHUNKS = (16, 32, 64, 64, 64, 128)
 """Pairs that a filter is given at a time; the first warm it up."""

@@ -10,7 +10,7 @@ from gdp.core.run.names import Stage
 from gdp.core.run.session import Session
 from gdp.core.run.stages.pairs import wanted
 from gdp.tools.estimate.arithmetic import HOUR, dollars
-from gdp.tools.estimate.stages import stages_to_do
+from gdp.tools.estimate.pace import stages_to_do
 from gdp.tools.estimate.training import newest_step
 
 COST = "cost_dollars"

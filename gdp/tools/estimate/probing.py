@@ -20,17 +20,14 @@ from gdp.core.run.stages import teacher as teacher_stage
 from gdp.core.run.versions import machine, versions
 from gdp.core.run_folder import now
 from gdp.core.training.checkpoint import KEPT
-from gdp.core.training.pairs import CACHE_LIMIT
-from gdp.core.training.schedule import total_steps
+from gdp.core.training.loader import CACHE_LIMIT
+from gdp.core.training.optimizer import total_steps
 from gdp.support.memory import forget_peak, peak_bytes
 from gdp.tools.compare.trials import trials
 from gdp.tools.estimate.arithmetic import NOTHING, Duration, total
-from gdp.tools.estimate.evaluation import probe_evaluators, probe_export, probe_report
 from gdp.tools.estimate.judging import Judging, expected_counts, held_out_share, probe_filters
-from gdp.tools.estimate.pace import PaceProgress, watch
-from gdp.tools.estimate.reference import reference_seconds
-from gdp.tools.estimate.stages import Calls, Counts, Part, stages_to_do
-from gdp.tools.estimate.training import probe_training
+from gdp.tools.estimate.pace import Calls, Counts, PaceProgress, Part, stages_to_do, watch
+from gdp.tools.estimate.training import probe_evaluators, probe_export, probe_report, probe_training, reference_seconds
 from gdp.tools.estimate.trial import ManyPairs, open_trial_run
 
 SECONDS = 5.0

@@ -1,22 +1,56 @@
-"""The training's part of an estimate: some steps of every phase, a sample grid, a checkpoint."""
+"""The training's part of an estimate: some steps of every phase, a sample grid, a checkpoint.
+
+How fast this machine is: the mission's student, measured by the layer that does most of its work.
+
+The last stages' part of an estimate: evaluators, export, report.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 
+import torch
+from torch.nn import functional
+
+from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext
 from gdp.core.progress import ProgressTask
-from gdp.core.run.session import Session
+from gdp.core.run import pictures
+from gdp.core.run.session import Session, plugin_errors
+from gdp.core.run.stages import evaluate, export
 from gdp.core.training import TrainingPairs, train_student
-from gdp.core.training.compilation import decide
-from gdp.core.training.pairs import CACHE_LIMIT
-from gdp.core.training.schedule import phase_ends, total_steps
+from gdp.core.training.checkpoint import write_tensors
+from gdp.core.training.inference import deployed_predict
+from gdp.core.training.loader import CACHE_LIMIT
+from gdp.core.training.optimizer import phase_ends, total_steps
+from gdp.core.training.precision import decide
+from gdp.support.timing import time_once
 from gdp.tools.estimate.arithmetic import NOTHING, Duration, repeated, total
-from gdp.tools.estimate.stages import Counts, Part
+from gdp.tools.estimate.pace import Counts, EnoughError, PaceProgress, Part
 from gdp.tools.estimate.trial import ManyPairs
+from gdp.tools.report import write_model_card, write_report
+
+CHANNELS, SIDE = 1024, 32
+"""Of the 18 convolutions of pix2pixHD's residual blocks at 512 px."""
+LAYER_MACS = CHANNELS * CHANNELS * 9 * SIDE * SIDE
+NETWORK_MACS = 217.5e9
+"""Of the whole generator for a picture of 512 px; the 18 layers are 80 % of it."""
+REPEATS = 5
+
+
+@torch.no_grad()
+def reference_seconds(device: torch.device) -> float:
+    """Return the seconds that the full-width pix2pixHD generator takes here for 512 px in float32, extrapolated."""
+    picture = torch.randn(1, CHANNELS, SIDE, SIDE, device=device)
+    weight = torch.randn(CHANNELS, CHANNELS, 3, 3, device=device)
+    times = [time_once(lambda: functional.conv2d(picture, weight, padding=1), device) for _ in range(REPEATS + 1)]
+    return median(times[1:]) / 1000 * NETWORK_MACS / LAYER_MACS
+
 
 WARMUP = 2
 """Steps that count for nothing: the first ones choose convolutions and fill caches."""
@@ -159,3 +193,64 @@ def newest_step(session: Session) -> int:
     names = [path.name for path in (session.train_folder / "checkpoints").glob("step-*")]
     steps = [int(found[1]) for name in names if (found := re.fullmatch(r"step-(\d{8})", name))]
     return max(steps, default=0)
+
+
+def probe_evaluators(trial: Session, many: ManyPairs, counts: Counts, limit: float) -> tuple[list[Part], Evaluation]:
+    """Let every evaluator measure an untrained student; work that takes long is broken off and extrapolated.
+
+    Args:
+        trial: of the trial.
+        many: its pairs.
+        counts: pairs that the run will have.
+        limit: seconds that an evaluator's work may still take when it is not broken off.
+
+    Returns:
+        The parts, and what was measured to the end (numbers that say nothing, for the report to have some).
+    """
+    started = perf_counter()
+    student = trial.new_student()
+    context = EvaluationContext(
+        student=student,
+        predict=deployed_predict(student, trial.recipe.train.precision, trial.device),
+        teacher=trial.teacher,
+        pair_source=trial.pair_source,
+        held_out=range(counts.held_out),
+        load=many.load,
+        seed=trial.recipe.seed,
+        device=trial.device,
+        progress=PaceProgress(limit),
+    )
+    evaluators = trial.new_evaluators()
+    parts = [Part("evaluate: opening", Duration.exactly(perf_counter() - started), "student and evaluators loaded")]
+    whole = Evaluation()
+    for name, evaluator in evaluators:
+        pace, how = PaceProgress(limit), "broken off and extrapolated"
+        with suppress(EnoughError), plugin_errors(f"evaluator {name}"):
+            found = evaluator.evaluate(replace(context, progress=pace))
+            how = "measured to the end"
+            whole.metrics.update(found.metrics)
+            whole.rows.extend(found.rows)
+        parts.append(Part(f"evaluate: {name}", pace.measured(), how))
+    return parts, whole
+
+
+def probe_export(trial: Session) -> Part:
+    """Export an untrained student."""
+    trial.train_folder.mkdir(parents=True, exist_ok=True)
+    write_tensors(trial.train_folder / "student.safetensors", trial.new_student().generator.state_dict())
+    started = perf_counter()
+    export.execute(trial)
+    return Part("export", Duration.exactly(perf_counter() - started), "measured to the end")
+
+
+def probe_report(trial: Session, evaluation: Evaluation) -> Part:
+    """Write the report of the trial, whose student must be exported."""
+    folder = trial.folder
+    folder.update_run(name=trial.recipe.name, state="finished")
+    folder.write_text("recipe.toml", trial.recipe.to_toml())
+    started = perf_counter()
+    folder.write_json("pictures/rows.json", pictures.write_rows(folder, evaluation.rows))
+    folder.write_json("metrics.json", evaluate.metrics_document(evaluation, {}))
+    write_report(folder.path)
+    write_model_card(folder.path)
+    return Part("report", Duration.exactly(perf_counter() - started), "measured to the end, with fewer pictures")

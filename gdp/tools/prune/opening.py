@@ -17,8 +17,7 @@ from gdp.core.run.opening import load_run_recipe
 from gdp.core.run.session import Plugins, Session, never
 from gdp.core.run_folder import RunFolder, find_run, write_atomically
 from gdp.tools.prune.record import FILE, WEIGHTS, PruningRecord, Subject, read_record
-from gdp.tools.prune.reuse import reuse
-from gdp.tools.prune.shrink import Shrunk, shrink
+from gdp.tools.prune.shrink import Shrunk, reuse, shrink
 
 RECIPE = "pruned.toml"
 

@@ -1,4 +1,7 @@
-"""pruning.json: what was pruned, how far, and what it was before; imports no torch."""
+"""pruning.json: what was pruned, how far, and what it was before; imports no torch.
+
+The sizes before pruning, as numbers of the pruned run.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from gdp.core.errors import CorruptFileError
+from gdp.core.interfaces.evaluators import Metric
 from gdp.core.run_folder import RunFolder
 
 FILE = "pruning.json"
@@ -69,3 +73,20 @@ def read_record(folder: RunFolder) -> PruningRecord | None:
             f"{folder.path / FILE}: this is not what gdp wrote ({error!r}). Put the file back, or delete it together "
             f"with {WEIGHTS} and run the same command again: the same channels are pruned again."
         ) from error
+
+
+def sizes_before_pruning(folder: RunFolder) -> dict[str, Metric]:
+    """Return `size.before_pruning.parameters` and `.macs` of a pruned run; nothing for any other run.
+
+    Raises:
+        CorruptFileError: pruning.json is not what gdp wrote.
+    """
+    record = read_record(folder)
+    if record is None:
+        return {}
+    what = f"the {record.of}'s generator before it was pruned to {record.share:g} of its multiply-accumulates"
+    macs = f"Multiply-accumulates of one forward for one picture, of {what}."
+    return {
+        "size.before_pruning.parameters": Metric(record.before.parameters, f"Parameters of {what}.", "", "lower"),
+        "size.before_pruning.macs": Metric(record.before.macs, macs, "", "lower"),
+    }

@@ -1,9 +1,16 @@
-"""Prune the network of a finished run, in memory."""
+"""Prune the network of a finished run, in memory.
+
+Take over what a pruned run has in common with the run that it came from: the teacher trained there, the pairs.
+
+Copied, not linked: either run may change its own later.
+"""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,10 +19,13 @@ from safetensors.torch import save
 from torch import Tensor
 
 from gdp.core.arithmetic import count_macs, count_parameters
-from gdp.core.errors import MissingResourceError, PluginError
+from gdp.core.errors import MissingResourceError, PluginError, readable_os_errors
 from gdp.core.interfaces.students import Student
 from gdp.core.recipe.choices import dump
+from gdp.core.run.notes import TRAINED, trained_weights
 from gdp.core.run.session import Session, plugin_errors
+from gdp.core.run.stages import pairs, teacher
+from gdp.core.run_folder import RunFolder, write_atomically
 from gdp.core.training.inference import WEIGHTS, load_generator_weights
 from gdp.tools.prune.record import Size, Subject
 
@@ -97,3 +107,54 @@ def _filled(session: Session, settings: Mapping[str, Any], weights: Mapping[str,
 
 def _size(student: Student, example: Tensor) -> Size:
     return Size(count_parameters(student.generator), count_macs(student.generator, example))
+
+
+def reuse(session: Session, run: RunFolder) -> None:
+    """Copy from `run` what this session would make just so; call it under the lock of the session's folder.
+
+    What is there already stays. A process that is killed meanwhile leaves nothing that looks whole.
+
+    Raises:
+        RunLockedError: another process works in `run`.
+        DiskFullError, RunFolderError: the system refuses to write.
+    """
+    if session.recipe.teacher_training is not None:
+        _reuse_teacher(session, run)
+    if teacher.is_there(session):
+        teacher.key(session)
+        pairs.key(session)
+        _reuse_pairs(session, run)
+
+
+def _reuse_teacher(session: Session, run: RunFolder) -> None:
+    ours = session.teacher_folder
+    theirs = run.path / session.folder.relative(ours)
+    weights = trained_weights(theirs)
+    if weights is None or trained_weights(ours) is not None:
+        return
+    with run.locked():
+        _copy(weights, ours / weights.relative_to(theirs))
+        write_atomically(ours / TRAINED, (theirs / TRAINED).read_bytes())
+    session.progress.message(f"teacher: copied from {run.path}")
+
+
+def _reuse_pairs(session: Session, run: RunFolder) -> None:
+    """Copy the pair store of the present key with all verdicts in it."""
+    ours = session.store_folder
+    theirs = run.path / session.folder.relative(ours)
+    if ours.exists() or not theirs.is_dir():
+        return
+    unfinished = ours.with_name(f".{ours.name}.copying")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    with run.locked():
+        for file in sorted(path for path in theirs.rglob("*") if path.is_file()):
+            _copy(file, unfinished / file.relative_to(theirs))
+    with readable_os_errors(ours):
+        unfinished.replace(ours)
+    session.progress.message(f"pairs: copied from {run.path}")
+
+
+def _copy(file: Path, copy: Path) -> None:
+    with readable_os_errors(copy):
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)

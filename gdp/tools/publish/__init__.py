@@ -1,6 +1,6 @@
 """Publishing a trained student in a repository of a model hub: what is sent, what must not be, and the sending.
 
-`gdp.tools.publish.push` is the way in. This package's `__init__` imports nothing, for light modules use `places`,
+`gdp.tools.publish.hub` is the way in. This package's `__init__` imports nothing, for light modules use `places`,
 and the command line needs the variable's name.
 """
 

@@ -17,17 +17,12 @@ from markupsafe import Markup
 
 from gdp.core.run.names import Stage
 from gdp.core.run_folder import write_atomically
-from gdp.tools.report.curves import draw_curves
-from gdp.tools.report.figures import figures
 from gdp.tools.report.folder import Number, RunData, mapping, mappings, read_run
-from gdp.tools.report.initialisation import read_initialisation
-from gdp.tools.report.pictures import picture_tables, reject_strips, sample_grids
-from gdp.tools.report.pruning import pruning_table
-from gdp.tools.report.sizes import block_ratios, size_table
-from gdp.tools.report.targets import assess
+from gdp.tools.report.pictures import draw_curves, picture_tables, reject_strips, sample_grids
+from gdp.tools.report.tables import block_ratios, pruning_table, read_initialisation, size_table
 from gdp.tools.report.variants import read_comparison
-from gdp.tools.report.verdict import paragraph
-from gdp.tools.report.wording import duration, plain, with_unit
+from gdp.tools.report.verdict import assess, paragraph
+from gdp.tools.report.wording import duration, figures, plain, with_unit
 
 FILE_NAME = "report.html"
 

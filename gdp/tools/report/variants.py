@@ -10,8 +10,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from gdp.tools.report.curves import COLOURS, NOT_CURVES, for_the_page
 from gdp.tools.report.folder import RunData, mapping, mappings, read_lines
+from gdp.tools.report.pictures import COLOURS, NOT_CURVES, for_the_page
 from gdp.tools.report.wording import plain, scaled
 
 SIZE = 9.4, 3.2

@@ -13,10 +13,8 @@ from gdp.core.errors import GdpError, readable_os_errors
 from gdp.core.pairs.store import PairStore
 from gdp.core.progress import Progress
 from gdp.support.expressions.binding import written
-from gdp.tools.select.html_sheet import html_sheet
-from gdp.tools.select.png_sheet import png_sheet
+from gdp.tools.select.sheets import html_sheet, png_sheet, read_thumbnails
 from gdp.tools.select.table import PairTable
-from gdp.tools.select.thumbnails import read_thumbnails
 
 SUFFIXES = (".png", ".html")
 LARGEST = 256

@@ -17,7 +17,7 @@ from PIL import Image
 
 from gdp.core.errors import PairStoreError, ShapeError
 from gdp.core.pairs import PairBatch, PairRecord, PairStore, Verdict
-from gdp.core.pairs.codec import dequantise, quantise
+from gdp.core.pairs.layout import dequantise, quantise
 from gdp.core.pairs.shards import member_header
 
 

@@ -16,8 +16,8 @@ from gdp.core.errors import MissingResourceError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Part, UnpairedDataset
 from gdp.core.progress import Progress, SilentProgress
-from gdp.core.training.descent import Descent
 from gdp.core.training.objective import train_step
+from gdp.core.training.optimizer import Descent
 from gdp.core.training.precision import autocaster
 from gdp.core.training.ways import Batch
 from gdp.plugins.cyclegan.config import CycleGANConfig, CycleGANTraining

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 import gdp
 from gdp.cli.app import app
 from gdp.core.progress import SilentProgress
-from gdp.plugins.directions.files import load_direction
+from gdp.plugins.directions.conversion import load_direction
 from gdp.plugins.faces.judge import FaceJudge
 from gdp.plugins.filters.config import FaceAttributesConfig
 from gdp.plugins.filters.face_attributes import FaceAttributesFilter

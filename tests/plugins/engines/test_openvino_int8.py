@@ -17,7 +17,7 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.engines import CalibratedEngine, EngineContext
 from gdp.core.pairs import PairBatch, PairRecord, PairStore
 from gdp.core.records import Needs
-from gdp.plugins.engines import openvino_int8
+from gdp.plugins.engines import openvino_engine as openvino_int8
 from gdp.registry import PluginRegistry
 from gdp.tools.deploy.cards import read_card
 from gdp.tools.deploy.export import export_run

@@ -17,7 +17,7 @@ from gdp.plugins.evaluators import feature_statistics
 from gdp.plugins.evaluators.config import HeldOutConfig
 from gdp.plugins.evaluators.feature_statistics import FeatureStatistics
 from gdp.plugins.evaluators.held_out import HeldOutEvaluator
-from gdp.plugins.evaluators.lpips import PerceptualDistance
+from gdp.plugins.evaluators.similarity import PerceptualDistance
 
 Loader = Callable[[Sequence[int]], PairBatch]
 

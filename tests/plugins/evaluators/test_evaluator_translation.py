@@ -16,8 +16,7 @@ from gdp.core.interfaces.teachers import Teacher, TranslatorTeacher
 from gdp.core.pairs.records import PairBatch, PairRecord
 from gdp.core.pairs.store import PairStore
 from gdp.plugins.evaluators.config import CycleConfig, UnpairedTruthConfig
-from gdp.plugins.evaluators.cycle import CycleEvaluator
-from gdp.plugins.evaluators.unpaired_truth import UnpairedTruthEvaluator
+from gdp.plugins.evaluators.translation import CycleEvaluator, UnpairedTruthEvaluator
 from gdp.plugins.pair_sources.config import TranslateConfig
 from gdp.plugins.pair_sources.translate import TranslateSource
 from gdp.plugins.scenes.config import RenderedScenesConfig

@@ -15,7 +15,7 @@ from scripted_server import Answer, ScriptedServer, make_pairs
 from gdp.core.answers import AnswerBook
 from gdp.core.errors import BudgetError, MissingResourceError, ServiceError
 from gdp.core.interfaces.context import BuildContext
-from gdp.plugins.face_services.rekognition_config import RekognitionConfig
+from gdp.plugins.face_services.config import RekognitionConfig
 from gdp.plugins.face_services.rekognition_filter import RekognitionFilter
 
 SECRET = "wJalr-do-not-print-this-secret"

@@ -18,8 +18,7 @@ from gdp.plugins.pair_sources.config import (
     TwoGeneratorsConfig,
 )
 from gdp.plugins.pair_sources.latent_direction import LatentDirectionSource
-from gdp.plugins.pair_sources.two_generators import TwoGeneratorsSource
-from gdp.plugins.pair_sources.two_latents import MorphSource, StyleMixSource
+from gdp.plugins.pair_sources.two_latents import MorphSource, StyleMixSource, TwoGeneratorsSource
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 from gdp.support.directions.direction import Direction, normalised
 from gdp.support.directions.files import save_direction

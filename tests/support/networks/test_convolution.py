@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gdp.core.training.compilation import FEWEST_STEPS, compilation, find_compiler
+from gdp.core.training.precision import FEWEST_STEPS, compilation, find_compiler
 from gdp.support.networks.convolution import Convolution, TransposedConvolution
 
 WINOGRAD, MATRIX = "WinogradConvolutionBackward", "MatrixConvolutionBackward"

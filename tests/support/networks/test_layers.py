@@ -2,8 +2,13 @@ import pytest
 import torch
 from torch import nn
 
-from gdp.support.networks.layers import FewChannelConvolution, ResidualBlock, ResizeConvolution, initialise_weights
-from gdp.support.networks.normalisation import normalisation
+from gdp.support.networks.layers import (
+    FewChannelConvolution,
+    ResidualBlock,
+    ResizeConvolution,
+    initialise_weights,
+    normalisation,
+)
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gdp.support.networks.normalisation import InstanceNorm
+from gdp.support.networks.layers import InstanceNorm
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
 SHAPES = [(1, 4, 64, 64), (3, 8, 5, 7), (2, 1, 16, 16), (2, 64, 1, 9)]

@@ -10,7 +10,7 @@ import pytest
 from fake_hub import TOKEN, FakeHub
 
 from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, ServiceError
-from gdp.tools.publish.push import Request, push
+from gdp.tools.publish.hub import Request, push
 
 ALWAYS = {"student.safetensors", "student.json", "README.md", "samples.png"}
 

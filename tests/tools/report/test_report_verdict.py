@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from gdp.tools.report.figures import figures
 from gdp.tools.report.folder import read_run
-from gdp.tools.report.targets import Target, assess
-from gdp.tools.report.verdict import paragraph
+from gdp.tools.report.verdict import Target, assess, paragraph
+from gdp.tools.report.wording import figures
 
 TRANSLATION: dict[str, Any] = {
     "quality": {

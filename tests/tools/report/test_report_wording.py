@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from gdp.tools.report.curves import draw_curves
+from gdp.tools.report.pictures import draw_curves
 from gdp.tools.report.wording import duration, percent, plain, scaled, times, with_unit
 
 

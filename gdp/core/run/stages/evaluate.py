@@ -12,7 +12,7 @@ from gdp.core.run.session import Session, Stopped, plugin_errors
 from gdp.core.run.stages.filters import HELD_OUT
 from gdp.core.run_folder import RunFolder
 from gdp.core.training.inference import deployed_predict, load_generator_weights
-from gdp.tools.prune.sizes import sizes_before_pruning
+from gdp.tools.prune.record import sizes_before_pruning
 
 NAME = "evaluate"
 
