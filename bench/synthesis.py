@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from plain.stylegan2 import Generator as PlainGenerator
     from torch import Tensor
 
+    from gdp.plugins.stylegan2 import TrainingSettings
     from gdp.plugins.stylegan2.networks import Generator
     from gdp.plugins.stylegan2.projection import _Search
-    from gdp.plugins.stylegan2.training_settings import TrainingSettings
 
 CASES = ("config-f", "faces64")
 RECIPE = Path(__file__).parents[1] / "recipes" / "train_faces64.toml"
@@ -50,7 +50,7 @@ PROTOCOL = (
 
 def settings_of(case: str, options: argparse.Namespace) -> tuple[TrainingSettings, int]:
     """Return what a case's generator is built of, and its resolution."""
-    from gdp.plugins.stylegan2.training_settings import TrainingSettings
+    from gdp.plugins.stylegan2 import TrainingSettings
 
     if case == "faces64":
         recipe = tomllib.loads(RECIPE.read_text(encoding="utf-8"))

@@ -1,7 +1,6 @@
 """gdp from Python: run a recipe, use a student, train a teacher. Importing this package imports torch."""
 
-from gdp.api.runs import FinishedRun, Refiltered, choose_device, open_session, prune, refilter, run
-from gdp.api.students import deploy, load
+from gdp.api.runs import FinishedRun, Refiltered, choose_device, deploy, load, open_session, prune, refilter, run
 from gdp.api.teachers import find_direction, train_teacher
 
 __all__ = [

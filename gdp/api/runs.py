@@ -1,4 +1,7 @@
-"""Runs from Python: make one, judge it anew, prune what it trained."""
+"""Runs from Python: make one, judge it anew, prune what it trained.
+
+Trained students from Python.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 
 import torch
 
+from gdp.core.interfaces.engines import EngineContext
 from gdp.core.progress import Progress, SilentProgress
 from gdp.core.recipe.reading import load_recipe
 from gdp.core.run.opening import is_run, load_run_recipe
@@ -16,6 +20,9 @@ from gdp.core.run.pipeline import Outcome, Plan, execute
 from gdp.core.run.session import Session, never
 from gdp.core.run_folder import RunFolder
 from gdp.registry import PluginRegistry
+from gdp.tools.deploy.models import Model
+from gdp.tools.deploy.opening import open_model
+from gdp.tools.deploy.student import DeployedStudent, load_student
 from gdp.tools.prune.opening import PruningRequest, open_pruning
 from gdp.tools.prune.record import Subject
 from gdp.tools.select.refilter import RefilterRequest, open_refiltering
@@ -171,3 +178,42 @@ def refilter(
     else:
         found.apply(measure=measure)
     return Refiltered(found.session.folder.path, found.before, found.after, found.stale)
+
+
+def load(path: str | Path, *, device: str = "auto", registry: PluginRegistry | None = None) -> DeployedStudent:
+    """Load a trained student from a run folder or its `student/` folder; call it on pictures.
+
+    Raises:
+        MissingResourceError, CorruptFileError: there is no student, or its files are damaged.
+    """
+    place = Path(path)
+    folder = place / "student" if (place / "student").is_dir() else place
+    return load_student(folder, registry or PluginRegistry.discover(), choose_device(device))
+
+
+def deploy(
+    model: str | Path,
+    *,
+    engine: str | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+    registry: PluginRegistry | None = None,
+) -> Model:
+    """Open a trained student by the fastest engine, for 8-bit pictures of any size.
+
+    Call what it returns with (N, H, W, 3) uint8 RGB pictures, and get as many of the same size.
+
+    Args:
+        model: a run folder, its `student/` folder, or a file of `gdp export`.
+        engine: `torch`, `onnx`, `openvino` or another that is installed; by default the fastest, found by a short trial
+            that is remembered beside the student.
+        device: `cpu`, `cuda`, `cuda:1`.
+        threads: of the processor; by default all.
+        registry: the plugins; by default all that are installed.
+
+    Raises:
+        MissingResourceError, CorruptFileError: there is no student, or its files are damaged.
+    """
+    return open_model(
+        registry or PluginRegistry.discover(), Path(model), engine=engine, context=EngineContext(device, threads)
+    )

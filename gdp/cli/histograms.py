@@ -11,8 +11,7 @@ import typer
 from gdp.cli.common import encodable
 
 if TYPE_CHECKING:
-    from gdp.tools.select.summaries import Histogram, NumberSummary, WordSummary
-    from gdp.tools.select.table import PairTable
+    from gdp.tools.select.table import Histogram, NumberSummary, PairTable, WordSummary
 
 BARS = " ▁▂▃▄▅▆▇█"
 PLAIN_BARS = " .:-=+*#%"
@@ -20,7 +19,7 @@ PLAIN_BARS = " .:-=+*#%"
 
 def print_summary(table: PairTable, rows: Sequence[int]) -> None:
     """Print each score of the pairs in some rows, kept and dropped apart."""
-    from gdp.tools.select.summaries import NumberSummary, summarise
+    from gdp.tools.select.table import NumberSummary, summarise
 
     bars = _bars(sys.stdout.encoding)
     for summary in summarise(table, rows):

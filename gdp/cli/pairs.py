@@ -176,7 +176,7 @@ def _text(values: list[Score]) -> str:
 
 
 def _data(folder: str, table: PairTable, rows: list[int], listed: list[int] | None) -> dict[str, Any]:
-    from gdp.tools.select.summaries import summarise
+    from gdp.tools.select.table import summarise
 
     data: dict[str, Any] = {"folder": folder, **_counts(table), "matching": len(rows), "filters": table.funnel}
     data["scores"] = [dataclasses.asdict(summary) for summary in summarise(table, rows)]

@@ -30,8 +30,7 @@ from gdp.core.interfaces.students import Student, TrainingPhase
 from gdp.core.recipe.sections import TrainSection
 from gdp.core.run_folder import sync_folder
 from gdp.core.training.adversary import ImagePool
-from gdp.core.training.ema import WeightAverage
-from gdp.core.training.optimizer import Descent
+from gdp.core.training.optimizer import Descent, WeightAverage
 from gdp.core.training.statistics import Window
 
 

@@ -19,12 +19,12 @@ from gdp.core.progress import Progress
 from gdp.core.recipe.sections import TrainSection
 from gdp.core.run_folder import write_atomically
 from gdp.core.training import TrainingPairs, train_student
-from gdp.plugins.cyclegan.bundle import bundle
-from gdp.plugins.cyclegan.config import CycleGANTraining
-from gdp.plugins.losses.config import NoSettings
+from gdp.plugins.cyclegan import CycleGANTraining
+from gdp.plugins.cyclegan.teacher import bundle
+from gdp.plugins.losses import NoSettings
 from gdp.plugins.losses.terms import LSGANLoss
 from gdp.plugins.losses.translation import CycleL1Loss, IdentityL1Loss
-from gdp.plugins.resnet.config import ResnetConfig
+from gdp.plugins.resnet import ResnetConfig
 from gdp.plugins.resnet.student import ResnetStudent
 
 RESULT = "teacher.safetensors"

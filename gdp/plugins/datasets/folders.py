@@ -20,9 +20,8 @@ from gdp.core.config import content_key
 from gdp.core.errors import MissingResourceError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Dataset, Part, UnpairedDataset
-from gdp.plugins.datasets.config import ImageFolderConfig, UnpairedFolderConfig
+from gdp.plugins.datasets import PUBLIC_SETS, ImageFolderConfig, UnpairedFolderConfig
 from gdp.plugins.datasets.pictures import open_picture, picture_files, read_all, square
-from gdp.plugins.datasets.public_sets import PUBLIC_SETS
 
 
 class ImageFolder(Dataset):

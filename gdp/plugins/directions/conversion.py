@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gdp.core.errors import CorruptFileError
 from gdp.core.progress import Progress
-from gdp.plugins.directions.config import BuiltinDirection, direction_path, split_component
+from gdp.plugins.directions import BuiltinDirection, direction_path, split_component
 from gdp.support.directions.direction import Direction, normalised
 from gdp.support.directions.files import FORMAT, read_direction
 from gdp.support.foreign import ForeignFile, as_tensor

@@ -11,7 +11,7 @@ import onnxruntime
 
 from gdp.core.errors import CorruptFileError, MissingResourceError
 from gdp.core.interfaces.engines import Engine, Pictures, Translate
-from gdp.plugins.engines.config import OnnxConfig
+from gdp.plugins.engines import OnnxConfig
 
 if TYPE_CHECKING:
     from torch import Tensor

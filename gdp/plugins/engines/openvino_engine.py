@@ -21,7 +21,7 @@ import openvino
 from gdp.core.errors import CorruptFileError, MissingResourceError, PluginError
 from gdp.core.interfaces.engines import CalibratedEngine, Engine, EngineContext, Pictures, Translate
 from gdp.core.records import Needs
-from gdp.plugins.engines.config import OpenVinoConfig, OpenVinoInt8Config
+from gdp.plugins.engines import OpenVinoConfig, OpenVinoInt8Config
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -20,7 +20,7 @@ from gdp.core.errors import PluginError
 from gdp.core.interfaces.engines import Engine, Pictures, Translate
 from gdp.core.interfaces.picture_network import PictureNetwork
 from gdp.core.training.precision import autocaster
-from gdp.plugins.engines.config import TorchConfig
+from gdp.plugins.engines import TorchConfig
 
 LARGEST_BATCH = 1024
 LARGEST_SIDE = 16384

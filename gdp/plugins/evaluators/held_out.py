@@ -14,9 +14,8 @@ from torch import Tensor
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric, PictureRow
 from gdp.core.pairs.records import PairBatch
-from gdp.plugins.evaluators.config import HeldOutConfig
-from gdp.plugins.evaluators.feature_statistics import inception_statistics
-from gdp.plugins.evaluators.similarity import MEASURES, PerceptualDistance, laplacian_variance
+from gdp.plugins.evaluators import HeldOutConfig
+from gdp.plugins.evaluators.similarity import MEASURES, PerceptualDistance, inception_statistics, laplacian_variance
 
 NO_HELD_OUT = (
     "no pair was held out: raise pairs.held_out or pairs.count, or let the filters keep more pairs, and run again"

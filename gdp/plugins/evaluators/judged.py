@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric, PictureRow
-from gdp.plugins.evaluators.config import FaceAttribute, FaceAttributesConfig, RenderedFacesConfig
+from gdp.plugins.evaluators import FaceAttribute, FaceAttributesConfig, RenderedFacesConfig
 from gdp.plugins.evaluators.held_out import NO_HELD_OUT, absent, batches, spread_out, unchanged
 from gdp.plugins.evaluators.similarity import PSNR_PROTOCOL, psnr_db
 from gdp.plugins.faces.attributes import MAX_AGE, MIN_AGE, FaceAttributes, sample_attributes

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gdp.core.arithmetic import count_macs, count_parameters
 from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric
-from gdp.plugins.evaluators.config import ResnetBlocksConfig
+from gdp.plugins.evaluators import ResnetBlocksConfig
 from gdp.plugins.evaluators.speed import timing_metrics
 from gdp.plugins.resnet.networks import GeneratorChannels, ResnetGenerator
 from gdp.support.timing import Timing, describe_machine, time_interleaved

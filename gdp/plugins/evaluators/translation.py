@@ -18,7 +18,7 @@ from gdp.core.interfaces.datasets import Part, UnpairedDataset
 from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric
 from gdp.core.interfaces.teachers import TranslatorTeacher
 from gdp.core.pairs.records import PairRecord
-from gdp.plugins.evaluators.config import CycleConfig, UnpairedTruthConfig
+from gdp.plugins.evaluators import CycleConfig, UnpairedTruthConfig
 from gdp.plugins.evaluators.held_out import NO_HELD_OUT, absent, add_rows, batches, spread_out, unchanged
 from gdp.plugins.evaluators.similarity import MEASURES
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.export import Dim
 from torch.nn import functional
 
+from gdp.plugins.face_alignment import METADATA, LandmarkSettings
 from gdp.plugins.face_alignment.crowds import rendered_landmarks
-from gdp.plugins.face_alignment.settings import METADATA, LandmarkSettings
 from gdp.plugins.faces.attributes import sample_attributes
 
 STRIDE = 8

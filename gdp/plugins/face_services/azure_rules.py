@@ -12,7 +12,7 @@ from gdp.core.errors import GdpError
 from gdp.core.pairs.records import Json, Score
 from gdp.plugins.face_services.config import AzureFaceConfig
 from gdp.plugins.face_services.judging import Face, Test
-from gdp.plugins.face_services.reading import faces_of, number, refused
+from gdp.plugins.face_services.pictures import faces_of, number, refused
 
 _AREAS = {"forehead": "foreheadOccluded", "eyes": "eyeOccluded", "mouth": "mouthOccluded"}
 

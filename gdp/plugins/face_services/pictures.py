@@ -1,19 +1,23 @@
-"""Pictures of pairs as they are sent: PNG without loss, small ones enlarged."""
+"""Pictures of pairs as they are sent: PNG without loss, small ones enlarged.
+
+What the answers of all face services have in common.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy
 from numpy.typing import NDArray
 from PIL import Image
 
 from gdp.core.pairs.layout import quantise
-from gdp.core.pairs.records import PairBatch
+from gdp.core.pairs.records import Json, PairBatch, Score
 
 Of = Literal["source", "target", "both"]
 
@@ -68,3 +72,31 @@ def _png(image: Image.Image, level: int) -> bytes:
     file = io.BytesIO()
     image.save(file, "PNG", compress_level=level)
     return file.getvalue()
+
+
+def refused(answer: Json) -> dict[str, Score]:
+    """Return the scores of a picture that the service did not take: no number of faces, and the problem in words."""
+    return {"faces": None, "problem": str(answer["problem"])}
+
+
+def faces_of(answer: Json) -> list[Any]:
+    """Return what is said of each face.
+
+    Raises:
+        KeyError, TypeError: the answer is not of the documented shape.
+    """
+    faces = answer["faces"]
+    if not isinstance(faces, list):
+        raise TypeError("the answer is no list of faces")
+    return faces
+
+
+def number(value: Json) -> float:
+    """Return a finite number.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise TypeError(f"{value!r} is no number")
+    return float(value)

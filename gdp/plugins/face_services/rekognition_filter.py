@@ -17,8 +17,8 @@ from gdp.core.interfaces.filters import Forecast, ScoringFilter
 from gdp.core.pairs import PairBatch, Scores, Verdict
 from gdp.core.pairs.records import Json
 from gdp.plugins.face_services import judging
+from gdp.plugins.face_services.asking import account, forecast, outlook
 from gdp.plugins.face_services.config import RekognitionConfig
-from gdp.plugins.face_services.forecast import account, forecast, outlook
 from gdp.plugins.face_services.interview import in_order, scores_of_pairs
 from gdp.plugins.face_services.rekognition_rules import kept_of, measure, needed_attributes, rules
 from gdp.plugins.face_services.service import Limits, Reply

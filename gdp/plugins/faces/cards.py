@@ -27,12 +27,11 @@ from torchvision.utils import make_grid
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.run.pictures import encode_png
 from gdp.core.run_folder import write_atomically
+from gdp.plugins.faces import RenderedFacesConfig
 from gdp.plugins.faces.attributes import sample_attributes
-from gdp.plugins.faces.config import RenderedFacesConfig
-from gdp.plugins.faces.dataset import RenderedFaces
 from gdp.plugins.faces.judge import FaceAssessment, FaceJudge
-from gdp.plugins.faces.renderer import render
-from gdp.plugins.stylegan2.config import StyleGAN2Config
+from gdp.plugins.faces.renderer import RenderedFaces, render
+from gdp.plugins.stylegan2 import StyleGAN2Config
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 
 SEED = 2_000_000

@@ -9,7 +9,7 @@ from gdp.core.errors import GdpError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.filters import CombiningFilter
 from gdp.core.pairs import Scores, Verdict
-from gdp.plugins.filters.config import ExpressionConfig
+from gdp.plugins.filters import ExpressionConfig
 from gdp.support.expressions import BoundExpression, parse_condition
 from gdp.support.expressions.binding import bind
 

@@ -12,7 +12,7 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.pairs import PairBatch, Score, Scores, Verdict
 from gdp.plugins.faces.judge import FaceJudge, builtin_fingerprint
-from gdp.plugins.filters.config import FaceAttributesConfig
+from gdp.plugins.filters import FaceAttributesConfig
 from gdp.support.batching import in_fixed_chunks
 from gdp.support.picture_parts import number, pictures_by_part
 

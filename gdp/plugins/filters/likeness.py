@@ -21,7 +21,7 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.pairs import PairBatch, Score, Scores, Verdict
 from gdp.plugins.faces.judge import builtin_fingerprint, builtin_network, to_judge_size
-from gdp.plugins.filters.config import IdentityConfig
+from gdp.plugins.filters import IdentityConfig
 from gdp.support.batching import in_fixed_chunks
 from gdp.support.picture_parts import number
 

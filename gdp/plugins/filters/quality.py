@@ -20,7 +20,7 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.interfaces.teachers import TranslatorTeacher
 from gdp.core.pairs import PairBatch, Score, Scores, Verdict
-from gdp.plugins.filters.config import DiscriminatorScoreConfig
+from gdp.plugins.filters import DiscriminatorScoreConfig
 from gdp.support.batching import in_fixed_chunks
 from gdp.support.picture_parts import number, pictures_by_part
 

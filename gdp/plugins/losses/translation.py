@@ -11,7 +11,7 @@ from gdp.core.errors import ShapeError, TrainingError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.losses import Loss, TrainingStep, Watched
 from gdp.core.interfaces.teachers import Teacher
-from gdp.plugins.losses.config import FeatureL2Config
+from gdp.plugins.losses import FeatureL2Config
 from gdp.plugins.losses.hidden_states import block_paths, evenly_spread, feature_l2_loss
 from gdp.plugins.losses.terms import l1_loss
 

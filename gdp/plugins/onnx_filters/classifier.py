@@ -19,8 +19,7 @@ from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.pairs import PairBatch, Score, Scores, Verdict
 from gdp.core.pairs.records import Decision
 from gdp.plugins.onnx_filters.config import EmbeddingModel, FaceCrop, Of, OnnxClassifierConfig, Rule
-from gdp.plugins.onnx_filters.detector import FaceFinder
-from gdp.plugins.onnx_filters.heads import HeadReader, straddling, within
+from gdp.plugins.onnx_filters.detector import FaceFinder, HeadReader, straddling, within
 from gdp.plugins.onnx_filters.model import OnnxModel, square_around
 from gdp.support.picture_parts import number, pictures_by_part
 

@@ -18,7 +18,7 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.pair_sources import PairSource
 from gdp.core.pairs import PairBatch, PairRecord
 from gdp.plugins.datasets.pictures import open_picture, picture_files, read_all, shorten, square
-from gdp.plugins.pair_sources.config import FolderConfig
+from gdp.plugins.pair_sources import FolderConfig
 
 
 class _Files(NamedTuple):

@@ -16,9 +16,9 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.pair_sources import PairSource
 from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.pairs import Json, PairBatch, PairRecord
-from gdp.plugins.directions.config import direction_path
+from gdp.plugins.directions import direction_path
 from gdp.plugins.directions.conversion import load_direction
-from gdp.plugins.pair_sources.config import LatentDirectionConfig, SamplingConfig
+from gdp.plugins.pair_sources import LatentDirectionConfig, SamplingConfig
 
 
 def latent_teacher(context: BuildContext, plugin: str) -> LatentTeacher:

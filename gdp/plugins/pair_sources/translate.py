@@ -16,7 +16,7 @@ from gdp.core.interfaces.datasets import Part, UnpairedDataset
 from gdp.core.interfaces.pair_sources import PairSource, Pictures
 from gdp.core.interfaces.teachers import TranslatorTeacher
 from gdp.core.pairs import PairBatch, PairRecord
-from gdp.plugins.pair_sources.config import TranslateConfig
+from gdp.plugins.pair_sources import TranslateConfig
 from gdp.support.batching import in_fixed_chunks
 
 _CHUNK = 4

@@ -17,9 +17,9 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.pair_sources import PairSource
 from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.pairs import Json, PairBatch
-from gdp.plugins.pair_sources.config import MorphConfig, SamplingConfig, StyleMixConfig, TwoGeneratorsConfig
+from gdp.plugins.pair_sources import MorphConfig, SamplingConfig, StyleMixConfig, TwoGeneratorsConfig
 from gdp.plugins.pair_sources.latent_direction import compact, latent_teacher, picture_batch, sample_ws, sample_z
-from gdp.plugins.stylegan2.config import StyleGAN2Config
+from gdp.plugins.stylegan2 import StyleGAN2Config
 from gdp.plugins.stylegan2.networks import Generator
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 

@@ -18,8 +18,7 @@ from torch import Tensor, nn
 from gdp.core.arithmetic import count_parameters
 from gdp.core.errors import CorruptFileError
 from gdp.core.progress import Progress
-from gdp.plugins.pix2pixhd.discriminators import MultiscaleDiscriminator
-from gdp.plugins.pix2pixhd.generators import GlobalGenerator, LocalEnhancer
+from gdp.plugins.pix2pixhd.networks import GlobalGenerator, LocalEnhancer, MultiscaleDiscriminator
 from gdp.support.foreign import ForeignFile, plain_state, printable
 from gdp.support.foreign.converter import Converted, Converter
 from gdp.support.networks.layers import NormalisationName

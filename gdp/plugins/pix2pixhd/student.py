@@ -15,10 +15,9 @@ from gdp.core.errors import ShapeError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.students import Discrimination, Student, TrainingPhase
 from gdp.core.interfaces.teachers import Teacher
-from gdp.plugins.pix2pixhd.config import Pix2PixHDConfig
+from gdp.plugins.pix2pixhd import Pix2PixHDConfig
 from gdp.plugins.pix2pixhd.conversion import load_generator_state
-from gdp.plugins.pix2pixhd.discriminators import MultiscaleDiscriminator
-from gdp.plugins.pix2pixhd.generators import GlobalGenerator, LocalEnhancer
+from gdp.plugins.pix2pixhd.networks import GlobalGenerator, LocalEnhancer, MultiscaleDiscriminator
 from gdp.support.weights import weights_file
 
 COARSE_PHASE = "global"

@@ -15,7 +15,7 @@ from gdp.core.errors import CorruptFileError, MissingResourceError, PluginError,
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.students import Discrimination, Opposite, PrunedStudent, Student
 from gdp.core.interfaces.teachers import Teacher, TranslatorTeacher
-from gdp.plugins.resnet.config import ResnetConfig
+from gdp.plugins.resnet import ResnetConfig
 from gdp.plugins.resnet.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
 from gdp.plugins.resnet.pruning import prune_generator
 from gdp.plugins.resnet.transfer import transfer

@@ -11,9 +11,13 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from gdp.plugins.stylegan2.layers import ConvolutionLayer, FullyConnectedLayer
+from gdp.plugins.stylegan2.layers import (
+    ConvolutionLayer,
+    FullyConnectedLayer,
+    low_pass_filter,
+    minibatch_standard_deviation,
+)
 from gdp.plugins.stylegan2.networks import block_resolutions, channels_by_resolution
-from gdp.plugins.stylegan2.operators import low_pass_filter, minibatch_standard_deviation
 
 
 class DiscriminatorBlock(nn.Module):

@@ -13,8 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from gdp.core.errors import ShapeError
-from gdp.plugins.stylegan2.layers import FullyConnectedLayer, NoiseMode, SynthesisLayer, ToRgbLayer
-from gdp.plugins.stylegan2.operators import low_pass_filter, upsample
+from gdp.plugins.stylegan2.layers import (
+    FullyConnectedLayer,
+    NoiseMode,
+    SynthesisLayer,
+    ToRgbLayer,
+    low_pass_filter,
+    upsample,
+)
 
 
 def block_resolutions(resolution: int) -> list[int]:

@@ -16,12 +16,11 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Dataset
 from gdp.core.interfaces.teachers import LatentTeacher, Projection
 from gdp.core.progress import Progress, ProgressTask
-from gdp.plugins.stylegan2.config import StyleGAN2Config, discriminator_path, weights_path
+from gdp.plugins.stylegan2 import StyleGAN2Config, TrainingSettings, discriminator_path, weights_path
 from gdp.plugins.stylegan2.discriminator import Discriminator, judge_alone
 from gdp.plugins.stylegan2.layers import SynthesisLayer, ToRgbLayer
 from gdp.plugins.stylegan2.loading import file_sha256, load_discriminator, load_generator
 from gdp.plugins.stylegan2.networks import Generator, SynthesisBlock
-from gdp.plugins.stylegan2.training_settings import TrainingSettings
 from gdp.support.batching import in_fixed_chunks
 
 _MAPPING_CHUNK = 64

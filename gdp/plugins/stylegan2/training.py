@@ -28,8 +28,7 @@ from gdp.core.run_folder import write_atomically
 from gdp.core.training.checkpoint import Checkpoint, CheckpointFolder
 from gdp.core.training.loader import BatchSampler, counter_generator
 from gdp.core.training.statistics import StatisticsFile
-from gdp.plugins.stylegan2.config import DISCRIMINATOR_FILE
-from gdp.plugins.stylegan2.training_settings import TrainingSettings
+from gdp.plugins.stylegan2 import DISCRIMINATOR_FILE, TrainingSettings
 from gdp.plugins.stylegan2.training_step import AdversarialStep
 
 RESULT = "generator.safetensors"

@@ -15,8 +15,15 @@ from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.pairs.records import Json
 from gdp.core.progress import Progress
 from gdp.support.directions.direction import Direction, chosen_layers, hold_by_effects, measure_scale, normalised
-from gdp.tools.directions.effects import Effects, deviations_of, mean_scores, measure_effects
-from gdp.tools.directions.samples import Sampling, ScoredSamples, draw_samples
+from gdp.tools.directions.samples import (
+    Effects,
+    Sampling,
+    ScoredSamples,
+    deviations_of,
+    draw_samples,
+    mean_scores,
+    measure_effects,
+)
 
 MEASURED_FROM = 1_000_000
 """Samples from this number on are measured on; those below have found the direction."""

@@ -16,7 +16,7 @@ from gdp.core.errors import GdpError, readable_os_errors
 from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.support.directions.direction import Direction
 from gdp.support.directions.files import save_direction
-from gdp.tools.directions.effects import STRENGTHS, Effects
+from gdp.tools.directions.samples import STRENGTHS, Effects
 from gdp.tools.directions.search import Finding, SearchSettings, Tools, measuring_ws
 
 SMALLEST_COLUMN = 96

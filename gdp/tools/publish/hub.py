@@ -17,8 +17,7 @@ from pathlib import Path
 from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, ServiceError
 from gdp.core.records import Needs
 from gdp.tools.publish import HUB_VARIABLE
-from gdp.tools.publish.leaks import find_leaks, secrets_of
-from gdp.tools.publish.parcel import Parcel, gather
+from gdp.tools.publish.parcel import Parcel, find_leaks, gather, secrets_of
 
 NEEDS = Needs(modules=("huggingface_hub",), install="gdp-distill[hub]")
 

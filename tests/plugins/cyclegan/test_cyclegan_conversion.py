@@ -11,7 +11,7 @@ from foreign_files import save_legacy, tag_as_cuda
 from gdp.core.errors import CorruptFileError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.progress import SilentProgress
-from gdp.plugins.cyclegan.config import CycleGANConfig
+from gdp.plugins.cyclegan import CycleGANConfig
 from gdp.plugins.cyclegan.teacher import CycleGANTeacher
 from gdp.plugins.resnet.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
 from gdp.registry import PluginRegistry

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from safetensors.torch import save_file
 
 from gdp.core.errors import CorruptFileError, MissingResourceError, ShapeError
-from gdp.plugins.directions.config import DirectionStep
+from gdp.plugins.directions import DirectionStep
 from gdp.plugins.directions.conversion import load_direction
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 from gdp.support.directions.direction import Direction, measure_scale, normalised

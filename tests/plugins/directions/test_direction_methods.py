@@ -12,7 +12,7 @@ from gdp.core.config import Config
 from gdp.core.errors import ShapeError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.directions import DirectionMethod, DirectionSearch
-from gdp.plugins.directions.config import (
+from gdp.plugins.directions import (
     ClassMeansConfig,
     LinearSvmConfig,
     LogisticRegressionConfig,

@@ -18,15 +18,14 @@ from gdp.cli.app import app
 from gdp.core.progress import SilentProgress
 from gdp.plugins.directions.conversion import load_direction
 from gdp.plugins.faces.judge import FaceJudge
-from gdp.plugins.filters.config import FaceAttributesConfig
+from gdp.plugins.filters import FaceAttributesConfig
 from gdp.plugins.filters.face_attributes import FaceAttributesFilter
-from gdp.plugins.stylegan2.config import StyleGAN2Config
+from gdp.plugins.stylegan2 import StyleGAN2Config
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 from gdp.registry import PluginRegistry
 from gdp.support.directions.files import read_direction
-from gdp.tools.directions.effects import STRENGTHS
 from gdp.tools.directions.opening import SearchChoices, open_tools
-from gdp.tools.directions.samples import Sampling, ScoredSamples, draw_samples
+from gdp.tools.directions.samples import STRENGTHS, Sampling, ScoredSamples, draw_samples
 from gdp.tools.directions.search import SearchSettings, find_directions
 
 PROJECT = Path(__file__).parents[3]

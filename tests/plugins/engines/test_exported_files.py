@@ -12,7 +12,7 @@ from gdp.core.interfaces.engines import EngineContext
 from gdp.core.interfaces.picture_network import PictureNetwork
 from gdp.registry import PluginRegistry
 from gdp.tools.deploy.models import build_engine
-from gdp.tools.publish.leaks import find_leaks
+from gdp.tools.publish.parcel import find_leaks
 
 
 @pytest.mark.parametrize("name", ["onnx", "openvino", "torch"])

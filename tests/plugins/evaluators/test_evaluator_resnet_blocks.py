@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from gdp.core.arithmetic import count_parameters
 from gdp.core.interfaces.context import BuildContext
-from gdp.plugins.evaluators.config import ResnetBlocksConfig
+from gdp.plugins.evaluators import ResnetBlocksConfig
 from gdp.plugins.evaluators.resnet_blocks import ResnetBlocksEvaluator
 from gdp.plugins.resnet.networks import GeneratorChannels, ResnetGenerator
 

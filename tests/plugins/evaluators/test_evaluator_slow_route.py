@@ -6,7 +6,7 @@ import pytest
 
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.teachers import Teacher
-from gdp.plugins.evaluators.config import SlowRouteConfig
+from gdp.plugins.evaluators import SlowRouteConfig
 from gdp.plugins.evaluators.speed import NAMES, SlowRouteEvaluator
 
 FEW = SlowRouteConfig(pictures=3, student_repeats=2)

@@ -7,7 +7,7 @@ import torch
 
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.teachers import Teacher
-from gdp.plugins.evaluators.config import SpeedConfig
+from gdp.plugins.evaluators import SpeedConfig
 from gdp.plugins.evaluators.speed import SpeedEvaluator
 from gdp.support.timing import Timing, time_interleaved
 

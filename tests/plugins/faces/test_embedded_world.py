@@ -15,7 +15,7 @@ from gdp.plugins.faces.cards import (
     nearest_pictures,
 )
 from gdp.plugins.faces.judge import FaceJudge
-from gdp.plugins.stylegan2.config import StyleGAN2Config, weights_path
+from gdp.plugins.stylegan2 import StyleGAN2Config, weights_path
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 
 

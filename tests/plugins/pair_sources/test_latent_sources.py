@@ -10,13 +10,8 @@ from safetensors.torch import load_file, save_file
 from gdp.core.errors import PluginError, ShapeError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.pair_sources import PairSource
-from gdp.plugins.directions.config import DirectionStep
-from gdp.plugins.pair_sources.config import (
-    LatentDirectionConfig,
-    MorphConfig,
-    StyleMixConfig,
-    TwoGeneratorsConfig,
-)
+from gdp.plugins.directions import DirectionStep
+from gdp.plugins.pair_sources import LatentDirectionConfig, MorphConfig, StyleMixConfig, TwoGeneratorsConfig
 from gdp.plugins.pair_sources.latent_direction import LatentDirectionSource
 from gdp.plugins.pair_sources.two_latents import MorphSource, StyleMixSource, TwoGeneratorsSource
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher

@@ -1,6 +1,6 @@
 import pytest
 
-from gdp.plugins.pix2pixhd.generators import LocalEnhancer
+from gdp.plugins.pix2pixhd.networks import LocalEnhancer
 from gdp.plugins.pix2pixhd.student import enhancer_phases
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from gdp.core.errors import CorruptFileError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.progress import SilentProgress
-from gdp.plugins.stylegan2.config import StyleGAN2Config
+from gdp.plugins.stylegan2 import StyleGAN2Config
 from gdp.plugins.stylegan2.discriminator import Discriminator
 from gdp.plugins.stylegan2.loading import load_discriminator, load_generator
 from gdp.plugins.stylegan2.networks import Generator

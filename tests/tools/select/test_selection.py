@@ -20,8 +20,7 @@ from gdp.core.pairs import PairBatch, PairRecord, PairStore, Score
 from gdp.core.progress import SilentProgress
 from gdp.support.expressions import parse_condition, parse_value
 from gdp.tools.select.sheets import MOST, SIDE, Thumbnails, html_sheet, png_sheet, read_thumbnails
-from gdp.tools.select.summaries import NumberSummary, WordSummary, summarise
-from gdp.tools.select.table import FilterColumns, PairTable
+from gdp.tools.select.table import FilterColumns, NumberSummary, PairTable, WordSummary, summarise
 from gdp.tools.select.writing import check_sheet, write_csv
 
 

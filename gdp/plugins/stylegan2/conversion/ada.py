@@ -10,8 +10,8 @@ from torch import Tensor
 
 from gdp.core.errors import CorruptFileError
 from gdp.core.progress import Progress
-from gdp.plugins.stylegan2.conversion.results import generator, metadata_of, with_discriminator
-from gdp.plugins.stylegan2.operators import low_pass_filter
+from gdp.plugins.stylegan2.conversion import generator, metadata_of, with_discriminator
+from gdp.plugins.stylegan2.layers import low_pass_filter
 from gdp.support.foreign import ForeignFile, ForeignObject, module_state, printable, walk_modules
 from gdp.support.foreign.converter import Converted, Converter
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gdp.core.errors import CorruptFileError
 from gdp.core.progress import Progress
-from gdp.plugins.stylegan2.conversion.results import generator, metadata_of, with_discriminator
+from gdp.plugins.stylegan2.conversion import generator, metadata_of, with_discriminator
 from gdp.plugins.stylegan2.loading import mapping_from_state
 from gdp.support.foreign import ForeignFile, as_tensor, plain_state, printable
 from gdp.support.foreign.converter import Converted, Converter

@@ -1,6 +1,5 @@
 import torch
-
-from gdp.plugins.pix2pixhd.instances import Encoder, instance_edges, instance_means, one_hot_labels
+from pix2pixhd_instances import Encoder, instance_edges, instance_means, one_hot_labels
 
 
 def test_one_hot_labels_mark_the_class_of_each_pixel():
