@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gdp.cli.common import print_table
 from gdp.cli.progress import choose_progress
 from gdp.cli.run import prepare_processor
+from gdp.core.files import write_atomically
 from gdp.core.progress import Progress
-from gdp.core.run_folder import write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor

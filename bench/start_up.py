@@ -25,8 +25,9 @@ from typing import Any
 
 from wide_students import EXPORTS, ROOT, export, make_run
 
+from gdp.core.files import write_atomically
 from gdp.core.run.versions import machine, versions
-from gdp.core.run_folder import now, write_atomically
+from gdp.core.run_folder import now
 
 RESULT = Path(__file__).parent / "results" / "start_up.json"
 LIMIT_SECONDS = 3.0

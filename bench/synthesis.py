@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from gdp.cli.common import print_table
 from gdp.cli.progress import choose_progress
 from gdp.cli.run import prepare_processor
+from gdp.core.files import write_atomically
 from gdp.core.progress import Progress
-from gdp.core.run_folder import write_atomically
 
 if TYPE_CHECKING:
     from plain.projection import PlainProjection

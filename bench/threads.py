@@ -24,9 +24,10 @@ from time import perf_counter
 from typing import Any, Self
 
 from gdp.cli.progress import choose_progress
+from gdp.core.files import write_atomically
 from gdp.core.progress import ProgressTask
 from gdp.core.run.versions import machine, versions
-from gdp.core.run_folder import now, write_atomically
+from gdp.core.run_folder import now
 
 RESULT = Path(__file__).parent / "results" / "threads.json"
 RECIPE = Path(__file__).parents[1] / "recipes" / "stylegan_age.toml"

@@ -22,9 +22,10 @@ from rich.table import Table
 
 from gdp.cli.progress import choose_progress
 from gdp.cli.run import prepare_processor
+from gdp.core.files import write_atomically
 from gdp.core.progress import Progress
 from gdp.core.run.versions import machine, versions
-from gdp.core.run_folder import now, write_atomically
+from gdp.core.run_folder import now
 
 if TYPE_CHECKING:
     from plain.cases import CaseName

@@ -20,20 +20,42 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gdp.api import FinishedRun, Refiltered, deploy, find_direction, load, prune, refilter, run, train_teacher
     from gdp.core.config import Config
-    from gdp.core.errors import GdpError
+    from gdp.core.errors import (
+        BudgetError,
+        CorruptFileError,
+        GdpError,
+        MissingResourceError,
+        NonFiniteError,
+        PluginError,
+        PluginNotFoundError,
+        ServiceError,
+        ShapeError,
+        TrainingError,
+    )
     from gdp.core.hookspecs import hookimpl
     from gdp.core.interfaces.context import BuildContext
-    from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
+    from gdp.core.interfaces.datasets import Dataset, Part, UnpairedDataset
     from gdp.core.interfaces.directions import DirectionMethod, DirectionSearch, FoundDirection
-    from gdp.core.interfaces.engines import CalibratedEngine, Engine
+    from gdp.core.interfaces.engines import CalibratedEngine, Engine, EngineContext, PictureArray, Translate
     from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric, PictureRow
     from gdp.core.interfaces.filters import CombiningFilter, Filter, Forecast, ScoringFilter
     from gdp.core.interfaces.losses import Loss, TrainingStep, Watched
     from gdp.core.interfaces.pair_sources import PairSource, Pictures
-    from gdp.core.interfaces.students import Opposite, PrunedStudent, Student, TrainingPhase
-    from gdp.core.interfaces.teachers import LatentTeacher, Projection, Teacher, TranslatorTeacher
-    from gdp.core.pairs.records import PairBatch, PairRecord, Scores, Verdict
-    from gdp.core.records import API_VERSION, Needs, Register, RegisterConverter, RegisterDownload
+    from gdp.core.interfaces.picture_network import PictureNetwork
+    from gdp.core.interfaces.students import Discrimination, Opposite, PrunedStudent, Student, TrainingPhase
+    from gdp.core.interfaces.teachers import Domain, LatentTeacher, Projection, Teacher, TranslatorTeacher
+    from gdp.core.pairs.records import Decision, Json, PairBatch, PairRecord, Score, Scores, Verdict
+    from gdp.core.progress import Progress, ProgressTask, SilentProgress
+    from gdp.core.records import (
+        API_VERSION,
+        KINDS,
+        RECIPE_KINDS,
+        Kind,
+        Needs,
+        Register,
+        RegisterConverter,
+        RegisterDownload,
+    )
     from gdp.support.foreign.converter import Converted, Converter
 
 __version__ = "0.1.0"
@@ -51,36 +73,125 @@ _HOMES = {
         "train_teacher",
     ),
     "gdp.core.config": ("Config",),
-    "gdp.core.errors": ("GdpError",),
+    "gdp.core.errors": (
+        "BudgetError",
+        "CorruptFileError",
+        "GdpError",
+        "MissingResourceError",
+        "NonFiniteError",
+        "PluginError",
+        "PluginNotFoundError",
+        "ServiceError",
+        "ShapeError",
+        "TrainingError",
+    ),
     "gdp.core.hookspecs": ("hookimpl",),
     "gdp.core.interfaces.context": ("BuildContext",),
-    "gdp.support.foreign.converter": ("Converted", "Converter"),
-    "gdp.core.interfaces.datasets": ("Dataset", "UnpairedDataset"),
-    "gdp.core.interfaces.directions": ("DirectionMethod", "DirectionSearch", "FoundDirection"),
-    "gdp.core.interfaces.engines": ("CalibratedEngine", "Engine"),
-    "gdp.core.interfaces.evaluators": ("Evaluation", "EvaluationContext", "Evaluator", "Metric", "PictureRow"),
-    "gdp.core.interfaces.filters": ("CombiningFilter", "Filter", "Forecast", "ScoringFilter"),
-    "gdp.core.interfaces.losses": ("Loss", "TrainingStep", "Watched"),
-    "gdp.core.interfaces.pair_sources": ("PairSource", "Pictures"),
-    "gdp.core.interfaces.students": ("Opposite", "PrunedStudent", "Student", "TrainingPhase"),
-    "gdp.core.interfaces.teachers": ("LatentTeacher", "Projection", "Teacher", "TranslatorTeacher"),
-    "gdp.core.pairs.records": ("PairBatch", "PairRecord", "Scores", "Verdict"),
-    "gdp.core.records": ("API_VERSION", "Needs", "Register", "RegisterConverter", "RegisterDownload"),
+    "gdp.core.interfaces.datasets": (
+        "Dataset",
+        "Part",
+        "UnpairedDataset",
+    ),
+    "gdp.core.interfaces.directions": (
+        "DirectionMethod",
+        "DirectionSearch",
+        "FoundDirection",
+    ),
+    "gdp.core.interfaces.engines": (
+        "CalibratedEngine",
+        "Engine",
+        "EngineContext",
+        "PictureArray",
+        "Translate",
+    ),
+    "gdp.core.interfaces.evaluators": (
+        "Evaluation",
+        "EvaluationContext",
+        "Evaluator",
+        "Metric",
+        "PictureRow",
+    ),
+    "gdp.core.interfaces.filters": (
+        "CombiningFilter",
+        "Filter",
+        "Forecast",
+        "ScoringFilter",
+    ),
+    "gdp.core.interfaces.losses": (
+        "Loss",
+        "TrainingStep",
+        "Watched",
+    ),
+    "gdp.core.interfaces.pair_sources": (
+        "PairSource",
+        "Pictures",
+    ),
+    "gdp.core.interfaces.picture_network": ("PictureNetwork",),
+    "gdp.core.interfaces.students": (
+        "Discrimination",
+        "Opposite",
+        "PrunedStudent",
+        "Student",
+        "TrainingPhase",
+    ),
+    "gdp.core.interfaces.teachers": (
+        "Domain",
+        "LatentTeacher",
+        "Projection",
+        "Teacher",
+        "TranslatorTeacher",
+    ),
+    "gdp.core.pairs.records": (
+        "Decision",
+        "Json",
+        "PairBatch",
+        "PairRecord",
+        "Score",
+        "Scores",
+        "Verdict",
+    ),
+    "gdp.core.progress": (
+        "Progress",
+        "ProgressTask",
+        "SilentProgress",
+    ),
+    "gdp.core.records": (
+        "API_VERSION",
+        "KINDS",
+        "Kind",
+        "Needs",
+        "RECIPE_KINDS",
+        "Register",
+        "RegisterConverter",
+        "RegisterDownload",
+    ),
+    "gdp.support.foreign.converter": (
+        "Converted",
+        "Converter",
+    ),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "API_VERSION",
+    "KINDS",
+    "RECIPE_KINDS",
+    "BudgetError",
     "BuildContext",
     "CalibratedEngine",
     "CombiningFilter",
     "Config",
     "Converted",
     "Converter",
+    "CorruptFileError",
     "Dataset",
+    "Decision",
     "DirectionMethod",
     "DirectionSearch",
+    "Discrimination",
+    "Domain",
     "Engine",
+    "EngineContext",
     "Evaluation",
     "EvaluationContext",
     "Evaluator",
@@ -89,28 +200,45 @@ __all__ = [
     "Forecast",
     "FoundDirection",
     "GdpError",
+    "Json",
+    "Kind",
     "LatentTeacher",
     "Loss",
     "Metric",
+    "MissingResourceError",
     "Needs",
+    "NonFiniteError",
     "Opposite",
     "PairBatch",
     "PairRecord",
     "PairSource",
+    "Part",
+    "PictureArray",
+    "PictureNetwork",
     "PictureRow",
     "Pictures",
+    "PluginError",
+    "PluginNotFoundError",
+    "Progress",
+    "ProgressTask",
     "Projection",
     "PrunedStudent",
     "Refiltered",
     "Register",
     "RegisterConverter",
     "RegisterDownload",
+    "Score",
     "Scores",
     "ScoringFilter",
+    "ServiceError",
+    "ShapeError",
+    "SilentProgress",
     "Student",
     "Teacher",
+    "TrainingError",
     "TrainingPhase",
     "TrainingStep",
+    "Translate",
     "TranslatorTeacher",
     "UnpairedDataset",
     "Verdict",
@@ -130,3 +258,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         raise AttributeError(f"module 'gdp' has no attribute {name!r}")
     return getattr(import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__", "toolbox"])

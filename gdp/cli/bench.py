@@ -12,7 +12,7 @@ import typer
 from gdp.cli.common import print_json, print_table
 from gdp.cli.progress import choose_progress
 from gdp.core.errors import GdpError
-from gdp.core.run_folder import write_atomically
+from gdp.core.files import write_atomically
 
 if TYPE_CHECKING:
     from gdp.cli.common import State

@@ -18,7 +18,9 @@ API_VERSION = 1
 Kind = Literal[
     "teacher", "pair-source", "filter", "student", "loss", "evaluator", "dataset", "direction-method", "engine"
 ]  # fmt: skip
+"""What a plugin can be."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
+"""All kinds, in the order in which a run meets them."""
 RECIPE_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind not in ("direction-method", "engine"))
 """Kinds that a recipe chooses; a direction method is chosen by `gdp find-direction`, an engine by `gdp apply`."""
 

@@ -15,15 +15,11 @@ runs/<name>/
   funnel.json       how many pairs each filter kept
   pictures/         the pictures of the report
   report.html       the report
-
-What makes files durable beyond their own content.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,16 +30,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from gdp.core.errors import CorruptFileError, MissingResourceError, RunFolderError, RunLockedError, readable_os_errors
-
-
-def sync_folder(folder: Path) -> None:
-    """Wait until the disk knows the names in a folder."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
+from gdp.core.files import write_atomically
 
 FORMAT = 1
 
@@ -51,27 +38,6 @@ FORMAT = 1
 def now() -> str:
     """Return the present moment in UTC, ISO 8601 to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a restart after a kill, sees the old content or the new, never a part.
-
-    Raises:
-        DiskFullError, RunFolderError: the system refuses to write; the old content stays.
-    """
-    with readable_os_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
 
 
 @dataclass(frozen=True)

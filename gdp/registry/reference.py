@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 import gdp
+from gdp import toolbox
 from gdp.core import hookspecs
 from gdp.registry.hook_checks import HOOK_ARGUMENTS
 
@@ -29,7 +30,12 @@ def reference_page() -> str:
         lines += _hook(name)
     lines += ["## Public names", "", "`import gdp` gives these, each imported when it is first used.", ""]
     lines += [f"- `gdp.{name}`: {first_line(documentation_of(name))}" for name in sorted(gdp.__all__, key=str.lower)]
-    lines += ["", "## Interfaces", ""]
+    lines += ["", "## Toolbox", "", "`gdp.toolbox` has what implementations use beside the interfaces.", ""]
+    for subject, modules in toolbox.SUBJECTS.items():
+        lines += [f"### {subject[0].upper()}{subject[1:]}", ""]
+        names = sorted((name for found in modules.values() for name in found), key=str.lower)
+        lines += [*(f"- `gdp.toolbox.{name}`: {first_line(documentation_of(name, toolbox))}" for name in names), ""]
+    lines += ["## Interfaces", ""]
     for name, interface in interfaces():
         lines += [f"### gdp.{name}", "", inspect.cleandoc(interface.__doc__ or ""), ""]
         lines += [f"- `{member}`: {first_line(text)}" for member, text in members_of(interface)]
@@ -108,12 +114,12 @@ def attribute_docs(place: Any) -> dict[str, str]:
     return found
 
 
-def documentation_of(name: str) -> str:
+def documentation_of(name: str, face: Any = gdp) -> str:
     """Return the docstring of a public name; of one that is no class or function the string below its assignment."""
-    value = getattr(gdp, name)
+    value = getattr(face, name)
     if inspect.isclass(value) or inspect.isfunction(value):
         return value.__doc__ or ""
-    home = importlib.import_module(gdp._HOME_OF[name])
+    home = importlib.import_module(face._HOME_OF[name])
     return attribute_docs(home).get(name, "")
 
 

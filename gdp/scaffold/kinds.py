@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gdp.core.records import Kind
+from gdp import (
+    Kind,
+)
 
 
 @dataclass(frozen=True)

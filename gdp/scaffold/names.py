@@ -7,10 +7,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gdp.core.errors import PluginError, PluginNotFoundError
-from gdp.core.recipe.messages import did_you_mean
-from gdp.core.records import KINDS, Kind
+from gdp import (
+    KINDS,
+    Kind,
+    PluginError,
+    PluginNotFoundError,
+)
 from gdp.scaffold.kinds import SCAFFOLDS
+from gdp.toolbox import (
+    did_you_mean,
+)
 
 LONGEST_NAME = 24
 """Characters; so that lines of the package stay below 120."""

@@ -16,11 +16,11 @@ from typing import Any, Protocol
 import torch
 
 from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, PluginError, RunFolderError
+from gdp.core.files import write_atomically
 from gdp.core.progress import Progress
 from gdp.core.recipe.choices import describe_exception
 from gdp.core.records import ConverterRecord
 from gdp.core.run.versions import versions
-from gdp.core.run_folder import write_atomically
 from gdp.support.foreign import ForeignFile, ForeignObject, as_tensor, printable, read_foreign
 from gdp.support.foreign.converter import Converted, Converter
 from gdp.support.tensor_file import write_tensors

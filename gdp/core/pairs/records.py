@@ -22,6 +22,7 @@ Scores = Mapping[str, Score]
 """What was measured of a pair, by name."""
 
 Decision = Literal["keep", "drop", "unknown"]
+"""What a filter says of a pair."""
 
 
 @dataclass(frozen=True)

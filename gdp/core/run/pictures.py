@@ -12,10 +12,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from gdp.core.files import write_atomically
 from gdp.core.interfaces.evaluators import PictureRow
 from gdp.core.pairs.records import Verdict
 from gdp.core.pairs.store import PairStore
-from gdp.core.run_folder import RunFolder, write_atomically
+from gdp.core.run_folder import RunFolder
 
 
 def encode_png(image: Tensor) -> bytes:

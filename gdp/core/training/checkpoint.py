@@ -26,9 +26,9 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from gdp.core.errors import TrainingError, readable_os_errors
+from gdp.core.files import sync_folder
 from gdp.core.interfaces.students import Student, TrainingPhase
 from gdp.core.recipe.sections import TrainSection
-from gdp.core.run_folder import sync_folder
 from gdp.core.training.adversary import ImagePool
 from gdp.core.training.optimizer import Descent, WeightAverage
 from gdp.core.training.statistics import Window

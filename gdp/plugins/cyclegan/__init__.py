@@ -10,13 +10,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from gdp.core.config import Config
-from gdp.core.hookspecs import hookimpl
-from gdp.core.progress import Progress
-from gdp.core.recipe.sections import TrainSection
-from gdp.core.records import Register, RegisterConverter
-from gdp.support.assets import packaged_asset
-from gdp.support.weights import WeightsAddress, check_weights, weights_file
+from gdp import (
+    Config,
+    Progress,
+    Register,
+    RegisterConverter,
+    hookimpl,
+)
+from gdp.toolbox import (
+    TrainSection,
+    WeightsAddress,
+    check_weights,
+    packaged_asset,
+    weights_file,
+)
 
 BuiltinWeights = Literal["builtin:scenes64"]
 """Weights that come with the package."""

@@ -12,13 +12,19 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
-from gdp.core.arithmetic import count_parameters
-from gdp.core.errors import CorruptFileError
-from gdp.core.progress import Progress
+from gdp import (
+    Converted,
+    Converter,
+    CorruptFileError,
+    Progress,
+)
 from gdp.plugins.resnet.networks import FIRST_BLOCK, GeneratorChannels, NormName, PatchDiscriminator, ResnetGenerator
-from gdp.support.foreign import ForeignFile, plain_state
-from gdp.support.foreign.converter import Converted, Converter
-from gdp.support.networks.layers import UpsamplingName
+from gdp.toolbox import (
+    ForeignFile,
+    UpsamplingName,
+    count_parameters,
+    plain_state,
+)
 
 RunningStatistics = Literal["drop", "use"]
 

@@ -9,23 +9,29 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from gdp.core.errors import MissingResourceError
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.datasets import Part, UnpairedDataset
-from gdp.core.interfaces.losses import Loss
-from gdp.core.interfaces.pair_sources import Pictures
-from gdp.core.interfaces.students import Student
-from gdp.core.progress import Progress
-from gdp.core.recipe.sections import TrainSection
-from gdp.core.run_folder import write_atomically
-from gdp.core.training import TrainingPairs, train_student
+from gdp import (
+    BuildContext,
+    Loss,
+    MissingResourceError,
+    Part,
+    Pictures,
+    Progress,
+    Student,
+    UnpairedDataset,
+)
 from gdp.plugins.cyclegan import CycleGANTraining
-from gdp.plugins.cyclegan.teacher import bundle
+from gdp.plugins.cyclegan.bundle import bundle
 from gdp.plugins.losses import NoSettings
 from gdp.plugins.losses.terms import LSGANLoss
 from gdp.plugins.losses.translation import CycleL1Loss, IdentityL1Loss
 from gdp.plugins.resnet import ResnetConfig
 from gdp.plugins.resnet.student import ResnetStudent
+from gdp.toolbox import (
+    TrainingPairs,
+    TrainSection,
+    train_student,
+    write_atomically,
+)
 
 RESULT = "teacher.safetensors"
 

@@ -15,9 +15,12 @@ from pathlib import Path
 
 from pydantic import Field
 
-from gdp.core.config import Config
-from gdp.core.hookspecs import hookimpl
-from gdp.core.records import Register, RegisterDownload
+from gdp import (
+    Config,
+    Register,
+    RegisterDownload,
+    hookimpl,
+)
 
 
 class ImageFolderConfig(Config):

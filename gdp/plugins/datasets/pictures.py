@@ -13,8 +13,13 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from gdp.core.errors import CorruptFileError, MissingResourceError
-from gdp.support.downloads.unpacking import find_pictures
+from gdp import (
+    CorruptFileError,
+    MissingResourceError,
+)
+from gdp.toolbox import (
+    find_pictures,
+)
 
 File = TypeVar("File")
 Item = TypeVar("Item")

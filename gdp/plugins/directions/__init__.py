@@ -11,11 +11,17 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from gdp.core.config import Config
-from gdp.core.errors import MissingResourceError
-from gdp.core.hookspecs import hookimpl
-from gdp.core.records import Needs, Register, RegisterConverter
-from gdp.support.assets import packaged_asset
+from gdp import (
+    Config,
+    MissingResourceError,
+    Needs,
+    Register,
+    RegisterConverter,
+    hookimpl,
+)
+from gdp.toolbox import (
+    packaged_asset,
+)
 
 BuiltinDirection = Literal["builtin:age", "builtin:smile", "builtin:glasses"]
 """Directions of the embedded teacher `builtin:faces64` that come with the package."""

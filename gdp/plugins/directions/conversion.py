@@ -11,13 +11,21 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gdp.core.errors import CorruptFileError
-from gdp.core.progress import Progress
+from gdp import (
+    Converted,
+    Converter,
+    CorruptFileError,
+    Progress,
+)
 from gdp.plugins.directions import BuiltinDirection, direction_path, split_component
-from gdp.support.directions.direction import Direction, normalised
-from gdp.support.directions.files import FORMAT, read_direction
-from gdp.support.foreign import ForeignFile, as_tensor
-from gdp.support.foreign.converter import Converted, Converter
+from gdp.toolbox import (
+    DIRECTION_FORMAT,
+    Direction,
+    ForeignFile,
+    as_tensor,
+    normalised,
+    read_direction,
+)
 
 
 def load_direction(spec: BuiltinDirection | Path) -> Direction:
@@ -58,7 +66,7 @@ class DirectionConverter(Converter):
         norm = float(norms[norms > 0].square().mean().sqrt())
         name = file.path.stem
         metadata = {
-            "format": FORMAT,
+            "format": DIRECTION_FORMAT,
             "name": name,
             "scale": json.dumps(None),
             "layers": json.dumps(None),

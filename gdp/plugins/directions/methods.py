@@ -12,9 +12,17 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from gdp.core.errors import MissingResourceError, ShapeError
-from gdp.core.interfaces.directions import DirectionMethod, DirectionSearch, FoundDirection
-from gdp.support.directions.direction import project_out, project_out_of_spread
+from gdp import (
+    DirectionMethod,
+    DirectionSearch,
+    FoundDirection,
+    MissingResourceError,
+    ShapeError,
+)
+from gdp.toolbox import (
+    project_out,
+    project_out_of_spread,
+)
 
 _NORMAL_PENALTY = 1e-3
 

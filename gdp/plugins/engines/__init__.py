@@ -9,9 +9,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from gdp.core.config import Config
-from gdp.core.hookspecs import hookimpl
-from gdp.core.records import Needs, Register
+from gdp import (
+    Config,
+    Needs,
+    Register,
+    hookimpl,
+)
 
 
 class TorchConfig(Config):

@@ -9,14 +9,21 @@ from typing import TYPE_CHECKING, ClassVar
 
 import onnxruntime
 
-from gdp.core.errors import CorruptFileError, MissingResourceError
-from gdp.core.interfaces.engines import Engine, Pictures, Translate
+from gdp import (
+    CorruptFileError,
+    Engine,
+    MissingResourceError,
+    PictureArray,
+    Translate,
+)
 from gdp.plugins.engines import OnnxConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from gdp.core.interfaces.picture_network import PictureNetwork
+    from gdp import (
+        PictureNetwork,
+    )
 
 
 class OnnxEngine(Engine):
@@ -44,8 +51,8 @@ class OnnxEngine(Engine):
             raise CorruptFileError(f"{path}: onnxruntime cannot load this file ({error})") from error
         name = session.get_inputs()[0].name
 
-        def translate(pictures: Pictures) -> Pictures:
-            translated: Pictures = session.run(None, {name: pictures})[0]
+        def translate(pictures: PictureArray) -> PictureArray:
+            translated: PictureArray = session.run(None, {name: pictures})[0]
             return translated
 
         return translate

@@ -18,15 +18,25 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy
 import openvino
 
-from gdp.core.errors import CorruptFileError, MissingResourceError, PluginError
-from gdp.core.interfaces.engines import CalibratedEngine, Engine, EngineContext, Pictures, Translate
-from gdp.core.records import Needs
+from gdp import (
+    CalibratedEngine,
+    CorruptFileError,
+    Engine,
+    EngineContext,
+    MissingResourceError,
+    Needs,
+    PictureArray,
+    PluginError,
+    Translate,
+)
 from gdp.plugins.engines import OpenVinoConfig, OpenVinoInt8Config
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from gdp.core.interfaces.picture_network import PictureNetwork
+    from gdp import (
+        PictureNetwork,
+    )
 
 
 _OPSET = 20
@@ -85,7 +95,7 @@ def compiled(path: Path, context: EngineContext, precision: str) -> Translate:
     except RuntimeError as error:
         raise CorruptFileError(f"{path}: OpenVINO cannot load this file ({error})") from error
 
-    def translate(pictures: Pictures) -> Pictures:
+    def translate(pictures: PictureArray) -> PictureArray:
         # Its output is its own memory, which the next call writes over.
         return numpy.array(model(pictures)[0])
 
@@ -116,9 +126,9 @@ class OpenVinoInt8Engine(CalibratedEngine):
 
     def __init__(self, config: OpenVinoInt8Config, context: EngineContext) -> None:
         super().__init__(config, context)
-        self._pictures: Pictures | None = None
+        self._pictures: PictureArray | None = None
 
-    def calibrate(self, pictures: Pictures) -> None:
+    def calibrate(self, pictures: PictureArray) -> None:
         """Keep (N, H, W, C) uint8 pictures for `export`."""
         self._pictures = pictures
 
@@ -155,7 +165,7 @@ class OpenVinoInt8Engine(CalibratedEngine):
         return describe(self.context, "int8" if self.config.precision == "auto" else f"int8, {self.config.precision}")
 
 
-def quantise(model: openvino.Model, pictures: Pictures) -> openvino.Model:
+def quantise(model: openvino.Model, pictures: PictureArray) -> openvino.Model:
     """Return a model with the convolutions' weights and inputs in 8 bits (nncf's post-training quantisation).
 
     Args:

@@ -16,11 +16,17 @@ import torch
 from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
-from gdp.core.errors import PluginError
-from gdp.core.interfaces.engines import Engine, Pictures, Translate
-from gdp.core.interfaces.picture_network import PictureNetwork
-from gdp.core.training.precision import autocaster
+from gdp import (
+    Engine,
+    PictureArray,
+    PictureNetwork,
+    PluginError,
+    Translate,
+)
 from gdp.plugins.engines import TorchConfig
+from gdp.toolbox import (
+    autocaster,
+)
 
 LARGEST_BATCH = 1024
 LARGEST_SIDE = 16384
@@ -100,9 +106,9 @@ class TorchEngine(Engine):
         autocast = autocaster(self.config.precision, device)
 
         @torch.no_grad()
-        def translate(pictures: Pictures) -> Pictures:
+        def translate(pictures: PictureArray) -> PictureArray:
             with autocast():
-                translated: Pictures = module(torch.from_numpy(pictures).to(device)).cpu().numpy()
+                translated: PictureArray = module(torch.from_numpy(pictures).to(device)).cpu().numpy()
             return translated
 
         return translate

@@ -10,9 +10,11 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from gdp.core.config import Config
-from gdp.core.hookspecs import hookimpl
-from gdp.core.records import Register
+from gdp import (
+    Config,
+    Register,
+    hookimpl,
+)
 
 FaceAttribute = Literal["glasses", "smile", "hair_length", "skin"]
 """Attributes of a face, other than its age, that the built-in judge tells."""

@@ -11,9 +11,15 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric, PictureRow
-from gdp.core.pairs.records import PairBatch
+from gdp import (
+    BuildContext,
+    Evaluation,
+    EvaluationContext,
+    Evaluator,
+    Metric,
+    PairBatch,
+    PictureRow,
+)
 from gdp.plugins.evaluators import HeldOutConfig
 from gdp.plugins.evaluators.similarity import MEASURES, PerceptualDistance, inception_statistics, laplacian_variance
 

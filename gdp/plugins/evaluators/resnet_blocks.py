@@ -8,12 +8,22 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from gdp.core.arithmetic import count_macs, count_parameters
-from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric
+from gdp import (
+    Evaluation,
+    EvaluationContext,
+    Evaluator,
+    Metric,
+)
 from gdp.plugins.evaluators import ResnetBlocksConfig
 from gdp.plugins.evaluators.speed import timing_metrics
 from gdp.plugins.resnet.networks import GeneratorChannels, ResnetGenerator
-from gdp.support.timing import Timing, describe_machine, time_interleaved
+from gdp.toolbox import (
+    Timing,
+    count_macs,
+    count_parameters,
+    describe_machine,
+    time_interleaved,
+)
 
 
 class ResnetBlocksEvaluator(Evaluator):

@@ -25,9 +25,14 @@ from torchmetrics.functional.image import peak_signal_noise_ratio, structural_si
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from gdp.core.errors import CorruptFileError, MissingResourceError
-from gdp.core.interfaces.evaluators import Metric
-from gdp.support.foreign import read_state_dict
+from gdp import (
+    CorruptFileError,
+    Metric,
+    MissingResourceError,
+)
+from gdp.toolbox import (
+    read_state_dict,
+)
 
 Network = Literal["vgg", "alex"]
 

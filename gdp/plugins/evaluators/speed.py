@@ -12,14 +12,28 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from gdp.core.arithmetic import count_macs, count_parameters
-from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric, PictureRow
-from gdp.core.interfaces.teachers import LatentTeacher, Projection, Teacher
-from gdp.core.pairs.records import PairBatch
+from gdp import (
+    Evaluation,
+    EvaluationContext,
+    Evaluator,
+    LatentTeacher,
+    Metric,
+    PairBatch,
+    PictureRow,
+    Projection,
+    Teacher,
+)
 from gdp.plugins.evaluators import SlowRouteConfig, SpeedConfig
 from gdp.plugins.evaluators.held_out import NO_HELD_OUT, absent, spread_out
 from gdp.plugins.evaluators.similarity import PSNR_PROTOCOL, psnr_db
-from gdp.support.timing import Timing, describe_machine, time_interleaved, time_once
+from gdp.toolbox import (
+    Timing,
+    count_macs,
+    count_parameters,
+    describe_machine,
+    time_interleaved,
+    time_once,
+)
 
 
 class SpeedEvaluator(Evaluator):

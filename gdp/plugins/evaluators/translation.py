@@ -14,10 +14,16 @@ from itertools import groupby
 import torch
 from torch import Tensor, nn
 
-from gdp.core.interfaces.datasets import Part, UnpairedDataset
-from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric
-from gdp.core.interfaces.teachers import TranslatorTeacher
-from gdp.core.pairs.records import PairRecord
+from gdp import (
+    Evaluation,
+    EvaluationContext,
+    Evaluator,
+    Metric,
+    PairRecord,
+    Part,
+    TranslatorTeacher,
+    UnpairedDataset,
+)
 from gdp.plugins.evaluators import CycleConfig, UnpairedTruthConfig
 from gdp.plugins.evaluators.held_out import NO_HELD_OUT, absent, add_rows, batches, spread_out, unchanged
 from gdp.plugins.evaluators.similarity import MEASURES

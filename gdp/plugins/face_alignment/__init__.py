@@ -10,8 +10,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from gdp.core.config import Config
-from gdp.core.errors import MissingResourceError
+from gdp import (
+    Config,
+    MissingResourceError,
+)
 
 METADATA = "gdp.landmarks"
 """Key of the settings in an ONNX file's own metadata; a file of any other origin has them in a .json file beside it."""

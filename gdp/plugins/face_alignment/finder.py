@@ -13,10 +13,19 @@ import numpy
 from numpy.typing import NDArray
 from PIL import Image
 
-from gdp.core.errors import CorruptFileError, MissingResourceError, ShapeError
+from gdp import (
+    CorruptFileError,
+    MissingResourceError,
+    ShapeError,
+)
 from gdp.plugins.face_alignment import METADATA, LandmarkSettings
 from gdp.plugins.face_alignment.frames import FFHQ, POINTS, Frame
-from gdp.support.squares import Levels, Points, Square, cut
+from gdp.toolbox import (
+    Levels,
+    Points,
+    Square,
+    cut,
+)
 
 Floats = NDArray[numpy.float32]
 

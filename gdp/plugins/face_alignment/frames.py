@@ -9,8 +9,16 @@ from pathlib import Path
 
 import numpy
 
-from gdp.core.errors import CorruptFileError, MissingResourceError, ShapeError
-from gdp.support.squares import Points, Square, fit_similarity
+from gdp import (
+    CorruptFileError,
+    MissingResourceError,
+    ShapeError,
+)
+from gdp.toolbox import (
+    Points,
+    Square,
+    fit_similarity,
+)
 
 POINTS = 5
 """Landmarks of a face: left eye, right eye, nose, left and right corner of the mouth, as they stand in the picture."""

@@ -12,7 +12,10 @@ import torch
 
 from gdp.plugins.face_alignment.crowds import make_crowd, make_pool
 from gdp.plugins.face_alignment.finder import LandmarkFinder
-from gdp.support.squares import Levels, Points
+from gdp.toolbox import (
+    Levels,
+    Points,
+)
 
 SIZE = 320
 """Pixels of the pictures that are looked at."""

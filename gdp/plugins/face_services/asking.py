@@ -10,14 +10,22 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gdp.core.answers import AnswerBook, Ledger, Outcome
-from gdp.core.errors import BudgetError, GdpError, ServiceError
-from gdp.core.interfaces.filters import Forecast
-from gdp.core.pairs.records import Json
+from gdp import (
+    BudgetError,
+    Forecast,
+    GdpError,
+    Json,
+    ServiceError,
+)
 from gdp.plugins.face_services.config import ServiceConfig
 from gdp.plugins.face_services.pictures import Picture
 from gdp.plugins.face_services.rate import RateLimiter, Slot
 from gdp.plugins.face_services.service import Health, Kind, Reply, Service, backoff
+from gdp.toolbox import (
+    AnswerBook,
+    Ledger,
+    Outcome,
+)
 
 ATTEMPTS = 8
 """Calls about one picture, 429 not counted, after which it is left without a verdict."""

@@ -17,11 +17,18 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from gdp.core.config import content_key
-from gdp.core.errors import GdpError, MissingResourceError, ServiceError
-from gdp.core.interfaces.filters import Forecast, ScoringFilter
-from gdp.core.pairs import PairBatch, Score, Scores, Verdict
-from gdp.core.pairs.records import Json
+from gdp import (
+    Forecast,
+    GdpError,
+    Json,
+    MissingResourceError,
+    PairBatch,
+    Score,
+    Scores,
+    ScoringFilter,
+    ServiceError,
+    Verdict,
+)
 from gdp.plugins.face_services import judging
 from gdp.plugins.face_services.asking import account, forecast, outlook
 from gdp.plugins.face_services.azure_rules import (
@@ -34,6 +41,9 @@ from gdp.plugins.face_services.azure_rules import (
 from gdp.plugins.face_services.config import AzureFaceConfig
 from gdp.plugins.face_services.interview import in_order, scores_of_pairs
 from gdp.plugins.face_services.service import Limits, Reply, Secret
+from gdp.toolbox import (
+    content_key,
+)
 
 KEY_VARIABLE = "AZURE_FACE_KEY"
 NAME = "azure-face"

@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from gdp.core.config import Config
+from gdp import (
+    Config,
+)
 
 
 class ServiceConfig(Config):

@@ -10,13 +10,20 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 
-from gdp.core.answers import AnswerBook, Ledger
-from gdp.core.pairs import Score, Scores
-from gdp.core.pairs.records import Json, PairBatch
+from gdp import (
+    Json,
+    PairBatch,
+    Score,
+    Scores,
+)
 from gdp.plugins.face_services.asking import Asker, HaltedError, SpentError
 from gdp.plugins.face_services.config import ServiceConfig
 from gdp.plugins.face_services.pictures import Picture, pictures
 from gdp.plugins.face_services.service import Service
+from gdp.toolbox import (
+    AnswerBook,
+    Ledger,
+)
 
 _LEAST_ROOM = 64
 """Pictures that wait their turn, at least, so that reading pairs never holds the calls up."""

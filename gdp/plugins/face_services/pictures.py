@@ -16,8 +16,14 @@ import numpy
 from numpy.typing import NDArray
 from PIL import Image
 
-from gdp.core.pairs.layout import quantise
-from gdp.core.pairs.records import Json, PairBatch, Score
+from gdp import (
+    Json,
+    PairBatch,
+    Score,
+)
+from gdp.toolbox import (
+    quantise,
+)
 
 Of = Literal["source", "target", "both"]
 

@@ -11,17 +11,26 @@ from importlib import import_module
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from gdp.core.config import content_key
-from gdp.core.errors import GdpError, MissingResourceError, ServiceError
-from gdp.core.interfaces.filters import Forecast, ScoringFilter
-from gdp.core.pairs import PairBatch, Scores, Verdict
-from gdp.core.pairs.records import Json
+from gdp import (
+    Forecast,
+    GdpError,
+    Json,
+    MissingResourceError,
+    PairBatch,
+    Scores,
+    ScoringFilter,
+    ServiceError,
+    Verdict,
+)
 from gdp.plugins.face_services import judging
 from gdp.plugins.face_services.asking import account, forecast, outlook
 from gdp.plugins.face_services.config import RekognitionConfig
 from gdp.plugins.face_services.interview import in_order, scores_of_pairs
 from gdp.plugins.face_services.rekognition_rules import kept_of, measure, needed_attributes, rules
 from gdp.plugins.face_services.service import Limits, Reply
+from gdp.toolbox import (
+    content_key,
+)
 
 NAME = "rekognition"
 _BUSY = (

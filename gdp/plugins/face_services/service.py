@@ -14,7 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from gdp.core.pairs.records import Json
+from gdp import (
+    Json,
+)
 
 
 class Secret:

@@ -8,7 +8,12 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from gdp.support.splitmix import INCREMENT, finalise, shift_right, signed
+from gdp.toolbox import (
+    INCREMENT,
+    finalise,
+    shift_right,
+    signed,
+)
 
 MIN_AGE = 6.0
 MAX_AGE = 85.0

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.datasets import Dataset
+from gdp import (
+    BuildContext,
+    Dataset,
+)
 from gdp.plugins.faces import RenderedFacesConfig
 from gdp.plugins.faces.attributes import FaceAttributes, sample_attributes, sample_latents
 from gdp.plugins.faces.drawing import make_palette

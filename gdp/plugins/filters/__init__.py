@@ -9,12 +9,16 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from gdp.core.config import Config
-from gdp.core.errors import GdpError
-from gdp.core.hookspecs import hookimpl
-from gdp.core.records import Register
+from gdp import (
+    Config,
+    GdpError,
+    Register,
+    hookimpl,
+)
 from gdp.plugins.onnx_filters.config import EmbeddingModel
-from gdp.support.expressions import parse_condition
+from gdp.toolbox import (
+    parse_condition,
+)
 
 NumberAttribute = Literal["age", "glasses", "smile"]
 """What the judge says in one number: years, or a probability in [0, 1]."""

@@ -8,9 +8,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gdp.core.interfaces.filters import ScoringFilter
-from gdp.core.pairs import PairBatch, Score, Scores, Verdict
-from gdp.support.picture_parts import number, pictures_by_part
+from gdp import (
+    PairBatch,
+    Score,
+    Scores,
+    ScoringFilter,
+    Verdict,
+)
+from gdp.toolbox import (
+    number,
+    pictures_by_part,
+)
 
 _BLUR_WINDOW = 9
 """Pixels over which Crete and others blur a picture once more."""

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from gdp.core.errors import GdpError
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.filters import CombiningFilter
-from gdp.core.pairs import Scores, Verdict
+from gdp import (
+    BuildContext,
+    CombiningFilter,
+    GdpError,
+    Scores,
+    Verdict,
+)
 from gdp.plugins.filters import ExpressionConfig
-from gdp.support.expressions import BoundExpression, parse_condition
-from gdp.support.expressions.binding import bind
+from gdp.toolbox import (
+    BoundExpression,
+    bind,
+    parse_condition,
+)
 
 
 class ExpressionFilter(CombiningFilter):

@@ -17,13 +17,20 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.filters import ScoringFilter
-from gdp.core.pairs import PairBatch, Score, Scores, Verdict
+from gdp import (
+    BuildContext,
+    PairBatch,
+    Score,
+    Scores,
+    ScoringFilter,
+    Verdict,
+)
 from gdp.plugins.faces.judge import builtin_fingerprint, builtin_network, to_judge_size
 from gdp.plugins.filters import IdentityConfig
-from gdp.support.batching import in_fixed_chunks
-from gdp.support.picture_parts import number
+from gdp.toolbox import (
+    in_fixed_chunks,
+    number,
+)
 
 _CHUNK = 16
 

@@ -15,14 +15,22 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from gdp.core.errors import MissingResourceError
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.filters import ScoringFilter
-from gdp.core.interfaces.teachers import TranslatorTeacher
-from gdp.core.pairs import PairBatch, Score, Scores, Verdict
+from gdp import (
+    BuildContext,
+    MissingResourceError,
+    PairBatch,
+    Score,
+    Scores,
+    ScoringFilter,
+    TranslatorTeacher,
+    Verdict,
+)
 from gdp.plugins.filters import DiscriminatorScoreConfig
-from gdp.support.batching import in_fixed_chunks
-from gdp.support.picture_parts import number, pictures_by_part
+from gdp.toolbox import (
+    in_fixed_chunks,
+    number,
+    pictures_by_part,
+)
 
 
 class SharpnessFilter(ScoringFilter):

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from pydantic import Field, NonNegativeInt, model_validator
 
-from gdp.core.config import Config
-from gdp.core.hookspecs import hookimpl
-from gdp.core.records import Register
+from gdp import (
+    Config,
+    Register,
+    hookimpl,
+)
 
 
 class NoSettings(Config):

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from gdp.core.errors import ShapeError
+from gdp import (
+    ShapeError,
+)
 
 
 def feature_l2_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:

@@ -20,8 +20,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.losses import Loss, TrainingStep
+from gdp import (
+    BuildContext,
+    Loss,
+    TrainingStep,
+)
 from gdp.plugins.losses import PerceptualVGGConfig
 from gdp.plugins.losses.perceptual import PerceptualLoss, load_vgg19_features
 

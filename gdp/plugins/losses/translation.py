@@ -7,10 +7,15 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from gdp.core.errors import ShapeError, TrainingError
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.losses import Loss, TrainingStep, Watched
-from gdp.core.interfaces.teachers import Teacher
+from gdp import (
+    BuildContext,
+    Loss,
+    ShapeError,
+    Teacher,
+    TrainingError,
+    TrainingStep,
+    Watched,
+)
 from gdp.plugins.losses import FeatureL2Config
 from gdp.plugins.losses.hidden_states import block_paths, evenly_spread, feature_l2_loss
 from gdp.plugins.losses.terms import l1_loss

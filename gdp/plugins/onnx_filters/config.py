@@ -11,7 +11,9 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from gdp.core.config import Config
+from gdp import (
+    Config,
+)
 
 PresetName = Literal["fairface", "vit-age-classifier", "insightface-genderage"]
 

@@ -16,13 +16,20 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_iou, nms
 
-from gdp.core.errors import ShapeError
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.filters import ScoringFilter
-from gdp.core.pairs import PairBatch, Score, Scores, Verdict
+from gdp import (
+    BuildContext,
+    PairBatch,
+    Score,
+    Scores,
+    ScoringFilter,
+    ShapeError,
+    Verdict,
+)
 from gdp.plugins.onnx_filters.config import FaceDetectorModel, Head, OnnxFaceDetectorConfig, Rule
 from gdp.plugins.onnx_filters.model import Box, OnnxModel
-from gdp.support.picture_parts import pictures_by_part
+from gdp.toolbox import (
+    pictures_by_part,
+)
 
 
 class HeadReader:

@@ -10,9 +10,11 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from gdp.core.config import Config
-from gdp.core.hookspecs import hookimpl
-from gdp.core.records import Register
+from gdp import (
+    Config,
+    Register,
+    hookimpl,
+)
 from gdp.plugins.directions import DirectionFile, DirectionStep, Layers
 from gdp.plugins.stylegan2 import Weights
 

@@ -13,10 +13,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gdp.core.errors import MissingResourceError, ShapeError
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.pair_sources import PairSource
-from gdp.core.pairs import PairBatch, PairRecord
+from gdp import (
+    BuildContext,
+    MissingResourceError,
+    PairBatch,
+    PairRecord,
+    PairSource,
+    ShapeError,
+)
 from gdp.plugins.datasets.pictures import open_picture, picture_files, read_all, shorten, square
 from gdp.plugins.pair_sources import FolderConfig
 

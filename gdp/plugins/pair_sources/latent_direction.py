@@ -11,11 +11,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gdp.core.errors import PluginError
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.pair_sources import PairSource
-from gdp.core.interfaces.teachers import LatentTeacher
-from gdp.core.pairs import Json, PairBatch, PairRecord
+from gdp import (
+    BuildContext,
+    Json,
+    LatentTeacher,
+    PairBatch,
+    PairRecord,
+    PairSource,
+    PluginError,
+)
 from gdp.plugins.directions import direction_path
 from gdp.plugins.directions.conversion import load_direction
 from gdp.plugins.pair_sources import LatentDirectionConfig, SamplingConfig

@@ -10,14 +10,22 @@ from operator import itemgetter
 import torch
 from torch import Tensor
 
-from gdp.core.errors import MissingResourceError, PluginError
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.datasets import Part, UnpairedDataset
-from gdp.core.interfaces.pair_sources import PairSource, Pictures
-from gdp.core.interfaces.teachers import TranslatorTeacher
-from gdp.core.pairs import PairBatch, PairRecord
+from gdp import (
+    BuildContext,
+    MissingResourceError,
+    PairBatch,
+    PairRecord,
+    PairSource,
+    Part,
+    Pictures,
+    PluginError,
+    TranslatorTeacher,
+    UnpairedDataset,
+)
 from gdp.plugins.pair_sources import TranslateConfig
-from gdp.support.batching import in_fixed_chunks
+from gdp.toolbox import (
+    in_fixed_chunks,
+)
 
 _CHUNK = 4
 """Pictures that go through the teacher at once, never more nor fewer, so that a pair does not depend on its batch."""

@@ -12,11 +12,14 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from gdp.core.errors import ShapeError
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.pair_sources import PairSource
-from gdp.core.interfaces.teachers import LatentTeacher
-from gdp.core.pairs import Json, PairBatch
+from gdp import (
+    BuildContext,
+    Json,
+    LatentTeacher,
+    PairBatch,
+    PairSource,
+    ShapeError,
+)
 from gdp.plugins.pair_sources import MorphConfig, SamplingConfig, StyleMixConfig, TwoGeneratorsConfig
 from gdp.plugins.pair_sources.latent_direction import compact, latent_teacher, picture_batch, sample_ws, sample_z
 from gdp.plugins.stylegan2 import StyleGAN2Config

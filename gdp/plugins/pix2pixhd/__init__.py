@@ -9,10 +9,15 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from gdp.core.config import Config
-from gdp.core.hookspecs import hookimpl
-from gdp.core.records import Register, RegisterConverter
-from gdp.support.weights import ConvertedWeights
+from gdp import (
+    Config,
+    Register,
+    RegisterConverter,
+    hookimpl,
+)
+from gdp.toolbox import (
+    ConvertedWeights,
+)
 
 
 class Pix2PixHDConfig(Config):

@@ -15,13 +15,20 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from gdp.core.arithmetic import count_parameters
-from gdp.core.errors import CorruptFileError
-from gdp.core.progress import Progress
+from gdp import (
+    Converted,
+    Converter,
+    CorruptFileError,
+    Progress,
+)
 from gdp.plugins.pix2pixhd.networks import GlobalGenerator, LocalEnhancer, MultiscaleDiscriminator
-from gdp.support.foreign import ForeignFile, plain_state, printable
-from gdp.support.foreign.converter import Converted, Converter
-from gdp.support.networks.layers import NormalisationName
+from gdp.toolbox import (
+    ForeignFile,
+    NormalisationName,
+    count_parameters,
+    plain_state,
+    printable,
+)
 
 _HEAD = "coarse_head."
 

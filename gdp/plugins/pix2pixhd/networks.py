@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gdp.support.networks.layers import (
+from gdp.toolbox import (
     FewChannelConvolution,
     NormalisationFactory,
     NormalisationName,

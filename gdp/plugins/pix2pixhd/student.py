@@ -11,14 +11,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gdp.core.errors import ShapeError
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.students import Discrimination, Student, TrainingPhase
-from gdp.core.interfaces.teachers import Teacher
+from gdp import (
+    BuildContext,
+    Discrimination,
+    ShapeError,
+    Student,
+    Teacher,
+    TrainingPhase,
+)
 from gdp.plugins.pix2pixhd import Pix2PixHDConfig
 from gdp.plugins.pix2pixhd.conversion import load_generator_state
 from gdp.plugins.pix2pixhd.networks import GlobalGenerator, LocalEnhancer, MultiscaleDiscriminator
-from gdp.support.weights import weights_file
+from gdp.toolbox import (
+    weights_file,
+)
 
 COARSE_PHASE = "global"
 ENHANCER_PHASE = "enhancer"

@@ -9,10 +9,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from gdp.core.config import Config
-from gdp.core.hookspecs import hookimpl
-from gdp.core.records import Register
-from gdp.support.weights import ConvertedWeights
+from gdp import (
+    Config,
+    Register,
+    hookimpl,
+)
+from gdp.toolbox import (
+    ConvertedWeights,
+)
 
 
 class ChannelsConfig(Config):

@@ -9,12 +9,15 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from gdp.core.errors import ShapeError
-from gdp.support.networks.convolution import Convolution, TransposedConvolution
-from gdp.support.networks.layers import (
+from gdp import (
+    ShapeError,
+)
+from gdp.toolbox import (
+    Convolution,
     FewChannelConvolution,
     NormalisationFactory,
     ResizeConvolution,
+    TransposedConvolution,
     UpsamplingName,
     initialise_weights,
     normalisation,

@@ -11,16 +11,27 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from gdp.core.errors import CorruptFileError, MissingResourceError, PluginError, ShapeError
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.students import Discrimination, Opposite, PrunedStudent, Student
-from gdp.core.interfaces.teachers import Teacher, TranslatorTeacher
+from gdp import (
+    BuildContext,
+    CorruptFileError,
+    Discrimination,
+    MissingResourceError,
+    Opposite,
+    PluginError,
+    PrunedStudent,
+    ShapeError,
+    Student,
+    Teacher,
+    TranslatorTeacher,
+)
 from gdp.plugins.resnet import ResnetConfig
 from gdp.plugins.resnet.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
 from gdp.plugins.resnet.pruning import prune_generator
 from gdp.plugins.resnet.transfer import transfer
-from gdp.support.tensor_file import read_state
-from gdp.support.weights import weights_file
+from gdp.toolbox import (
+    read_state,
+    weights_file,
+)
 
 _MULTIPLE = 4
 _OUTPUT_CHANNELS = 3

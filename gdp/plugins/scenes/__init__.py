@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from gdp.core.config import Config
-from gdp.core.hookspecs import hookimpl
-from gdp.core.records import Register
+from gdp import (
+    Config,
+    Register,
+    hookimpl,
+)
 
 
 class RenderedScenesConfig(Config):

@@ -15,7 +15,12 @@ import torch
 from torch import Tensor
 
 from gdp.plugins.faces.drawing import ramp
-from gdp.support.splitmix import INCREMENT, finalise, shift_right, signed
+from gdp.toolbox import (
+    INCREMENT,
+    finalise,
+    shift_right,
+    signed,
+)
 
 
 def scene_keys(seed: int, indices: Tensor) -> Tensor:

@@ -13,9 +13,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gdp.core.config import content_key
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.datasets import Part, UnpairedDataset
+from gdp import (
+    BuildContext,
+    Part,
+    UnpairedDataset,
+)
 from gdp.plugins.faces.drawing import smooth_ramp
 from gdp.plugins.scenes import RenderedScenesConfig
 from gdp.plugins.scenes.canvas import (
@@ -38,6 +40,9 @@ from gdp.plugins.scenes.landscape import (
     draw_water,
 )
 from gdp.plugins.scenes.parameters import SceneParameters, daylight, sample_scenes, shades
+from gdp.toolbox import (
+    content_key,
+)
 
 _GRAIN = {
     Material.SKY: 0.012,

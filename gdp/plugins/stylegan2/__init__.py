@@ -12,12 +12,19 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from gdp.core.config import Config
-from gdp.core.hookspecs import hookimpl
-from gdp.core.progress import Progress
-from gdp.core.records import Register, RegisterConverter
-from gdp.support.assets import packaged_asset
-from gdp.support.weights import WeightsAddress, check_weights, weights_file
+from gdp import (
+    Config,
+    Progress,
+    Register,
+    RegisterConverter,
+    hookimpl,
+)
+from gdp.toolbox import (
+    WeightsAddress,
+    check_weights,
+    packaged_asset,
+    weights_file,
+)
 
 BuiltinWeights = Literal["builtin:faces64"]
 """Weights that come with the package."""

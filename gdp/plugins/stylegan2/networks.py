@@ -12,7 +12,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from gdp.core.errors import ShapeError
+from gdp import (
+    ShapeError,
+)
 from gdp.plugins.stylegan2.layers import (
     FullyConnectedLayer,
     NoiseMode,

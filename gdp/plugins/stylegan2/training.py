@@ -23,13 +23,20 @@ from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 from torchvision.utils import make_grid
 
-from gdp.core.errors import ShapeError, TrainingError
-from gdp.core.run_folder import write_atomically
-from gdp.core.training.checkpoint import Checkpoint, CheckpointFolder
-from gdp.core.training.loader import BatchSampler, counter_generator
-from gdp.core.training.statistics import StatisticsFile
+from gdp import (
+    ShapeError,
+    TrainingError,
+)
 from gdp.plugins.stylegan2 import DISCRIMINATOR_FILE, TrainingSettings
 from gdp.plugins.stylegan2.training_step import AdversarialStep
+from gdp.toolbox import (
+    BatchSampler,
+    Checkpoint,
+    CheckpointFolder,
+    StatisticsFile,
+    counter_generator,
+    write_atomically,
+)
 
 RESULT = "generator.safetensors"
 SAMPLES = 48

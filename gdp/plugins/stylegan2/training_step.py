@@ -13,14 +13,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gdp.core.errors import NonFiniteError
-from gdp.core.training.loader import counter_generator
-from gdp.core.training.optimizer import WeightAverage
-from gdp.core.training.precision import computes_bf16
+from gdp import (
+    NonFiniteError,
+)
 from gdp.plugins.stylegan2 import TrainingSettings
 from gdp.plugins.stylegan2.discriminator import Discriminator
 from gdp.plugins.stylegan2.layers import NoiseMode
 from gdp.plugins.stylegan2.networks import Generator, channels_by_resolution
+from gdp.toolbox import (
+    WeightAverage,
+    computes_bf16,
+    counter_generator,
+)
 
 
 def generator_loss(fake_logits: Tensor) -> Tensor:

@@ -23,7 +23,8 @@ from gdp.core.pairs.records import Json
 from gdp.support.directions.direction import Direction, normalised, root_mean_square_norm
 from gdp.support.foreign import as_tensor, read_foreign
 
-FORMAT = "gdp-direction-1"
+DIRECTION_FORMAT = "gdp-direction-1"
+"""What the metadata of a file of directions says of its format."""
 SUFFIXES = (".safetensors", ".npy", ".pt")
 LARGEST_FILE = 256 * 2**20
 """Bytes; directions are some kilobytes, all components of a PCA some megabytes."""
@@ -36,7 +37,7 @@ def save_direction(direction: Direction, path: Path) -> None:
         DiskFullError, RunFolderError: the file cannot be written.
     """
     metadata = {
-        "format": FORMAT,
+        "format": DIRECTION_FORMAT,
         "name": direction.name,
         "scale": json.dumps(direction.scale),
         "layers": json.dumps(direction.layers),
@@ -129,8 +130,8 @@ def _public(name: str, array: Tensor, file_format: str) -> Direction:
 def _from_safetensors(path: Path) -> Direction:
     with safe_open(path, "pt") as file:
         metadata = file.metadata() or {}
-        if metadata.get("format") != FORMAT:
-            raise ValueError(f"its metadata does not say {FORMAT}")
+        if metadata.get("format") != DIRECTION_FORMAT:
+            raise ValueError(f"its metadata does not say {DIRECTION_FORMAT}")
         vectors = file.get_tensor("direction")
     if vectors.ndim != 2:
         raise ValueError(f"its shape is {tuple(vectors.shape)}")

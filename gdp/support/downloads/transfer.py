@@ -19,8 +19,8 @@ from pathlib import Path
 import httpx
 
 from gdp.core.errors import CorruptFileError, DiskFullError, MissingResourceError, readable_os_errors
+from gdp.core.files import write_atomically
 from gdp.core.progress import Progress
-from gdp.core.run_folder import write_atomically
 from gdp.support.downloads.addresses import check_address, is_local, show_address
 
 

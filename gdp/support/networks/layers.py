@@ -16,6 +16,7 @@ from torch.autograd.function import once_differentiable
 from gdp.support.networks.convolution import Convolution, TransposedConvolution
 
 NormalisationName = Literal["instance", "batch"]
+"""How activations are normalised: each picture by itself, or the batch."""
 
 _EPSILON = 1e-5
 
@@ -99,8 +100,11 @@ def normalisation(name: NormalisationName) -> Callable[[int], nn.Module]:
 
 
 PaddingName = Literal["reflect", "replicate", "zero"]
+"""What stands around a picture where a convolution reaches over its edge."""
 UpsamplingName = Literal["deconvolution", "resize"]
+"""How pictures grow: by a transposed convolution, or enlarged and convolved (fewer checkerboards)."""
 NormalisationFactory = Callable[[int], nn.Module]
+"""Makes the normalisation of so many channels."""
 
 
 class FewChannelConvolution(nn.Conv2d):

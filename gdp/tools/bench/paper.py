@@ -30,8 +30,8 @@ from gdp.support.directions.direction import Direction, normalised
 from gdp.support.directions.files import save_direction
 from gdp.tools.bench.measuring import bench, in_a_process_of_its_own
 from gdp.tools.bench.preparing import Request, SlowRoute
-from gdp.tools.bench.tasks import Bench
-from gdp.tools.bench.worker import BenchPlugins, OpenPlugins
+from gdp.tools.bench.tasks import Bench, BenchPlugins
+from gdp.tools.bench.worker import OpenPlugins
 
 RECIPE = "recipe.toml"
 SIZES = {"z_dim": 512, "w_dim": 512, "resolution": 512, "channel_base": 32768, "channel_max": 512, "mapping_layers": 8}

@@ -12,14 +12,13 @@ from PIL import Image
 
 from gdp.core.arithmetic import count_macs, count_parameters
 from gdp.core.errors import GdpError
-from gdp.core.interfaces.engines import EngineContext, Pictures
+from gdp.core.interfaces.engines import EngineContext, PictureArray
 from gdp.core.interfaces.teachers import LatentTeacher, Teacher
 from gdp.core.progress import SilentProgress
 from gdp.core.run.opening import load_run_recipe
 from gdp.core.run.session import Session
 from gdp.core.run_folder import RunFolder
-from gdp.tools.bench.tasks import Task
-from gdp.tools.bench.worker import BenchPlugins
+from gdp.tools.bench.tasks import BenchPlugins, Task
 from gdp.tools.deploy.cards import read_card
 from gdp.tools.deploy.export import export_student, open_student, picture_network
 from gdp.tools.deploy.models import STUDENT, Place, build_engine, find_model, is_current
@@ -128,7 +127,7 @@ def _export(plugins: BenchPlugins, place: Place, names: list[str], run: Path | N
         export_student(student, engine, name, pictures, place.folder, NO_LIMIT)
 
 
-def _pictures(plugins: BenchPlugins, place: Place, run: Path | None) -> tuple[int, Pictures]:
+def _pictures(plugins: BenchPlugins, place: Place, run: Path | None) -> tuple[int, PictureArray]:
     """Return the size that the student was trained at, and pictures of that size."""
     if place.file is not None:
         card = read_card(place.file)
@@ -138,19 +137,19 @@ def _pictures(plugins: BenchPlugins, place: Place, run: Path | None) -> tuple[in
     return student.resolution, synthetic(student.resolution, student.input_channels) if real is None else real
 
 
-def synthetic(size: int, channels: int) -> Pictures:
+def synthetic(size: int, channels: int) -> PictureArray:
     """Return smooth random pictures (N, size, size, C), for where there are no real ones."""
     random = numpy.random.default_rng(0)
     coarse = random.integers(0, 256, (PICTURES, 8, 8, channels), dtype=numpy.uint8)
     return resized(coarse, size)
 
 
-def resized(pictures: Pictures, size: int) -> Pictures:
+def resized(pictures: PictureArray, size: int) -> PictureArray:
     """Return pictures (N, size, size, C) of other ones, bicubic."""
     if pictures.shape[1:3] == (size, size):
         return pictures
 
-    def scale(part: Pictures) -> Pictures:
+    def scale(part: PictureArray) -> PictureArray:
         return numpy.asarray(Image.fromarray(part).resize((size, size), Image.Resampling.BICUBIC))
 
     channels = range(0, pictures.shape[3], 3)
@@ -159,7 +158,7 @@ def resized(pictures: Pictures, size: int) -> Pictures:
 
 
 def _write_pictures(
-    plugins: BenchPlugins, place: Place, own: Pictures, size: int, folder: Path
+    plugins: BenchPlugins, place: Place, own: PictureArray, size: int, folder: Path
 ) -> tuple[Path, Path | None]:
     """Write the pictures of a size and, of a student with weights, what torch makes of them in float32."""
     pictures = resized(own, size)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy
+
+from gdp.core.recipe.reading import PluginLookup
+from gdp.tools.deploy.models import EnginePlugins
 
 Kind = Literal["teacher", "slow route", "student"]
 
@@ -135,3 +138,36 @@ def _ratio(slow: Row, fast: Row) -> float:
     if not both:
         return slow.median_ms / fast.median_ms
     return median(of_slow[turn] / of_fast[turn] for turn in both)
+
+
+WARMUP = 2
+"""Unmeasured runs."""
+
+
+class BenchPlugins(PluginLookup, EnginePlugins, Protocol):
+    """What is asked of the registry."""
+
+    def notify(self, hook: str, **arguments: Any) -> None:
+        """Call a hook of the life of a run."""
+
+
+class Turns(Protocol):
+    """When a process may work."""
+
+    def wait(self) -> bool:
+        """Wait for the next turn; False where there is none any more."""
+
+    def tell(self, milliseconds: float) -> None:
+        """Tell how long the turn's work took."""
+
+
+class Work(Protocol):
+    """Something that was opened and warmed up."""
+
+    facts: dict[str, Any]
+
+    def serve(self, turns: Turns) -> None:
+        """Work at every turn."""
+
+    def conclude(self) -> None:
+        """Find out what is to be known beside the times; called when no turn is left."""

@@ -21,8 +21,7 @@ from gdp.core.run.opening import load_run_recipe
 from gdp.core.run.session import Session
 from gdp.core.run_folder import RunFolder
 from gdp.support.timing import time_once
-from gdp.tools.bench.tasks import Task
-from gdp.tools.bench.worker import WARMUP, BenchPlugins, Turns
+from gdp.tools.bench.tasks import WARMUP, BenchPlugins, Task, Turns
 
 
 class TeacherWork:

@@ -1,7 +1,5 @@
 """One process for each row: opens what is measured, works when told to, and tells its own memory.
 
-What the measuring processes share. Imports no torch.
-
 A student in an engine: what its measuring process does at every turn.
 
 It imports no torch by itself, as `gdp apply` does not, so the memory that is told is that of the engine.
@@ -14,50 +12,17 @@ import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 import numpy
 
 from gdp.core.errors import GdpError
-from gdp.core.interfaces.engines import EngineContext, Pictures
-from gdp.core.recipe.reading import PluginLookup
+from gdp.core.interfaces.engines import EngineContext, PictureArray
 from gdp.support.memory import forget_peak, peak_bytes, present_bytes
-from gdp.tools.bench.tasks import Task
+from gdp.tools.bench.tasks import WARMUP, BenchPlugins, Task, Turns, Work
 from gdp.tools.deploy.cards import read_card
-from gdp.tools.deploy.models import WEIGHTS, EnginePlugins, Place, build_engine, find_model
+from gdp.tools.deploy.models import WEIGHTS, Place, build_engine, find_model
 from gdp.tools.deploy.opening import open_model
-
-WARMUP = 2
-"""Unmeasured runs."""
-
-
-class BenchPlugins(PluginLookup, EnginePlugins, Protocol):
-    """What is asked of the registry."""
-
-    def notify(self, hook: str, **arguments: Any) -> None:
-        """Call a hook of the life of a run."""
-
-
-class Turns(Protocol):
-    """When a process may work."""
-
-    def wait(self) -> bool:
-        """Wait for the next turn; False where there is none any more."""
-
-    def tell(self, milliseconds: float) -> None:
-        """Tell how long the turn's work took."""
-
-
-class Work(Protocol):
-    """Something that was opened and warmed up."""
-
-    facts: dict[str, Any]
-
-    def serve(self, turns: Turns) -> None:
-        """Work at every turn."""
-
-    def conclude(self) -> None:
-        """Find out what is to be known beside the times; called when no turn is left."""
 
 
 class StudentWork:
@@ -67,7 +32,7 @@ class StudentWork:
         place = find_model(task.place)
         context = EngineContext(task.device, task.threads)
         model = open_model(plugins, task.place, engine=task.engine, context=context, settings=dict(task.settings))
-        self.pictures: Pictures = numpy.load(task.pictures)
+        self.pictures: PictureArray = numpy.load(task.pictures)
         if self.pictures.shape[1] % model.size_multiple:
             raise GdpError(f"this student takes multiples of {model.size_multiple} pixels, and {task.size} is none")
         self.translate = model.translate

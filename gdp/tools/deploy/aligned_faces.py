@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy
 
 from gdp.core.errors import ShapeError
-from gdp.core.interfaces.engines import Pictures
+from gdp.core.interfaces.engines import PictureArray
 from gdp.plugins.face_alignment.finder import Found, LandmarkFinder
 from gdp.plugins.face_alignment.frames import Frame, open_frame
 from gdp.support.squares import Levels, Made, cut, paste
@@ -57,7 +57,7 @@ class AlignedFaces:
                 f"this student mixes {self.model.input_channels // 3} pictures into one; it cannot be applied to faces"
             )
 
-    def __call__(self, pictures: Pictures) -> Pictures:
+    def __call__(self, pictures: PictureArray) -> PictureArray:
         """Translate the faces of pictures (N, H, W, 3); a picture without a face comes back as it is."""
         found = [self.find(picture) for picture in pictures]
         self.faces += [len(faces) for faces in found]

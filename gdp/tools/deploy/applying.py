@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy
 
 from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, ShapeError
-from gdp.core.interfaces.engines import Pictures
+from gdp.core.interfaces.engines import PictureArray
 from gdp.core.progress import Progress
 from gdp.tools.deploy.files import VIDEOS, Job, LoadedPicture, load_picture, save_picture
 from gdp.tools.deploy.models import Model
@@ -22,7 +22,7 @@ from gdp.tools.deploy.tiling import Tiling
 READ_AHEAD = 16
 """Picture files that are read while others are translated."""
 
-Transform = Callable[[Pictures], Pictures]
+Transform = Callable[[PictureArray], PictureArray]
 """What is done to pictures of one size, (N, H, W, 3) -> (N, H, W, 3)."""
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gdp.core.errors import CorruptFileError, MissingResourceError
-from gdp.core.run_folder import write_atomically
+from gdp.core.files import write_atomically
 
 FORMAT = 1
 PROTOCOL = (

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gdp.core.errors import GdpError, MissingResourceError, readable_os_errors
-from gdp.core.interfaces.engines import CalibratedEngine, Engine, Pictures
+from gdp.core.interfaces.engines import CalibratedEngine, Engine, PictureArray
 from gdp.core.interfaces.picture_network import PictureNetwork
 from gdp.core.run.versions import versions
 from gdp.core.run_folder import RunFolder
@@ -39,7 +39,7 @@ def picture_network(student: DeployedStudent) -> PictureNetwork:
 
 
 def export_student(
-    student: DeployedStudent, engine: Engine, name: str, pictures: Pictures, folder: Path, worst_psnr_db: float
+    student: DeployedStudent, engine: Engine, name: str, pictures: PictureArray, folder: Path, worst_psnr_db: float
 ) -> Card:
     """Write a student for an engine, into a folder where an earlier file of that name is replaced.
 
@@ -144,7 +144,7 @@ def export_run(
     return (output or folder) / engine.file, card
 
 
-def _calibration(folder: Path, pictures: Path | None, student: DeployedStudent) -> Pictures:
+def _calibration(folder: Path, pictures: Path | None, student: DeployedStudent) -> PictureArray:
     """Return pictures to calibrate on: the run's training pairs, or those of a folder that nothing is compared on."""
     found = calibration_pictures_of_run(RunFolder(folder.absolute().parent))
     if found is None and pictures is not None:

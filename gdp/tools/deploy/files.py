@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError
-from gdp.core.interfaces.engines import Pictures
-from gdp.core.run_folder import write_atomically
+from gdp.core.files import write_atomically
+from gdp.core.interfaces.engines import PictureArray
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 VIDEOS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"})
@@ -27,7 +27,7 @@ class LoadedPicture:
     """A picture file in memory, turned upright."""
 
     path: Path
-    levels: Pictures
+    levels: PictureArray
     """(H, W, 3) uint8 RGB."""
     alpha: NDArray[numpy.uint8] | None
     """(H, W) uint8; None where the file is opaque."""
@@ -56,7 +56,7 @@ def load_picture(path: Path) -> LoadedPicture:
     return LoadedPicture(path, levels[..., :3], levels[..., 3] if has_alpha else None, profile or None)
 
 
-def save_picture(picture: LoadedPicture, levels: Pictures, path: Path) -> None:
+def save_picture(picture: LoadedPicture, levels: PictureArray, path: Path) -> None:
     """Write a translated picture with the alpha and the colour profile of its original, in the format of its suffix.
 
     Args:

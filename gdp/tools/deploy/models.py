@@ -15,7 +15,7 @@ import numpy
 
 from gdp.core.config import Config
 from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, ShapeError
-from gdp.core.interfaces.engines import Engine, EngineContext, Pictures, Translate
+from gdp.core.interfaces.engines import Engine, EngineContext, PictureArray, Translate
 from gdp.core.records import Kind, PluginRecord
 from gdp.tools.deploy.cards import card_path, read_card
 from gdp.tools.deploy.tiling import Tiling, translate_any_size
@@ -81,7 +81,7 @@ class Model:
     runs_on: str
     """Versions, threads and precision."""
 
-    def __call__(self, pictures: Pictures, tiling: Tiling | None = None) -> Pictures:
+    def __call__(self, pictures: PictureArray, tiling: Tiling | None = None) -> PictureArray:
         """Translate (N, H, W, C) uint8 RGB pictures of any size to (N, H, W, 3).
 
         Raises:

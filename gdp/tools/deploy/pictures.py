@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from gdp.core.errors import MissingResourceError, PluginError
-from gdp.core.interfaces.engines import Pictures, Translate
+from gdp.core.interfaces.engines import PictureArray, Translate
 from gdp.core.interfaces.picture_network import PictureNetwork
 from gdp.core.pairs.store import PairStore
 from gdp.core.run.stages.filters import HELD_OUT, TRAIN
@@ -28,7 +28,7 @@ COUNT = 16
 CALIBRATION_COUNT = 64
 
 
-def pictures_of_run(run: RunFolder, count: int = COUNT) -> Pictures | None:
+def pictures_of_run(run: RunFolder, count: int = COUNT) -> PictureArray | None:
     """Return the sources of the first held-out pairs (training pairs where none was held out); None without pairs.
 
     Returns:
@@ -37,7 +37,7 @@ def pictures_of_run(run: RunFolder, count: int = COUNT) -> Pictures | None:
     return _sources(run, (HELD_OUT, TRAIN), count)
 
 
-def calibration_pictures_of_run(run: RunFolder, count: int = CALIBRATION_COUNT) -> Pictures | None:
+def calibration_pictures_of_run(run: RunFolder, count: int = CALIBRATION_COUNT) -> PictureArray | None:
     """Return the sources of the first training pairs, on none of which an export is compared; None without pairs.
 
     Returns:
@@ -46,7 +46,7 @@ def calibration_pictures_of_run(run: RunFolder, count: int = CALIBRATION_COUNT) 
     return _sources(run, (TRAIN,), count)
 
 
-def _sources(run: RunFolder, splits: Sequence[str], count: int) -> Pictures | None:
+def _sources(run: RunFolder, splits: Sequence[str], count: int) -> PictureArray | None:
     """Return the first sources of the first split that holds any."""
     pairs = run.read_json("stages.json", {}).get("pairs", {}).get("summary", {}).get("folder")
     if not isinstance(pairs, str) or not (run.path / pairs).is_dir():
@@ -59,7 +59,7 @@ def _sources(run: RunFolder, splits: Sequence[str], count: int) -> Pictures | No
     return numpy.ascontiguousarray(source.permute(0, 2, 3, 1).numpy())
 
 
-def pictures_of_folder(folder: Path, student: DeployedStudent, count: int = COUNT) -> Pictures:
+def pictures_of_folder(folder: Path, student: DeployedStudent, count: int = COUNT) -> PictureArray:
     """Return the first pictures of a folder, by name, cut and scaled to the student's training size.
 
     Raises:
@@ -83,14 +83,14 @@ def _square(picture: Image.Image, size: int) -> Image.Image:
 BATCH = 8
 
 
-def reference(network: PictureNetwork, pictures: Pictures) -> Pictures:
+def reference(network: PictureNetwork, pictures: PictureArray) -> PictureArray:
     """Return what torch makes of pictures in float32: (N, H, W, C) -> (N, H, W, 3)."""
     with torch.no_grad():
         made = [network(part).numpy() for part in torch.split(torch.from_numpy(pictures), BATCH)]
     return numpy.concatenate(made)
 
 
-def compare(translate: Translate, pictures: Pictures, expected: Pictures) -> Difference:
+def compare(translate: Translate, pictures: PictureArray, expected: PictureArray) -> Difference:
     """Compare an engine's pictures with those of `reference`.
 
     Raises:

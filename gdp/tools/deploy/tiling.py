@@ -8,7 +8,7 @@ import numpy
 from numpy.typing import NDArray
 
 from gdp.core.errors import ShapeError
-from gdp.core.interfaces.engines import Pictures, Translate
+from gdp.core.interfaces.engines import PictureArray, Translate
 
 SMALLEST_SIDE = 16
 """Pixels; smaller pictures are enlarged by reflection first, for deep networks cannot take them."""
@@ -31,7 +31,9 @@ class Tiling:
             )
 
 
-def translate_any_size(translate: Translate, pictures: Pictures, size_multiple: int, tiling: Tiling) -> Pictures:
+def translate_any_size(
+    translate: Translate, pictures: PictureArray, size_multiple: int, tiling: Tiling
+) -> PictureArray:
     """Translate pictures of one size, whatever it is.
 
     Args:
@@ -59,7 +61,7 @@ def translate_any_size(translate: Translate, pictures: Pictures, size_multiple: 
     return numpy.rint(summed / weights).astype(numpy.uint8)
 
 
-def _padded(translate: Translate, pictures: Pictures, size_multiple: int) -> Pictures:
+def _padded(translate: Translate, pictures: PictureArray, size_multiple: int) -> PictureArray:
     height, width = pictures.shape[1:3]
     rows, columns = (_next_size(size, size_multiple) - size for size in (height, width))
     if not rows and not columns:

@@ -10,12 +10,13 @@ from typing import Any, Protocol
 import torch
 
 from gdp.core.errors import GdpError, MissingResourceError, RunFolderError
+from gdp.core.files import write_atomically
 from gdp.core.progress import Progress
 from gdp.core.recipe.choices import resolved_text
 from gdp.core.recipe.reading import PluginLookup, Recipe
 from gdp.core.run.opening import load_run_recipe
 from gdp.core.run.session import Plugins, Session, never
-from gdp.core.run_folder import RunFolder, find_run, write_atomically
+from gdp.core.run_folder import RunFolder, find_run
 from gdp.tools.prune.record import FILE, WEIGHTS, PruningRecord, Subject, read_record
 from gdp.tools.prune.shrink import Shrunk, reuse, shrink
 

@@ -20,12 +20,13 @@ from torch import Tensor
 
 from gdp.core.arithmetic import count_macs, count_parameters
 from gdp.core.errors import MissingResourceError, PluginError, readable_os_errors
+from gdp.core.files import write_atomically
 from gdp.core.interfaces.students import Student
 from gdp.core.recipe.choices import dump
 from gdp.core.run.notes import TRAINED, trained_weights
 from gdp.core.run.session import Session, plugin_errors
 from gdp.core.run.stages import pairs, teacher
-from gdp.core.run_folder import RunFolder, write_atomically
+from gdp.core.run_folder import RunFolder
 from gdp.core.training.inference import WEIGHTS, load_generator_weights
 from gdp.tools.prune.record import Size, Subject
 

@@ -15,8 +15,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from gdp.core.files import write_atomically
 from gdp.core.run.names import Stage
-from gdp.core.run_folder import write_atomically
 from gdp.tools.report.folder import Number, RunData, mapping, mappings, read_run
 from gdp.tools.report.pictures import draw_curves, picture_tables, reject_strips, sample_grids
 from gdp.tools.report.tables import block_ratios, pruning_table, read_initialisation, size_table

@@ -10,8 +10,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from gdp.core.files import write_atomically
 from gdp.core.run.places import without_places
-from gdp.core.run_folder import write_atomically
 from gdp.tools.report.folder import Number, RunData, mapping, mappings, read_run
 from gdp.tools.report.wording import plain, scaled, with_unit
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from gdp.core.arithmetic import count_macs, count_parameters
 from gdp.core.errors import CorruptFileError
+from gdp.core.files import write_atomically
 from gdp.core.run.places import without_places_in
 from gdp.core.run.session import Session
 from gdp.core.run.versions import plugin_versions, versions
-from gdp.core.run_folder import write_atomically
 from gdp.core.training.inference import load_generator_weights
 
 NAME = "export"

@@ -12,9 +12,11 @@ from typing import Any
 
 from torch import Tensor
 
-from gdp.core.errors import CorruptFileError
+from gdp import (
+    Converted,
+    CorruptFileError,
+)
 from gdp.plugins.stylegan2.loading import describe_discriminator, describe_generator
-from gdp.support.foreign.converter import Converted
 
 BESIDE = "discriminator"
 _USE = '[teacher]\nplugin = "stylegan2"\nweights = "{file}"'

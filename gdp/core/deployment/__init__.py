@@ -1,0 +1,1 @@
+"""Until API version 2: an old place that `gdp new-plugin engine` wrote into packages."""
