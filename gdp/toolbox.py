@@ -190,11 +190,8 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "services that cost money": {
-        "gdp.core.answers": (
-            "AnswerBook",
-            "Ledger",
-            "Outcome",
-        ),
+        "gdp.core.answers": ("AnswerBook", "Ledger"),
+        "gdp.core.answers.ledger": ("Outcome",),
     },
     "names": {
         "gdp.core.recipe.messages": ("did_you_mean",),
