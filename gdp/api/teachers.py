@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gdp.api.runs import choose_device
+from gdp.core.building import plugin_errors
 from gdp.core.errors import PluginError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
 from gdp.core.interfaces.teachers import Teacher
 from gdp.core.progress import Progress, SilentProgress
 from gdp.core.recipe.reading import load_teacher_recipe
-from gdp.core.run.session import plugin_errors
 from gdp.core.run_folder import RunFolder
 from gdp.registry import PluginRegistry
 from gdp.tools.directions.opening import SearchChoices, open_tools

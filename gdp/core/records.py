@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol, get_args
+from typing import Any, ClassVar, Literal, Protocol, get_args
 
 from gdp.core.config import Config
 
@@ -205,3 +205,28 @@ class RegisterConverter(Protocol):
             needs: extra modules.
             licence: of the code.
         """
+
+
+class Plugins(Protocol):
+    """What core and the tools ask of the installed plugins; the registry is it."""
+
+    def get(self, kind: Kind, name: str) -> PluginRecord:
+        """Return a plugin's record; raises `PluginNotFoundError` that says what is there."""
+
+    def names(self, kind: Kind) -> list[str]:
+        """Return the usable names of a kind, sorted."""
+
+    def records(self, kind: Kind) -> list[PluginRecord]:
+        """Return the usable records of a kind, by name."""
+
+    def converter(self, name: str) -> ConverterRecord:
+        """Return the record of a foreign layout of weights; raises `PluginNotFoundError`."""
+
+    def converters(self) -> list[ConverterRecord]:
+        """Return the records of all foreign layouts of weights, by name."""
+
+    def load(self, record: PluginRecord | ConverterRecord) -> Any:
+        """Import the implementation of a record; raises `PluginError` where it cannot be used."""
+
+    def notify(self, hook: str, **arguments: Any) -> None:
+        """Call a hook of the life of a run on every plugin; a listener's failure never stops the run."""

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
@@ -19,7 +19,7 @@ from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, Pl
 from gdp.core.files import write_atomically
 from gdp.core.progress import Progress
 from gdp.core.recipe.choices import describe_exception
-from gdp.core.records import ConverterRecord
+from gdp.core.records import ConverterRecord, Plugins
 from gdp.core.run.versions import versions
 from gdp.support.foreign import ForeignFile, ForeignObject, as_tensor, printable, read_foreign
 from gdp.support.foreign.converter import Converted, Converter
@@ -35,19 +35,6 @@ _CHUNK = 2**22
 _NAMED = 12
 
 
-class Converters(Protocol):
-    """What is asked of the registry."""
-
-    def converter(self, name: str) -> ConverterRecord:
-        """Return one record."""
-
-    def converters(self) -> list[ConverterRecord]:
-        """Return all records."""
-
-    def load(self, record: ConverterRecord) -> type:
-        """Import an implementation."""
-
-
 @dataclass(frozen=True)
 class Conversion:
     """One file that was written."""
@@ -58,7 +45,7 @@ class Conversion:
 
 def convert(
     source: Path,
-    converters: Converters,
+    converters: Plugins,
     progress: Progress,
     *,
     target: Path | None = None,
@@ -124,7 +111,7 @@ def describe_content(content: object) -> str:
 
 
 def _choose(
-    file: ForeignFile, converters: Converters, layout: str | None, progress: Progress
+    file: ForeignFile, converters: Plugins, layout: str | None, progress: Progress
 ) -> tuple[ConverterRecord, Converter]:
     if layout is not None:
         record = converters.converter(layout)

@@ -13,6 +13,7 @@ from typing import Any, get_args
 import torch
 
 from gdp.core.arithmetic import count_macs, count_parameters
+from gdp.core.building import plugin_errors
 from gdp.core.errors import GdpError
 from gdp.core.interfaces.datasets import Part, UnpairedDataset
 from gdp.core.interfaces.students import Student
@@ -23,7 +24,7 @@ from gdp.core.run.judging import named_filters
 from gdp.core.run.names import Stage
 from gdp.core.run.notes import trained_weights
 from gdp.core.run.pipeline import WORK
-from gdp.core.run.session import Session, plugin_errors
+from gdp.core.run.session import Session
 from gdp.core.run.stages.pairs import wanted
 from gdp.core.run.work import applies
 from gdp.core.training.objective import check_losses, unique_names

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
@@ -26,7 +26,7 @@ from gdp.core.recipe.sections import (
 )
 from gdp.core.recipe.text import KeyPath, RecipeText, format_path, printable
 from gdp.core.recipe.values import loose_conversions, prepare
-from gdp.core.records import Kind, PluginRecord
+from gdp.core.records import Kind, PluginRecord, Plugins
 
 SectionT_co = TypeVar("SectionT_co", bound=Config, covariant=True)
 ModelT = TypeVar("ModelT", bound=Config)
@@ -59,16 +59,6 @@ SECTION_MODELS: Mapping[Kind, type[Config]] = {
 
 LISTED_KINDS: frozenset[Kind] = frozenset({"filter", "loss", "evaluator"})
 """Kinds of which a recipe chooses any number, as an array of tables."""
-
-
-class PluginLookup(Protocol):
-    """What a recipe needs to know of the installed plugins; the registry is one."""
-
-    def get(self, kind: Kind, name: str) -> PluginRecord:
-        """Return the record; raises `PluginNotFoundError` that says what is there."""
-
-    def names(self, kind: Kind) -> list[str]:
-        """Return the usable names of a kind, sorted."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +104,7 @@ class Checker:
     """Checks a recipe's sections and collects every mistake; nothing here raises for what the user wrote."""
 
     text: RecipeText
-    plugins: PluginLookup
+    plugins: Plugins
     folder: Path
     written: frozenset[KeyPath] = frozenset()
     """Paths that were given on the command line."""

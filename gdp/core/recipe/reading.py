@@ -1,7 +1,7 @@
 """Recipes: TOML files that name plugins and their settings, checked whole before anything runs.
 
 `load_recipe` and `load_teacher_recipe` find every mistake of a file at once, each with its line. Relative paths are
-resolved against the recipe's folder. Which plugins there are is asked of a `PluginLookup`, so core knows none.
+resolved against the recipe's folder. Which plugins there are is asked of the registry (`Plugins`), so core knows none.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from gdp.core.config import Config
 from gdp.core.errors import Mistake, RecipeError
-from gdp.core.recipe.choices import Checker, Choice, PluginLookup, dump
+from gdp.core.recipe.choices import Checker, Choice, dump
 from gdp.core.recipe.compare import read_compare
 from gdp.core.recipe.messages import shown
 from gdp.core.recipe.overrides import apply_overrides
@@ -31,12 +31,12 @@ from gdp.core.recipe.sections import (
 )
 from gdp.core.recipe.text import DEEPEST_NESTING, nesting, read_recipe_text
 from gdp.core.recipe.types import Compare, Recipe, RecipeHeader, TeacherRecipe, Variant
-from gdp.core.records import PluginRecord
+from gdp.core.records import PluginRecord, Plugins
 
 __all__ = [
     "Choice",
     "Compare",
-    "PluginLookup",
+    "Plugins",
     "Recipe",
     "RecipeHeader",
     "TeacherRecipe",
@@ -54,7 +54,7 @@ TEACHER_KEYS = ("name", "seed", "teacher", "dataset", "train")
 """What a recipe of `gdp train-teacher` may hold at the top."""
 
 
-def load_recipe(path: Path, plugins: PluginLookup, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(path: Path, plugins: Plugins, overrides: Sequence[str] = ()) -> Recipe:
     """Read and check a recipe of `gdp run`.
 
     Args:
@@ -75,7 +75,7 @@ def load_recipe(path: Path, plugins: PluginLookup, overrides: Sequence[str] = ()
     return replace(recipe, compare=compare)
 
 
-def load_teacher_recipe(path: Path, plugins: PluginLookup, overrides: Sequence[str] = ()) -> TeacherRecipe:
+def load_teacher_recipe(path: Path, plugins: Plugins, overrides: Sequence[str] = ()) -> TeacherRecipe:
     """Read and check a recipe of `gdp train-teacher`.
 
     Args:
@@ -113,7 +113,7 @@ def is_teacher_recipe(path: Path, overrides: Sequence[str] = ()) -> bool:
     return "dataset" in data and "student" not in data
 
 
-def _open(path: Path, plugins: PluginLookup, overrides: Sequence[str]) -> Checker:
+def _open(path: Path, plugins: Plugins, overrides: Sequence[str]) -> Checker:
     text = read_recipe_text(path)
     written, mistakes = apply_overrides(text.data, overrides)
     if nesting(text.data) > DEEPEST_NESTING:

@@ -7,17 +7,17 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from gdp.core.recipe.choices import LISTED_KINDS, SECTION_KEYS, SECTION_MODELS, PluginLookup, describe_exception
+from gdp.core.recipe.choices import LISTED_KINDS, SECTION_KEYS, SECTION_MODELS, describe_exception
 from gdp.core.recipe.compare import CHANGEABLE
 from gdp.core.recipe.reading import RUN_KEYS, TEACHER_KEYS, RecipeHeader
 from gdp.core.recipe.sections import CompareSection, TargetSection, TrainSection, VariantSection
 from gdp.core.recipe.values import is_environment_name
-from gdp.core.records import RECIPE_KINDS, Kind, PluginRecord
+from gdp.core.records import RECIPE_KINDS, Kind, PluginRecord, Plugins
 
 Schema = dict[str, Any]
 
 
-def recipe_schema(plugins: PluginLookup) -> Schema:
+def recipe_schema(plugins: Plugins) -> Schema:
     """Return the JSON Schema (draft 2020-12) of recipes of `gdp run` and of `gdp train-teacher`.
 
     Each section is one of the installed plugins' settings, told apart by `plugin`; unknown keys are forbidden.
@@ -69,7 +69,7 @@ def _target_definitions(nested: Schema) -> Schema:
     return {"target": goal, "targets": table}
 
 
-def _compare_schema(plugins: PluginLookup, definitions: Schema, sections: Schema, nested: Schema) -> Schema:
+def _compare_schema(plugins: Plugins, definitions: Schema, sections: Schema, nested: Schema) -> Schema:
     """Describe `[compare]`; what a variant changes is a whole section, or some keys of one whatever its plugin."""
     change: Schema = {}
     for kind, key in SECTION_KEYS.items():
@@ -139,7 +139,7 @@ def _trained_teacher(trained: list[str]) -> Schema:
     }
 
 
-def _section(plugins: PluginLookup, kind: Kind) -> Schema:
+def _section(plugins: Plugins, kind: Kind) -> Schema:
     one: Schema = {
         "type": "object",
         "description": (SECTION_MODELS[kind].__doc__ or "").strip(),

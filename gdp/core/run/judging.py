@@ -8,14 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gdp.core.building import plugin_errors
 from gdp.core.config import content_key
 from gdp.core.errors import PluginError
 from gdp.core.interfaces.filters import CombiningFilter, Filter, PairJudge, ScoringFilter
 from gdp.core.pairs.records import PairBatch, Scores, Verdict
 from gdp.core.pairs.store import PairStore
+from gdp.core.progress import Stopped
 from gdp.core.recipe.reading import Choice
 from gdp.core.recipe.sections import FilterSection
-from gdp.core.run.session import Session, Stopped, plugin_errors
+from gdp.core.run.session import Session
 
 BATCH = 64
 

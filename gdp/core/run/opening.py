@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 from gdp.core.errors import RunFolderError
 from gdp.core.pairs.store import PairStore
-from gdp.core.recipe.reading import PluginLookup, Recipe, load_recipe
-from gdp.core.run.session import Plugins, Session
+from gdp.core.recipe.reading import Recipe, load_recipe
+from gdp.core.records import Plugins
+from gdp.core.run.session import Session
 from gdp.core.run.stages import pairs, teacher
 from gdp.core.run_folder import RunFolder
 
 RECIPE = "recipe.toml"
-
-
-class RunPlugins(PluginLookup, Plugins, Protocol):
-    """What is asked of the registry."""
 
 
 def is_run(path: Path) -> bool:
@@ -27,7 +23,7 @@ def is_run(path: Path) -> bool:
 
 
 def load_run_recipe(
-    folder: RunFolder, plugins: PluginLookup, overrides: Sequence[str] = (), derived: Path | None = None
+    folder: RunFolder, plugins: Plugins, overrides: Sequence[str] = (), derived: Path | None = None
 ) -> Recipe:
     """Read the recipe that a run was last made with.
 

@@ -8,8 +8,9 @@ from typing import Any, cast
 import torch
 
 from gdp.core.errors import GdpError
+from gdp.core.progress import Stopped
 from gdp.core.run.names import Stage
-from gdp.core.run.session import Session, Stopped
+from gdp.core.run.session import Session
 from gdp.core.run.stages import evaluate, export, filters, pairs, teacher, train
 from gdp.core.run.versions import machine, plugin_versions, versions
 from gdp.core.run.work import Work, applies, is_up_to_date, perform, reset

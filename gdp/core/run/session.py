@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
 from gdp.core.answers import AnswerBook
+from gdp.core.building import build, describe_plugin, plugin_errors
 from gdp.core.config import Config, content_key
-from gdp.core.errors import GdpError, MissingResourceError, PluginError
+from gdp.core.errors import MissingResourceError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
 from gdp.core.interfaces.evaluators import Evaluator
@@ -25,19 +25,9 @@ from gdp.core.interfaces.teachers import Teacher
 from gdp.core.pairs.store import PairStore
 from gdp.core.progress import Progress
 from gdp.core.recipe.reading import Choice, Recipe
-from gdp.core.records import PluginRecord
+from gdp.core.records import PluginRecord, Plugins
 from gdp.core.run.notes import portable, trained_weights
 from gdp.core.run_folder import RunFolder
-
-
-class Plugins(Protocol):
-    """What core asks of the registry."""
-
-    def load(self, record: PluginRecord) -> Any:
-        """Import the implementation of a record."""
-
-    def notify(self, hook: str, **arguments: Any) -> None:
-        """Call a hook of the life of a run on every plugin; a listener's failure never stops the run."""
 
 
 def never() -> bool:
@@ -49,10 +39,6 @@ def plugin_key(record: PluginRecord) -> dict[str, str]:
     """Return what a plugin contributes to a content key: its name, and who supplies it where gdp does not."""
     supplier = {"supplier": record.supplier} if record.supplier else {}
     return {"plugin": record.name, **supplier}
-
-
-class Stopped(Exception):
-    """The user asked the run to stop; raised between two pieces of work, when all that was done is durable."""
 
 
 @dataclass
@@ -88,7 +74,7 @@ class Session:
             return teacher
         implementation: type[Teacher] = self.plugins.load(choice.record)
         weights = trained_weights(self.teacher_folder)
-        with plugin_errors(f"teacher {choice.record.name} ({choice.record.package or 'unknown package'})"):
+        with plugin_errors(describe_plugin(choice.record)):
             if weights is not None:
                 settings = {**choice.config.model_dump(), **implementation.trained_settings(weights)}
                 return implementation(choice.record.config.model_validate(settings), context)
@@ -155,8 +141,7 @@ class Session:
 
     def initialise(self, student: Student) -> Mapping[str, Any]:
         """Let a new student get ready to be trained, and return what it did."""
-        record = self.recipe.student.record
-        with plugin_errors(f"student {record.name} ({record.package or 'unknown package'})"):
+        with plugin_errors(describe_plugin(self.recipe.student.record)):
             return student.initialise(self.teacher)
 
     def new_losses(self) -> list[tuple[str, float, Loss]]:
@@ -185,15 +170,7 @@ class Session:
             GdpError: what the plugin itself says is wrong.
             PluginError: it is not of its kind, or its constructor failed in a way that it did not foresee.
         """
-        implementation = self.plugins.load(choice.record)
-        where = f"{choice.record.kind} {choice.record.name} ({choice.record.package or 'unknown package'})"
-        if not (isinstance(implementation, type) and issubclass(implementation, kind)):
-            raise PluginError(
-                f"{where}: {choice.record.implementation} is no {choice.record.kind}. Its class must derive from the "
-                f"interface of its kind in gdp; tell the plugin's author."
-            )
-        with plugin_errors(where):
-            return implementation(choice.config, context)
+        return build(self.plugins, choice.record, choice.config, context, kind=kind)
 
     def settings_key(self, choice: Choice[Any]) -> dict[str, Any]:
         """Return what a choice contributes to a content key: plugin and settings, paths relative to the recipe."""
@@ -265,21 +242,3 @@ class Session:
         """Make, remember and return the content key of a stage."""
         self.keys[stage] = content_key({"stage": stage, **content})
         return self.keys[stage]
-
-
-@contextmanager
-def plugin_errors(where: str) -> Iterator[None]:
-    """Name the plugin in whatever goes wrong inside it, so that a user knows whom to ask.
-
-    Raises:
-        PluginError: the plugin raised something that is no GdpError; the original is its cause.
-    """
-    try:
-        yield
-    except (GdpError, Stopped, KeyboardInterrupt, MemoryError):
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"{where}: failed with {type(error).__name__}: {error}. This is a fault of the plugin or of its settings; "
-            f"run again with GDP_TRACEBACK=1 to see where."
-        ) from error

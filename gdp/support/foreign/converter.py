@@ -1,4 +1,4 @@
-"""Converters: from a foreign file of weights to one that gdp's plugins load."""
+"""Plugins: from a foreign file of weights to one that gdp's plugins load."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.progress import Progress, SilentProgress
 from gdp.core.recipe.reading import load_recipe
+from gdp.core.records import Plugins
 from gdp.core.run.session import Session
 from gdp.core.run.stages import export
 from gdp.core.run_folder import RunFolder
@@ -30,7 +31,7 @@ from gdp.support.directions.direction import Direction, normalised
 from gdp.support.directions.files import save_direction
 from gdp.tools.bench.measuring import bench, in_a_process_of_its_own
 from gdp.tools.bench.preparing import Request, SlowRoute
-from gdp.tools.bench.tasks import Bench, BenchPlugins
+from gdp.tools.bench.tasks import Bench
 from gdp.tools.bench.worker import OpenPlugins
 
 RECIPE = "recipe.toml"
@@ -77,7 +78,7 @@ def _make(open_plugins: OpenPlugins, folder: Path) -> None:
     make_run(open_plugins(), folder, SIZES)
 
 
-def make_run(plugins: BenchPlugins, folder: Path, sizes: dict[str, int], overrides: tuple[str, ...] = ()) -> None:
+def make_run(plugins: Plugins, folder: Path, sizes: dict[str, int], overrides: tuple[str, ...] = ()) -> None:
     """Write a run folder with an exported student, a teacher and a direction of random weights.
 
     Args:
@@ -99,7 +100,7 @@ def make_run(plugins: BenchPlugins, folder: Path, sizes: dict[str, int], overrid
         _write_student(Session(recipe, run, plugins, SilentProgress(), torch.device("cpu")))
 
 
-def _write_teacher(plugins: BenchPlugins, folder: Path, sizes: dict[str, int]) -> None:
+def _write_teacher(plugins: Plugins, folder: Path, sizes: dict[str, int]) -> None:
     """Write another network of the class of the built-in teacher's, of these sizes."""
     record = plugins.get("teacher", "stylegan2")
     built_in: LatentTeacher = plugins.load(record)(record.config(), BuildContext())

@@ -15,10 +15,11 @@ from gdp.core.errors import GdpError
 from gdp.core.interfaces.engines import EngineContext, PictureArray
 from gdp.core.interfaces.teachers import LatentTeacher, Teacher
 from gdp.core.progress import SilentProgress
+from gdp.core.records import Plugins
 from gdp.core.run.opening import load_run_recipe
 from gdp.core.run.session import Session
 from gdp.core.run_folder import RunFolder
-from gdp.tools.bench.tasks import BenchPlugins, Task
+from gdp.tools.bench.tasks import Task
 from gdp.tools.deploy.cards import read_card
 from gdp.tools.deploy.export import export_student, open_student, picture_network
 from gdp.tools.deploy.models import STUDENT, Place, build_engine, find_model, is_current
@@ -60,7 +61,7 @@ class Request:
     device: str = "cpu"
 
 
-def prepare(plugins: BenchPlugins, request: Request, folder: Path) -> tuple[list[Task], dict[int, dict[str, int]]]:
+def prepare(plugins: Plugins, request: Request, folder: Path) -> tuple[list[Task], dict[int, dict[str, int]]]:
     """Export what is lacking, write the pictures into a folder, and list the rows.
 
     Returns:
@@ -100,7 +101,7 @@ def prepare(plugins: BenchPlugins, request: Request, folder: Path) -> tuple[list
     return tasks, counts
 
 
-def _engines(plugins: BenchPlugins, request: Request, place: Place) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
+def _engines(plugins: Plugins, request: Request, place: Place) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
     """Return the engines to measure, each with its settings."""
     if place.file is not None:
         name = request.engines[0] if request.engines else read_card(place.file).engine
@@ -114,7 +115,7 @@ def _engine(written: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     return name, ((("precision", precision),) if colon else ())
 
 
-def _export(plugins: BenchPlugins, place: Place, names: list[str], run: Path | None) -> None:
+def _export(plugins: Plugins, place: Place, names: list[str], run: Path | None) -> None:
     """Write the files that engines lack, beside the student, as `gdp apply` does."""
     context = EngineContext()
     for name in dict.fromkeys(names):
@@ -127,7 +128,7 @@ def _export(plugins: BenchPlugins, place: Place, names: list[str], run: Path | N
         export_student(student, engine, name, pictures, place.folder, NO_LIMIT)
 
 
-def _pictures(plugins: BenchPlugins, place: Place, run: Path | None) -> tuple[int, PictureArray]:
+def _pictures(plugins: Plugins, place: Place, run: Path | None) -> tuple[int, PictureArray]:
     """Return the size that the student was trained at, and pictures of that size."""
     if place.file is not None:
         card = read_card(place.file)
@@ -158,7 +159,7 @@ def resized(pictures: PictureArray, size: int) -> PictureArray:
 
 
 def _write_pictures(
-    plugins: BenchPlugins, place: Place, own: PictureArray, size: int, folder: Path
+    plugins: Plugins, place: Place, own: PictureArray, size: int, folder: Path
 ) -> tuple[Path, Path | None]:
     """Write the pictures of a size and, of a student with weights, what torch makes of them in float32."""
     pictures = resized(own, size)
@@ -174,7 +175,7 @@ def _write_pictures(
     return path, expected
 
 
-def _teacher(plugins: BenchPlugins, run: Path) -> Teacher | None:
+def _teacher(plugins: Plugins, run: Path) -> Teacher | None:
     folder = RunFolder(run)
     return Session(load_run_recipe(folder, plugins), folder, plugins, SilentProgress(), torch.device("cpu")).teacher
 
@@ -193,7 +194,7 @@ def _of_teacher(
     return tasks
 
 
-def count_student(plugins: BenchPlugins, folder: Path, size: int) -> dict[str, int]:
+def count_student(plugins: Plugins, folder: Path, size: int) -> dict[str, int]:
     """Return parameters and multiply-accumulates of a student's network for one picture of a size."""
     student = open_student(plugins, folder)
     generator = student.student.generator

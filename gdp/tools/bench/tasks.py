@@ -9,9 +9,6 @@ from typing import Any, Literal, Protocol
 
 import numpy
 
-from gdp.core.recipe.reading import PluginLookup
-from gdp.tools.deploy.models import EnginePlugins
-
 Kind = Literal["teacher", "slow route", "student"]
 
 REFERENCE = "torch"
@@ -142,13 +139,6 @@ def _ratio(slow: Row, fast: Row) -> float:
 
 WARMUP = 2
 """Unmeasured runs."""
-
-
-class BenchPlugins(PluginLookup, EnginePlugins, Protocol):
-    """What is asked of the registry."""
-
-    def notify(self, hook: str, **arguments: Any) -> None:
-        """Call a hook of the life of a run."""
 
 
 class Turns(Protocol):

@@ -17,17 +17,18 @@ from gdp.core.arithmetic import count_macs, count_parameters
 from gdp.core.errors import GdpError, MissingResourceError
 from gdp.core.interfaces.teachers import LatentTeacher, Teacher, TranslatorTeacher
 from gdp.core.progress import ProgressTask, SilentProgress
+from gdp.core.records import Plugins
 from gdp.core.run.opening import load_run_recipe
 from gdp.core.run.session import Session
 from gdp.core.run_folder import RunFolder
 from gdp.support.timing import time_once
-from gdp.tools.bench.tasks import WARMUP, BenchPlugins, Task, Turns
+from gdp.tools.bench.tasks import WARMUP, Task, Turns
 
 
 class TeacherWork:
     """One forward of the teacher's network in float32: latent to picture, or picture to picture."""
 
-    def __init__(self, plugins: BenchPlugins, task: Task) -> None:
+    def __init__(self, plugins: Plugins, task: Task) -> None:
         session = open_session(plugins, task)
         teacher = _teacher(session)
         self.device, self.module = session.device, teacher.module
@@ -78,7 +79,7 @@ def _picture(task: Task, device: torch.device) -> Tensor:
 class SlowRouteWork:
     """Projection by backpropagation, a step at every turn; then the edit and the synthesis of what was found."""
 
-    def __init__(self, plugins: BenchPlugins, task: Task) -> None:
+    def __init__(self, plugins: Plugins, task: Task) -> None:
         session = open_session(plugins, task)
         teacher = _teacher(session)
         if not isinstance(teacher, LatentTeacher):
@@ -156,7 +157,7 @@ class _Stepping:
         self.begin()
 
 
-def open_session(plugins: BenchPlugins, task: Task) -> Session:
+def open_session(plugins: Plugins, task: Task) -> Session:
     """Open the run whose teacher is measured, for reading."""
     folder = RunFolder(task.place.absolute())
     recipe = load_run_recipe(folder, plugins, task.overrides)

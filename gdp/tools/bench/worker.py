@@ -18,8 +18,9 @@ import numpy
 
 from gdp.core.errors import GdpError
 from gdp.core.interfaces.engines import EngineContext, PictureArray
+from gdp.core.records import Plugins
 from gdp.support.memory import forget_peak, peak_bytes, present_bytes
-from gdp.tools.bench.tasks import WARMUP, BenchPlugins, Task, Turns, Work
+from gdp.tools.bench.tasks import WARMUP, Task, Turns, Work
 from gdp.tools.deploy.cards import read_card
 from gdp.tools.deploy.models import WEIGHTS, Place, build_engine, find_model
 from gdp.tools.deploy.opening import open_model
@@ -28,7 +29,7 @@ from gdp.tools.deploy.opening import open_model
 class StudentWork:
     """A student in an engine, one picture at a time."""
 
-    def __init__(self, plugins: BenchPlugins, task: Task) -> None:
+    def __init__(self, plugins: Plugins, task: Task) -> None:
         place = find_model(task.place)
         context = EngineContext(task.device, task.threads)
         model = open_model(plugins, task.place, engine=task.engine, context=context, settings=dict(task.settings))
@@ -56,7 +57,7 @@ class StudentWork:
         self.facts["made"] = numpy.concatenate([self.translate(picture[None]) for picture in self.pictures])
 
 
-def _file_bytes(place: Place, name: str, plugins: BenchPlugins, context: EngineContext) -> int:
+def _file_bytes(place: Place, name: str, plugins: Plugins, context: EngineContext) -> int:
     """Return the bytes of what the engine reads: an exported file with what belongs to it, or the weights."""
     if place.file is not None:
         return read_card(place.file).bytes
@@ -66,7 +67,7 @@ def _file_bytes(place: Place, name: str, plugins: BenchPlugins, context: EngineC
     return read_card(place.folder / engine.file).bytes
 
 
-OpenPlugins = Callable[[], BenchPlugins]
+OpenPlugins = Callable[[], Plugins]
 """Makes the registry; sent to the processes, so it must be picklable."""
 
 PATIENCE = 10.0
@@ -174,7 +175,7 @@ def _measure(end: Connection, open_plugins: OpenPlugins, task: Task) -> None:
     end.send((True, work.facts))
 
 
-def _open(plugins: BenchPlugins, task: Task) -> Work:
+def _open(plugins: Plugins, task: Task) -> Work:
     if task.kind == "student":
         return StudentWork(plugins, task)
     from gdp.tools.bench.teacher_works import SlowRouteWork, TeacherWork  # import torch

@@ -12,10 +12,11 @@ from difflib import get_close_matches
 from typing import Any, cast
 
 from gdp.core.errors import MissingResourceError
+from gdp.core.progress import Stopped
 from gdp.core.recipe.choices import dump
 from gdp.core.recipe.reading import Choice, Compare, Recipe
 from gdp.core.recipe.sections import EvaluatorSection
-from gdp.core.run.session import Session, Stopped
+from gdp.core.run.session import Session
 from gdp.core.run.stages import evaluate, filters, pairs, teacher, train
 from gdp.core.run.work import Work, is_up_to_date, perform
 from gdp.core.training.optimizer import total_steps

@@ -14,6 +14,7 @@ from torch import Tensor
 from gdp.core.errors import GdpError, MissingResourceError, readable_os_errors
 from gdp.core.interfaces.engines import CalibratedEngine, Engine, PictureArray
 from gdp.core.interfaces.picture_network import PictureNetwork
+from gdp.core.records import Plugins
 from gdp.core.run.versions import versions
 from gdp.core.run_folder import RunFolder
 from gdp.tools.deploy.cards import Card, files_of, write_card
@@ -26,7 +27,7 @@ from gdp.tools.deploy.pictures import (
     pictures_of_run,
     reference,
 )
-from gdp.tools.deploy.student import DeployedStudent, StudentPlugins, load_student
+from gdp.tools.deploy.student import DeployedStudent, load_student
 
 WORST_PSNR_DB = 40.0
 """An export whose pictures are further than this from torch's is refused."""
@@ -98,13 +99,13 @@ def _example(student: DeployedStudent) -> Tensor:
     return torch.zeros(2, height, width, student.input_channels, dtype=torch.uint8)
 
 
-def open_student(plugins: StudentPlugins, folder: Path) -> DeployedStudent:
+def open_student(plugins: Plugins, folder: Path) -> DeployedStudent:
     """Load a trained student from its folder, on the CPU."""
     return load_student(folder, plugins, torch.device("cpu"))
 
 
 def export_run(
-    plugins: StudentPlugins,
+    plugins: Plugins,
     folder: Path,
     engine: Engine,
     name: str,

@@ -9,14 +9,14 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy
 
 from gdp.core.config import Config
 from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, ShapeError
 from gdp.core.interfaces.engines import Engine, EngineContext, PictureArray, Translate
-from gdp.core.records import Kind, PluginRecord
+from gdp.core.records import Plugins
 from gdp.tools.deploy.cards import card_path, read_card
 from gdp.tools.deploy.tiling import Tiling, translate_any_size
 
@@ -24,19 +24,6 @@ STUDENT = "student"
 WEIGHTS = "student.safetensors"
 CHOICE = "engine.json"
 """Beside the student: which engine was the fastest, and how that was found out."""
-
-
-class EnginePlugins(Protocol):
-    """What is asked of the registry."""
-
-    def get(self, kind: Kind, name: str) -> PluginRecord:
-        """Return a plugin's record."""
-
-    def records(self, kind: Kind) -> list[PluginRecord]:
-        """Return the usable records of a kind."""
-
-    def load(self, record: PluginRecord, /) -> Any:
-        """Import a record's implementation."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +83,7 @@ class Model:
         return translate_any_size(self.translate, pictures, self.size_multiple, tiling or Tiling())
 
 
-def build_engine(plugins: EnginePlugins, name: str, context: EngineContext, settings: Mapping[str, Any]) -> Engine:
+def build_engine(plugins: Plugins, name: str, context: EngineContext, settings: Mapping[str, Any]) -> Engine:
     """Make an engine by its name.
 
     Raises:

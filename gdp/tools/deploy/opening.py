@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from gdp.core.interfaces.engines import Engine, EngineContext, Translate
+from gdp.core.records import Plugins
 from gdp.tools.deploy.cards import Card, read_card
-from gdp.tools.deploy.models import EnginePlugins, Model, build_engine, find_model, is_current, remembered
+from gdp.tools.deploy.models import Model, build_engine, find_model, is_current, remembered
 
 
 def open_model(
-    plugins: EnginePlugins,
+    plugins: Plugins,
     model: Path,
     *,
     engine: str | None = None,
@@ -59,7 +60,7 @@ def open_model(
     return _model(runner.open(path), read_card(path), name, runner)
 
 
-def _find_fastest(plugins: EnginePlugins, folder: Path, context: EngineContext, tell: Callable[[str], None]) -> str:
+def _find_fastest(plugins: Plugins, folder: Path, context: EngineContext, tell: Callable[[str], None]) -> str:
     from gdp.tools.deploy.trial import find_fastest  # imports torch
 
     return find_fastest(plugins, folder, context, tell)

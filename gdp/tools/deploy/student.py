@@ -7,7 +7,7 @@ import itertools
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol, overload
+from typing import Any, overload
 
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -18,22 +18,12 @@ from torch.nn import functional
 from gdp.core.errors import CorruptFileError, MissingResourceError, PluginError, ShapeError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.students import Student
-from gdp.core.records import Kind, PluginRecord
+from gdp.core.records import Plugins
 from gdp.core.training.inference import CARD, WEIGHTS, deployed_predict, load_generator_weights
 from gdp.core.training.precision import Precision
 
 
-class StudentPlugins(Protocol):
-    """What is asked of the registry."""
-
-    def get(self, kind: Kind, name: str) -> PluginRecord:
-        """Return a plugin's record."""
-
-    def load(self, record: PluginRecord) -> Any:
-        """Import a record's implementation."""
-
-
-def load_student(folder: Path, plugins: StudentPlugins, device: torch.device) -> DeployedStudent:
+def load_student(folder: Path, plugins: Plugins, device: torch.device) -> DeployedStudent:
     """Load a trained student from the folder that holds `student.safetensors` and `student.json`, or from either file.
 
     Raises:

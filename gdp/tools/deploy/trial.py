@@ -12,11 +12,11 @@ import torch
 from gdp.core.errors import GdpError, RunFolderError
 from gdp.core.files import write_atomically
 from gdp.core.interfaces.engines import CalibratedEngine, Engine, EngineContext, Translate
-from gdp.core.records import PluginRecord
+from gdp.core.records import PluginRecord, Plugins
 from gdp.support.timing import Timing, time_interleaved
 from gdp.tools.deploy.cards import read_card
 from gdp.tools.deploy.export import WORST_PSNR_DB, export_run, open_student, picture_network
-from gdp.tools.deploy.models import CHOICE, EnginePlugins, build_engine, circumstances, is_current
+from gdp.tools.deploy.models import CHOICE, build_engine, circumstances, is_current
 from gdp.tools.deploy.student import DeployedStudent
 
 REPEATS, FEWEST_REPEATS = 7, 2
@@ -24,13 +24,13 @@ ENOUGH_MILLISECONDS = 10_000
 """Of measuring: large networks are measured fewer times, their times differing less from turn to turn."""
 
 
-def installed_engines(plugins: EnginePlugins) -> list[PluginRecord]:
+def installed_engines(plugins: Plugins) -> list[PluginRecord]:
     """Return the engines whose packages are there, without those that make a student worse."""
     there = [record for record in plugins.records("engine") if not record.needs.missing_modules()]
     return [record for record in there if not issubclass(plugins.load(record), CalibratedEngine)]
 
 
-def engines_to_try(plugins: EnginePlugins, folder: Path) -> list[PluginRecord]:
+def engines_to_try(plugins: Plugins, folder: Path) -> list[PluginRecord]:
     """Return the installed engines, and of those that round to few bits the ones whose export is there and good.
 
     Good is one of the student's present weights that was measured at `WORST_PSNR_DB` or nearer to torch.
@@ -48,7 +48,7 @@ def _is_good(path: Path, folder: Path) -> bool:
     return psnr_db is None or psnr_db >= WORST_PSNR_DB
 
 
-def find_fastest(plugins: EnginePlugins, folder: Path, context: EngineContext, tell: Callable[[str], None]) -> str:
+def find_fastest(plugins: Plugins, folder: Path, context: EngineContext, tell: Callable[[str], None]) -> str:
     """Time one picture of the training size through every engine to try, in turns; return the fastest's name.
 
     Args:
@@ -92,7 +92,7 @@ def time_engines(works: dict[str, Translate], student: DeployedStudent, context:
 
 
 def _opened(
-    plugins: EnginePlugins,
+    plugins: Plugins,
     student: DeployedStudent,
     folder: Path,
     engine: Engine,

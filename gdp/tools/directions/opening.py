@@ -6,28 +6,25 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
 from gdp.core.answers import AnswerBook
 from gdp.core.answers.book import default_place
+from gdp.core.building import build
 from gdp.core.errors import PluginError, RecipeError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.directions import DirectionMethod
 from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.progress import Progress
-from gdp.core.recipe.choices import Checker, Choice, PluginLookup
+from gdp.core.recipe.choices import Checker, Choice
 from gdp.core.recipe.overrides import apply_overrides
 from gdp.core.recipe.sections import DirectionMethodSection, FilterSection, TeacherSection
 from gdp.core.recipe.text import RecipeText, read_recipe_text
-from gdp.core.run.session import Plugins, plugin_errors
+from gdp.core.records import Plugins
 from gdp.tools.directions.search import Tools
-
-
-class Registry(PluginLookup, Plugins, Protocol):
-    """What is asked of the registry."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class SearchChoices:
 
 def open_tools(
     choices: SearchChoices,
-    plugins: Registry,
+    plugins: Plugins,
     *,
     seed: int,
     pictures: int,
@@ -94,7 +91,7 @@ def open_tools(
     return Tools(built, finder, scorer, method.record.name, "" if judge is None else judge.record.name, progress)
 
 
-def _checker(choices: SearchChoices, plugins: Registry) -> Checker:
+def _checker(choices: SearchChoices, plugins: Plugins) -> Checker:
     """Put what was named and what the recipe says into one table, and write the overrides into it."""
     recipe = RecipeText("gdp find-direction", {}) if choices.recipe is None else read_recipe_text(choices.recipe)
     data: dict[str, Any] = {"method": {"plugin": choices.method}}
@@ -112,7 +109,7 @@ def _checker(choices: SearchChoices, plugins: Registry) -> Checker:
     return checker
 
 
-def _score_settings(recipe: dict[str, Any], name: str, plugins: Registry) -> dict[str, Any]:
+def _score_settings(recipe: dict[str, Any], name: str, plugins: Plugins) -> dict[str, Any]:
     """Return of the recipe's filter of that name what its scores depend on; its thresholds are for pairs."""
     entries = recipe.get("filters", [])
     same = [entry for entry in entries if isinstance(entry, dict) and entry.get("plugin") == name]
@@ -123,13 +120,7 @@ def _score_settings(recipe: dict[str, Any], name: str, plugins: Registry) -> dic
     return {key: value for key, value in same[0].items() if key in wanted}
 
 
-def _build(plugins: Registry, choice: Choice[Any], kind: type[Any], context: BuildContext, does: str) -> Any:
+def _build(plugins: Plugins, choice: Choice[Any], kind: type[Any], context: BuildContext, does: str) -> Any:
     record = choice.record
-    implementation = plugins.load(record)
-    if not (isinstance(implementation, type) and issubclass(implementation, kind)):
-        raise PluginError(
-            f"{record.kind} {record.name} cannot take part: a search needs one that {does}; there is "
-            f"{', '.join(plugins.names(record.kind))}"
-        )
-    with plugin_errors(f"{record.kind} {record.name} ({record.package or 'unknown package'})"):
-        return implementation(choice.config, context)
+    wanted = f"it cannot take part: a search needs one that {does}; there is {', '.join(plugins.names(record.kind))}"
+    return build(plugins, record, choice.config, context, kind=kind, wanted=wanted)

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
+from gdp.core.building import plugin_errors
 from gdp.core.errors import GdpError
 from gdp.core.interfaces.filters import Forecast, ScoringFilter
 from gdp.core.pairs.records import Scores
 from gdp.core.pairs.store import PairStore
 from gdp.core.run.judging import NamedFilter, judge_pairs, named_filters, score_key, verdict_key
-from gdp.core.run.session import Session, plugin_errors
+from gdp.core.run.session import Session
 from gdp.tools.estimate.arithmetic import NOTHING, Duration, binomial_bounds, repeated, total
 from gdp.tools.estimate.pace import Calls, Counts, Part
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from gdp.core.errors import GdpError
-from gdp.core.progress import ProgressTask
+from gdp.core.progress import ProgressTask, Stopped
 from gdp.core.run.names import Stage
 from gdp.core.run.pipeline import WORK
-from gdp.core.run.session import Session, Stopped
+from gdp.core.run.session import Session
 from gdp.core.run.work import applies, is_up_to_date
 from gdp.tools.estimate.arithmetic import Duration, repeated, total
 

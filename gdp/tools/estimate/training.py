@@ -18,10 +18,11 @@ from time import perf_counter
 import torch
 from torch.nn import functional
 
+from gdp.core.building import plugin_errors
 from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext
 from gdp.core.progress import ProgressTask
 from gdp.core.run import pictures
-from gdp.core.run.session import Session, plugin_errors
+from gdp.core.run.session import Session
 from gdp.core.run.stages import evaluate, export
 from gdp.core.training import TrainingPairs, train_student
 from gdp.core.training.checkpoint import write_tensors

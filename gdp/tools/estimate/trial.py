@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 
 from gdp.core.pairs.records import PairBatch
 from gdp.core.pairs.store import PairStore
 from gdp.core.progress import SilentProgress
-from gdp.core.records import PluginRecord
-from gdp.core.run.session import Plugins, Session
+from gdp.core.records import Plugins
+from gdp.core.run.session import Session
 from gdp.core.run.stages import pairs, teacher
 from gdp.core.run_folder import RunFolder
 
@@ -27,9 +27,8 @@ class _Unheard:
     def __init__(self, plugins: Plugins) -> None:
         self._plugins = plugins
 
-    def load(self, record: PluginRecord) -> Any:
-        """Import the implementation of a record."""
-        return self._plugins.load(record)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._plugins, name)
 
     def notify(self, hook: str, **arguments: Any) -> None:
         """Tell nobody."""
@@ -40,7 +39,7 @@ def open_trial_run(session: Session, folder: Path) -> Session:
     trial = Session(
         recipe=replace(session.recipe, compare=None),
         folder=RunFolder(folder),
-        plugins=_Unheard(session.plugins),
+        plugins=cast(Plugins, _Unheard(session.plugins)),
         progress=SilentProgress(),
         device=session.device,
         rehearses=True,

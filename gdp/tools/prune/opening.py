@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
@@ -13,18 +13,15 @@ from gdp.core.errors import GdpError, MissingResourceError, RunFolderError
 from gdp.core.files import write_atomically
 from gdp.core.progress import Progress
 from gdp.core.recipe.choices import resolved_text
-from gdp.core.recipe.reading import PluginLookup, Recipe
+from gdp.core.recipe.reading import Recipe
+from gdp.core.records import Plugins
 from gdp.core.run.opening import load_run_recipe
-from gdp.core.run.session import Plugins, Session, never
+from gdp.core.run.session import Session, never
 from gdp.core.run_folder import RunFolder, find_run
 from gdp.tools.prune.record import FILE, WEIGHTS, PruningRecord, Subject, read_record
 from gdp.tools.prune.shrink import Shrunk, reuse, shrink
 
 RECIPE = "pruned.toml"
-
-
-class PruningPlugins(PluginLookup, Plugins, Protocol):
-    """What is asked of the registry."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ class PruningRequest:
 
 def open_pruning(
     request: PruningRequest,
-    plugins: PruningPlugins,
+    plugins: Plugins,
     *,
     device: torch.device,
     progress: Progress,

@@ -19,12 +19,13 @@ from safetensors.torch import save
 from torch import Tensor
 
 from gdp.core.arithmetic import count_macs, count_parameters
+from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.errors import MissingResourceError, PluginError, readable_os_errors
 from gdp.core.files import write_atomically
 from gdp.core.interfaces.students import Student
 from gdp.core.recipe.choices import dump
 from gdp.core.run.notes import TRAINED, trained_weights
-from gdp.core.run.session import Session, plugin_errors
+from gdp.core.run.session import Session
 from gdp.core.run.stages import pairs, teacher
 from gdp.core.run_folder import RunFolder
 from gdp.core.training.inference import WEIGHTS, load_generator_weights
@@ -60,7 +61,7 @@ def shrink(session: Session, of: Subject, share: float) -> Shrunk:
     source = session.pair_source
     example = torch.zeros(1, source.input_channels, source.resolution, source.resolution)
     record = session.recipe.student.record
-    with plugin_errors(f"student {record.name} ({record.package or 'unknown package'})"):
+    with plugin_errors(describe_plugin(record)):
         settings, whole = _teachers(session) if of == "teacher" else ({}, _trained(session))
         pruned = whole.pruned(share, example)
         settings = {**settings, **pruned.settings}

@@ -13,17 +13,19 @@ from typing import Any
 
 import torch
 
+from gdp.core.building import plugin_errors
 from gdp.core.errors import GdpError, RunFolderError
 from gdp.core.interfaces.filters import CombiningFilter, ScoringFilter
 from gdp.core.pairs.records import Scores, Verdict
 from gdp.core.pairs.store import PairStore
 from gdp.core.progress import Progress
 from gdp.core.recipe.reading import Recipe, load_recipe
+from gdp.core.records import Plugins
 from gdp.core.run.judging import NamedFilter, named_filters, score_key, verdict_key
 from gdp.core.run.names import Stage
-from gdp.core.run.opening import RunPlugins, load_run_recipe, open_pairs
+from gdp.core.run.opening import load_run_recipe, open_pairs
 from gdp.core.run.pipeline import WORK, Plan, execute
-from gdp.core.run.session import Session, never, plugin_errors
+from gdp.core.run.session import Session, never
 from gdp.core.run.stages import filters
 from gdp.core.run_folder import find_run
 
@@ -183,7 +185,7 @@ class Refiltering:
 
 def open_refiltering(
     request: RefilterRequest,
-    plugins: RunPlugins,
+    plugins: Plugins,
     *,
     device: torch.device,
     progress: Progress,

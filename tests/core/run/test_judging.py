@@ -14,12 +14,12 @@ from gdp.core.errors import PluginError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.filters import CombiningFilter, PairJudge, ScoringFilter
 from gdp.core.pairs import PairBatch, PairRecord, PairStore, Scores, Verdict
-from gdp.core.progress import SilentProgress
+from gdp.core.progress import SilentProgress, Stopped
 from gdp.core.recipe.reading import Choice
 from gdp.core.recipe.sections import FilterSection
 from gdp.core.records import PluginRecord
 from gdp.core.run.judging import NamedFilter, judge_pairs
-from gdp.core.run.session import Session, Stopped
+from gdp.core.run.session import Session
 
 COUNT = 200
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gdp.core.building import plugin_errors
 from gdp.core.errors import PluginError
 from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Metric
+from gdp.core.progress import Stopped
 from gdp.core.run import pictures
-from gdp.core.run.session import Session, Stopped, plugin_errors
+from gdp.core.run.session import Session
 from gdp.core.run.stages.filters import HELD_OUT
 from gdp.core.run_folder import RunFolder
 from gdp.core.training.inference import deployed_predict, load_generator_weights

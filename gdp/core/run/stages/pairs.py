@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 from typing import Any
 
+from gdp.core.building import plugin_errors
 from gdp.core.errors import MissingResourceError, PluginError
 from gdp.core.pairs.records import PairBatch
-from gdp.core.run.session import Session, Stopped, plugin_errors
+from gdp.core.progress import Stopped
+from gdp.core.run.session import Session
 
 NAME = "pairs"
 BATCH = 32

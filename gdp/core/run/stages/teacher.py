@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from gdp.core.arithmetic import count_macs, count_parameters
+from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.interfaces.teachers import Teacher
-from gdp.core.progress import Progress, ProgressTask
+from gdp.core.progress import Progress, ProgressTask, Stopped
 from gdp.core.run.notes import TRAINED, trained_weights
-from gdp.core.run.session import Session, Stopped, plugin_errors
+from gdp.core.run.session import Session
 
 NAME = "teacher"
 
@@ -68,7 +69,7 @@ def _train(session: Session) -> None:
     implementation: type[Teacher] = session.plugins.load(record)
     implementation.require_dataset(record.name, session.dataset)
     progress = _StoppableProgress(session.progress, session.stop_requested)
-    with plugin_errors(f"teacher {record.name} ({record.package or 'unknown package'})"):
+    with plugin_errors(describe_plugin(record)):
         weights = implementation.train(session.recipe.teacher_training, session.dataset, folder, progress)
     name = f"{session.pairs_home.relative(folder)}/{TRAINED}"
     session.pairs_home.write_json(name, {"weights": weights.relative_to(folder).as_posix()})

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from gdp.core.arithmetic import count_parameters
+from gdp.core.progress import Stopped
 from gdp.core.run.judging import indices_digest
-from gdp.core.run.session import Session, Stopped
+from gdp.core.run.session import Session
 from gdp.core.run.stages.filters import HELD_OUT, TRAIN
 from gdp.core.training import TrainingPairs, train_student
 from gdp.tools.compare.trials import FOLDER as VARIANTS
