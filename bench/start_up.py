@@ -100,13 +100,11 @@ def measure(run: Path, repeats: int, folder: Path) -> dict[str, Any]:
 
 def save_picture(size: int, path: Path) -> None:
     """Write a rendered face."""
-    from PIL import Image
-
     from gdp.plugins.faces.attributes import sample_attributes
     from gdp.plugins.faces.renderer import render
+    from gdp.toolbox import encode_png
 
-    levels = render(sample_attributes(1, range(1)), size)[0].add(1).mul(127.5).round().byte()
-    Image.fromarray(levels.permute(1, 2, 0).numpy()).save(path)
+    path.write_bytes(encode_png(render(sample_attributes(1, range(1)), size)[0]))
 
 
 def main() -> None:

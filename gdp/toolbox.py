@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from gdp.core.config import content_key
     from gdp.core.errors import readable_os_errors
     from gdp.core.files import write_atomically
-    from gdp.core.pairs.layout import quantise
+    from gdp.core.pairs.records import number, pictures_by_part
+    from gdp.core.pictures import encode_png, from_array, from_levels, to_array, to_levels, unrounded_levels
     from gdp.core.recipe.messages import did_you_mean
     from gdp.core.recipe.sections import TrainSection
-    from gdp.core.run.pictures import encode_png
     from gdp.core.training import TrainingPairs, train_student
     from gdp.core.training.checkpoint import Checkpoint, CheckpointFolder
     from gdp.core.training.loader import BatchSampler, counter_generator
@@ -58,7 +58,6 @@ if TYPE_CHECKING:
         stem,
         upsampling,
     )
-    from gdp.support.picture_parts import number, pictures_by_part
     from gdp.support.splitmix import INCREMENT, finalise, shift_right, signed
     from gdp.support.squares import Levels, Points, Square, cut, fit_similarity
     from gdp.support.tensor_file import read_state
@@ -80,9 +79,15 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "pictures": {
-        "gdp.core.pairs.layout": ("quantise",),
-        "gdp.core.run.pictures": ("encode_png",),
-        "gdp.support.picture_parts": (
+        "gdp.core.pictures": (
+            "encode_png",
+            "from_array",
+            "from_levels",
+            "to_array",
+            "to_levels",
+            "unrounded_levels",
+        ),
+        "gdp.core.pairs.records": (
             "number",
             "pictures_by_part",
         ),
@@ -250,6 +255,8 @@ __all__ = [
     "finalise",
     "find_pictures",
     "fit_similarity",
+    "from_array",
+    "from_levels",
     "in_fixed_chunks",
     "initialise_weights",
     "module_state",
@@ -263,7 +270,6 @@ __all__ = [
     "printable",
     "project_out",
     "project_out_of_spread",
-    "quantise",
     "read_direction",
     "read_foreign",
     "read_state",
@@ -274,7 +280,10 @@ __all__ = [
     "stem",
     "time_interleaved",
     "time_once",
+    "to_array",
+    "to_levels",
     "train_student",
+    "unrounded_levels",
     "upsampling",
     "walk_modules",
     "weights_file",

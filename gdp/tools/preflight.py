@@ -17,8 +17,9 @@ from gdp.core.building import plugin_errors
 from gdp.core.errors import GdpError
 from gdp.core.interfaces.datasets import Part, UnpairedDataset
 from gdp.core.interfaces.students import Student
-from gdp.core.pairs.layout import ImageFormat, encode, quantise
+from gdp.core.pairs.layout import ImageFormat, encode
 from gdp.core.pairs.records import PairBatch
+from gdp.core.pictures import storable_levels
 from gdp.core.recipe.reading import Choice
 from gdp.core.run.judging import named_filters
 from gdp.core.run.names import Stage
@@ -231,7 +232,7 @@ def _disk(rehearsal: _Rehearsal) -> str:
 
 def _stored_size(batch: PairBatch, image_format: ImageFormat) -> float:
     """Return the mean bytes of a pair on disk: encoded pictures and a record, each a tar member of its own."""
-    pictures = [*torch.split(quantise(batch.source), 3, dim=1), quantise(batch.target)]
+    pictures = [*torch.split(storable_levels(batch.source), 3, dim=1), storable_levels(batch.target)]
     encoded = [len(encode(row.permute(1, 2, 0).numpy(), image_format)) for part in pictures for row in part]
     return sum(encoded) / len(batch) + 1024 * (len(pictures) + 3)
 

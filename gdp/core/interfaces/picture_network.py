@@ -5,8 +5,9 @@ The verdict alone of a discriminator that shows its hidden features, too.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
+
+from gdp.core.pictures import from_levels, to_levels
 
 
 class PictureNetwork(nn.Module):
@@ -22,10 +23,8 @@ class PictureNetwork(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Translate (N, H, W, C) uint8 to (N, H, W, 3) uint8."""
-        source = pictures.permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1  # (N, C, H, W)
-        prediction = self.generator(source).float().clamp(-1, 1)
-        levels: Tensor = ((prediction + 1) * 127.5).round().to(torch.uint8)
-        return levels.permute(0, 2, 3, 1)
+        prediction = self.generator(from_levels(pictures.permute(0, 3, 1, 2)))  # (N, C, H, W)
+        return to_levels(prediction).permute(0, 2, 3, 1)
 
 
 class Logits(nn.Module):

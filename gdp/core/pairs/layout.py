@@ -13,10 +13,9 @@ import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -24,31 +23,10 @@ from gdp.core.errors import CorruptFileError, PairStoreError
 from gdp.core.pairs.records import Json, PairRecord
 from gdp.core.pairs.shards import BLOCK, how_to_mend, member_header, padding
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-
 ImageFormat = Literal["webp", "png"]
 
 Pixels = NDArray[numpy.uint8]
 """(H, W, 3) uint8 RGB."""
-
-
-def quantise(images: Tensor) -> Tensor:
-    """Turn (N, C, H, W) floats into uint8: (x + 1) * 127.5 in float32, rounded half to even, in [0, 255].
-
-    Raises:
-        PairStoreError: a value is NaN or infinite.
-    """
-    levels = images.detach().cpu().float().add(1).mul(127.5).round()
-    if not torch.isfinite(levels).all():
-        raise PairStoreError("a picture holds NaN or infinite values; it cannot be stored. Look for what made it")
-    return levels.clamp(0, 255).to(torch.uint8)
-
-
-def dequantise(levels: Tensor) -> Tensor:
-    """Turn (N, C, H, W) uint8 into float32 in [-1, 1]; `quantise` gives the same uint8 again."""
-    return levels.to(torch.float32).div_(127.5).sub_(1)
 
 
 def pixel_hash(*pictures: Pixels) -> bytes:

@@ -103,6 +103,20 @@ class PairBatch:
         return len(self.indices)
 
 
+def pictures_by_part(pairs: PairBatch) -> dict[str, Tensor]:
+    """Return the pictures, each (N, 3, H, W), as `source`, `target` and, with two sources, `source2`."""
+    pictures = {"source": pairs.source[:, :3], "target": pairs.target}
+    if pairs.source.shape[1] > 3:
+        pictures["source2"] = pairs.source[:, 3:]
+    return pictures
+
+
+def number(row: Scores, name: str) -> float | None:
+    """Return a score that is a number; None where it could not be measured."""
+    value = row.get(name)
+    return float(value) if isinstance(value, int | float) else None
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What a filter says of one pair. Filters annotate; nothing is deleted.

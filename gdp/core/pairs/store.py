@@ -22,11 +22,12 @@ from gdp.core.errors import CorruptFileError, PairStoreError, ShapeError
 from gdp.core.pairs import integrity
 from gdp.core.pairs.integrity import Damage, check_shards, open_manifest, open_settings, settle_shards
 from gdp.core.pairs.judgements import Judgements
-from gdp.core.pairs.layout import ImageFormat, StoredPair, dequantise, read_pair
+from gdp.core.pairs.layout import ImageFormat, StoredPair, read_pair
 from gdp.core.pairs.manifest import Manifest, ShardState, StoreSettings
 from gdp.core.pairs.records import FunnelRow, Json, PairBatch, PairRecord, Score, Scores, Verdict
 from gdp.core.pairs.shards import append_to_shard, shard_path
 from gdp.core.pairs.writing import encode_batch, missing_pairs, place_pairs, require_order, tasks
+from gdp.core.pictures import from_levels
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -181,7 +182,7 @@ class PairStore:
             CorruptFileError: a shard does not hold what was stored.
         """
         source, target = self.load_uint8(indices)
-        return PairBatch(list(indices), dequantise(source), dequantise(target), self.records(indices))
+        return PairBatch(list(indices), from_levels(source), from_levels(target), self.records(indices))
 
     def load_uint8(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Read pairs as they are on disk: source (N, 3 or 6, H, W) and target (N, 3, H, W), uint8 RGB.

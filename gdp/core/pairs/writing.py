@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gdp.core.errors import PairStoreError
-from gdp.core.pairs.layout import EncodedPair, ImageFormat, StoredPair, encode_pair, quantise
+from gdp.core.pairs.layout import EncodedPair, ImageFormat, StoredPair, encode_pair
 from gdp.core.pairs.manifest import ShardState
 from gdp.core.pairs.records import PairBatch, PairRecord
+from gdp.core.pictures import storable_levels
 
 LARGEST_INDEX = 999_999_999
 """Member names hold nine digits."""
@@ -57,7 +58,7 @@ def encode_batch(batch: PairBatch, image_format: ImageFormat, pool: ThreadPoolEx
     Raises:
         PairStoreError: a picture holds NaN or infinite values.
     """
-    sources, targets = quantise(batch.source).numpy(), quantise(batch.target).numpy()
+    sources, targets = storable_levels(batch.source).numpy(), storable_levels(batch.target).numpy()
 
     def encode(rows: range) -> list[EncodedPair]:
         return [encode_pair(batch.records[row], sources[row], targets[row], image_format) for row in rows]

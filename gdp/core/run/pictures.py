@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import re
 import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
-from PIL import Image
-from torch import Tensor
-
 from gdp.core.files import write_atomically
 from gdp.core.interfaces.evaluators import PictureRow
 from gdp.core.pairs.records import Verdict
 from gdp.core.pairs.store import PairStore
+from gdp.core.pictures import encode_png
 from gdp.core.run_folder import RunFolder
-
-
-def encode_png(image: Tensor) -> bytes:
-    """Encode one picture (3, H, W) in [-1, 1], clamped, as an 8-bit PNG."""
-    levels = ((image.detach().float().cpu().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(levels.permute(1, 2, 0).contiguous().numpy()).save(buffer, format="PNG", compress_level=6)
-    return buffer.getvalue()
 
 
 def write_rejects(

@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from gdp.core.errors import TrainingError
 from gdp.core.interfaces.pair_sources import Pictures
+from gdp.core.pictures import from_levels
 from gdp.core.progress import Progress
 from gdp.core.recipe.sections import TrainSection
 from gdp.core.training.ways import Batch
@@ -181,7 +182,7 @@ def jitter(pictures: tuple[Tensor, ...], size: int, seed: int, step: int, stream
 
 def to_network(image: Tensor, device: torch.device, memory_format: torch.memory_format, downscale: int = 1) -> Tensor:
     """Turn uint8 pictures (N, C, H, W) into float32 in [-1, 1] on the device, `downscale` times smaller by area."""
-    image = image.to(device, non_blocking=True).to(torch.float32).div_(127.5).sub_(1.0)
+    image = from_levels(image.to(device, non_blocking=True))
     if downscale > 1:
         height, width = image.shape[2] // downscale, image.shape[3] // downscale
         image = functional.interpolate(image, size=(height, width), mode="area")

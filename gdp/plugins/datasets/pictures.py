@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy
-import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
@@ -19,6 +18,7 @@ from gdp import (
 )
 from gdp.toolbox import (
     find_pictures,
+    from_array,
 )
 
 File = TypeVar("File")
@@ -75,7 +75,7 @@ def square(picture: Image.Image, resolution: int) -> Tensor:
     # Not resize(box=...), whose filter reaches beyond the box.
     cropped = picture.crop((left, top, left + side, top + side))
     resized = cropped.resize((resolution, resolution), Image.Resampling.BICUBIC)
-    return torch.from_numpy(numpy.array(resized)).permute(2, 0, 1).contiguous()
+    return from_array(numpy.asarray(resized)).contiguous()
 
 
 def read_all(files: Sequence[File], read: Callable[[File], Item]) -> list[Item]:

@@ -32,6 +32,7 @@ from gdp import (
 )
 from gdp.toolbox import (
     read_state_dict,
+    to_levels,
 )
 
 Network = Literal["vgg", "alex"]
@@ -221,8 +222,7 @@ class FeatureStatistics:
     def update(self, generated: Tensor, real: Tensor) -> None:
         """Add pictures, both (N, 3, H, W) in [-1, 1]; they are rounded to 8 bits first."""
         for pictures, features in ((generated, self.generated), (real, self.real)):
-            levels = pictures.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
-            features.append(self.extractor(levels).double().cpu())
+            features.append(self.extractor(to_levels(pictures)).double().cpu())
 
     def metrics(self, prefix: str) -> dict[str, Metric]:
         """Return `<prefix>.fid` and `<prefix>.kid`; empty with fewer than two pictures.

@@ -27,6 +27,7 @@ from gdp import (
 from gdp.plugins.evaluators import CycleConfig, UnpairedTruthConfig
 from gdp.plugins.evaluators.held_out import NO_HELD_OUT, absent, add_rows, batches, spread_out, unchanged
 from gdp.plugins.evaluators.similarity import MEASURES
+from gdp.toolbox import from_levels
 
 CYCLE = "quality.cycle"
 CYCLE_NAMES = (f"{CYCLE}.l1_student", f"{CYCLE}.l1_teacher")
@@ -164,7 +165,7 @@ def _truth(dataset: UnpairedDataset, places: Sequence[Place]) -> Tensor | None:
         if known is None:
             return None
         pictures.append(known)
-    return torch.cat(pictures).float().div_(127.5).sub_(1)
+    return from_levels(torch.cat(pictures))
 
 
 def _compare(compared: dict[str, Tensor], truth: Tensor) -> dict[str, Tensor]:

@@ -22,7 +22,8 @@ from gdp import (
     Score,
 )
 from gdp.toolbox import (
-    quantise,
+    to_array,
+    to_levels,
 )
 
 Of = Literal["source", "target", "both"]
@@ -68,7 +69,7 @@ def pictures(pairs: PairBatch, of: Of, enlarge_to: int) -> Iterator[tuple[int, d
         parts["target"] = pairs.target
     if of != "target" and pairs.source.shape[1] > 3:
         parts["source2"] = pairs.source[:, 3:]
-    arrays = {name: quantise(part).permute(0, 2, 3, 1).numpy() for name, part in parts.items()}  # (N, H, W, 3)
+    arrays = {name: to_array(to_levels(part)) for name, part in parts.items()}  # (N, H, W, 3)
     factor = max(1, -(-enlarge_to // min(pairs.target.shape[2:])))
     for row, index in enumerate(pairs.indices):
         yield index, {name: Picture(numpy.array(array[row]), factor) for name, array in arrays.items()}

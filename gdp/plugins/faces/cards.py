@@ -35,6 +35,7 @@ from gdp.plugins.stylegan2 import StyleGAN2Config
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 from gdp.toolbox import (
     encode_png,
+    from_levels,
     write_atomically,
 )
 
@@ -201,7 +202,7 @@ def write_card(weights: Path, discriminator: Path, training: Path, card: Path, s
     images, assessment = measure(teacher, samples, TRUNCATION)
     _, untruncated = measure(teacher, samples, 1.0)
     dataset = RenderedFaces(RenderedFacesConfig(count=30_000), BuildContext())
-    pictures = dataset.images(range(len(dataset))).float() / 127.5 - 1
+    pictures = from_levels(dataset.images(range(len(dataset))))
     nearest, distances = nearest_pictures(images, pictures, NEIGHBOURS)
     _, between = nearest_pictures(pictures[:samples], pictures, 2)
     shown = [torch.stack([images[row], *pictures[nearest[row]]]) for row in range(NEAREST_SHOWN)]

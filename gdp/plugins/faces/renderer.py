@@ -33,6 +33,7 @@ from gdp.plugins.faces.painting import (
     hair_silhouette,
     hair_strands,
 )
+from gdp.toolbox import to_levels
 
 _CHUNK_PIXELS = 16 * 64 * 64
 """So many pixels are drawn at once: their planes stay in the processor's cache."""
@@ -123,7 +124,7 @@ class RenderedFaces(Dataset):
         missing = torch.unique(wanted[~self._rendered[wanted]])
         if len(missing):
             faces = render(sample_attributes(self.config.seed, missing), self.resolution)
-            self._pictures[missing] = faces.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+            self._pictures[missing] = to_levels(faces)
             self._rendered[missing] = True
         return self._pictures[wanted]
 

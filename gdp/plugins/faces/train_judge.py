@@ -20,6 +20,7 @@ from gdp.plugins.faces.attributes import FaceAttributes, sample_attributes
 from gdp.plugins.faces.judge import AGE_CENTRE, AGE_SCALE, JUDGE_WEIGHTS, FaceAssessment, FaceJudge, JudgeNetwork
 from gdp.plugins.faces.non_faces import NON_FACE_KINDS, make_non_faces
 from gdp.plugins.faces.renderer import degrade, render
+from gdp.toolbox import from_levels, to_levels
 
 
 def measure_judge(judge: FaceJudge, seed: int, count: int = 2_000) -> dict[str, Any]:
@@ -166,13 +167,13 @@ def _render_all(attributes: FaceAttributes) -> Tensor:
     pictures = torch.empty(len(attributes), 3, 64, 64, dtype=torch.uint8)
     for start in range(0, len(attributes), 512):
         part = slice(start, min(start + 512, len(attributes)))
-        pictures[part] = render(attributes[part]).add_(1.0).mul_(127.5).round_().to(torch.uint8)
+        pictures[part] = to_levels(render(attributes[part]))
     return pictures
 
 
 def _loss(network: JudgeNetwork, pictures: Tensor, truth: FaceAttributes, generator: torch.Generator) -> Tensor:
     """The sum of all heads' losses on one batch of uint8 faces and as many non-faces of every kind as fit."""
-    faces = pictures.float() / 127.5 - 1.0
+    faces = from_levels(pictures)
     count = len(faces)
     wrong = []
     for number, kind in enumerate(NON_FACE_KINDS):

@@ -18,6 +18,7 @@ from gdp import (
 from gdp.toolbox import (
     number,
     pictures_by_part,
+    unrounded_levels,
 )
 
 _BLUR_WINDOW = 9
@@ -85,7 +86,7 @@ class ArtifactFilter(ScoringFilter):
 def luminance(images: Tensor) -> Tensor:
     """Return the luminance (Rec. 601) of (N, 3, H, W) in [-1, 1] as 8-bit levels, (N, H, W) float64 in [0, 255]."""
     weights = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float64, device=images.device)
-    return torch.einsum("nchw,c->nhw", images.double().clamp(-1, 1).add(1).mul(127.5), weights)
+    return torch.einsum("nchw,c->nhw", unrounded_levels(images.double()), weights)
 
 
 def blur(levels: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ from gdp import (
     Verdict,
 )
 from gdp.plugins.filters import DiscriminatorScoreConfig
+from gdp.plugins.filters.artifact import luminance
 from gdp.toolbox import (
     in_fixed_chunks,
     number,
@@ -63,8 +64,7 @@ def laplacian_variance(images: Tensor) -> Tensor:
     (Rec. 601) of `images` (N, 3, H, W) in [-1, 1] is taken in 8-bit levels, 0 to 255, so the numbers compare with
     those of other programs. They grow with contrast and fall with the resolution at which a scene is shown.
     """
-    weights = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float64, device=images.device)
-    grey = torch.einsum("nchw,c->nhw", images.double().add(1).mul(127.5), weights)
+    grey = luminance(images)
     inner = grey[:, 1:-1, 1:-1]
     laplacian = grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:] - 4 * inner
     return laplacian.flatten(1).var(dim=1, correction=0)

@@ -24,6 +24,7 @@ from gdp import (
 )
 from gdp.plugins.pair_sources import TranslateConfig
 from gdp.toolbox import (
+    from_levels,
     in_fixed_chunks,
 )
 
@@ -93,7 +94,7 @@ class TranslateSource(PairSource):
             self._dataset.images(part, [number for _, number in together])
             for part, together in groupby(places, key=itemgetter(0))
         ]
-        pictures = torch.cat(parts).float().div_(127.5).sub_(1)
+        pictures = from_levels(torch.cat(parts))
         target = in_fixed_chunks(self._teacher.translate, pictures.to(self.context.device), _CHUNK)
         return PairBatch(
             indices=list(indices),

@@ -42,6 +42,7 @@ from gdp.plugins.scenes.landscape import (
 from gdp.plugins.scenes.parameters import SceneParameters, daylight, sample_scenes, shades
 from gdp.toolbox import (
     content_key,
+    to_levels,
 )
 
 _GRAIN = {
@@ -248,4 +249,4 @@ class RenderedScenes(UnpairedDataset):
 
     def _render(self, part: Part, indices: Tensor, look: Look) -> Tensor:
         scenes = sample_scenes(self.config.seed, indices + _PARTS[part][0] * _PART_DISTANCE)
-        return render(scenes, look, self.resolution).add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+        return to_levels(render(scenes, look, self.resolution))

@@ -35,6 +35,7 @@ from gdp.toolbox import (
     CheckpointFolder,
     StatisticsFile,
     counter_generator,
+    from_levels,
     write_atomically,
 )
 
@@ -156,7 +157,7 @@ class _Training:
 
     def _batch(self) -> tuple[Tensor, Tensor | None]:
         indices = self.sampler.indices(self.step)
-        real = self.images[indices].to(self.networks.device).float() / 127.5 - 1
+        real = from_levels(self.images[indices].to(self.networks.device))
         if self.settings.mirror:
             random = counter_generator(self.settings.seed, "mirror", self.step)
             flipped = (torch.rand(len(real), generator=random) < 0.5).to(real.device)

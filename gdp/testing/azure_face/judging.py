@@ -244,15 +244,13 @@ def _face_square(width: int, height: int) -> Square | None:
 
 
 def _load_judge() -> Callable[[Image.Image], _Seen]:
-    import torch
-
+    from gdp.core.pictures import from_array, from_levels
     from gdp.plugins.faces.judge import FaceJudge
 
     judge = FaceJudge.load()
 
     def assess(picture: Image.Image) -> _Seen:
-        levels = torch.from_numpy(numpy.array(picture)).permute(2, 0, 1)[None]  # (1, 3, H, W)
-        seen = judge.assess(levels.float().div_(127.5).sub_(1.0))
+        seen = judge.assess(from_levels(from_array(numpy.array(picture)))[None])  # (1, 3, H, W)
         return _Seen(face=float(seen.face), age=float(seen.age), glasses=float(seen.glasses))
 
     return assess

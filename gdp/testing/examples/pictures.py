@@ -15,6 +15,7 @@ from torch.nn import functional
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Dataset, Part, UnpairedDataset
 from gdp.core.pairs.records import PairBatch, PairRecord
+from gdp.core.pictures import to_levels
 
 RESOLUTION = 32
 """Height and width of the example pictures in pixels, unless another is asked for."""
@@ -76,7 +77,7 @@ def part_of(batch: PairBatch, positions: list[int]) -> PairBatch:
 
 def as_uint8(images: Tensor) -> Tensor:
     """Turn pictures in [-1, 1] into uint8."""
-    return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return to_levels(images)
 
 
 _SEEDS: Mapping[Part, int] = {"trainA": 11, "trainB": 12, "testA": 13, "testB": 14}

@@ -16,6 +16,7 @@ from torch import Tensor
 from gdp.core.arithmetic import count_macs, count_parameters
 from gdp.core.errors import GdpError, MissingResourceError
 from gdp.core.interfaces.teachers import LatentTeacher, Teacher, TranslatorTeacher
+from gdp.core.pictures import from_array, from_levels
 from gdp.core.progress import ProgressTask, SilentProgress
 from gdp.core.records import Plugins
 from gdp.core.run.opening import load_run_recipe
@@ -72,8 +73,7 @@ def _inputs(teacher: Teacher, task: Task, device: torch.device) -> tuple[Any, ..
 
 def _picture(task: Task, device: torch.device) -> Tensor:
     """Return the first picture (1, C, H, W) in [-1, 1]."""
-    pictures = torch.from_numpy(numpy.load(task.pictures)[:1])
-    return pictures.permute(0, 3, 1, 2).float().div(127.5).sub(1).to(device).contiguous()
+    return from_levels(from_array(numpy.load(task.pictures)[:1])).to(device).contiguous()
 
 
 class SlowRouteWork:

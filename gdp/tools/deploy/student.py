@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, overload
 
+import numpy
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from pydantic import ValidationError
@@ -18,6 +19,7 @@ from torch.nn import functional
 from gdp.core.errors import CorruptFileError, MissingResourceError, PluginError, ShapeError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.students import Student
+from gdp.core.pictures import from_array, from_levels, to_array, to_levels
 from gdp.core.records import Plugins
 from gdp.core.training.inference import CARD, WEIGHTS, deployed_predict, load_generator_weights
 from gdp.core.training.precision import Precision
@@ -176,8 +178,7 @@ def _to_tensor(picture: Image.Image | Path | str) -> Tensor:
     if not isinstance(picture, Image.Image):
         picture = read_picture(Path(picture))
     rgb = picture.convert("RGB")
-    values = torch.frombuffer(bytearray(rgb.tobytes()), dtype=torch.uint8).view(rgb.height, rgb.width, 3)
-    return values.permute(2, 0, 1).float() / 127.5 - 1
+    return from_levels(from_array(numpy.asarray(rgb)))
 
 
 def read_picture(path: Path) -> Image.Image:
@@ -197,5 +198,4 @@ def read_picture(path: Path) -> Image.Image:
 
 
 def _to_image(picture: Tensor) -> Image.Image:
-    values = ((picture.cpu() + 1) * 127.5).round().to(torch.uint8)  # (3, H, W)
-    return Image.fromarray(values.permute(1, 2, 0).contiguous().numpy())
+    return Image.fromarray(to_array(to_levels(picture)))

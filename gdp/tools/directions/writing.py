@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
+import numpy
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from gdp.core.errors import GdpError, readable_os_errors
 from gdp.core.interfaces.teachers import LatentTeacher
+from gdp.core.pictures import to_array, to_levels
 from gdp.support.directions.direction import Direction
 from gdp.support.directions.files import save_direction
 from gdp.tools.directions.samples import STRENGTHS, Effects
@@ -42,11 +43,10 @@ def write_strip(
     columns = []
     for strength in STRENGTHS:
         images = teacher.synthesize(ws + direction.displacement(teacher, strength).to(ws))
-        levels = images.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).cpu()
-        columns.append(levels.permute(0, 2, 3, 1).flatten(0, 1))  # (N * R, R, 3)
+        columns.append(numpy.concatenate(to_array(to_levels(images))))  # (N * R, R, 3)
     factor = -(-SMALLEST_COLUMN // teacher.resolution)
     width = teacher.resolution * factor
-    pictures = Image.fromarray(torch.cat(columns, dim=1).numpy())
+    pictures = Image.fromarray(numpy.concatenate(columns, axis=1))
     pictures = pictures.resize((pictures.width * factor, pictures.height * factor), Image.Resampling.NEAREST)
     lines = max((len(lines) for lines in captions), default=0)
     sheet = Image.new("RGB", (pictures.width, pictures.height + lines * _LINE + (6 if lines else 0)), "white")

@@ -28,6 +28,7 @@ from PIL import Image, ImageDraw, ImageFont
 from gdp.core.errors import GdpError
 from gdp.core.pairs.records import Score
 from gdp.core.pairs.store import PairStore
+from gdp.core.pictures import to_array
 from gdp.core.progress import ProgressTask
 from gdp.support.assets import EmbeddedPicture
 from gdp.support.expressions.binding import written
@@ -61,7 +62,7 @@ def read_thumbnails(
 
 
 def _small(picture: torch.Tensor, largest: int) -> Image.Image:
-    image = Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy())
+    image = Image.fromarray(to_array(picture))
     if max(image.size) > largest:
         image.thumbnail((largest, largest), Image.Resampling.LANCZOS)
     return image
