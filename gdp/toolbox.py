@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gdp.core.answers import AnswerBook, Ledger, Outcome
     from gdp.core.arithmetic import count_macs, count_parameters
     from gdp.core.config import content_key
+    from gdp.core.counters import counter_generator, counter_keys, counter_uniform, keyed_uniform
     from gdp.core.errors import readable_os_errors
     from gdp.core.files import write_atomically
     from gdp.core.pairs.records import number, pictures_by_part
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from gdp.core.recipe.sections import TrainSection
     from gdp.core.training import TrainingPairs, train_student
     from gdp.core.training.checkpoint import Checkpoint, CheckpointFolder
-    from gdp.core.training.loader import BatchSampler, counter_generator
+    from gdp.core.training.loader import BatchSampler
     from gdp.core.training.optimizer import WeightAverage
     from gdp.core.training.precision import autocaster, computes_bf16
     from gdp.core.training.statistics import StatisticsFile
@@ -58,7 +59,6 @@ if TYPE_CHECKING:
         stem,
         upsampling,
     )
-    from gdp.support.splitmix import INCREMENT, finalise, shift_right, signed
     from gdp.support.squares import Levels, Points, Square, cut, fit_similarity
     from gdp.support.tensor_file import read_state
     from gdp.support.timing import Timing, describe_machine, time_interleaved, time_once
@@ -67,15 +67,12 @@ if TYPE_CHECKING:
 SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
     "numbers that do not depend on what is beside them": {
         "gdp.support.batching": ("in_fixed_chunks",),
-        "gdp.core.training.loader": (
-            "BatchSampler",
+        "gdp.core.training.loader": ("BatchSampler",),
+        "gdp.core.counters": (
             "counter_generator",
-        ),
-        "gdp.support.splitmix": (
-            "INCREMENT",
-            "finalise",
-            "shift_right",
-            "signed",
+            "counter_keys",
+            "counter_uniform",
+            "keyed_uniform",
         ),
     },
     "pictures": {
@@ -208,7 +205,6 @@ _HOME_OF = {name: module for modules in SUBJECTS.values() for module, names in m
 
 __all__ = [
     "DIRECTION_FORMAT",
-    "INCREMENT",
     "AnswerBook",
     "BatchSampler",
     "BoundExpression",
@@ -247,18 +243,20 @@ __all__ = [
     "count_macs",
     "count_parameters",
     "counter_generator",
+    "counter_keys",
+    "counter_uniform",
     "cut",
     "describe_machine",
     "did_you_mean",
     "downsampling",
     "encode_png",
-    "finalise",
     "find_pictures",
     "fit_similarity",
     "from_array",
     "from_levels",
     "in_fixed_chunks",
     "initialise_weights",
+    "keyed_uniform",
     "module_state",
     "normalisation",
     "normalised",
@@ -275,8 +273,6 @@ __all__ = [
     "read_state",
     "read_state_dict",
     "readable_os_errors",
-    "shift_right",
-    "signed",
     "stem",
     "time_interleaved",
     "time_once",

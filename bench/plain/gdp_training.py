@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from gdp.core.counters import counter_generator
 from gdp.core.interfaces.losses import Loss
 from gdp.core.interfaces.students import Student
 from gdp.core.recipe.sections import TrainSection
 from gdp.core.training.checkpoint import TrainingState
-from gdp.core.training.loader import counter_generator, to_network
+from gdp.core.training.loader import to_network
 from gdp.core.training.objective import check_losses, train_step
 from gdp.core.training.optimizer import learning_rate_factor
 from gdp.core.training.precision import FEWEST_STEPS, autocaster, compilation, place_networks

@@ -9,7 +9,6 @@ The pictures of each step of a student's training: drawn, mirrored, jittered, br
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,18 +19,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gdp.core.counters import counter_generator
 from gdp.core.errors import TrainingError
 from gdp.core.interfaces.pair_sources import Pictures
 from gdp.core.pictures import from_levels
 from gdp.core.progress import Progress
 from gdp.core.recipe.sections import TrainSection
 from gdp.core.training.ways import Batch
-
-
-def counter_generator(seed: int, stream: str, counter: int) -> torch.Generator:
-    """Return a CPU generator determined by the three; different streams or counters give unrelated numbers."""
-    digest = hashlib.blake2b(f"{seed}/{stream}/{counter}".encode(), digest_size=8).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest, "little"))
 
 
 class BatchSampler:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gdp.core.config import content_key
+from gdp.core.counters import counter_generator
 from gdp.core.errors import TrainingError, readable_os_errors
 from gdp.core.interfaces.losses import Loss
 from gdp.core.interfaces.students import Student
@@ -18,7 +19,7 @@ from gdp.core.interfaces.teachers import Teacher
 from gdp.core.progress import Progress, ProgressTask
 from gdp.core.recipe.sections import TrainSection
 from gdp.core.training.checkpoint import CheckpointFolder, TrainingState, write_tensors
-from gdp.core.training.loader import TrainingPairs, counter_generator, open_batches, to_network
+from gdp.core.training.loader import TrainingPairs, open_batches, to_network
 from gdp.core.training.objective import WeightedLoss, check_losses, train_step, unique_names
 from gdp.core.training.optimizer import learning_rate_factor, phase_ends, total_steps
 from gdp.core.training.precision import autocaster, compilation, fastest_convolutions, place_networks

@@ -15,28 +15,12 @@ import torch
 from torch import Tensor
 
 from gdp.plugins.faces.drawing import ramp
-from gdp.toolbox import (
-    INCREMENT,
-    finalise,
-    shift_right,
-    signed,
-)
-
-
-def scene_keys(seed: int, indices: Tensor) -> Tensor:
-    """Keys (N,) int64 of scenes `indices` (N,) int64 of `seed`, from which all their random numbers follow."""
-    return finalise(finalise(torch.full_like(indices, signed(seed)) + INCREMENT) ^ indices)
+from gdp.toolbox import counter_keys, keyed_uniform
 
 
 def uniform(keys: Tensor, stream: int, *shape: int) -> Tensor:
-    """Independent uniform numbers in [0, 1), (N, *shape) float32, of scenes with `keys` (N,).
-
-    Counter-based: splitmix64's finaliser over stream and counter.
-    """
-    stream_keys = finalise((keys ^ stream) + INCREMENT)
-    counters = torch.arange(math.prod(shape), dtype=torch.int64) * INCREMENT
-    bits = finalise(stream_keys[:, None] + counters)
-    return (shift_right(bits, 40).to(torch.float32) * 2.0**-24).reshape(len(keys), *shape)
+    """Independent uniform numbers in [0, 1), (N, *shape) float32, of scenes with `keys` (N,)."""
+    return keyed_uniform(keys, stream, math.prod(shape)).reshape(len(keys), *shape)
 
 
 def curve(lattice: Tensor, positions: Tensor, smooth: bool) -> Tensor:
@@ -138,7 +122,7 @@ class SceneParameters:
 def sample_scenes(seed: int, indices: Tensor | range) -> SceneParameters:
     """Draw scenes number `indices`, (N,) int64 or a range, of `seed`; scene i is the same in every batch."""
     index = torch.as_tensor(list(indices)) if isinstance(indices, range) else indices
-    keys = scene_keys(seed, index.to(torch.int64).cpu())
+    keys = counter_keys(seed, index.to(torch.int64).cpu())
     return SceneParameters(keys, uniform(keys, 0, len(RANGES)))
 
 

@@ -5,11 +5,11 @@ A forced filter stage forgets nothing: verdicts may have cost money, so it decid
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from gdp.core.counters import counter_fraction
 from gdp.core.errors import MissingResourceError
 from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.pairs.records import Scores, Verdict
@@ -110,11 +110,7 @@ def _split(session: Session, store: PairStore, kept: Sequence[int]) -> tuple[lis
     chosen = session.pair_source.held_out(names)
     if chosen is None:
         share = session.recipe.pairs.section.held_out
-        chosen = [_unit_hash(session.recipe.seed, index) < share for index in kept]
+        # A pair's side of the split never changes, however many pairs are made or kept.
+        chosen = [counter_fraction(session.recipe.seed, "split", index) < share for index in kept]
     held_out = [index for index, out in zip(kept, chosen, strict=True) if out]
     return [index for index, out in zip(kept, chosen, strict=True) if not out], held_out
-
-
-def _unit_hash(seed: int, index: int) -> float:
-    """Hash to [0, 1): a pair's side of the split never changes, however many pairs are made or kept."""
-    return int.from_bytes(hashlib.sha256(f"split {seed} {index}".encode()).digest()[:8], "big") / 2**64
