@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gdp.core.pictures import encode_png, from_array, from_levels, to_array, to_levels, unrounded_levels
     from gdp.core.recipe.messages import did_you_mean
     from gdp.core.recipe.sections import TrainSection
+    from gdp.core.tensor_file import write_tensors
     from gdp.core.training import TrainingPairs, train_student
     from gdp.core.training.checkpoint import Checkpoint, CheckpointFolder
     from gdp.core.training.loader import BatchSampler
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         plain_state,
         printable,
         read_foreign,
+        read_state,
         read_state_dict,
         walk_modules,
     )
@@ -60,7 +62,6 @@ if TYPE_CHECKING:
         upsampling,
     )
     from gdp.support.squares import Levels, Points, Square, cut, fit_similarity
-    from gdp.support.tensor_file import read_state
     from gdp.support.timing import Timing, describe_machine, time_interleaved, time_once
     from gdp.support.weights import ConvertedWeights, WeightsAddress, check_weights, weights_file
 
@@ -102,7 +103,7 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
         "gdp.core.config": ("content_key",),
         "gdp.core.errors": ("readable_os_errors",),
         "gdp.support.assets": ("packaged_asset",),
-        "gdp.support.tensor_file": ("read_state",),
+        "gdp.core.tensor_file": ("write_tensors",),
         "gdp.support.weights": (
             "ConvertedWeights",
             "WeightsAddress",
@@ -119,6 +120,7 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
             "plain_state",
             "printable",
             "read_foreign",
+            "read_state",
             "read_state_dict",
             "walk_modules",
         ),
@@ -284,6 +286,7 @@ __all__ = [
     "walk_modules",
     "weights_file",
     "write_atomically",
+    "write_tensors",
 ]
 
 

@@ -21,9 +21,9 @@ from gdp.core.progress import Progress
 from gdp.core.recipe.choices import describe_exception
 from gdp.core.records import ConverterRecord, Plugins
 from gdp.core.run.versions import versions
+from gdp.core.tensor_file import write_tensors
 from gdp.support.foreign import ForeignFile, ForeignObject, as_tensor, printable, read_foreign
 from gdp.support.foreign.converter import Converted, Converter
-from gdp.support.tensor_file import write_tensors
 
 CARD = "gdp-converted-1"
 LICENCE = (
@@ -141,9 +141,8 @@ def _write(
     tensors = converted.tensors
     if broken := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
         raise CorruptFileError(f"{source['name']}: {printable(broken[0])} holds NaN or infinite values.")
-    write_tensors(
-        path, tensors, {**converted.metadata, "converted_from": source["sha256"], "converter": record.name}, progress
-    )
+    metadata = {**converted.metadata, "converted_from": source["sha256"], "converter": record.name}
+    write_tensors(path, tensors, dict(sorted(metadata.items())), progress)
     card = {
         "format": CARD,
         "what": converted.what,

@@ -14,21 +14,21 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from gdp.core.errors import TrainingError, readable_os_errors
 from gdp.core.files import sync_folder
 from gdp.core.interfaces.students import Student, TrainingPhase
 from gdp.core.recipe.sections import TrainSection
+from gdp.core.tensor_file import write_tensors
 from gdp.core.training.adversary import ImagePool
 from gdp.core.training.optimizer import Descent, WeightAverage
 from gdp.core.training.statistics import Window
@@ -242,7 +242,7 @@ class CheckpointFolder:
                 final = self.folder / f"step-{checkpoint.step:08d}"
                 shutil.rmtree(final, ignore_errors=True)
                 unfinished.rename(final)
-            except OSError:
+            except BaseException:
                 shutil.rmtree(unfinished, ignore_errors=True)
                 raise
             sync_folder(self.folder)
@@ -280,40 +280,7 @@ class CheckpointFolder:
         content = json.loads((folder / STATE).read_text(encoding="utf-8"))
         if not isinstance(content, dict) or content["sha256"] != _sha256(folder / TENSORS):
             raise ValueError(f"{TENSORS} is not what was written")
-        return Checkpoint(content["step"], safetensors.torch.load_file(folder / TENSORS), content["state"])
-
-
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file and sync it.
-
-    Args:
-        path: the file.
-        tensors: of any device and memory format.
-        metadata: words for the file's header.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    path.touch()
-    mode = path.stat().st_mode
-    with _system_errors():
-        safetensors.torch.save_file(plain, path, metadata)
-    path.chmod(mode)  # safetensors lets nobody but the owner read
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-@contextmanager
-def _system_errors() -> Iterator[None]:
-    """Give safetensors' errors their system error number back, which it keeps in words only."""
-    try:
-        yield
-    except SafetensorError as error:
-        number = re.search(r"os error (\d+)", str(error))
-        if number is None:
-            raise
-        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+        return Checkpoint(content["step"], load_file(folder / TENSORS), content["state"])
 
 
 def _sha256(path: Path) -> str:

@@ -18,7 +18,8 @@ from gdp.core.interfaces.students import Student
 from gdp.core.interfaces.teachers import Teacher
 from gdp.core.progress import Progress, ProgressTask
 from gdp.core.recipe.sections import TrainSection
-from gdp.core.training.checkpoint import CheckpointFolder, TrainingState, write_tensors
+from gdp.core.tensor_file import write_tensors
+from gdp.core.training.checkpoint import CheckpointFolder, TrainingState
 from gdp.core.training.loader import TrainingPairs, open_batches, to_network
 from gdp.core.training.objective import WeightedLoss, check_losses, train_step, unique_names
 from gdp.core.training.optimizer import learning_rate_factor, phase_ends, total_steps
@@ -170,10 +171,7 @@ class _Training:
         self.state.average.copy_to_module()
         self.student.generator.eval()
         for name, network in self._trained_networks().items():
-            with readable_os_errors(self.folder / name):
-                temporary = self.folder / f"{name}.tmp"
-                write_tensors(temporary, network.state_dict())
-                temporary.replace(self.folder / name)
+            write_tensors(self.folder / name, network.state_dict())
         return True
 
     def _trained_networks(self) -> dict[str, nn.Module]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
@@ -30,7 +29,7 @@ from gdp.toolbox import (
     TrainingPairs,
     TrainSection,
     train_student,
-    write_atomically,
+    write_tensors,
 )
 
 RESULT = "teacher.safetensors"
@@ -68,10 +67,7 @@ def train(config: CycleGANTraining, images: UnpairedDataset, folder: Path, progr
         on_metrics=_ignore,
         on_images=_ignore,
     )
-    content = safetensors.torch.save(
-        {name: tensor.contiguous().cpu() for name, tensor in bundle(_networks(student), config.half).items()}
-    )
-    write_atomically(folder / RESULT, content)
+    write_tensors(folder / RESULT, bundle(_networks(student), config.half))
     return folder / RESULT
 
 

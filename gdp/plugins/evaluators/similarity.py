@@ -8,7 +8,7 @@ FID and KID between two sets of pictures, from local Inception weights; nothing 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,8 +17,6 @@ from typing import Literal
 import torch
 import torchmetrics
 import torchvision
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
@@ -31,7 +29,7 @@ from gdp import (
     MissingResourceError,
 )
 from gdp.toolbox import (
-    read_state_dict,
+    read_state,
     to_levels,
 )
 
@@ -59,7 +57,7 @@ class PerceptualDistance(nn.Module):
         super().__init__()
         self.taps = _TAPS[network]
         self.trunk = _load_trunk(network, trunk)
-        head_weights = _load_weights(heads or _packaged_heads(network))
+        head_weights = read_state(heads or _packaged_heads(network))
         try:
             self.heads = [head_weights[f"lin{number}.model.1.weight"] for number in range(len(self.taps))]
         except KeyError as error:
@@ -90,7 +88,7 @@ class PerceptualDistance(nn.Module):
 
 def _load_trunk(network: Network, path: Path) -> nn.Sequential:
     prefix = "features."
-    weights = {name.removeprefix(prefix): value for name, value in _load_weights(path).items()}
+    weights = {name.removeprefix(prefix): value for name, value in read_state(path).items()}
     models = {"vgg": torchvision.models.vgg16, "alex": torchvision.models.alexnet}
     with torch.device("meta"):  # shapes alone: the weights come from the file
         layers = models[network](weights=None).features[: _TAPS[network][-1] + 1]
@@ -107,17 +105,6 @@ def _load_trunk(network: Network, path: Path) -> nn.Sequential:
         )
     layers.load_state_dict({name: weights[name] for name in wanted}, assign=True)
     return layers
-
-
-def _load_weights(path: Path) -> Mapping[str, Tensor]:
-    if not path.is_file():
-        raise MissingResourceError(f"{path}: this weight file of LPIPS is not there. Correct its path in the recipe")
-    if path.suffix != ".safetensors":
-        return read_state_dict(path)
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise CorruptFileError(f"{path}: this is no readable weight file ({error})") from error
 
 
 def _packaged_heads(network: Network) -> Path:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
@@ -20,7 +19,7 @@ from gdp.plugins.faces.attributes import FaceAttributes, sample_attributes
 from gdp.plugins.faces.judge import AGE_CENTRE, AGE_SCALE, JUDGE_WEIGHTS, FaceAssessment, FaceJudge, JudgeNetwork
 from gdp.plugins.faces.non_faces import NON_FACE_KINDS, make_non_faces
 from gdp.plugins.faces.renderer import degrade, render
-from gdp.toolbox import from_levels, to_levels
+from gdp.toolbox import from_levels, to_levels, write_tensors
 
 
 def measure_judge(judge: FaceJudge, seed: int, count: int = 2_000) -> dict[str, Any]:
@@ -122,12 +121,10 @@ def main() -> None:
     begin = time.perf_counter()
     network = train_judge(options.faces, options.steps, options.batch, options.learning_rate, options.seed)
     seconds = time.perf_counter() - begin
-    weights = {
-        name: (value.half() if value.is_floating_point() else value).contiguous()
-        for name, value in network.state_dict().items()
-    }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    save_file(weights, options.out)
+    state = network.state_dict()
+    write_tensors(
+        options.out, {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
+    )
     metrics = measure_judge(FaceJudge.load(options.out), seed=options.seed + 1)
     metrics["training"] = {
         "faces": options.faces, "steps": options.steps, "batch": options.batch,

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models import VGG19_Weights, vgg19
 
@@ -16,7 +14,7 @@ from gdp import (
     MissingResourceError,
 )
 from gdp.toolbox import (
-    read_state_dict,
+    read_state,
 )
 
 LAYER_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
@@ -84,7 +82,9 @@ def load_vgg19_features(weights: Path | None = None) -> nn.Sequential:
             f"{VGG19_Weights.IMAGENET1K_V1.url} "
             f"(548 MB) and give its path, or put it there under that name; or take the loss out of the recipe."
         )
-    state = {key.removeprefix("features."): value for key, value in _read(path).items() if key.startswith("features.")}
+    state = {
+        key.removeprefix("features."): value for key, value in read_state(path).items() if key.startswith("features.")
+    }
     with torch.device("meta"):  # its initial weights, 574 MB with the classifier's, are never drawn
         features: nn.Sequential = vgg19(weights=None).features
     try:
@@ -92,12 +92,3 @@ def load_vgg19_features(weights: Path | None = None) -> nn.Sequential:
     except RuntimeError as error:
         raise CorruptFileError(f"{path} does not hold the weights of torchvision's vgg19: {error}") from error
     return features
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    if path.suffix != ".safetensors":
-        return read_state_dict(path)
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise CorruptFileError(f"{path} cannot be read as weights, it may be truncated: {error}") from error

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
-import struct
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -37,6 +35,7 @@ from gdp.toolbox import (
     counter_generator,
     from_levels,
     write_atomically,
+    write_tensors,
 )
 
 RESULT = "generator.safetensors"
@@ -223,25 +222,13 @@ class _Training:
             "conv_clamp": "" if self.settings.conv_clamp is None else str(self.settings.conv_clamp),
         }
         multiplier = {"mapping_learning_rate_multiplier": str(self.settings.mapping_learning_rate_multiplier)}
-        adversary = _safetensors_in_order(_halved(self.networks.discriminator.state_dict()), metadata)
-        write_atomically(self.folder / DISCRIMINATOR_FILE, adversary)
-        generator = _safetensors_in_order(_halved(self.networks.average.tensors), metadata | multiplier)
-        write_atomically(self.folder / RESULT, generator)
+        write_tensors(self.folder / DISCRIMINATOR_FILE, _halved(self.networks.discriminator.state_dict()), metadata)
+        write_tensors(self.folder / RESULT, _halved(self.networks.average.tensors), metadata | multiplier)
         return self.folder / RESULT
 
 
 def _halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.cpu().half().contiguous() for name, tensor in tensors.items()}
-
-
-def _safetensors_in_order(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
-    """Serialise with the metadata in a fixed order, which safetensors shuffles: equal weights, equal hash."""
-    content = safetensors.torch.save(tensors)
-    (length,) = struct.unpack("<Q", content[:8])
-    header = json.dumps({"__metadata__": metadata, **json.loads(content[8 : 8 + length])}, separators=(",", ":"))
-    encoded = header.encode()
-    encoded += b" " * (-len(encoded) % 8)  # tensors begin at a multiple of 8
-    return struct.pack("<Q", len(encoded)) + encoded + content[8 + length :]
+    return {name: tensor.cpu().half() for name, tensor in tensors.items()}
 
 
 def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

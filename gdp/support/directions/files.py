@@ -15,11 +15,11 @@ from typing import Any
 import numpy
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
-from gdp.core.errors import CorruptFileError, readable_os_errors
+from gdp.core.errors import CorruptFileError
 from gdp.core.pairs.records import Json
+from gdp.core.tensor_file import write_tensors
 from gdp.support.directions.direction import Direction, normalised, root_mean_square_norm
 from gdp.support.foreign import as_tensor, read_foreign
 
@@ -44,9 +44,7 @@ def save_direction(direction: Direction, path: Path) -> None:
         "teacher": direction.teacher,
         "found": json.dumps(direction.found, sort_keys=True),
     }
-    with readable_os_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(save({"direction": direction.vectors.contiguous()}, metadata))
+    write_tensors(path, {"direction": direction.vectors}, metadata)
 
 
 def read_direction(path: Path, component: int | None = None) -> Direction:

@@ -8,7 +8,7 @@ that builds a plain value, a tensor, or an inert stand-in; every other name is r
 from __future__ import annotations
 
 from gdp.support.foreign.names import module_state, walk_modules
-from gdp.support.foreign.opening import ForeignFile, plain_state, read_foreign, read_state_dict
+from gdp.support.foreign.opening import ForeignFile, plain_state, read_foreign, read_state, read_state_dict
 from gdp.support.foreign.values import ForeignArray, ForeignName, ForeignObject, as_tensor, printable
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "plain_state",
     "printable",
     "read_foreign",
+    "read_state",
     "read_state_dict",
     "walk_modules",
 ]

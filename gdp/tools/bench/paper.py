@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 import torchvision
-from safetensors.torch import save_file
 from torch import nn
 
 from gdp.core.interfaces.context import BuildContext
@@ -26,7 +25,7 @@ from gdp.core.records import Plugins
 from gdp.core.run.session import Session
 from gdp.core.run.stages import export
 from gdp.core.run_folder import RunFolder
-from gdp.core.training.checkpoint import write_tensors
+from gdp.core.tensor_file import write_tensors
 from gdp.support.directions.direction import Direction, normalised
 from gdp.support.directions.files import save_direction
 from gdp.tools.bench.measuring import bench, in_a_process_of_its_own
@@ -118,7 +117,7 @@ def _write_vgg(path: Path) -> None:
     features.to_empty(device="cpu")
     for parameter in features.parameters():
         nn.init.normal_(parameter, std=0.02)
-    save_file({f"features.{name}": value for name, value in features.state_dict().items()}, path)
+    write_tensors(path, {f"features.{name}": value for name, value in features.state_dict().items()})
 
 
 def _write_student(session: Session) -> None:

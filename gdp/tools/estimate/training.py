@@ -24,8 +24,8 @@ from gdp.core.progress import ProgressTask
 from gdp.core.run import pictures
 from gdp.core.run.session import Session
 from gdp.core.run.stages import evaluate, export
+from gdp.core.tensor_file import write_tensors
 from gdp.core.training import TrainingPairs, train_student
-from gdp.core.training.checkpoint import write_tensors
 from gdp.core.training.inference import deployed_predict
 from gdp.core.training.loader import CACHE_LIMIT
 from gdp.core.training.optimizer import phase_ends, total_steps

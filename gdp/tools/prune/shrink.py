@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from pydantic import ValidationError
-from safetensors.torch import save
 from torch import Tensor
 
 from gdp.core.arithmetic import count_macs, count_parameters
@@ -28,6 +27,7 @@ from gdp.core.run.notes import TRAINED, trained_weights
 from gdp.core.run.session import Session
 from gdp.core.run.stages import pairs, teacher
 from gdp.core.run_folder import RunFolder
+from gdp.core.tensor_file import encode_tensors
 from gdp.core.training.inference import WEIGHTS, load_generator_weights
 from gdp.tools.prune.record import Size, Subject
 
@@ -66,9 +66,9 @@ def shrink(session: Session, of: Subject, share: float) -> Shrunk:
         pruned = whole.pruned(share, example)
         settings = {**settings, **pruned.settings}
         smaller = _filled(session, settings, pruned.weights)
-        copies = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-                  for name, tensor in pruned.weights.items()}  # fmt: skip
-        return Shrunk(settings, save(copies), _size(whole, example), _size(smaller, example), pruned.channels)
+        return Shrunk(
+            settings, encode_tensors(pruned.weights), _size(whole, example), _size(smaller, example), pruned.channels
+        )
 
 
 def _trained(session: Session) -> Student:

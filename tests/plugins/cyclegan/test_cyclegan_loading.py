@@ -11,7 +11,7 @@ import torch
 from gdp.core.errors import CorruptFileError, MissingResourceError
 from gdp.plugins.cyclegan.conversion import clean_state, discriminator_from_state, generator_from_state
 from gdp.plugins.resnet.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
-from gdp.support.tensor_file import read_state
+from gdp.support.foreign import read_state
 
 SHARED = Path(os.environ.get("GDP_GOLDEN") or Path(__file__).parents[3].parent / "shared" / "golden").parent
 COMPRESSED = SHARED / "real" / "cyclegan_h2z_compressed"
