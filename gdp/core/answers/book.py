@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import uuid
 import weakref
 from collections.abc import Callable, Iterator
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 from platformdirs import user_data_path
 
-from gdp.core.answers.ledger import Ledger, Tally, connect, prepare
+from gdp.core.answers.ledger import Ledger, Tally, open_book
+from gdp.core.database import Database
 from gdp.core.errors import readable_os_errors
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class AnswerBook:
         self._place = place
         self._account = account
         self._known_account = known_account
-        self._memory: sqlite3.Connection | None = None
+        self._memory: Database | None = None
 
     @classmethod
     def in_memory(cls) -> AnswerBook:
@@ -70,18 +70,17 @@ class AnswerBook:
         """
         path = self._place()
         if path is None:
-            yield Ledger(self._in_memory(), None, self._account())
+            yield Ledger(self._in_memory(), self._account())
             return
         with readable_os_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = FileLock(f"{path}.lock")
             with lock:  # one process at a time makes the tables and switches on write-ahead logging
-                connection = connect(path)
-        ledger = Ledger(connection, path, self._account())
+                database = open_book(path)
         try:
-            yield ledger
+            yield Ledger(database, self._account())
         finally:
-            ledger.close()
+            database.close()
 
     def tally(self, service: str) -> Tally:
         """Return how many calls the account has made to a service, and how they ended; touches nothing."""
@@ -91,11 +90,10 @@ class AnswerBook:
         with self.opened() as ledger:
             return ledger.tally(service)
 
-    def _in_memory(self) -> sqlite3.Connection:
+    def _in_memory(self) -> Database:
         if self._memory is None:
-            self._memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            self._memory = open_book(None)
             weakref.finalize(self, self._memory.close)
-            prepare(self._memory, None)
         return self._memory
 
 

@@ -5,20 +5,31 @@ Opening a pair store: from a folder in any state that a kill may leave to one th
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from gdp.core.database import Database, SqliteTexts
 from gdp.core.errors import CorruptFileError, PairStoreError, readable_os_errors
-from gdp.core.pairs.database import Database
-from gdp.core.pairs.judgements import Judgements
 from gdp.core.pairs.layout import ImageFormat, StoredPair, canonical_json, damaged_pair, describe_record, read_pair
 from gdp.core.pairs.manifest import Manifest, ShardState, StoreSettings
-from gdp.core.pairs.records import Json, PairRecord
+from gdp.core.pairs.records import PairRecord
 from gdp.core.pairs.shards import check_shard_reaches, end_shard_at, member_header, shard_files, shard_path
 
 MANIFEST_NAME = "manifest.sqlite"
+WAIT_FOR_OTHERS = 30.0
+"""Seconds that a commit or a read waits for another process's commit or read."""
+
+_TEXTS = SqliteTexts(
+    full="{path}: no space left to write ({error}). Everything committed before is intact: free some space and run the "
+    "same command again to go on.",
+    damaged="{path}: the manifest of the pair store is damaged ({error}). Restore it from a copy, or move its folder "
+    "away: the same command then makes the pairs again, and judges them again.",
+    held="{path}: another process has held the pair store's manifest for "
+    f"{WAIT_FOR_OTHERS:.0f} seconds ({{error}}). Wait until it is done, then run the same command again.",
+    unusable="{path}: the manifest of the pair store cannot be used ({error}). Check that the folder exists, that you "
+    "may write to it, and that the disk is healthy.",
+)
 
 
 def open_manifest(folder: Path, *, read_only: bool) -> Manifest:
@@ -39,7 +50,7 @@ def open_manifest(folder: Path, *, read_only: bool) -> Manifest:
             )
         with readable_os_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-    return Manifest(Database(path, read_only=read_only))
+    return Manifest(folder, Database(path, _TEXTS, WAIT_FOR_OTHERS, read_only=read_only))
 
 
 def open_settings(
@@ -148,24 +159,3 @@ def forget_damaged(folder: Path, manifest: Manifest, settings: StoreSettings) ->
         end_shard_at(shard_path(folder, shard), start)
         forgotten += indices
     return sorted(forgotten)
-
-
-def export_rows(manifest: Manifest, judgements: Judgements) -> Iterator[dict[str, Json]]:
-    """Yield everything that the manifest knows of each pair, in index order, as JSON."""
-    keys = sorted(judgements.filter_keys()), sorted(judgements.assessment_keys())
-    for stored_pairs, records in manifest.pages():
-        judged = judgements.describe(stored_pairs[0].pair_index, stored_pairs[-1].pair_index, *keys)
-        for stored, record in zip(stored_pairs, records, strict=True):
-            described = describe_record(record, stored.source_sha256, stored.target_sha256)
-            yield {**stored._asdict(), **described, **judged[stored.pair_index]}
-
-
-def content_digest(folder: Path, manifest: Manifest, judgements: Judgements) -> str:
-    """Return the sha256, in hexadecimal, of the manifest's dump and of the shards' bytes."""
-    digest = hashlib.sha256()
-    for row in export_rows(manifest, judgements):
-        digest.update(canonical_json(row).encode() + b"\n")
-    for shard in manifest.shards():
-        with shard_path(folder, shard).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
-from gdp.core.pairs.database import Database
+from gdp.core.database import Database
 from gdp.core.pairs.layout import canonical_json
-from gdp.core.pairs.records import FunnelRow, Json, Score, Scores, Verdict, check_scores
+from gdp.core.pairs.records import Score, Scores, Verdict, check_scores
 
 PAGE = 5000
 
@@ -64,18 +63,6 @@ class Judgements:
             for index, scores in rows:
                 yield index, json.loads(scores)
 
-    def unjudged(self, filter_key: str) -> list[int]:
-        """Return the pairs that have no verdict of this key, ascending."""
-        query = """SELECT pair_index FROM pairs WHERE pair_index NOT IN
-            (SELECT pair_index FROM verdicts WHERE filter_key = ?) ORDER BY pair_index"""
-        return [index for (index,) in self.database.rows(query, (filter_key,))]
-
-    def unscored(self, assessment_key: str) -> list[int]:
-        """Return the pairs that have no scores of this key, ascending."""
-        query = """SELECT pair_index FROM pairs WHERE pair_index NOT IN
-            (SELECT pair_index FROM scores WHERE assessment_key = ?) ORDER BY pair_index"""
-        return [index for (index,) in self.database.rows(query, (assessment_key,))]
-
     def set_split(self, splits: Mapping[int, str]) -> None:
         """Replace the whole split: pairs that are not named belong to none; durable on return."""
         with self.database.transaction():
@@ -88,45 +75,3 @@ class Judgements:
         """Return the pairs of a split, ascending."""
         query = "SELECT pair_index FROM splits JOIN pairs USING (pair_index) WHERE split = ? ORDER BY pair_index"
         return [index for (index,) in self.database.rows(query, (name,))]
-
-    def funnel(self, filter_keys: Sequence[str], unknown_is_kept: bool) -> tuple[list[FunnelRow], list[int]]:
-        """Send all pairs through filters in turn: what each did, and the pairs that the last one kept, ascending."""
-        remaining = [index for (index,) in self.database.rows("SELECT pair_index FROM pairs ORDER BY pair_index")]
-        steps = []
-        for key in filter_keys:
-            query = "SELECT pair_index, decision FROM verdicts WHERE filter_key = ?"
-            decisions: dict[int, str] = dict(self.database.rows(query, (key,)))
-            decided = [decisions.get(index, "unknown") for index in remaining]
-            counts = (decided.count("keep"), decided.count("drop"), decided.count("unknown"))
-            steps.append(FunnelRow(key, len(remaining), *counts))
-            passing = ("keep", "unknown") if unknown_is_kept else ("keep",)
-            remaining = [index for index, decision in zip(remaining, decided, strict=True) if decision in passing]
-        return steps, remaining
-
-    def filter_keys(self) -> list[str]:
-        """Return the keys that have verdicts."""
-        return [key for (key,) in self.database.rows("SELECT DISTINCT filter_key FROM verdicts")]
-
-    def assessment_keys(self) -> list[str]:
-        """Return the keys that have scores."""
-        return [key for (key,) in self.database.rows("SELECT DISTINCT assessment_key FROM scores")]
-
-    def describe(
-        self, first: int, last: int, filter_keys: Sequence[str], assessment_keys: Sequence[str]
-    ) -> dict[int, dict[str, Json]]:
-        """Return split, verdicts and scores of the pairs in [first, last] as JSON, by index."""
-        described: dict[int, dict[str, Json]] = defaultdict(lambda: {"split": None, "verdicts": {}, "scores": {}})
-        query = "SELECT pair_index, split FROM splits WHERE pair_index BETWEEN ? AND ?"
-        for index, split in self.database.rows(query, (first, last)):
-            described[index]["split"] = split
-        query = """SELECT pair_index, decision, scores, reason FROM verdicts
-            WHERE filter_key = ? AND pair_index BETWEEN ? AND ?"""
-        for key in filter_keys:
-            for index, decision, scores, reason in self.database.rows(query, (key, first, last)):
-                verdict = {"decision": decision, "scores": json.loads(scores), "reason": reason}
-                described[index]["verdicts"][key] = verdict
-        query = "SELECT pair_index, scores FROM scores WHERE assessment_key = ? AND pair_index BETWEEN ? AND ?"
-        for key in assessment_keys:
-            for index, scores in self.database.rows(query, (key, first, last)):
-                described[index]["scores"][key] = json.loads(scores)
-        return described

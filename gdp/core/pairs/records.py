@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from gdp.core.errors import PairStoreError, ShapeError
 
@@ -169,14 +169,3 @@ def check_scores(scores: Scores) -> None:
                 f"score {name} is {score!r} ({type(score).__name__}); a score is a word, a finite number, true, false "
                 f"or None (None for what could not be measured): convert tensors with float()"
             )
-
-
-class FunnelRow(NamedTuple):
-    """What one filter of a sequence did: it sees only what the filters before it kept."""
-
-    filter_key: str
-    entered: int
-    kept: int
-    dropped: int
-    unknown: int
-    """Pairs that could not be judged or have no verdict yet."""

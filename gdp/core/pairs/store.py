@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Self
 import numpy
 import torch
 
-from gdp.core.errors import CorruptFileError, PairStoreError, ShapeError
+from gdp.core.errors import PairStoreError, ShapeError
 from gdp.core.pairs import integrity
 from gdp.core.pairs.integrity import Damage, check_shards, open_manifest, open_settings, settle_shards
 from gdp.core.pairs.judgements import Judgements
 from gdp.core.pairs.layout import ImageFormat, StoredPair, read_pair
 from gdp.core.pairs.manifest import Manifest, ShardState, StoreSettings
-from gdp.core.pairs.records import FunnelRow, Json, PairBatch, PairRecord, Score, Scores, Verdict
+from gdp.core.pairs.records import PairBatch, PairRecord, Score, Scores, Verdict
 from gdp.core.pairs.shards import append_to_shard, shard_path
 from gdp.core.pairs.writing import encode_batch, missing_pairs, place_pairs, require_order, tasks
 from gdp.core.pictures import from_levels
@@ -165,10 +165,6 @@ class PairStore:
         """
         return missing_pairs(count, self._manifest.shards(), self.settings.shard_size)
 
-    def record(self, index: int) -> PairRecord:
-        """Return where a pair comes from."""
-        return self.records([index])[0]
-
     def records(self, indices: Sequence[int]) -> list[PairRecord]:
         """Return where pairs come from, in the order asked."""
         return self._manifest.records(indices)
@@ -226,10 +222,6 @@ class PairStore:
         """Yield index and verdict, ascending, without holding all of them."""
         return self._judgements.iterate_verdicts(filter_key)
 
-    def unjudged(self, filter_key: str) -> list[int]:
-        """Return the pairs that have no verdict of this key, ascending."""
-        return self._judgements.unjudged(filter_key)
-
     def put_scores(self, assessment_key: str, scores: Mapping[int, Scores]) -> None:
         """Store what was measured of pairs, apart from any decision on it; durable on return.
 
@@ -247,18 +239,6 @@ class PairStore:
         """Yield index and scores, ascending, without holding all of them."""
         return self._judgements.iterate_scores(assessment_key)
 
-    def unscored(self, assessment_key: str) -> list[int]:
-        """Return the pairs that have no scores of this key, ascending."""
-        return self._judgements.unscored(assessment_key)
-
-    def funnel(self, filter_keys: Sequence[str], *, unknown_is_kept: bool = False) -> list[FunnelRow]:
-        """Count what each filter did with the pairs that the filters before it let through."""
-        return self._judgements.funnel(filter_keys, unknown_is_kept)[0]
-
-    def kept(self, filter_keys: Sequence[str], *, unknown_is_kept: bool = False) -> list[int]:
-        """Return the pairs that every filter lets through, ascending."""
-        return self._judgements.funnel(filter_keys, unknown_is_kept)[1]
-
     def set_split(self, splits: Mapping[int, str]) -> None:
         """Replace the whole split (index to `train` or `held_out`): other pairs belong to none; durable on return."""
         self._require_writer()
@@ -273,26 +253,6 @@ class PairStore:
     def find_damage(self) -> list[Damage]:
         """Read every pair and return those that are not as they were stored, in index order."""
         return list(integrity.find_damage(self.folder, self._manifest, self.settings.image_format))
-
-    def verify(self) -> None:
-        """Read and check everything.
-
-        Raises:
-            CorruptFileError: names the damaged shards and pairs.
-        """
-        self._manifest.check()
-        damage = self.find_damage()
-        if damage:
-            others = ", ".join(f"{each.pair_index} (shard {each.shard})" for each in damage[1:20])
-            raise CorruptFileError(damage[0].message + (f" Also damaged: {others}." if others else ""))
-
-    def export_manifest_rows(self) -> Iterator[dict[str, Json]]:
-        """Yield everything that is known of each pair, in index order, as JSON: two stores can be compared by it."""
-        return integrity.export_rows(self._manifest, self._judgements)
-
-    def content_digest(self) -> str:
-        """Return the sha256, in hexadecimal, of `export_manifest_rows` and of the shards' bytes."""
-        return integrity.content_digest(self.folder, self._manifest, self._judgements)
 
     def _require_writer(self) -> None:
         if self.read_only:
