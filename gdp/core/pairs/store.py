@@ -7,13 +7,14 @@ the same pairs again gives the same bytes.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy
 import torch
@@ -21,10 +22,9 @@ import torch
 from gdp.core.errors import PairStoreError, ShapeError
 from gdp.core.pairs import integrity
 from gdp.core.pairs.integrity import Damage, check_shards, open_manifest, open_settings, settle_shards
-from gdp.core.pairs.judgements import Judgements
-from gdp.core.pairs.layout import ImageFormat, StoredPair, read_pair
+from gdp.core.pairs.layout import ImageFormat, StoredPair, canonical_json, read_pair
 from gdp.core.pairs.manifest import Manifest, ShardState, StoreSettings
-from gdp.core.pairs.records import PairBatch, PairRecord, Score, Scores, Verdict
+from gdp.core.pairs.records import PairBatch, PairRecord, Score, Scores, Verdict, check_scores
 from gdp.core.pairs.shards import append_to_shard, shard_path
 from gdp.core.pairs.writing import encode_batch, missing_pairs, place_pairs, require_order, tasks
 from gdp.core.pictures import from_levels
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 THREADS = min(8, os.cpu_count() or 1)
+PAGE = 5000
+"""Rows of verdicts or scores that are held at a time."""
 
 
 class PairStore:
@@ -47,7 +49,7 @@ class PairStore:
         self.settings = settings
         self.read_only = read_only
         self._manifest = manifest
-        self._judgements = Judgements(manifest.database)
+        self._database = manifest.database
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="pair-store")
 
     @classmethod
@@ -212,41 +214,76 @@ class PairStore:
             filter_key: the filter and a hash of all its settings.
         """
         self._require_writer()
-        self._judgements.put_verdicts(filter_key, verdicts)
+        with self._database.transaction():
+            self._database.execute_many(
+                "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?)",
+                (
+                    (filter_key, int(index), verdict.decision, canonical_json(dict(verdict.scores)), verdict.reason)
+                    for index, verdict in verdicts.items()
+                ),
+            )
 
     def verdicts(self, filter_key: str) -> dict[int, Verdict]:
         """Return all verdicts of a key, by index, ascending."""
-        return dict(self._judgements.iterate_verdicts(filter_key))
+        return dict(self.iterate_verdicts(filter_key))
 
     def iterate_verdicts(self, filter_key: str) -> Iterator[tuple[int, Verdict]]:
         """Yield index and verdict, ascending, without holding all of them."""
-        return self._judgements.iterate_verdicts(filter_key)
+        query = """SELECT pair_index, decision, scores, reason FROM verdicts
+            WHERE filter_key = ? AND pair_index > ? ORDER BY pair_index LIMIT ?"""
+        for index, decision, scores, reason in self._pages(query, filter_key):
+            yield index, Verdict(decision, json.loads(scores), reason)
 
     def put_scores(self, assessment_key: str, scores: Mapping[int, Scores]) -> None:
         """Store what was measured of pairs, apart from any decision on it; durable on return.
 
         Args:
             assessment_key: the filter and a hash of the settings that the scores depend on, thresholds left out.
+            scores: by index, in place of earlier ones of the same key.
+
+        Raises:
+            PairStoreError: a score is no word, finite number, bool or None; or the store is read-only.
         """
         self._require_writer()
-        self._judgements.put_scores(assessment_key, scores)
+        for each in scores.values():
+            check_scores(each)
+        with self._database.transaction():
+            self._database.execute_many(
+                "INSERT OR REPLACE INTO scores VALUES (?, ?, ?)",
+                ((assessment_key, int(index), canonical_json(dict(each))) for index, each in scores.items()),
+            )
 
     def scores(self, assessment_key: str) -> dict[int, dict[str, Score]]:
         """Return all scores of a key, by index, ascending."""
-        return dict(self._judgements.iterate_scores(assessment_key))
+        return dict(self.iterate_scores(assessment_key))
 
     def iterate_scores(self, assessment_key: str) -> Iterator[tuple[int, dict[str, Score]]]:
         """Yield index and scores, ascending, without holding all of them."""
-        return self._judgements.iterate_scores(assessment_key)
+        query = """SELECT pair_index, scores FROM scores
+            WHERE assessment_key = ? AND pair_index > ? ORDER BY pair_index LIMIT ?"""
+        for index, scores in self._pages(query, assessment_key):
+            yield index, json.loads(scores)
 
     def set_split(self, splits: Mapping[int, str]) -> None:
         """Replace the whole split (index to `train` or `held_out`): other pairs belong to none; durable on return."""
         self._require_writer()
-        self._judgements.set_split(splits)
+        with self._database.transaction():
+            self._database.rows("DELETE FROM splits")
+            self._database.execute_many(
+                "INSERT INTO splits VALUES (?, ?)", ((int(index), split) for index, split in splits.items())
+            )
 
     def split(self, name: str) -> list[int]:
         """Return the pairs of a split, ascending."""
-        return self._judgements.split(name)
+        query = "SELECT pair_index FROM splits JOIN pairs USING (pair_index) WHERE split = ? ORDER BY pair_index"
+        return [index for (index,) in self._database.rows(query, (name,))]
+
+    def _pages(self, query: str, key: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a query for a key, the last index so far and a number of rows."""
+        last = -1
+        while rows := self._database.rows(query, (key, last, PAGE)):
+            yield from rows
+            last = rows[-1][0]
 
     # Integrity
 
