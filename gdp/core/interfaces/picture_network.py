@@ -1,7 +1,4 @@
-"""A student's network with its picture conventions built in, so that nobody who runs it need know them.
-
-The verdict alone of a discriminator that shows its hidden features, too.
-"""
+"""A student's network with its picture conventions built in, and a discriminator as its logits alone."""
 
 from __future__ import annotations
 

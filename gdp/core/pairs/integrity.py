@@ -1,7 +1,4 @@
-"""Checks of a pair store against its manifest, its canonical dump and its digest.
-
-Opening a pair store: from a folder in any state that a kill may leave to one that can be read and appended to.
-"""
+"""Opening a pair store in any state that a kill may leave, and finding and forgetting what was damaged from outside."""
 
 from __future__ import annotations
 

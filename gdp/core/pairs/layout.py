@@ -1,8 +1,6 @@
-"""How pairs are encoded, and where they lie in a shard.
+"""How one pair is encoded without loss, and how it lies in its shard.
 
-From pictures in memory to lossless files and back.
-
-How one pair lies in its shard: `000000012.source.webp`, `.source2.webp`, `.target.webp` and `.json`.
+Its members are `000000012.source.webp`, `.source2.webp`, `.target.webp` and `.json`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The sections of a recipe that belong to core; the rest of each section is the chosen plugin's own settings.
-
-Goals for measured numbers: `[targets]` of a recipe, where the report finds what to hold a run against.
-"""
+"""The sections of a recipe that belong to core; the rest of each section is the chosen plugin's own settings."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The discriminator of one way in one step: it judges each picture only once.
-
-Earlier predictions that the discriminator is shown again.
-"""
+"""The discriminator of one way in one step, which judges each picture once, and the pool of earlier predictions."""
 
 from __future__ import annotations
 

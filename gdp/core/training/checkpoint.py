@@ -1,16 +1,13 @@
-"""Checkpoints on disk: safetensors and JSON, complete or not there at all.
+"""Everything that changes while a student is trained, and how it goes into checkpoints and comes back.
 
 A checkpoint is a folder `step-00000250` with `tensors.safetensors` and `state.json`, which holds the former's sha256.
 It is written under another name, synced and renamed; the one before it is kept in case it gets damaged later.
-
-Everything that changes while a student is trained, and how it goes into a checkpoint and comes back.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import time
@@ -25,7 +22,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from gdp.core.errors import TrainingError, readable_os_errors
-from gdp.core.files import sync_folder
+from gdp.core.files import sync_folder, write_atomically
 from gdp.core.interfaces.students import Student, TrainingPhase
 from gdp.core.recipe.sections import TrainSection
 from gdp.core.tensor_file import write_tensors
@@ -270,10 +267,7 @@ class CheckpointFolder:
     def _write(self, folder: Path, checkpoint: Checkpoint) -> None:
         write_tensors(folder / TENSORS, checkpoint.tensors)
         state = {"step": checkpoint.step, "sha256": _sha256(folder / TENSORS), "state": checkpoint.state}
-        with (folder / STATE).open("w", encoding="utf-8") as file:
-            json.dump(state, file, allow_nan=False)
-            file.flush()
-            os.fsync(file.fileno())
+        write_atomically(folder / STATE, json.dumps(state, allow_nan=False).encode())
         sync_folder(folder)
 
     def _read(self, folder: Path) -> Checkpoint:

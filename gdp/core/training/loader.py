@@ -1,10 +1,6 @@
-"""Training pairs in memory, in which order they are shown, and as batches.
+"""The batches of a training: which pairs, from memory or read ahead, mirrored, jittered, on the device.
 
-Which pairs make up a batch: determined by the seed and the step alone, so that a resumed run goes on as it was.
-
-How pictures reach the training: from memory where they fit, else read ahead in the background.
-
-The pictures of each step of a student's training: drawn, mirrored, jittered, brought to the device.
+A batch is determined by the seed and the step alone, so that a resumed run goes on as it was.
 """
 
 from __future__ import annotations

@@ -1,13 +1,4 @@
-"""Adam, how its learning rate falls, and the moving average of the weights.
-
-Adam and how its learning rate falls.
-
-How many steps there are, which phase a step belongs to, and the learning rate of each step.
-
-Adam over chosen parameters, whose state goes into checkpoints by the parameters' names.
-
-The exponential moving average of the generator's weights, which is what is shipped.
-"""
+"""Adam, its learning rate over steps and phases, and the moving average of the weights, which is what is shipped."""
 
 from __future__ import annotations
 

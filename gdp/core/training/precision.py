@@ -1,11 +1,4 @@
-"""How networks are computed: precision, placement on a device, compiled pieces.
-
-The arithmetic of forward passes.
-
-The networks of a training, brought to their device.
-
-Whether pieces of the networks are compiled by torch.compile for the training that is going on.
-"""
+"""How networks are computed: their precision, their place on a device, and which pieces of them are compiled."""
 
 from __future__ import annotations
 

@@ -1,10 +1,8 @@
-"""The training's numbers: averaged over some steps, checked to be finite, and kept as JSON lines.
-
-Looks at the student while it trains: grids of the same held-out pairs, and its distance to their targets.
-"""
+"""The training's numbers as JSON lines, averaged and checked to be finite, and its grids of the same held-out pairs."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -16,6 +14,7 @@ from torch.nn import functional
 from torchvision.utils import save_image
 
 from gdp.core.errors import NonFiniteError, readable_os_errors
+from gdp.core.files import write_atomically
 from gdp.core.training.loader import TrainingPairs, to_network
 
 
@@ -78,12 +77,7 @@ class StatisticsFile:
         self._path = path
         with readable_os_errors(path):
             kept = [line for line in _complete_lines(path) if json.loads(line)["step"] <= step]
-            temporary = path.with_suffix(".tmp")
-            with temporary.open("w", encoding="utf-8") as file:
-                file.writelines(f"{line}\n" for line in kept)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
+        write_atomically(path, "".join(f"{line}\n" for line in kept).encode())
 
     def write(self, line: Mapping[str, float | int | str]) -> None:
         """Add a line."""
@@ -155,11 +149,9 @@ class SampleGrids:
         columns.append(self._target[:SAMPLES])
         path = self._folder / f"step-{step:06d}.png"
         rows = torch.stack(columns, dim=1).flatten(0, 1)  # (N * columns, 3, H, W), row by row
-        with readable_os_errors(path):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(".tmp")
-            save_image(rows, temporary, nrow=len(columns), normalize=True, value_range=(-1, 1), format="png")
-            temporary.replace(path)
+        content = io.BytesIO()
+        save_image(rows, content, nrow=len(columns), normalize=True, value_range=(-1, 1), format="png")
+        write_atomically(path, content.getvalue())
         return path, float((predicted - self._target).abs().mean()) if self._measures else None
 
     def _predict(self, source: Tensor, generate: Network, downscale: int) -> Tensor:
