@@ -15,7 +15,7 @@ import torch
 
 from gdp.cli.progress import choose_progress
 from gdp.registry import PluginRegistry
-from gdp.support.directions.files import save_direction
+from gdp.support.directions import save_direction
 from gdp.tools.directions.opening import SearchChoices, open_tools
 from gdp.tools.directions.samples import Sampling, draw_samples
 from gdp.tools.directions.search import Finding, SearchSettings, find_directions

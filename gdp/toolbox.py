@@ -29,8 +29,14 @@ if TYPE_CHECKING:
     from gdp.core.training.statistics import StatisticsFile
     from gdp.support.assets import packaged_asset
     from gdp.support.batching import in_fixed_chunks
-    from gdp.support.directions.direction import Direction, normalised, project_out, project_out_of_spread
-    from gdp.support.directions.files import DIRECTION_FORMAT, read_direction
+    from gdp.support.directions import (
+        DIRECTION_FORMAT,
+        Direction,
+        normalised,
+        project_out,
+        project_out_of_spread,
+        read_direction,
+    )
     from gdp.support.downloads.unpacking import find_pictures
     from gdp.support.expressions import BoundExpression, parse_condition
     from gdp.support.expressions.binding import bind
@@ -46,6 +52,7 @@ if TYPE_CHECKING:
         read_state_dict,
         walk_modules,
     )
+    from gdp.support.measuring import Timing, describe_machine, time_interleaved, time_once
     from gdp.support.networks.convolution import Convolution, TransposedConvolution
     from gdp.support.networks.layers import (
         FewChannelConvolution,
@@ -62,7 +69,6 @@ if TYPE_CHECKING:
         upsampling,
     )
     from gdp.support.squares import Levels, Points, Square, cut, fit_similarity
-    from gdp.support.timing import Timing, describe_machine, time_interleaved, time_once
     from gdp.support.weights import ConvertedWeights, WeightsAddress, check_weights, weights_file
 
 SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -167,7 +173,7 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
         "gdp.core.training.statistics": ("StatisticsFile",),
     },
     "measuring": {
-        "gdp.support.timing": (
+        "gdp.support.measuring": (
             "Timing",
             "describe_machine",
             "time_interleaved",
@@ -182,13 +188,11 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
         "gdp.support.expressions.binding": ("bind",),
     },
     "directions": {
-        "gdp.support.directions.direction": (
+        "gdp.support.directions": (
             "Direction",
             "normalised",
             "project_out",
             "project_out_of_spread",
-        ),
-        "gdp.support.directions.files": (
             "DIRECTION_FORMAT",
             "read_direction",
         ),

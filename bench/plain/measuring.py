@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from gdp.core.progress import ProgressTask
-from gdp.support.memory import forget_peak, peak_bytes, present_bytes
-from gdp.support.timing import time_once
+from gdp.support.measuring import forget_peak, peak_bytes, present_bytes, time_once
 from plain.cases import Case, Step
 from plain.curves import CONTESTANTS
 

@@ -11,7 +11,7 @@ import torch
 from gdp.core.progress import ProgressTask
 from gdp.core.run.versions import machine, versions
 from gdp.core.run_folder import now
-from gdp.support.timing import Work, time_once
+from gdp.support.measuring import Work, time_once
 from plain.measuring import WARM_UP, spread
 
 

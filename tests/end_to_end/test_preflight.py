@@ -8,7 +8,7 @@ import pytest
 from tiny_world import make_tiny_world
 
 from gdp.api import open_session
-from gdp.plugins.pair_sources.latent_direction import LatentDirectionSource
+from gdp.plugins.pair_sources.latents import LatentDirectionSource
 from gdp.plugins.pix2pixhd.student import Pix2PixHDStudent
 from gdp.tools.preflight import preflight
 

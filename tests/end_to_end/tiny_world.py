@@ -8,8 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from gdp.plugins.stylegan2.networks import Generator
-from gdp.support.directions.direction import Direction, normalised
-from gdp.support.directions.files import save_direction
+from gdp.support.directions import Direction, normalised, save_direction
 
 RECIPE = """\
 name = "tiny"

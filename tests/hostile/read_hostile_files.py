@@ -19,7 +19,7 @@ import torch.utils._device  # noqa: F401 # what a network on the meta device imp
 from gdp.core.errors import GdpError
 from gdp.core.progress import SilentProgress
 from gdp.registry import PluginRegistry
-from gdp.support.memory import peak_bytes
+from gdp.support.measuring import peak_bytes
 from gdp.tools.convert import convert
 
 SECONDS = 60

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from gdp.support.memory import forget_peak, peak_bytes, present_bytes
+from gdp.support.measuring import forget_peak, peak_bytes, present_bytes
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems tell less")
 BLOCK = 200 * 2**20

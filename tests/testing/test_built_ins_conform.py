@@ -62,7 +62,7 @@ def stylegan2() -> StyleGAN2Teacher:
 
 
 def direction(folder: Path) -> dict[str, Any]:
-    from gdp.support.directions.files import Direction, normalised, save_direction
+    from gdp.support.directions import Direction, normalised, save_direction
 
     vectors = normalised(torch.arange(8.0).reshape(1, 8))
     save_direction(Direction("tilt", vectors, scale=1.0), folder / "tilt.safetensors")

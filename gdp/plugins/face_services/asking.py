@@ -19,8 +19,7 @@ from gdp import (
 )
 from gdp.plugins.face_services.config import ServiceConfig
 from gdp.plugins.face_services.pictures import Picture
-from gdp.plugins.face_services.rate import RateLimiter, Slot
-from gdp.plugins.face_services.service import Health, Kind, Reply, Service, backoff
+from gdp.plugins.face_services.service import Health, Kind, RateLimiter, Reply, Service, Slot, backoff
 from gdp.toolbox import (
     AnswerBook,
     Ledger,

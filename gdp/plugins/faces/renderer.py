@@ -20,14 +20,15 @@ from gdp import (
 from gdp.plugins.faces import RenderedFacesConfig
 from gdp.plugins.faces.attributes import FaceAttributes, sample_attributes, sample_latents
 from gdp.plugins.faces.drawing import make_palette
-from gdp.plugins.faces.features import draw_features, draw_glasses
 from gdp.plugins.faces.geometry import make_layout, make_scene
 from gdp.plugins.faces.painting import (
     background,
     draw_back_hair,
     draw_clothes,
     draw_ears,
+    draw_features,
     draw_front_hair,
+    draw_glasses,
     draw_head,
     draw_neck,
     hair_silhouette,

@@ -172,7 +172,7 @@ def gdp_register_filters(register: Register) -> None:
     register(
         "artifact",
         config=ArtifactConfig,
-        implementation="gdp.plugins.filters.artifact:ArtifactFilter",
+        implementation="gdp.plugins.filters.quality:ArtifactFilter",
         summary="Drops blurred pictures, blocks of JPEG, and the checkerboards of transposed convolutions",
     )
     register(

@@ -133,25 +133,25 @@ def gdp_register_pair_sources(register: Register) -> None:
     register(
         "latent-direction",
         config=LatentDirectionConfig,
-        implementation="gdp.plugins.pair_sources.latent_direction:LatentDirectionSource",
+        implementation="gdp.plugins.pair_sources.latents:LatentDirectionSource",
         summary="Edits by one or more directions in the teacher's w: w becomes w + d",
     )
     register(
         "style-mix",
         config=StyleMixConfig,
-        implementation="gdp.plugins.pair_sources.two_latents:StyleMixSource",
+        implementation="gdp.plugins.pair_sources.latents:StyleMixSource",
         summary="Two pictures in; coarse layers of the first with fine layers of the second out",
     )
     register(
         "morph",
         config=MorphConfig,
-        implementation="gdp.plugins.pair_sources.two_latents:MorphSource",
+        implementation="gdp.plugins.pair_sources.latents:MorphSource",
         summary="Two pictures in; the picture of their mean latent out",
     )
     register(
         "two-generators",
         config=TwoGeneratorsConfig,
-        implementation="gdp.plugins.pair_sources.two_latents:TwoGeneratorsSource",
+        implementation="gdp.plugins.pair_sources.latents:TwoGeneratorsSource",
         summary="The same latents through two StyleGAN2s of one family, or through a blend of their layers",
     )
     register(

@@ -20,16 +20,10 @@ from gdp import (
 )
 from gdp.plugins.faces.drawing import smooth_ramp
 from gdp.plugins.scenes import RenderedScenesConfig
-from gdp.plugins.scenes.canvas import (
+from gdp.plugins.scenes.landscape import (
     Canvas,
     Material,
     at_resolution,
-    empty_canvas,
-    grain,
-    oriented_strokes,
-    strokes_around,
-)
-from gdp.plugins.scenes.landscape import (
     bank_profile,
     draw_ground,
     draw_hills,
@@ -38,6 +32,10 @@ from gdp.plugins.scenes.landscape import (
     draw_tree_line,
     draw_trees,
     draw_water,
+    empty_canvas,
+    grain,
+    oriented_strokes,
+    strokes_around,
 )
 from gdp.plugins.scenes.parameters import SceneParameters, daylight, sample_scenes, shades
 from gdp.toolbox import (

@@ -16,8 +16,7 @@ from gdp import (
     CorruptFileError,
     GdpError,
 )
-from gdp.plugins.stylegan2.discriminator import Discriminator
-from gdp.plugins.stylegan2.networks import Generator, MappingNetwork, block_resolutions
+from gdp.plugins.stylegan2.networks import Discriminator, Generator, MappingNetwork, block_resolutions
 from gdp.toolbox import (
     count_parameters,
 )

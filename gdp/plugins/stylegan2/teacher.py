@@ -22,10 +22,9 @@ from gdp import (
     ShapeError,
 )
 from gdp.plugins.stylegan2 import StyleGAN2Config, TrainingSettings, discriminator_path, weights_path
-from gdp.plugins.stylegan2.discriminator import Discriminator, judge_alone
 from gdp.plugins.stylegan2.layers import SynthesisLayer, ToRgbLayer
 from gdp.plugins.stylegan2.loading import file_sha256, load_discriminator, load_generator
-from gdp.plugins.stylegan2.networks import Generator, SynthesisBlock
+from gdp.plugins.stylegan2.networks import Discriminator, Generator, SynthesisBlock, judge_alone
 from gdp.toolbox import (
     in_fixed_chunks,
 )

@@ -17,9 +17,8 @@ from gdp import (
     NonFiniteError,
 )
 from gdp.plugins.stylegan2 import TrainingSettings
-from gdp.plugins.stylegan2.discriminator import Discriminator
 from gdp.plugins.stylegan2.layers import NoiseMode
-from gdp.plugins.stylegan2.networks import Generator, channels_by_resolution
+from gdp.plugins.stylegan2.networks import Discriminator, Generator, channels_by_resolution
 from gdp.toolbox import (
     WeightAverage,
     computes_bf16,

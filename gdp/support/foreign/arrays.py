@@ -1,4 +1,8 @@
-"""numpy's arrays, scalars and data types in a pickle, of numbers alone."""
+"""numpy's arrays, scalars and data types, of numbers alone: in a pickle, and in a file of their own (.npy).
+
+numpy's own reader of files takes the header for Python and lets it state any size; this one knows the one form that is
+written.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,16 @@ import numpy
 import torch
 
 from gdp.core.errors import CorruptFileError
-from gdp.support.foreign.values import DIMENSIONS, Budget, Builder, ForeignArray, ForeignDtype, ForeignName, printable
+from gdp.support.foreign.values import (
+    DIMENSIONS,
+    LINE,
+    Budget,
+    Builder,
+    ForeignArray,
+    ForeignDtype,
+    ForeignName,
+    printable,
+)
 
 _NUMBERS = re.compile(r"[<>|=]?(b1|i1|i2|i4|i8|u1|u2|u4|u8|f2|f4|f8)")
 _DAMAGED = "it is damaged: an array is told in an unknown way"
@@ -96,3 +109,37 @@ def _bytes(content: object) -> memoryview:
     if isinstance(content, bytes | bytearray | memoryview):
         return memoryview(content)
     raise CorruptFileError("it holds an array of objects: only arrays of numbers are read")
+
+
+NUMPY_BEGINS_WITH = b"\x93NUMPY"
+_HEADER = re.compile(
+    r"\{'descr': '(?P<dtype>[^']{1,20})', 'fortran_order': (?P<order>True|False), "
+    r"'shape': \((?P<shape>(\d{1,18}, ?)*(\d{1,18})?)\),? ?\}\s*"
+)
+
+
+def read_numpy(data: memoryview, budget: Budget) -> object:
+    """Return the array of a file.
+
+    Args:
+        data: the file, writable.
+
+    Raises:
+        CorruptFileError: it is damaged, or holds anything but numbers.
+    """
+    budget.spend_tensor(len(data))
+    wide = bytes(data[6:7]) >= b"\x02"  # versions 2 and 3 have a longer length
+    start = 12 if wide else 10
+    size = int.from_bytes(data[8:start], "little")
+    if start + size > len(data) or size > LINE:
+        raise CorruptFileError("its header is longer than the file: it is truncated or damaged")
+    header = str(data[start : start + size], "latin-1")
+    found = _HEADER.fullmatch(header)
+    if found is None:
+        raise CorruptFileError(f"its header is none of an array of numbers: {printable(header)}")
+    dtype = build_dtype((found["dtype"],))
+    assert isinstance(dtype, ForeignDtype)
+    shape = tuple(int(length) for length in found["shape"].replace(" ", "").split(",") if length)
+    array = ForeignArray()
+    build_from_state(array, (1, shape, dtype, found["order"] == "True", data[start + size :]))
+    return array

@@ -14,10 +14,17 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from gdp.core.errors import CorruptFileError, MissingResourceError
-from gdp.support.foreign import numpy_file, torch_legacy, torch_zip
+from gdp.support.foreign.arrays import NUMPY_BEGINS_WITH, read_numpy
 from gdp.support.foreign.machine import Machine
 from gdp.support.foreign.names import known_names
 from gdp.support.foreign.operations import OPERATIONS
+from gdp.support.foreign.torch_files import (
+    LEGACY_BEGINS_WITH,
+    ZIP_BEGINS_WITH,
+    read_legacy,
+    read_nested_storage,
+    read_zip,
+)
 from gdp.support.foreign.values import Budget, as_tensor
 
 _PICKLE = b"\x80"
@@ -132,12 +139,12 @@ def _explained(path: Path) -> Iterator[None]:
 
 def _layout(data: memoryview) -> tuple[str, Callable[[memoryview, Budget], object]]:
     head = bytes(data[:16])
-    if head.startswith(torch_zip.BEGINS_WITH):
-        return "PyTorch file (zip archive)", torch_zip.read_zip
-    if head.startswith(torch_legacy.BEGINS_WITH):
-        return "PyTorch file of before 1.6", torch_legacy.read_legacy
-    if head.startswith(numpy_file.BEGINS_WITH):
-        return "numpy array", numpy_file.read_numpy
+    if head.startswith(ZIP_BEGINS_WITH):
+        return "PyTorch file (zip archive)", read_zip
+    if head.startswith(LEGACY_BEGINS_WITH):
+        return "PyTorch file of before 1.6", read_legacy
+    if head.startswith(NUMPY_BEGINS_WITH):
+        return "numpy array", read_numpy
     if bytes(data[_TAR[0] : _TAR[0] + len(_TAR[1])]) == _TAR[1]:
         raise CorruptFileError("it is a tar archive; PyTorch files of before 0.1.10 are not read")
     for begins, what in _OTHERS.items():
@@ -151,5 +158,5 @@ def _layout(data: memoryview) -> tuple[str, Callable[[memoryview, Budget], objec
 
 
 def _read_pickle(data: memoryview, budget: Budget) -> object:
-    nested = partial(torch_legacy.read_nested_storage, budget=budget)
+    nested = partial(read_nested_storage, budget=budget)
     return Machine(data, OPERATIONS, known_names(budget, nested), budget).run()

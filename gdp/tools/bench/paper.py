@@ -26,8 +26,7 @@ from gdp.core.run.session import Session
 from gdp.core.run.stages import export
 from gdp.core.run_folder import RunFolder
 from gdp.core.tensor_file import write_tensors
-from gdp.support.directions.direction import Direction, normalised
-from gdp.support.directions.files import save_direction
+from gdp.support.directions import Direction, normalised, save_direction
 from gdp.tools.bench.measuring import bench, in_a_process_of_its_own
 from gdp.tools.bench.preparing import Request, SlowRoute
 from gdp.tools.bench.tasks import Bench

@@ -22,7 +22,7 @@ from gdp.core.records import Plugins
 from gdp.core.run.opening import load_run_recipe
 from gdp.core.run.session import Session
 from gdp.core.run_folder import RunFolder
-from gdp.support.timing import time_once
+from gdp.support.measuring import time_once
 from gdp.tools.bench.tasks import WARMUP, Task, Turns
 
 

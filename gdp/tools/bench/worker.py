@@ -19,7 +19,7 @@ import numpy
 from gdp.core.errors import GdpError
 from gdp.core.interfaces.engines import EngineContext, PictureArray
 from gdp.core.records import Plugins
-from gdp.support.memory import forget_peak, peak_bytes, present_bytes
+from gdp.support.measuring import forget_peak, peak_bytes, present_bytes
 from gdp.tools.bench.tasks import WARMUP, Task, Turns, Work
 from gdp.tools.deploy.cards import read_card
 from gdp.tools.deploy.models import WEIGHTS, Place, build_engine, find_model

@@ -13,7 +13,7 @@ from gdp.core.errors import GdpError, RunFolderError
 from gdp.core.files import write_atomically
 from gdp.core.interfaces.engines import CalibratedEngine, Engine, EngineContext, Translate
 from gdp.core.records import PluginRecord, Plugins
-from gdp.support.timing import Timing, time_interleaved
+from gdp.support.measuring import Timing, time_interleaved
 from gdp.tools.deploy.cards import read_card
 from gdp.tools.deploy.export import WORST_PSNR_DB, export_run, open_student, picture_network
 from gdp.tools.deploy.models import CHOICE, build_engine, circumstances, is_current

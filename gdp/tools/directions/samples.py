@@ -16,7 +16,7 @@ from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.pairs.records import Json, PairBatch, PairRecord, Scores
 from gdp.core.progress import Progress
-from gdp.support.directions.direction import Direction
+from gdp.support.directions import Direction
 
 BATCH = 64
 

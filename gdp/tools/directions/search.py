@@ -14,7 +14,7 @@ from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.pairs.records import Json
 from gdp.core.progress import Progress
-from gdp.support.directions.direction import Direction, chosen_layers, hold_by_effects, measure_scale, normalised
+from gdp.support.directions import Direction, chosen_layers, hold_by_effects, measure_scale, normalised
 from gdp.tools.directions.samples import (
     Effects,
     Sampling,

@@ -15,8 +15,7 @@ from torch import Tensor
 from gdp.core.errors import GdpError, readable_os_errors
 from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.pictures import to_array, to_levels
-from gdp.support.directions.direction import Direction
-from gdp.support.directions.files import save_direction
+from gdp.support.directions import Direction, save_direction
 from gdp.tools.directions.samples import STRENGTHS, Effects
 from gdp.tools.directions.search import Finding, SearchSettings, Tools, measuring_ws
 

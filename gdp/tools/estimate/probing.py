@@ -22,7 +22,7 @@ from gdp.core.run_folder import now
 from gdp.core.training.checkpoint import KEPT
 from gdp.core.training.loader import CACHE_LIMIT
 from gdp.core.training.optimizer import total_steps
-from gdp.support.memory import forget_peak, peak_bytes
+from gdp.support.measuring import forget_peak, peak_bytes
 from gdp.tools.compare.trials import trials
 from gdp.tools.estimate.arithmetic import NOTHING, Duration, total
 from gdp.tools.estimate.judging import Judging, expected_counts, held_out_share, probe_filters

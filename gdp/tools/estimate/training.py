@@ -30,7 +30,7 @@ from gdp.core.training.inference import deployed_predict
 from gdp.core.training.loader import CACHE_LIMIT
 from gdp.core.training.optimizer import phase_ends, total_steps
 from gdp.core.training.precision import decide
-from gdp.support.timing import time_once
+from gdp.support.measuring import time_once
 from gdp.tools.estimate.arithmetic import NOTHING, Duration, repeated, total
 from gdp.tools.estimate.pace import Counts, EnoughError, PaceProgress, Part
 from gdp.tools.estimate.trial import ManyPairs

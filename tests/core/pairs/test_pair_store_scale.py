@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from gdp.core.pairs import PairBatch, PairRecord, PairStore, Verdict
-from gdp.support.memory import peak_bytes
+from gdp.support.measuring import peak_bytes
 
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(["torch"])

@@ -14,8 +14,7 @@ from gdp.core.errors import CorruptFileError, MissingResourceError, ShapeError
 from gdp.plugins.directions import DirectionStep
 from gdp.plugins.directions.conversion import load_direction
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
-from gdp.support.directions.direction import Direction, measure_scale, normalised
-from gdp.support.directions.files import save_direction
+from gdp.support.directions import Direction, measure_scale, normalised, save_direction
 
 REAL = Path(os.environ.get("GDP_GOLDEN", "../shared/golden")).parent / "real" / "latent_directions"
 

@@ -23,7 +23,7 @@ from gdp.plugins.filters.face_attributes import FaceAttributesFilter
 from gdp.plugins.stylegan2 import StyleGAN2Config
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 from gdp.registry import PluginRegistry
-from gdp.support.directions.files import read_direction
+from gdp.support.directions import read_direction
 from gdp.tools.directions.opening import SearchChoices, open_tools
 from gdp.tools.directions.samples import STRENGTHS, Sampling, ScoredSamples, draw_samples
 from gdp.tools.directions.search import SearchSettings, find_directions

@@ -17,7 +17,7 @@ from gdp.plugins.faces.renderer import render
 from gdp.plugins.filters import DiscriminatorScoreConfig
 from gdp.plugins.filters.quality import DiscriminatorScoreFilter
 from gdp.plugins.stylegan2 import StyleGAN2Config
-from gdp.plugins.stylegan2.discriminator import Discriminator
+from gdp.plugins.stylegan2.networks import Discriminator
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 
 

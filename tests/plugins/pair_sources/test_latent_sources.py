@@ -12,11 +12,9 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.pair_sources import PairSource
 from gdp.plugins.directions import DirectionStep
 from gdp.plugins.pair_sources import LatentDirectionConfig, MorphConfig, StyleMixConfig, TwoGeneratorsConfig
-from gdp.plugins.pair_sources.latent_direction import LatentDirectionSource
-from gdp.plugins.pair_sources.two_latents import MorphSource, StyleMixSource, TwoGeneratorsSource
+from gdp.plugins.pair_sources.latents import LatentDirectionSource, MorphSource, StyleMixSource, TwoGeneratorsSource
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
-from gdp.support.directions.direction import Direction, normalised
-from gdp.support.directions.files import save_direction
+from gdp.support.directions import Direction, normalised, save_direction
 
 SEED = 11
 

@@ -14,9 +14,8 @@ from gdp.core.errors import CorruptFileError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.progress import SilentProgress
 from gdp.plugins.stylegan2 import StyleGAN2Config
-from gdp.plugins.stylegan2.discriminator import Discriminator
 from gdp.plugins.stylegan2.loading import load_discriminator, load_generator
-from gdp.plugins.stylegan2.networks import Generator
+from gdp.plugins.stylegan2.networks import Discriminator, Generator
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 from gdp.registry import PluginRegistry
 from gdp.tools.convert import Conversion, convert

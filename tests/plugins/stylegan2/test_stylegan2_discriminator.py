@@ -15,8 +15,8 @@ from gdp.core.progress import SilentProgress
 from gdp.plugins.faces import RenderedFacesConfig
 from gdp.plugins.faces.renderer import RenderedFaces
 from gdp.plugins.stylegan2 import StyleGAN2Config, TrainingSettings
-from gdp.plugins.stylegan2.discriminator import Discriminator, judge_alone
 from gdp.plugins.stylegan2.loading import load_discriminator
+from gdp.plugins.stylegan2.networks import Discriminator, judge_alone
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 
 State = dict[str, Tensor]

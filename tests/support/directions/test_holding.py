@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gdp.support.directions.direction import hold_by_effects, project_out, project_out_of_spread
+from gdp.support.directions import hold_by_effects, project_out, project_out_of_spread
 
 
 def vectors(count: int, width: int = 12, seed: int = 0) -> list[Tensor]:

@@ -1,15 +1,23 @@
-"""Wall-clock times of networks, taken in turns so that a busy moment falls on all of them alike."""
+"""Times of networks, taken in turns so that a busy moment falls on all alike, and the memory of this process.
+
+Imports no torch.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
+
 
 Work = Callable[[], object]
 
@@ -56,6 +64,8 @@ def time_interleaved(works: Mapping[str, Work], repeats: int, warmup: int, devic
 
 def describe_machine(device: torch.device) -> str:
     """Return on what the times were taken, such as `4 threads, x86_64, 8 processors`, or the GPU's name."""
+    import torch
+
     if device.type == "cuda":
         return f"GPU {torch.cuda.get_device_name(device)}, torch {torch.__version__}"
     return (
@@ -66,4 +76,49 @@ def describe_machine(device: torch.device) -> str:
 
 def _wait_for(device: torch.device) -> None:
     if device.type == "cuda":
+        import torch
+
         torch.cuda.synchronize(device)
+
+
+_STATUS = Path("/proc/self/status")
+_CLEAR = Path("/proc/self/clear_refs")
+_FORGET_PEAK = "5"
+
+
+def peak_bytes() -> int | None:
+    """Return the largest resident memory of this process since it began, or since `forget_peak`; None if unknown.
+
+    Linux keeps it for the program itself; what `getrusage` tells of a child counts its parent's memory, too.
+    """
+    value = _status("VmHWM")
+    if value is None and sys.platform == "darwin":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return value
+
+
+def present_bytes() -> int | None:
+    """Return the resident memory of this process at this moment; None where the system does not tell."""
+    return _status("VmRSS")
+
+
+def forget_peak() -> bool:
+    """Let the peak begin anew at the present memory; False where the system does not allow it."""
+    try:
+        _CLEAR.write_text(_FORGET_PEAK)
+    except OSError:
+        return False
+    return True
+
+
+def _status(name: str) -> int | None:
+    try:
+        lines = _STATUS.read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024  # the file says kB and means KiB
+    return None
