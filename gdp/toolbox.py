@@ -198,8 +198,11 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "services that cost money": {
-        "gdp.core.answers": ("AnswerBook", "Ledger"),
-        "gdp.core.answers.ledger": ("Outcome",),
+        "gdp.core.answers": (
+            "AnswerBook",
+            "Ledger",
+            "Outcome",
+        ),
     },
     "names": {
         "gdp.core.recipe.messages": ("did_you_mean",),

@@ -22,12 +22,11 @@ import torch
 from gdp.core.errors import PairStoreError, ShapeError
 from gdp.core.pairs import integrity
 from gdp.core.pairs.integrity import Damage, check_shards, open_manifest, open_settings, settle_shards
-from gdp.core.pairs.layout import ImageFormat, StoredPair, canonical_json, read_pair
+from gdp.core.pairs.layout import EncodedPair, ImageFormat, StoredPair, canonical_json, encode_pair, read_pair
 from gdp.core.pairs.manifest import Manifest, ShardState, StoreSettings
 from gdp.core.pairs.records import PairBatch, PairRecord, Score, Scores, Verdict, check_scores
 from gdp.core.pairs.shards import append_to_shard, shard_path
-from gdp.core.pairs.writing import encode_batch, missing_pairs, place_pairs, require_order, tasks
-from gdp.core.pictures import from_levels
+from gdp.core.pictures import from_levels, storable_levels
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,6 +34,10 @@ if TYPE_CHECKING:
 THREADS = min(8, os.cpu_count() or 1)
 PAGE = 5000
 """Rows of verdicts or scores that are held at a time."""
+LARGEST_INDEX = 999_999_999
+"""Member names hold nine digits."""
+PIXELS_A_TASK = 2**15
+"""What a thread encodes or decodes at a time, so that handing over small pictures does not cost more than them."""
 
 
 class PairStore:
@@ -136,13 +139,13 @@ class PairStore:
         """
         self._require_writer()
         states, size = self._manifest.shards(), self.settings.shard_size
-        require_order(self.folder, batch.indices, states, size)
-        encoded = encode_batch(batch, self.settings.image_format, self._pool)
+        _require_order(self.folder, batch.indices, states, size)
+        encoded = _encode_batch(batch, self.settings.image_format, self._pool)
         stored: list[tuple[StoredPair, PairRecord]] = []
         changed: dict[int, ShardState] = {}
         for shard, pairs in groupby(encoded, key=lambda pair: pair.record.index // size):
             state = states.get(shard, ShardState(0, -1, 0))
-            placed, pieces = place_pairs(list(pairs), shard, state.end, self.settings.image_format)
+            placed, pieces = _place_pairs(list(pairs), shard, state.end, self.settings.image_format)
             append_to_shard(shard_path(self.folder, shard), state.end, pieces)
             stored += placed
             last = placed[-1][0]
@@ -165,7 +168,7 @@ class PairStore:
 
         Those that lie before a stored pair of their shard were left out when it was made, and are not asked for again.
         """
-        return missing_pairs(count, self._manifest.shards(), self.settings.shard_size)
+        return _missing_pairs(count, self._manifest.shards(), self.settings.shard_size)
 
     def records(self, indices: Sequence[int]) -> list[PairRecord]:
         """Return where pairs come from, in the order asked."""
@@ -201,7 +204,7 @@ class PairStore:
             for row in rows:
                 source[row], target[row] = read_pair(shard_path(self.folder, stored[row].shard), stored[row])
 
-        for _ in self._pool.map(read, tasks(len(stored), height, width)):
+        for _ in self._pool.map(read, _tasks(len(stored), height, width)):
             pass
         return torch.from_numpy(source), torch.from_numpy(target)
 
@@ -294,3 +297,64 @@ class PairStore:
     def _require_writer(self) -> None:
         if self.read_only:
             raise PairStoreError(f"{self.folder}: this pair store is open for reading only")
+
+
+def _tasks(count: int, height: int, width: int) -> list[range]:
+    """Divide `count` pairs of a size among tasks for a thread pool."""
+    share = max(1, PIXELS_A_TASK // (height * width))
+    return [range(start, min(start + share, count)) for start in range(0, count, share)]
+
+
+def _missing_pairs(count: int, states: Mapping[int, ShardState], shard_size: int) -> list[int]:
+    """Return which of the pairs 0 to count - 1 can still be appended, ascending."""
+    missing: list[int] = []
+    for shard in range(-(-count // shard_size)):
+        start = states[shard].last_index + 1 if shard in states else shard * shard_size
+        missing.extend(range(start, min(count, (shard + 1) * shard_size)))
+    return missing
+
+
+def _require_order(folder: Path, indices: Sequence[int], states: Mapping[int, ShardState], shard_size: int) -> None:
+    """Make sure that pairs can be appended.
+
+    Raises:
+        PairStoreError: an index does not come after those before it in the batch and in its shard.
+    """
+    last = -1
+    for index in indices:
+        state = states.get(index // shard_size)
+        last = max(last, state.last_index if state else -1)
+        if not last < index <= LARGEST_INDEX:
+            raise PairStoreError(
+                f"{folder}: pairs come in ascending order, up to {LARGEST_INDEX}: {index} follows {last}. "
+                f"`PairStore.missing` says which pairs are still to be made"
+            )
+        last = index
+
+
+def _encode_batch(batch: PairBatch, image_format: ImageFormat, pool: ThreadPoolExecutor) -> list[EncodedPair]:
+    """Round pictures to 8 bits and encode them in several threads.
+
+    Raises:
+        PairStoreError: a picture holds NaN or infinite values.
+    """
+    sources, targets = storable_levels(batch.source).numpy(), storable_levels(batch.target).numpy()
+
+    def encode(rows: range) -> list[EncodedPair]:
+        return [encode_pair(batch.records[row], sources[row], targets[row], image_format) for row in rows]
+
+    return [pair for task in pool.map(encode, _tasks(len(batch), *batch.target.shape[2:])) for pair in task]
+
+
+def _place_pairs(
+    pairs: Sequence[EncodedPair], shard: int, end: int, image_format: ImageFormat
+) -> tuple[list[tuple[StoredPair, PairRecord]], list[bytes]]:
+    """Lay pairs out in a shard behind byte `end`: where each is then, and the bytes to write there."""
+    placed: list[tuple[StoredPair, PairRecord]] = []
+    pieces: list[bytes] = []
+    for pair in pairs:
+        stored, members = pair.place(shard, end, image_format)
+        placed.append((stored, pair.record))
+        pieces += members
+        end = stored.end
+    return placed, pieces

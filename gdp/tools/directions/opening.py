@@ -10,8 +10,7 @@ from typing import Any
 
 import torch
 
-from gdp.core.answers import AnswerBook
-from gdp.core.answers.book import default_place
+from gdp.core.answers import AnswerBook, default_place
 from gdp.core.building import build
 from gdp.core.errors import PluginError, RecipeError
 from gdp.core.interfaces.context import BuildContext
