@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import stored_pairs
 from tiny_world import make_tiny_world
 from typer.testing import CliRunner, Result
 
@@ -48,9 +49,9 @@ def run(trained: Path, tmp_path: Path) -> Path:
 def sharpness(run: Path) -> list[float]:
     [folder] = (run / "pairs").iterdir()
     with PairStore.open(folder, read_only=True) as store:
-        keys = [key for key in store._judgements.assessment_keys() if key.startswith("sharpness")]
-        [scores] = [store.scores(key) for key in keys]
-    return sorted(float(row["target"] or 0) for row in scores.values())
+        scores = [row["scores"] for row in stored_pairs.rows(store)]
+        [key] = {key for row in scores for key in row if key.startswith("sharpness")}
+    return sorted(float(row[key]["target"] or 0) for row in scores if key in row)
 
 
 def split(run: Path) -> set[int]:
