@@ -174,6 +174,10 @@ class PairStore:
         """Return where pairs come from, in the order asked."""
         return self._manifest.records(indices)
 
+    def names(self, indices: Sequence[int]) -> list[str | None]:
+        """Return the names of the files that pairs were read from, in the order asked; None where there is none."""
+        return self._manifest.names(indices)
+
     def load(self, indices: Sequence[int]) -> PairBatch:
         """Read pairs of one size, in the order asked; as they were appended, but for the rounding to 8 bits.
 

@@ -67,11 +67,6 @@ def dollars(seconds: float, dollars_per_hour: float) -> float:
     return seconds / HOUR * dollars_per_hour
 
 
-def whole_days(seconds: float) -> int:
-    """Return the nearest number of days: system A reckoned with 22, which are 21.99."""
-    return round(seconds / DAY)
-
-
 def binomial_bounds(kept: int, judged: int) -> tuple[float, float]:
     """Return between which shares the true one lies where `kept` of `judged` passed (Wilson, 1927; `CONFIDENCE`)."""
     if judged == 0:

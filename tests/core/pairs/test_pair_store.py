@@ -33,7 +33,7 @@ def test_pairs_come_back_as_they_were_but_for_the_rounding_to_8_bits(
     order = [13, 2, 19, 2]
     with PairStore.open(tmp_path / "pairs", read_only=True) as store:
         source, target = store.load_uint8(order)
-        loaded = store.load(order)
+        loaded, names = store.load(order), store.names(order)
     assert torch.equal(source, quantised(batch.source)[order])
     assert torch.equal(target, quantised(batch.target)[order])
     assert loaded.source.shape == (4, channels, 9, 9)
@@ -41,6 +41,7 @@ def test_pairs_come_back_as_they_were_but_for_the_rounding_to_8_bits(
     assert torch.equal(loaded.target, from_levels(target))
     assert loaded.source.dtype == torch.float32
     assert loaded.records == [batch.records[index] for index in order]
+    assert names == [record.name for record in loaded.records]
     assert len(loaded) == 4
 
 
@@ -197,6 +198,8 @@ def test_asking_for_pairs_that_are_not_there_names_them(tmp_path: Path) -> None:
             store.load([0, 5])
         with pytest.raises(PairStoreError, match="no pair 9"):
             store.records([9])
+        with pytest.raises(PairStoreError, match="no pair 9"):
+            store.names([0, 9])
         with pytest.raises(PairStoreError, match="no pairs"):
             store.load([])
 

@@ -6,7 +6,7 @@ A forced filter stage forgets nothing: verdicts may have cost money, so it decid
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gdp.core.counters import counter_fraction
@@ -80,12 +80,6 @@ def _count(session: Session) -> int:
     return wanted(session)
 
 
-def _pages(indices: Sequence[int], size: int = 1000) -> Iterator[Sequence[int]]:
-    """Yield the numbers in parts, for records hold latents, which are not to be in memory all at once."""
-    for start in range(0, len(indices), size):
-        yield indices[start : start + size]
-
-
 def _funnel_row(
     named: NamedFilter, entered: Sequence[int], kept: Sequence[int], verdicts: Mapping[int, Verdict]
 ) -> dict[str, Any]:
@@ -106,8 +100,7 @@ def _funnel_row(
 
 
 def _split(session: Session, store: PairStore, kept: Sequence[int]) -> tuple[list[int], list[int]]:
-    names = [record.name for part in _pages(kept) for record in store.records(part)]
-    chosen = session.pair_source.held_out(names)
+    chosen = session.pair_source.held_out(store.names(kept))
     if chosen is None:
         share = session.recipe.pairs.section.held_out
         # A pair's side of the split never changes, however many pairs are made or kept.
