@@ -42,10 +42,11 @@ if TYPE_CHECKING:
     from gdp.core.interfaces.losses import Loss, TrainingStep, Watched
     from gdp.core.interfaces.pair_sources import PairSource, Pictures
     from gdp.core.interfaces.picture_network import PictureNetwork
+    from gdp.core.interfaces.stages import Run, Stage
     from gdp.core.interfaces.students import Discrimination, Opposite, PrunedStudent, Student, TrainingPhase
     from gdp.core.interfaces.teachers import Domain, LatentTeacher, Projection, Teacher, TranslatorTeacher
     from gdp.core.pairs.records import Decision, Json, PairBatch, PairRecord, Score, Scores, Verdict
-    from gdp.core.progress import Progress, ProgressTask, SilentProgress
+    from gdp.core.progress import Progress, ProgressTask, SilentProgress, Stopped
     from gdp.core.records import (
         API_VERSION,
         KINDS,
@@ -127,6 +128,7 @@ _HOMES = {
         "Pictures",
     ),
     "gdp.core.interfaces.picture_network": ("PictureNetwork",),
+    "gdp.core.interfaces.stages": ("Run", "Stage"),
     "gdp.core.interfaces.students": (
         "Discrimination",
         "Opposite",
@@ -150,11 +152,7 @@ _HOMES = {
         "Scores",
         "Verdict",
     ),
-    "gdp.core.progress": (
-        "Progress",
-        "ProgressTask",
-        "SilentProgress",
-    ),
+    "gdp.core.progress": ("Progress", "ProgressTask", "SilentProgress", "Stopped"),
     "gdp.core.records": (
         "API_VERSION",
         "KINDS",
@@ -227,12 +225,15 @@ __all__ = [
     "Register",
     "RegisterConverter",
     "RegisterDownload",
+    "Run",
     "Score",
     "Scores",
     "ScoringFilter",
     "ServiceError",
     "ShapeError",
     "SilentProgress",
+    "Stage",
+    "Stopped",
     "Student",
     "Teacher",
     "TrainingError",

@@ -21,7 +21,6 @@ import gdp
 from gdp.cli.app import app
 from gdp.core.errors import CorruptFileError, GdpError, PluginError, RecipeError, RunFolderError, RunLockedError
 from gdp.core.progress import SilentProgress
-from gdp.core.run.names import Stage
 from gdp.core.run.pipeline import Plan, execute
 from gdp.core.run.session import Session
 from gdp.core.run_folder import RunFolder
@@ -200,7 +199,7 @@ def test_only_finished_runs_are_pruned(run: Path, tmp_path: Path) -> None:
     with pytest.raises(GdpError, match="this is no run folder"):
         opened(PruningRequest(tmp_path, 0.5))
     recipe = make_tiny_translation(tmp_path)
-    stopped = gdp.run(recipe, folder=tmp_path / "stopped", plan=Plan(until=Stage.TEACHER))
+    stopped = gdp.run(recipe, folder=tmp_path / "stopped", plan=Plan(until="teacher"))
     with pytest.raises(RunFolderError, match=r"has not finished \(its state is stopped\)"):
         opened(PruningRequest(stopped.path, 0.5))
 

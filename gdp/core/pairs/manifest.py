@@ -152,6 +152,13 @@ class Manifest:
         self._require(indices, found)
         return [found[index] for index in indices]
 
+    def names(self, indices: Sequence[int]) -> list[str | None]:
+        """Return what records call pairs, in the order asked, without reading latents."""
+        query = "SELECT pair_index, name FROM pairs WHERE pair_index IN (SELECT value FROM json_each(?))"
+        found: dict[int, str | None] = dict(self.database.rows(query, (_asked(indices),)))
+        self._require(indices, found)
+        return [found[index] for index in indices]
+
     def pages(self) -> Iterator[tuple[list[StoredPair], list[PairRecord]]]:
         """Yield all pairs in index order, some at a time."""
         query = "SELECT * FROM places WHERE pair_index > ? ORDER BY pair_index LIMIT ?"

@@ -172,6 +172,10 @@ class PairStore:
         """Return where pairs come from, in the order asked."""
         return self._manifest.records(indices)
 
+    def names(self, indices: Sequence[int]) -> list[str | None]:
+        """Return what records call pairs (a file's name, say; None for made ones), in the order asked."""
+        return self._manifest.names(indices)
+
     def load(self, indices: Sequence[int]) -> PairBatch:
         """Read pairs of one size, in the order asked; as they were appended, but for the rounding to 8 bits.
 

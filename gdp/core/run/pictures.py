@@ -6,7 +6,7 @@ import io
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from PIL import Image
@@ -14,9 +14,15 @@ from torch import Tensor
 
 from gdp.core.files import write_atomically
 from gdp.core.interfaces.evaluators import PictureRow
-from gdp.core.pairs.records import Verdict
-from gdp.core.pairs.store import PairStore
+from gdp.core.pairs.records import PairBatch, Verdict
 from gdp.core.run_folder import RunFolder
+
+
+class Loader(Protocol):
+    """Reads pairs: the pair store, or one that keeps what it has decoded."""
+
+    def load(self, indices: Sequence[int]) -> PairBatch:
+        """Return pairs in the order asked."""
 
 
 def encode_png(image: Tensor) -> bytes:
@@ -29,7 +35,7 @@ def encode_png(image: Tensor) -> bytes:
 
 def write_rejects(
     folder: RunFolder,
-    store: PairStore,
+    pairs: Loader,
     prefix: str,
     filter_name: str,
     indices: Sequence[int],
@@ -38,7 +44,7 @@ def write_rejects(
     """Write pictures of dropped pairs and return their entries for pictures/rejects.json."""
     if not indices:
         return []
-    batch = store.load(indices)
+    batch = pairs.load(indices)
     entries = []
     for row, index in enumerate(indices):
         entry = {"filter": filter_name, "reason": verdicts[index].reason or ""}

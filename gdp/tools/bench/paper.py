@@ -24,7 +24,7 @@ from gdp.core.progress import Progress, SilentProgress
 from gdp.core.recipe.reading import load_recipe
 from gdp.core.records import Plugins
 from gdp.core.run.session import Session
-from gdp.core.run.stages import export
+from gdp.core.run.steps import step_of
 from gdp.core.run_folder import RunFolder
 from gdp.core.training.checkpoint import write_tensors
 from gdp.support.directions.direction import Direction, normalised
@@ -123,8 +123,8 @@ def _write_vgg(path: Path) -> None:
 
 def _write_student(session: Session) -> None:
     """Export a student of fresh weights, as a finished training's is."""
-    session.keys["train"] = "random"
+    session.keys = {"train": "random"}
     session.train_folder.mkdir(parents=True)
     write_tensors(session.train_folder / "student.safetensors", session.new_student().generator.state_dict())
-    export.execute(session)
+    step_of(session, "export").stage.execute(session)
     shutil.rmtree(session.train_folder)

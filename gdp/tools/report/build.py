@@ -16,8 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from gdp.core.files import write_atomically
-from gdp.core.run.names import Stage
-from gdp.tools.report.folder import Number, RunData, mapping, mappings, read_run
+from gdp.tools.report.folder import STAGES, Number, RunData, mapping, mappings, read_run
 from gdp.tools.report.pictures import draw_curves, picture_tables, reject_strips, sample_grids
 from gdp.tools.report.tables import block_ratios, pruning_table, read_initialisation, size_table
 from gdp.tools.report.variants import read_comparison
@@ -161,7 +160,7 @@ class StageRow:
 def _stage_table(data: RunData) -> list[StageRow]:
     seconds = {name: _number(entry.get("seconds")) for name, entry in data.stages.items()}
     longest = max(seconds.values(), default=0.0) or 1.0
-    known = [str(stage) for stage in Stage if stage in data.stages]
+    known = [str(stage) for stage in STAGES if stage in data.stages]
     rows = []
     for name in [*known, *(name for name in data.stages if name not in known)]:
         entry = data.stages[name]

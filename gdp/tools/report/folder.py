@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gdp.core.run.names import Stage
+from gdp.core.records import CORE_STAGES
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+STAGES = (*CORE_STAGES, "compare", "report")
+"""The stages that gdp itself has, in order; others are told after them."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,8 @@ class RunData:
     @property
     def unfinished(self) -> list[str]:
         """Stages that have not finished, this report's own aside."""
-        left_out = {Stage.REPORT} if self.section("compare") else {Stage.REPORT, Stage.COMPARE}
-        wanted = [str(stage) for stage in Stage if stage not in left_out]
+        left_out = {"report"} if self.section("compare") else {"report", "compare"}
+        wanted = [stage for stage in STAGES if stage not in left_out]
         return [stage for stage in wanted if stage not in self.stages]
 
     def value(self, name: str) -> float | None:
