@@ -27,6 +27,8 @@ class Deferred:
     """What a field of a `BuildContext` is until somebody reads it: a teacher that need not be loaded, say."""
 
     make: Callable[[], Any]
+    class_of: Callable[[], type[Any] | None] = lambda: None
+    """Tells of which class it will be, without making it; None where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,14 @@ class BuildContext:
     """What paid services said before; a run's is the user's one book for all runs."""
     pairs: int | None = None
     """Filters only: how many pairs the recipe asks for; None where the pair source decides."""
+
+    @property
+    def teacher_class(self) -> type[Any] | None:
+        """Class of the teacher, which is not loaded for it; None where there is none, or it is not installed here."""
+        teacher = object.__getattribute__(self, "teacher")
+        if isinstance(teacher, Deferred):
+            return teacher.class_of()
+        return None if teacher is None else type(teacher)
 
     def __getattribute__(self, name: str) -> Any:
         value = object.__getattribute__(self, name)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -24,6 +25,9 @@ class Plan:
     """Repeat this stage and all after it, even where nothing changed."""
     until: str | None = None
     """Stop after this stage."""
+    known: Mapping[str, str] = field(default_factory=dict)
+    """Content keys of first stages (and the pair store's) that are taken as they are: those stages are not looked at,
+    so that nothing need be there of which they were made."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +94,11 @@ def _record_failure(session: Session, error: BaseException) -> None:
 def _execute_stages(session: Session, plan: Plan) -> Outcome:
     done: list[str] = []
     first: str | None = None
-    session.keys = {}
+    session.keys = dict(plan.known)
     for step in steps_of(session):
         first = step.name if step.name == plan.repeat_from else first
+        if step.name in plan.known:
+            continue
         if step.applies(session):
             _know(session, step)
             if step.is_up_to_date(session, session.keys) and first is None:

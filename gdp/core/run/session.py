@@ -111,6 +111,14 @@ class Session:
             f"{self.teacher_folder}: the teacher is not trained yet; run the stage teacher first"
         )
 
+    def _deferred_teacher(self) -> Deferred | None:
+        """Return the teacher for plugins that may do without it: it is loaded when somebody reads it."""
+        choice = self.recipe.teacher
+        if choice is None:
+            return None
+        installed = bool(choice.record.implementation)
+        return Deferred(lambda: self.teacher, lambda: self.plugins.load(choice.record) if installed else None)
+
     @property
     def teacher_fingerprint(self) -> str:
         """The hash of the teacher's weights; the teacher is not loaded where an earlier run hashed the same files."""
@@ -171,14 +179,14 @@ class Session:
     @cached_property
     def pair_source(self) -> PairSource:
         """The maker of pairs."""
-        context = self.context(teacher=Deferred(lambda: self.teacher), dataset=self.dataset)
+        context = self.context(teacher=self._deferred_teacher(), dataset=self.dataset)
         source: PairSource = self.build(self.recipe.pairs, PairSource, context)
         return source
 
     @cached_property
     def filters(self) -> list[tuple[Choice[Any], PairJudge]]:
         """The judges in the recipe's order."""
-        context = self.context(teacher=Deferred(lambda: self.teacher), pairs=self.recipe.pairs.section.count)
+        context = self.context(teacher=self._deferred_teacher(), pairs=self.recipe.pairs.section.count)
         judges = []
         for choice in self.recipe.filters:
             judge: PairJudge = self.build(choice, PairJudge, context)

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -21,7 +22,14 @@ from gdp import (
     ShapeError,
 )
 from gdp.plugins.pair_sources import MorphConfig, SamplingConfig, StyleMixConfig, TwoGeneratorsConfig
-from gdp.plugins.pair_sources.latent_direction import compact, latent_teacher, picture_batch, sample_ws, sample_z
+from gdp.plugins.pair_sources.latent_direction import (
+    check_latent_teacher,
+    compact,
+    latent_teacher,
+    picture_batch,
+    sample_ws,
+    sample_z,
+)
 from gdp.plugins.stylegan2 import StyleGAN2Config
 from gdp.plugins.stylegan2.networks import Generator
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
@@ -65,7 +73,12 @@ class MorphSource(PairSource):
 
     def __init__(self, config: MorphConfig, context: BuildContext) -> None:
         super().__init__(config, context)
-        self.teacher = latent_teacher(context, "morph")
+        check_latent_teacher(context, "morph")
+
+    @cached_property
+    def teacher(self) -> LatentTeacher:
+        """The run's teacher, loaded when the first pair is made."""
+        return latent_teacher(self.context, "morph")
 
     @property
     def input_channels(self) -> int:

@@ -20,7 +20,7 @@ from gdp.core.run.opening import load_run_recipe, open_pairs
 from gdp.core.run.pipeline import Plan, execute
 from gdp.core.run.session import Session, never
 from gdp.core.run.stages import filters
-from gdp.core.run.steps import keys_until, steps_of
+from gdp.core.run.steps import step_of, steps_of
 from gdp.core.run_folder import find_run
 
 
@@ -86,7 +86,8 @@ class Refiltering:
         if self.missing is None and not self.after["kept"]:
             raise GdpError("No pair would be left to train on. Nothing was changed.")
         folder = self.session.folder
-        execute(self.session, Plan(until="filter"))
+        known = {name: self.session.keys[name] for name in ("teacher", "store", "pairs")}
+        execute(self.session, Plan(until="filter", known=known))
         if "filter" not in folder.stages():
             return False
         self.after = folder.read_json("funnel.json", {})
@@ -176,7 +177,7 @@ def _stale(session: Session, same: bool) -> list[str]:
 def _same_training(session: Session) -> bool:
     """Say whether the training that the folder holds is one of the pairs that are kept now."""
     trained = session.folder.stages().get("train", {}).get("key")
-    return trained is None or bool(trained == keys_until(session, "train")["train"])
+    return trained is None or trained == step_of(session, "train").keys(session, session.keys)["train"]
 
 
 def _explain(missing: Missing) -> str:
