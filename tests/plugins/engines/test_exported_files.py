@@ -33,9 +33,8 @@ def test_no_path_of_this_machine_is_in_an_exported_file(name: str, tmp_path: Pat
     assert not list(find_leaks(engine.file, content, {}))
 
 
-@pytest.mark.parametrize("name", ["onnx", "torch"])
-def test_a_student_exported_twice_gives_the_same_bytes_which_name_no_module_of_gdp(name: str, tmp_path: Path) -> None:
-    engine = build_engine(PluginRegistry.discover(), name, EngineContext(), {})
+def test_a_student_exported_twice_gives_the_same_onnx_file_which_names_no_module_of_gdp(tmp_path: Path) -> None:
+    engine = build_engine(PluginRegistry.discover(), "onnx", EngineContext(), {})
     same = network()
     first, second = export(engine, same, tmp_path), export(engine, same, tmp_path)
     assert first == second
