@@ -12,8 +12,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
 from gdp.core.recipe.messages import recipe_keys
-from gdp.core.recipe.schema import settings_schema
 from gdp.core.recipe.values import is_environment_name
+from gdp.tools.schema import settings_schema
 
 _TYPE_WORDS = {
     "string": "text",

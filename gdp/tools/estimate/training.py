@@ -34,7 +34,6 @@ from gdp.support.timing import time_once
 from gdp.tools.estimate.arithmetic import NOTHING, Duration, repeated, total
 from gdp.tools.estimate.pace import Counts, EnoughError, PaceProgress, Part
 from gdp.tools.estimate.trial import ManyPairs
-from gdp.tools.report import write_model_card, write_report
 
 CHANNELS, SIDE = 1024, 32
 """Of the 18 convolutions of pix2pixHD's residual blocks at 512 px."""
@@ -232,6 +231,5 @@ def probe_report(trial: Session, evaluation: Evaluation) -> Part:
     started = perf_counter()
     folder.write_json("pictures/rows.json", pictures.write_rows(folder, evaluation.rows))
     folder.write_json("metrics.json", metrics_document(evaluation, {}))
-    write_report(folder.path)
-    write_model_card(folder.path)
+    step_of(trial, "report").stage.execute(trial)
     return Part("report", Duration.exactly(perf_counter() - started), "measured to the end, with fewer pictures")

@@ -9,8 +9,8 @@ from pydantic_core import core_schema
 from recipe_plugins import VALID, VALID_COMPARE, VALID_TEACHER, FixedPlugins
 
 from gdp.core.config import Config
-from gdp.core.recipe.schema import recipe_schema
 from gdp.core.records import Kind, PluginRecord
+from gdp.tools.schema import recipe_schema
 
 jsonschema = pytest.importorskip("jsonschema")
 
