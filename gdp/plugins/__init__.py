@@ -1,1 +1,1 @@
-"""The built-ins, written as a third party's: each folder registers by the hooks, and imports `gdp` and `gdp.toolbox`."""
+"""The built-ins, written as a third party's: a folder registers by hooks, and imports `gdp` and `gdp.toolbox`."""
