@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gdp.core.run_folder import find_run
 
+if TYPE_CHECKING:
+    from gdp.registry import PluginRegistry
+
 
 def report(
+    context: typer.Context,
     run: Annotated[Path, typer.Argument(help="The run folder, or the name of a run in runs/.", show_default=False)],
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
@@ -19,9 +23,10 @@ def report(
     Example: gdp report runs/stylegan-age --open
     """
     folder = find_run(run).path
-    from gdp.tools.report import write_report
+    from gdp.tools.report import read_folder, write_report
 
-    page = write_report(folder)
+    registry: PluginRegistry = context.obj.registry
+    page = write_report(read_folder(folder, registry))
     typer.echo(str(page))
     if open_:
         typer.launch(str(page))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,30 @@ class PictureRow:
     """Column (source, teacher, student, slow route, truth) to picture (3, H, W) in [-1, 1]."""
 
 
+@dataclass(frozen=True)
+class Sentence:
+    """One sentence of the report's verdict, the paragraph that says what came of a run."""
+
+    text: str
+    """Plain text that ends with a full stop; what stands between `**` and `**` is emphasised."""
+    rank: int = 100
+    """Place in the paragraph, the smallest first, equal ones in the recipe's order; the built-in evaluators take 10
+    (size), 20 (speed) and 30 to 90 (quality)."""
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One of the few figures that head the report."""
+
+    value: str
+    """The number as it is to be read, such as `97.2 %`; `gdp.toolbox` has functions that write numbers."""
+    words: str
+    """A few words that stand under it, such as `of the teacher's parameters`."""
+    rank: int = 100
+    """Place in the row, the smallest first, equal ones in the recipe's order. Where there are too many, every
+    evaluator's first is shown before anybody's second."""
+
+
 @dataclass
 class Evaluation:
     """What an evaluator found."""
@@ -49,6 +73,7 @@ class Evaluation:
     absent: dict[str, str] = field(default_factory=dict)
     """Dotted name of a number that could not be measured to the reason and what would mend it."""
     rows: list[PictureRow] = field(default_factory=list)
+    """Pictures for the report; those whose titles begin with the same `heading / ` stand together under it."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +97,7 @@ class EvaluationContext:
 
 
 class Evaluator(ABC):
-    """Measures a student; its numbers go to `metrics.json`, its pictures into the report."""
+    """Measures a student; its numbers go to `metrics.json`, its pictures, sentences and headlines into the report."""
 
     def __init__(self, config: Any, context: BuildContext) -> None:
         self.config = config
@@ -81,3 +106,17 @@ class Evaluator(ABC):
     @abstractmethod
     def evaluate(self, context: EvaluationContext) -> Evaluation:
         """Measure. Numbers that cannot be had here belong into `absent`, with the reason."""
+
+    @classmethod
+    def sentences(cls, numbers: Mapping[str, float]) -> Iterable[Sentence]:
+        """Say what the numbers mean, for the report's verdict; nothing where this evaluator's are not there.
+
+        Args:
+            numbers: every finite number of the run by its dotted name, whoever measured it, as `metrics.json` has them.
+        """
+        return ()
+
+    @classmethod
+    def headlines(cls, numbers: Mapping[str, float]) -> Iterable[Headline]:
+        """Choose the numbers that deserve to head the report, the most telling first; the argument is as above."""
+        return ()

@@ -34,7 +34,7 @@ from gdp.support.timing import time_once
 from gdp.tools.estimate.arithmetic import NOTHING, Duration, repeated, total
 from gdp.tools.estimate.pace import Counts, EnoughError, PaceProgress, Part
 from gdp.tools.estimate.trial import ManyPairs
-from gdp.tools.report import write_model_card, write_report
+from gdp.tools.report import read_folder, write_model_card, write_report
 
 CHANNELS, SIDE = 1024, 32
 """Of the 18 convolutions of pix2pixHD's residual blocks at 512 px."""
@@ -252,6 +252,7 @@ def probe_report(trial: Session, evaluation: Evaluation) -> Part:
     started = perf_counter()
     folder.write_json("pictures/rows.json", pictures.write_rows(folder, evaluation.rows))
     folder.write_json("metrics.json", evaluate.metrics_document(evaluation, {}))
-    write_report(folder.path)
-    write_model_card(folder.path)
+    data = read_folder(folder.path)
+    write_report(data)
+    write_model_card(data)
     return Part("report", Duration.exactly(perf_counter() - started), "measured to the end, with fewer pictures")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gdp.core.run.session import Session
-from gdp.tools.report import write_model_card, write_report
+from gdp.tools.report import read_folder, write_model_card, write_report
 
 NAME = "report"
 
@@ -25,6 +25,7 @@ def is_there(session: Session) -> bool:
 
 def execute(session: Session) -> dict[str, Any]:
     """Write report.html and the student's model card."""
-    path = write_report(session.folder.path)
-    write_model_card(session.folder.path)
+    data = read_folder(session.folder.path, session.plugins)
+    path = write_report(data)
+    write_model_card(data)
     return {"file": session.folder.relative(path), "bytes": path.stat().st_size}
