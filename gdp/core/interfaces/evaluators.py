@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.pair_sources import PairSource
@@ -40,15 +40,20 @@ class PictureRow:
     """Column (source, teacher, student, slow route, truth) to picture (3, H, W) in [-1, 1]."""
 
 
+Place = Literal["verdict", "speed and size"]
+"""Where a sentence of the report stands: in the paragraph that says what came of the run, or under that table."""
+
+
 @dataclass(frozen=True)
 class Sentence:
-    """One sentence of the report's verdict, the paragraph that says what came of a run."""
+    """One sentence of the report, in its verdict if nothing else is said."""
 
     text: str
     """Plain text that ends with a full stop; what stands between `**` and `**` is emphasised."""
     rank: int = 100
     """Place in the paragraph, the smallest first, equal ones in the recipe's order; the built-in evaluators take 10
-    (size), 20 (speed) and 30 to 90 (quality)."""
+    (size), 20 (speed) and 30 to 80 (quality)."""
+    place: Place = "verdict"
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ class Evaluator(ABC):
 
     @classmethod
     def sentences(cls, numbers: Mapping[str, float]) -> Iterable[Sentence]:
-        """Say what the numbers mean, for the report's verdict; nothing where this evaluator's are not there.
+        """Say what the numbers mean, for the report; nothing where this evaluator's are not there.
 
         Args:
             numbers: every finite number of the run by its dotted name, whoever measured it, as `metrics.json` has them.

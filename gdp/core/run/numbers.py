@@ -109,7 +109,10 @@ def verdict_document(
         try:
             with plugin_errors(f"evaluator {name}"):
                 evaluator = implementation()
-                said = [{"text": str(each.text), "rank": int(each.rank)} for each in evaluator.sentences(numbers)]
+                said = [
+                    {"text": str(each.text), "rank": int(each.rank), "place": str(each.place)}
+                    for each in evaluator.sentences(numbers)
+                ]
                 headed = [
                     {"value": str(each.value), "words": str(each.words), "rank": int(each.rank)}
                     for each in evaluator.headlines(numbers)

@@ -74,7 +74,7 @@ class ResnetBlocksEvaluator(Evaluator):
                 yield Sentence(
                     f"CycleGAN's generator{about} takes {times(ratio)} times as long with {match[1]} residual blocks "
                     f"as with {match[2]}.",
-                    rank=90,
+                    place="speed and size",
                 )
 
     def _network(self, blocks: int, device: torch.device) -> nn.Module:

@@ -23,7 +23,7 @@ from gdp.tools.report import tables
 from gdp.tools.report.folder import Number, RunData, mapping, mappings
 from gdp.tools.report.pictures import draw_curves, picture_tables, reject_strips, sample_grids
 from gdp.tools.report.variants import read_comparison
-from gdp.tools.report.verdict import assess, headlines, paragraph
+from gdp.tools.report.verdict import assess, headlines, paragraph, said
 
 REPORT = "report.html"
 CARD = "README.md"
@@ -68,6 +68,7 @@ def render_report(data: RunData) -> str:
         initialisation=tables.read_initialisation(data),
         comparison=read_comparison(data),
         sizes=tables.size_table(data),
+        said_of_sizes=said(data, "speed and size"),
         pruning=tables.pruning_table(data),
         metric_groups=tables.metric_groups(data),
         absent=sorted(data.absent.items()),

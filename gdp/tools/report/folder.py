@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gdp.core.interfaces.evaluators import Evaluator, Headline, Sentence
+from gdp.core.interfaces.evaluators import Evaluator, Headline, Place, Sentence
 from gdp.core.records import Plugins
 from gdp.core.run.names import Stage
 from gdp.core.run.numbers import VERDICT, finite, verdict_document
@@ -181,7 +181,8 @@ def _read_verdict(data: RunData, plugins: Plugins | None) -> None:
     else:
         return
     for entry in mappings(verdict.get("sentences")):
-        data.sentences.append(Sentence(str(entry.get("text") or ""), _rank(entry)))
+        place: Place = "speed and size" if entry.get("place") == "speed and size" else "verdict"
+        data.sentences.append(Sentence(str(entry.get("text") or ""), _rank(entry), place))
     for entry in mappings(verdict.get("headlines")):
         headline = Headline(str(entry.get("value") or ""), str(entry.get("words") or ""), _rank(entry))
         data.headlines.append((str(entry.get("evaluator") or ""), headline))

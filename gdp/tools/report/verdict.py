@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from gdp.core.interfaces.evaluators import Headline
+from gdp.core.interfaces.evaluators import Headline, Place
 from gdp.core.recipe.sections import find_targets
 from gdp.core.run.numbers import finite
 from gdp.support.wording import percent, plain, scaled, times, with_unit
@@ -100,10 +100,14 @@ def assess(data: RunData) -> list[Assessment]:
 
 
 def paragraph(data: RunData) -> Markup:
-    """Say in one paragraph what came of the run; what the evaluators say is escaped, but for its `**emphasis**`."""
-    said = sorted(data.sentences, key=lambda sentence: sentence.rank)
-    texts = dict.fromkeys(sentence.text for sentence in said if sentence.text)
-    return Markup(" ").join([*_student(data), *map(emphasised, texts), *_targets(data), *_missing(data)])
+    """Say in one paragraph what came of the run."""
+    return Markup(" ").join([*_student(data), *said(data, "verdict"), *_targets(data), *_missing(data)])
+
+
+def said(data: RunData, place: Place) -> list[Markup]:
+    """Return the sentences of the evaluators that stand in one place, by rank."""
+    sentences = sorted((one for one in data.sentences if one.place == place), key=lambda sentence: sentence.rank)
+    return [emphasised(text) for text in dict.fromkeys(sentence.text for sentence in sentences) if text]
 
 
 def emphasised(text: str) -> Markup:
