@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from gdp.cli.common import State
 from gdp.core.run_folder import find_run
-
-if TYPE_CHECKING:
-    from gdp.registry import PluginRegistry
 
 
 def report(
@@ -25,8 +23,8 @@ def report(
     folder = find_run(run).path
     from gdp.tools.report import read_folder, write_report
 
-    registry: PluginRegistry = context.obj.registry
-    page = write_report(read_folder(folder, registry))
+    state: State = context.obj
+    page = write_report(read_folder(folder, lambda: state.registry))
     typer.echo(str(page))
     if open_:
         typer.launch(str(page))

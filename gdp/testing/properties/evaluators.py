@@ -14,7 +14,7 @@ from gdp.core.interfaces.students import Student
 from gdp.core.pairs.records import PairBatch
 from gdp.core.progress import SilentProgress
 from gdp.testing.examples import TinyPairSource, part_of
-from gdp.testing.findings import require, require_pictures, require_same
+from gdp.testing.findings import fail, require, require_pictures, require_same
 from gdp.testing.subject import SEED, Subject
 
 PLACES: tuple[str, ...] = get_args(Place)
@@ -97,17 +97,22 @@ def its_words_fit_its_numbers(subject: Subject) -> None:
     """Sentences and headlines are made by the class from the numbers alone, and none where there are no numbers."""
     evaluator: type[Evaluator] = type(subject.build())
     numbers = {name: float(metric.value) for name, metric in _evaluate(subject).metrics.items()}
-    mend = "make it a class method that asks for its numbers with numbers.get"
     for sentence in evaluator.sentences(numbers):
-        require(isinstance(sentence, Sentence), f"sentences gave a {type(sentence).__name__}", "give gdp.Sentence(text)")
-        require(sentence.text.strip().endswith("."), f"{sentence.text!r} is no sentence", "end it with a full stop")
-        require(sentence.text.count("**") % 2 == 0, f"{sentence.text!r} has a ** without another", "put one on both sides")
-        require(sentence.place in PLACES, f"there is no place {sentence.place!r}", f"one of {', '.join(PLACES)}")
+        _require_sentence(sentence)
     for headline in evaluator.headlines(numbers):
         require(isinstance(headline, Headline), f"headlines gave a {type(headline).__name__}", "give gdp.Headline(...)")
         require(bool(headline.value.strip() and headline.words.strip()), f"{headline} is empty", "fill value and words")
     said = [*evaluator.sentences({}), *evaluator.headlines({})]
-    require(not said, f"it said {said[:1]} of numbers that are not there", mend)
+    require(not said, f"it said {said[:1]} of numbers that are not there", "ask for its numbers with numbers.get")
+
+
+def _require_sentence(sentence: object) -> None:
+    if not isinstance(sentence, Sentence):
+        fail(f"sentences gave a {type(sentence).__name__}", "give gdp.Sentence(text)")
+    text = sentence.text
+    require(text.strip().endswith("."), f"{text!r} is no sentence", "end it with a full stop")
+    require(text.count("**") % 2 == 0, f"{text!r} has a ** without another", "put one on both sides")
+    require(sentence.place in PLACES, f"there is no place {sentence.place!r}", f"one of {', '.join(PLACES)}")
 
 
 def the_student_is_left_as_it_was(subject: Subject) -> None:

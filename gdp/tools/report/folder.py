@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -118,20 +118,20 @@ class RunData:
         return path if path.is_relative_to(self.folder.resolve()) else None
 
 
-def read_folder(folder: Path, plugins: Plugins | None = None) -> RunData:
+def read_folder(folder: Path, find_plugins: Callable[[], Plugins] | None = None) -> RunData:
     """Read a run folder as far as it goes; whatever its files hold, nothing is raised for it.
 
     Args:
         folder: of the run.
-        plugins: asked for the evaluators' words only where the folder holds none, because an older gdp measured it;
-            None leaves them out.
+        find_plugins: called where the folder holds no words of its evaluators, because an older gdp measured it, to
+            ask them now; None leaves their words out.
     """
     data = RunData(folder)
     data.run = mapping(_read_json(data, "run.json"))
     data.stages = {name: mapping(entry) for name, entry in mapping(_read_json(data, "stages.json")).items()}
     _read_recipe(data)
     _read_metrics(data)
-    _read_verdict(data, plugins)
+    _read_verdict(data, find_plugins)
     _read_pruning(data)
     data.funnel = mapping(_read_json(data, "funnel.json"))
     data.rows = mappings(_read_json(data, "pictures/rows.json"))
@@ -172,12 +172,12 @@ def _read_metrics(data: RunData) -> None:
     data.absent = {name: str(reason) for name, reason in absent.items()}
 
 
-def _read_verdict(data: RunData, plugins: Plugins | None) -> None:
+def _read_verdict(data: RunData, find_plugins: Callable[[], Plugins] | None) -> None:
     """Read what the evaluators said when they measured; of runs from before they could, ask them now."""
     if (data.folder / VERDICT).exists():
         verdict = mapping(_read_json(data, VERDICT))
-    elif plugins is not None and data.numbers:
-        verdict = _ask_evaluators(data, plugins)
+    elif find_plugins is not None and data.numbers:
+        verdict = _ask_evaluators(data, find_plugins())
     else:
         return
     for entry in mappings(verdict.get("sentences")):

@@ -25,7 +25,7 @@ def is_there(session: Session) -> bool:
 
 def execute(session: Session) -> dict[str, Any]:
     """Write report.html and the student's model card."""
-    data = read_folder(session.folder.path, session.plugins)
+    data = read_folder(session.folder.path, lambda: session.plugins)
     path = write_report(data)
     write_model_card(data)
     return {"file": session.folder.relative(path), "bytes": path.stat().st_size}

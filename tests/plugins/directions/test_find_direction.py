@@ -108,6 +108,12 @@ def test_the_recipe_gives_the_teacher_and_what_scores_depend_on(tiny_weights: Pa
     assert "effects" not in json.loads(by_recipe.stdout)[0]["found"]
 
 
+def test_a_search_that_nobody_gave_a_teacher_says_so() -> None:
+    with pytest.raises(gdp.GdpError, match="no teacher is named, and there is no recipe that has one"):
+        open_tools(SearchChoices("pca"), PluginRegistry.discover(), seed=0, pictures=2, device=torch.device("cpu"),
+                   progress=SilentProgress())  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -174,7 +174,9 @@ def test_a_new_report_replaces_the_old_one(run_folder: Path) -> None:
 
 def test_making_a_report_imports_no_torch(run_folder: Path) -> None:
     code = (
-        "import sys, pathlib; from gdp.tools.report import read_folder, write_report; "
-        "write_report(read_folder(pathlib.Path(sys.argv[1]))); sys.exit('torch' in sys.modules)"
+        "import sys, pathlib; from gdp.registry import PluginRegistry; "
+        "from gdp.tools.report import read_folder, write_report; "
+        "write_report(read_folder(pathlib.Path(sys.argv[1]), PluginRegistry.discover)); "
+        "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(run_folder)], check=False).returncode == 0
