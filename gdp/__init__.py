@@ -37,7 +37,15 @@ if TYPE_CHECKING:
     from gdp.core.interfaces.datasets import Dataset, Part, UnpairedDataset
     from gdp.core.interfaces.directions import DirectionMethod, DirectionSearch, FoundDirection
     from gdp.core.interfaces.engines import CalibratedEngine, Engine, EngineContext, PictureArray, Translate
-    from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric, PictureRow
+    from gdp.core.interfaces.evaluators import (
+        Evaluation,
+        EvaluationContext,
+        Evaluator,
+        Headline,
+        Metric,
+        PictureRow,
+        Sentence,
+    )
     from gdp.core.interfaces.filters import CombiningFilter, Filter, Forecast, ScoringFilter
     from gdp.core.interfaces.losses import Loss, TrainingStep, Watched
     from gdp.core.interfaces.pair_sources import PairSource, Pictures
@@ -109,8 +117,10 @@ _HOMES = {
         "Evaluation",
         "EvaluationContext",
         "Evaluator",
+        "Headline",
         "Metric",
         "PictureRow",
+        "Sentence",
     ),
     "gdp.core.interfaces.filters": (
         "CombiningFilter",
@@ -198,6 +208,7 @@ __all__ = [
     "Forecast",
     "FoundDirection",
     "GdpError",
+    "Headline",
     "Json",
     "Kind",
     "LatentTeacher",
@@ -229,6 +240,7 @@ __all__ = [
     "Score",
     "Scores",
     "ScoringFilter",
+    "Sentence",
     "ServiceError",
     "ShapeError",
     "SilentProgress",

@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from gdp.support.tensor_file import read_state
     from gdp.support.timing import Timing, describe_machine, time_interleaved, time_once
     from gdp.support.weights import ConvertedWeights, WeightsAddress, check_weights, weights_file
+    from gdp.support.wording import duration, percent, plain, scaled, times, with_unit
 
 SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
     "numbers that do not depend on what is beside them": {
@@ -170,6 +171,16 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
             "time_once",
         ),
     },
+    "numbers in words": {
+        "gdp.support.wording": (
+            "duration",
+            "percent",
+            "plain",
+            "scaled",
+            "times",
+            "with_unit",
+        ),
+    },
     "conditions": {
         "gdp.support.expressions": (
             "BoundExpression",
@@ -246,6 +257,7 @@ __all__ = [
     "describe_machine",
     "did_you_mean",
     "downsampling",
+    "duration",
     "encode_png",
     "finalise",
     "find_pictures",
@@ -258,7 +270,9 @@ __all__ = [
     "number",
     "packaged_asset",
     "parse_condition",
+    "percent",
     "pictures_by_part",
+    "plain",
     "plain_state",
     "printable",
     "project_out",
@@ -269,15 +283,18 @@ __all__ = [
     "read_state",
     "read_state_dict",
     "readable_os_errors",
+    "scaled",
     "shift_right",
     "signed",
     "stem",
     "time_interleaved",
     "time_once",
+    "times",
     "train_student",
     "upsampling",
     "walk_modules",
     "weights_file",
+    "with_unit",
     "write_atomically",
 ]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import tomllib
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -101,8 +102,8 @@ def make_run(plugins: Plugins, folder: Path, sizes: dict[str, int], overrides: t
 
 
 def _write_teacher(plugins: Plugins, folder: Path, sizes: dict[str, int]) -> None:
-    """Write another network of the class of the built-in teacher's, of these sizes."""
-    record = plugins.get("teacher", "stylegan2")
+    """Write another network of the class of the recipe's teacher, as it is built in, of these sizes."""
+    record = plugins.get("teacher", tomllib.loads((folder / RECIPE).read_text(encoding="utf-8"))["teacher"]["plugin"])
     built_in: LatentTeacher = plugins.load(record)(record.config(), BuildContext())
     make: Any = type(built_in.module)
     network: nn.Module = make(**sizes)

@@ -7,7 +7,7 @@ from typing import Any
 
 from gdp.core.interfaces.stages import Stage
 from gdp.core.run.session import Session
-from gdp.tools.report import write_model_card, write_report
+from gdp.tools.report import read_folder, write_model_card, write_report
 
 SHOWN = ("filter", "evaluate", "export", "compare")
 """Stages of gdp whose outcome the report shows."""
@@ -31,6 +31,7 @@ class ReportStage(Stage[Session]):
 
     def execute(self, run: Session) -> dict[str, Any]:
         """Write report.html and the student's model card."""
-        path = write_report(run.folder.path)
-        write_model_card(run.folder.path)
+        data = read_folder(run.folder.path, lambda: run.plugins)
+        path = write_report(data)
+        write_model_card(data)
         return {"file": run.folder.relative(path), "bytes": path.stat().st_size}

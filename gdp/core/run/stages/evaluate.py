@@ -1,8 +1,10 @@
-"""Stage evaluate: let each evaluator measure the trained student; write metrics.json and the report's pictures."""
+"""Stage evaluate: let each evaluator measure the trained student; write metrics.json, and words and pictures on it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from gdp.core.building import plugin_errors
@@ -13,11 +15,11 @@ from gdp.core.interfaces.students import Student
 from gdp.core.pairs.records import PairBatch
 from gdp.core.progress import Stopped
 from gdp.core.run import pictures
+from gdp.core.run.numbers import VERDICT, read_given_metrics, verdict_document
 from gdp.core.run.session import Session
 from gdp.core.run.stages.filters import HELD_OUT
 from gdp.core.run_folder import RunFolder
 from gdp.core.training.inference import deployed_predict
-from gdp.tools.prune.record import sizes_before_pruning
 
 
 class EvaluateStage(Stage[Session]):
@@ -52,10 +54,11 @@ class EvaluateStage(Stage[Session]):
         funnel = session.split_home.read_json("funnel.json", {"made": 0, "kept": 0})
         for count in ("made", "kept"):
             total.metrics[f"pairs.{count}"] = Metric(funnel[count], f"Pairs {count}, counted in the manifest.", "pairs")
-        total.metrics.update(sizes_before_pruning(session.folder))
-        session.folder.write_json("pictures/rows.json", pictures.write_rows(session.folder, total.rows))
-        session.folder.write_json("metrics.json", metrics_document(total, measured_by))
+        total.metrics.update(read_given_metrics(session.folder, total.metrics))
         plain = {name: metric.value for name, metric in total.metrics.items()}
+        session.folder.write_json("pictures/rows.json", pictures.write_rows(session.folder, total.rows))
+        session.folder.write_json(VERDICT, _verdict(session, plain))
+        session.folder.write_json("metrics.json", metrics_document(total, measured_by))
         session.plugins.notify("gdp_metrics", run=session.folder, stage="evaluate", step=0, metrics=plain)
         return {"metrics": len(total.metrics), "absent": len(total.absent)}
 
@@ -92,6 +95,17 @@ def measure(name: str, evaluator: Evaluator, context: EvaluationContext) -> Eval
     """
     with plugin_errors(f"evaluator {name}"):
         return evaluator.evaluate(context)
+
+
+def _verdict(session: Session, numbers: Mapping[str, float]) -> dict[str, Any]:
+    """Let the recipe's evaluators say what the numbers mean."""
+    classes = [
+        (choice.record.name, partial(session.plugins.load, choice.record)) for choice in session.recipe.evaluators
+    ]
+    verdict = verdict_document(classes, {name: value for name, value in numbers.items() if math.isfinite(value)})
+    for failure in verdict["failed"]:
+        session.progress.message(failure)
+    return verdict
 
 
 def _merge(total: Evaluation, found: Evaluation, name: str) -> None:
