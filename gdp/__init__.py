@@ -37,15 +37,24 @@ if TYPE_CHECKING:
     from gdp.core.interfaces.datasets import Dataset, Part, UnpairedDataset
     from gdp.core.interfaces.directions import DirectionMethod, DirectionSearch, FoundDirection
     from gdp.core.interfaces.engines import CalibratedEngine, Engine, EngineContext, PictureArray, Translate
-    from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric, PictureRow
+    from gdp.core.interfaces.evaluators import (
+        Evaluation,
+        EvaluationContext,
+        Evaluator,
+        Headline,
+        Metric,
+        PictureRow,
+        Sentence,
+    )
     from gdp.core.interfaces.filters import CombiningFilter, Filter, Forecast, ScoringFilter
     from gdp.core.interfaces.losses import Loss, TrainingStep, Watched
     from gdp.core.interfaces.pair_sources import PairSource, Pictures
     from gdp.core.interfaces.picture_network import PictureNetwork
+    from gdp.core.interfaces.stages import Run, Stage
     from gdp.core.interfaces.students import Discrimination, Opposite, PrunedStudent, Student, TrainingPhase
     from gdp.core.interfaces.teachers import Domain, LatentTeacher, Projection, Teacher, TranslatorTeacher
     from gdp.core.pairs.records import Decision, Json, PairBatch, PairRecord, Score, Scores, Verdict
-    from gdp.core.progress import Progress, ProgressTask, SilentProgress
+    from gdp.core.progress import Progress, ProgressTask, SilentProgress, Stopped
     from gdp.core.records import (
         API_VERSION,
         KINDS,
@@ -108,8 +117,10 @@ _HOMES = {
         "Evaluation",
         "EvaluationContext",
         "Evaluator",
+        "Headline",
         "Metric",
         "PictureRow",
+        "Sentence",
     ),
     "gdp.core.interfaces.filters": (
         "CombiningFilter",
@@ -127,6 +138,7 @@ _HOMES = {
         "Pictures",
     ),
     "gdp.core.interfaces.picture_network": ("PictureNetwork",),
+    "gdp.core.interfaces.stages": ("Run", "Stage"),
     "gdp.core.interfaces.students": (
         "Discrimination",
         "Opposite",
@@ -150,11 +162,7 @@ _HOMES = {
         "Scores",
         "Verdict",
     ),
-    "gdp.core.progress": (
-        "Progress",
-        "ProgressTask",
-        "SilentProgress",
-    ),
+    "gdp.core.progress": ("Progress", "ProgressTask", "SilentProgress", "Stopped"),
     "gdp.core.records": (
         "API_VERSION",
         "KINDS",
@@ -200,6 +208,7 @@ __all__ = [
     "Forecast",
     "FoundDirection",
     "GdpError",
+    "Headline",
     "Json",
     "Kind",
     "LatentTeacher",
@@ -227,12 +236,16 @@ __all__ = [
     "Register",
     "RegisterConverter",
     "RegisterDownload",
+    "Run",
     "Score",
     "Scores",
     "ScoringFilter",
+    "Sentence",
     "ServiceError",
     "ShapeError",
     "SilentProgress",
+    "Stage",
+    "Stopped",
     "Student",
     "Teacher",
     "TrainingError",

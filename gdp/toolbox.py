@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     )
     from gdp.support.squares import Levels, Points, Square, cut, fit_similarity
     from gdp.support.weights import ConvertedWeights, WeightsAddress, check_weights, weights_file
+    from gdp.support.wording import duration, percent, plain, scaled, times, with_unit
 
 SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
     "numbers that do not depend on what is beside them": {
@@ -180,6 +181,16 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
             "time_once",
         ),
     },
+    "numbers in words": {
+        "gdp.support.wording": (
+            "duration",
+            "percent",
+            "plain",
+            "scaled",
+            "times",
+            "with_unit",
+        ),
+    },
     "conditions": {
         "gdp.support.expressions": (
             "BoundExpression",
@@ -258,6 +269,7 @@ __all__ = [
     "describe_machine",
     "did_you_mean",
     "downsampling",
+    "duration",
     "encode_png",
     "find_pictures",
     "fit_similarity",
@@ -272,7 +284,9 @@ __all__ = [
     "number",
     "packaged_asset",
     "parse_condition",
+    "percent",
     "pictures_by_part",
+    "plain",
     "plain_state",
     "printable",
     "project_out",
@@ -282,9 +296,11 @@ __all__ = [
     "read_state",
     "read_state_dict",
     "readable_os_errors",
+    "scaled",
     "stem",
     "time_interleaved",
     "time_once",
+    "times",
     "to_array",
     "to_levels",
     "train_student",
@@ -292,6 +308,7 @@ __all__ = [
     "upsampling",
     "walk_modules",
     "weights_file",
+    "with_unit",
     "write_atomically",
     "write_tensors",
 ]

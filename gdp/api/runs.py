@@ -18,7 +18,7 @@ from gdp.core.recipe.reading import load_recipe
 from gdp.core.run.opening import is_run, load_run_recipe
 from gdp.core.run.pipeline import Outcome, Plan, execute
 from gdp.core.run.session import Session, never
-from gdp.core.run_folder import RunFolder
+from gdp.core.run_folder import RunFolder, find_run
 from gdp.registry import PluginRegistry
 from gdp.tools.deploy.models import Model
 from gdp.tools.deploy.opening import open_model
@@ -82,6 +82,23 @@ def open_session(
         path = Path(folder) if folder is not None else Path("runs") / loaded.name
     progress = progress or SilentProgress()
     return Session(loaded, RunFolder(path.absolute()), registry, progress, choose_device(device), stop_requested)
+
+
+def look_at(run: str | Path, *, registry: PluginRegistry | None = None, progress: Progress | None = None) -> Session:
+    """Open a run to look at its pairs: neither its teacher nor the teacher's plugin need be there.
+
+    Args:
+        run: the run's folder, or its name in `runs/`.
+        registry: the plugins; by default all that are installed.
+        progress: where to show progress; by default nowhere.
+
+    Raises:
+        MissingResourceError: there is no such run.
+        RecipeError: its recipe cannot be read.
+    """
+    folder, registry = find_run(Path(run)), registry or PluginRegistry.discover()
+    recipe = load_run_recipe(folder, registry, look=True)
+    return Session(recipe, folder, registry, progress or SilentProgress(), torch.device("cpu"))
 
 
 def run(

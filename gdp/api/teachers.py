@@ -20,6 +20,9 @@ from gdp.tools.directions.samples import Sampling
 from gdp.tools.directions.search import Finding, SearchSettings, find_directions
 from gdp.tools.directions.writing import check_names, write_findings
 
+DEFAULT_TEACHER = "stylegan2"
+"""The teacher of `gdp find-direction` where neither the user nor a recipe names one."""
+
 
 def find_direction(
     recipe: str | Path | None = None,
@@ -78,7 +81,8 @@ def find_direction(
     """
     check_names(output, strip)
     registry, progress = registry or PluginRegistry.discover(), progress or SilentProgress()
-    choices = SearchChoices(method, teacher, filter, None if recipe is None else Path(recipe), overrides)
+    place = None if recipe is None else Path(recipe)
+    choices = SearchChoices(method, teacher, filter, place, overrides, otherwise=DEFAULT_TEACHER)
     chosen = choose_device(device)
     tools = open_tools(choices, registry, seed=seed, pictures=samples, device=chosen, progress=progress)
     settings = SearchSettings(

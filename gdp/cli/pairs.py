@@ -51,9 +51,8 @@ def pairs(
 
     Example: gdp pairs runs/stylegan-age --where "source_age < 20 and decision == 'drop'" --sheet young.html
     """
-    from gdp.api import open_session
+    from gdp.api import look_at
     from gdp.core.run.opening import open_pairs
-    from gdp.core.run_folder import find_run
     from gdp.support.expressions import parse_condition, parse_value
     from gdp.tools.select.table import read_table
     from gdp.tools.select.writing import check_sheet, write_csv
@@ -63,7 +62,7 @@ def pairs(
         check_sheet(sheet)
     condition, order = _read("--where", where, parse_condition), _read("--sort", sort, parse_value)
     names = {reference.name: None for each in (condition, order) if each for reference in each.references}
-    session = open_session(find_run(run).path, device="cpu", registry=registry, progress=choose_progress())
+    session = look_at(run, registry=registry, progress=choose_progress())
     store, made = open_pairs(session)
     with store:
         table = read_table(session, store, made)

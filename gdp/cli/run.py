@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gdp.cli.progress import choose_progress
-from gdp.core.run.names import Stage
+from gdp.core.records import CORE_STAGES
 
 if TYPE_CHECKING:
     from gdp.core.run.session import Session
@@ -63,9 +63,10 @@ def run(
     set_: SetOption = None,
     device: DeviceOption = "auto",
     from_: Annotated[
-        Stage | None, typer.Option("--from", help="Repeat this stage and all after it, even if nothing changed.")
+        str | None,
+        typer.Option("--from", metavar="STAGE", help="Repeat this stage and all after it, even if nothing changed."),
     ] = None,
-    until: Annotated[Stage | None, typer.Option(help="Stop after this stage.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="STAGE", help="Stop after this stage.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Repeat every stage.")] = False,
     max_hours: Annotated[
         float | None, typer.Option("--max-hours", min=0.0, help="Stop cleanly after so many hours of this command.")
@@ -102,10 +103,10 @@ def run(
         if dry_run:
             _print_preflight(session, json_)
         else:
-            _execute(session, Stage.TEACHER if force else from_, until, limits, json_)
+            _execute(session, CORE_STAGES[0] if force else from_, until, limits, json_)
 
 
-def _execute(session: Session, repeat_from: Stage | None, until: Stage | None, limits: Limits, json_: bool) -> None:
+def _execute(session: Session, repeat_from: str | None, until: str | None, limits: Limits, json_: bool) -> None:
     from gdp.core.run.pipeline import Plan, execute
     from gdp.tools.estimate.limits import what_is_left
 
@@ -113,8 +114,7 @@ def _execute(session: Session, repeat_from: Stage | None, until: Stage | None, l
     report = session.folder.path / "report.html"
     left = what_is_left(session) if limits.reason and outcome.state == "stopped" else []
     if json_:
-        done = [str(stage) for stage in outcome.done]
-        told = {"state": outcome.state, "folder": str(session.folder.path), "done": done}
+        told = {"state": outcome.state, "folder": str(session.folder.path), "done": list(outcome.done)}
         typer.echo(json.dumps({**told, "limit": limits.reason, "left": left} if left else told))
     elif left:
         typer.echo(f"stopped: {limits.reason}; left: {', '.join(left)}")

@@ -16,13 +16,15 @@ API_VERSION = 1
 """Version of the hook specs and interfaces; a plugin module may declare the one it was written for as `GDP_API`."""
 
 Kind = Literal[
-    "teacher", "pair-source", "filter", "student", "loss", "evaluator", "dataset", "direction-method", "engine"
+    "teacher", "pair-source", "filter", "student", "loss", "evaluator", "dataset", "stage", "direction-method", "engine"
 ]  # fmt: skip
 """What a plugin can be."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """All kinds, in the order in which a run meets them."""
 RECIPE_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind not in ("direction-method", "engine"))
 """Kinds that a recipe chooses; a direction method is chosen by `gdp find-direction`, an engine by `gdp apply`."""
+CORE_STAGES = ("teacher", "pairs", "filter", "train", "evaluate", "export")
+"""The stages that every run is made of, in order; plugins add others after one of them."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,10 @@ class PluginRecord:
     images_leave_machine: bool = False
     training: type[Config] | None = None
     """Teachers only: settings of `gdp train-teacher`, where the teacher can be trained."""
+    after: str = CORE_STAGES[-1]
+    """Stages only: the stage behind which it stands."""
+    every_run: bool = False
+    """Stages only: whether it belongs to every run, so that no recipe need choose it."""
     package: str = ""
     version: str = ""
 
@@ -105,6 +111,8 @@ class Register(Protocol):
         licence: str = ...,
         images_leave_machine: bool = ...,
         training: type[Config] | None = ...,
+        after: str = ...,
+        every_run: bool = ...,
     ) -> None:
         """Register one plugin.
 
@@ -117,6 +125,9 @@ class Register(Protocol):
             licence: of the code and of weights that come with it.
             images_leave_machine: True if pictures are sent elsewhere.
             training: teachers only, the settings of `gdp train-teacher`.
+            after: stages only, the name of the stage behind which it stands; export where nothing is said.
+            every_run: stages only, True if it belongs to every run (its `applies` may still say no); else a recipe
+                chooses it by `[[stages]]`.
         """
 
 

@@ -12,6 +12,7 @@ runs/<name>/
   variants/<name>-seed<n>/  one training of a comparison: stages.json, train/<key>/, metrics.json
   variants.json     what the comparison found
   metrics.json      every number with its protocol
+  verdict.json      what the evaluators say of these numbers
   funnel.json       how many pairs each filter kept
   pictures/         the pictures of the report
   report.html       the report
@@ -107,7 +108,7 @@ class RunFolder:
             return json.loads(path.read_bytes())
         except FileNotFoundError:
             return default
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, RecursionError) as error:
             raise CorruptFileError(
                 f"{path}: cannot be read as JSON ({error}). gdp writes this file atomically, so something else changed "
                 f"it: put it back, or delete it and run the same command again."

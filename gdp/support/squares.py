@@ -1,4 +1,4 @@
-"""The geometry of `gdp apply --align`: upright squares around faces, cut out of a picture and pasted back.
+"""The geometry of `gdp apply --align`: upright squares, cut out of a picture and pasted back.
 
 Points are x (right) and y (down) in pixels of a picture, the middle of its first pixel being (0.5, 0.5).
 """
@@ -101,31 +101,31 @@ class Made(NamedTuple):
     it the content replaces all that was there."""
 
 
-def paste(picture: Levels, faces: Sequence[Made], feather: float) -> Levels:
+def paste(picture: Levels, contents: Sequence[Made], feather: float) -> Levels:
     """Return a picture (H, W, 3) with other contents in squares; what lies outside of them is the same, bit for bit.
 
     Args:
         picture: the original.
-        faces: the contents. Where squares overlap, what is deeper in its square counts more.
+        contents: what is to be there. Where squares overlap, what is deeper in its square counts more.
         feather: share of a square's side, in (0, 0.5], over which its content fades in from the edge.
     """
     made = picture.copy()
-    if not faces:
+    if not contents:
         return made
-    rows, columns = _around([face.square for face in faces], picture.shape)
+    rows, columns = _around([each.square for each in contents], picture.shape)
     below = picture[rows, columns].astype(numpy.float32)
     cover = numpy.zeros((*below.shape[:2], 1), numpy.float32)
     weights = numpy.zeros_like(cover)
     summed = numpy.zeros_like(below)
-    for face in faces:
-        down, across = _around([face.square], picture.shape)
+    for each in contents:
+        down, across = _around([each.square], picture.shape)
         if down.start >= down.stop or across.start >= across.stop:
             continue
         part = numpy.s_[down.start - rows.start : down.stop - rows.start,
                         across.start - columns.start : across.stop - columns.start]  # fmt: skip
-        shown, depth = _placed(face.square, face.levels, down, across)
-        if face.before is not None:
-            shown += below[part] - _placed(face.square, face.before, down, across)[0]
+        shown, depth = _placed(each.square, each.levels, down, across)
+        if each.before is not None:
+            shown += below[part] - _placed(each.square, each.before, down, across)[0]
         weight = numpy.float_power(depth, _NEAREST).astype(numpy.float32)
         summed[part] += weight * shown.clip(0, 255)
         weights[part] += weight

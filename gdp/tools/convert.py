@@ -28,7 +28,7 @@ from gdp.support.foreign.converter import Converted, Converter
 CARD = "gdp-converted-1"
 LICENCE = (
     "unknown: weights have a licence of their own, which no file tells. Look it up where the file came from before you "
-    "use or publish what is made with it; NVIDIA's StyleGAN2 weights, for one, are for non-commercial use."
+    "use or publish what is made with it; NVIDIA's, for one, are for non-commercial use."
 )
 _MEGABYTE = 1_000_000
 _CHUNK = 2**22

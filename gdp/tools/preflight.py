@@ -22,12 +22,10 @@ from gdp.core.pairs.records import PairBatch
 from gdp.core.pictures import storable_levels
 from gdp.core.recipe.reading import Choice
 from gdp.core.run.judging import named_filters
-from gdp.core.run.names import Stage
 from gdp.core.run.notes import trained_weights
-from gdp.core.run.pipeline import WORK
 from gdp.core.run.session import Session
 from gdp.core.run.stages.pairs import wanted
-from gdp.core.run.work import applies
+from gdp.core.run.steps import stages_to_do, steps_of
 from gdp.core.training.objective import check_losses, unique_names
 from gdp.core.training.precision import decide, place_networks
 from gdp.core.training.preparation import prepare_losses
@@ -247,16 +245,7 @@ def _existing_parent(path: Path) -> Path:
 def _stages(rehearsal: _Rehearsal) -> str:
     """Tell which stages the run would do; from the first that changed on, later keys may depend on its outcome."""
     session = rehearsal.session
-    finished = session.folder.stages()
-    states = []
-    stages = [stage for stage in Stage if applies(session, WORK[stage])]
-    for stage in stages:
-        try:
-            up_to_date = finished.get(stage, {}).get("key") == WORK[stage].key(session)
-        except GdpError:
-            up_to_date = False
-        if not up_to_date:
-            states.append(f"to do: {', '.join(stages[stages.index(stage) :])}")
-            break
-        states.append(f"{stage} is up to date")
-    return "; ".join(states)
+    asked = [step for step in steps_of(session) if step.applies(session)]
+    to_do = stages_to_do(session)
+    states = [f"{step.name} is up to date" for step in asked if step.name not in to_do]
+    return "; ".join([*states, *([f"to do: {', '.join(to_do)}"] if to_do else [])])

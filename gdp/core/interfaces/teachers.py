@@ -126,7 +126,7 @@ class Projection:
 
 
 class LatentTeacher(Teacher):
-    """A generator z -> w -> picture, such as StyleGAN2."""
+    """A generator z -> w -> picture, with a mapping network before its synthesis."""
 
     @property
     @abstractmethod
@@ -182,7 +182,7 @@ class LatentTeacher(Teacher):
 
 
 class TranslatorTeacher(Teacher):
-    """A translator picture -> picture, such as CycleGAN's generator."""
+    """A translator picture -> picture, from one domain into another."""
 
     @abstractmethod
     def translate(self, images: Tensor) -> Tensor:

@@ -153,13 +153,9 @@ class Manifest:
         return [found[index] for index in indices]
 
     def names(self, indices: Sequence[int]) -> list[str | None]:
-        """Return the names of the files that pairs were read from, in the order asked; no latent is read.
-
-        Raises:
-            PairStoreError: a pair is not in the store.
-        """
+        """Return what records call pairs, in the order asked, without reading latents."""
         query = "SELECT pair_index, name FROM pairs WHERE pair_index IN (SELECT value FROM json_each(?))"
-        found = dict(self.database.rows(query, (_asked(indices),)))
+        found: dict[int, str | None] = dict(self.database.rows(query, (_asked(indices),)))
         self._require(indices, found)
         return [found[index] for index in indices]
 

@@ -34,7 +34,7 @@ class PairRecord:
     seed: int
     """The recipe's seed."""
     edit: dict[str, Json] = field(default_factory=dict)
-    """What was done to the source, such as `{"direction": "age", "strength": 2.0}`."""
+    """What was done to the source, such as `{"direction": "brightness", "strength": 2.0}`."""
     teacher: str = ""
     """sha256 of the teacher's weights, in hexadecimal; empty where no teacher made the pair."""
     latent: bytes | None = None

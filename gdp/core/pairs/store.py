@@ -175,7 +175,7 @@ class PairStore:
         return self._manifest.records(indices)
 
     def names(self, indices: Sequence[int]) -> list[str | None]:
-        """Return the names of the files that pairs were read from, in the order asked; None where there is none."""
+        """Return what records call pairs (a file's name, say; None for made ones), in the order asked."""
         return self._manifest.names(indices)
 
     def load(self, indices: Sequence[int]) -> PairBatch:

@@ -21,6 +21,7 @@ from gdp.core.recipe.sections import (
     FilterSection,
     LossSection,
     PairsSection,
+    StageSection,
     StudentSection,
     TeacherSection,
 )
@@ -39,6 +40,7 @@ SECTION_KEYS: Mapping[Kind, str] = {
     "loss": "losses",
     "evaluator": "evaluators",
     "dataset": "dataset",
+    "stage": "stages",
     "direction-method": "method",
     "engine": "engine",
 }
@@ -52,12 +54,13 @@ SECTION_MODELS: Mapping[Kind, type[Config]] = {
     "loss": LossSection,
     "evaluator": EvaluatorSection,
     "dataset": DatasetSection,
+    "stage": StageSection,
     "direction-method": DirectionMethodSection,
     "engine": EngineSection,
 }
 """Core's own keys in a section of each kind; a plugin's settings may not take their names."""
 
-LISTED_KINDS: frozenset[Kind] = frozenset({"filter", "loss", "evaluator"})
+LISTED_KINDS: frozenset[Kind] = frozenset({"filter", "loss", "evaluator", "stage"})
 """Kinds of which a recipe chooses any number, as an array of tables."""
 
 

@@ -23,6 +23,7 @@ from gdp.core.recipe.sections import (
     FilterSection,
     LossSection,
     PairsSection,
+    StageSection,
     StudentSection,
     TargetSection,
     TeacherSection,
@@ -47,7 +48,7 @@ __all__ = [
 
 RUN_KEYS = (
     *("name", "seed", "teacher", "dataset", "pairs", "filters", "student", "losses", "train", "evaluators"),
-    *("targets", "compare"),
+    *("stages", "targets", "compare"),
 )
 """What a recipe of `gdp run` may hold at the top."""
 TEACHER_KEYS = ("name", "seed", "teacher", "dataset", "train")
@@ -139,6 +140,7 @@ def _read(checker: Checker, path: Path) -> Recipe | None:
     student = checker.one("student", StudentSection, required="(the network to train)")
     losses = checker.many("loss", LossSection, required="(what the student is trained for)")
     evaluators = checker.many("evaluator", EvaluatorSection)
+    stages = _stages(checker)
     train = checker.settings(TrainSection, checker.text.data.get("train", {}), ("train",))
     targets = _targets(checker)
     if header is None or pairs is None or student is None or train is None:
@@ -155,6 +157,7 @@ def _read(checker: Checker, path: Path) -> Recipe | None:
         losses=losses,
         train=train,
         evaluators=evaluators,
+        stages=stages,
         targets=targets,
         path=_absolute(path),
     )
@@ -201,6 +204,18 @@ def _trainable(checker: Checker) -> str:
     names = checker.plugins.names("teacher")
     able = [name for name in names if checker.plugins.get("teacher", name).training is not None]
     return f"; {', '.join(able)} can" if able else ""
+
+
+def _stages(checker: Checker) -> tuple[Choice[StageSection], ...]:
+    """Check `[[stages]]`: each once, and none that every run has anyway."""
+    chosen = checker.many("stage", StageSection)
+    names = [choice.record.name for choice in chosen]
+    for position, choice in enumerate(chosen):
+        if names.index(choice.record.name) < position:
+            checker.mistake(("stages", position), f"the stage {choice.record.name} is chosen twice")
+        elif choice.record.every_run:
+            checker.mistake(("stages", position), f"every run has the stage {choice.record.name}: leave this out")
+    return chosen
 
 
 def _targets(checker: Checker) -> dict[str, TargetSection]:

@@ -70,6 +70,13 @@ class EvaluatorSection(Config):
     """Name of an evaluator plugin."""
 
 
+class StageSection(Config):
+    """`[[stages]]`: one further step of the run, from a plugin."""
+
+    plugin: str
+    """Name of a stage."""
+
+
 class DatasetSection(Config):
     """`[dataset]`: the pictures that a teacher is trained on or that it translates."""
 

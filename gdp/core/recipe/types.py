@@ -18,6 +18,7 @@ from gdp.core.recipe.sections import (
     FilterSection,
     LossSection,
     PairsSection,
+    StageSection,
     StudentSection,
     TargetSection,
     TeacherSection,
@@ -55,6 +56,8 @@ class Recipe:
     losses: tuple[Choice[LossSection], ...]
     train: TrainSection
     evaluators: tuple[Choice[EvaluatorSection], ...]
+    stages: tuple[Choice[StageSection], ...] = ()
+    """Further steps of the run, from plugins."""
     targets: Mapping[str, TargetSection] = field(default_factory=dict)
     """Goals of measured numbers, by dotted name."""
     compare: Compare | None = None
@@ -69,7 +72,7 @@ class Recipe:
         for each in (self, *(variant.recipe for variant in variants)):
             chosen = [each.teacher, each.dataset, each.pairs, *each.filters, each.student, *each.losses]
             found += [choice for choice in chosen if choice is not None and (each is self or choice not in found)]
-            found += [choice for choice in each.evaluators if each is self or choice not in found]
+            found += [choice for choice in (*each.evaluators, *each.stages) if each is self or choice not in found]
         return found
 
     def to_data(self) -> dict[str, Any]:
@@ -90,6 +93,7 @@ class Recipe:
             "filters": [choice.to_data() for choice in self.filters],
             "losses": [choice.to_data() for choice in self.losses],
             "evaluators": [choice.to_data() for choice in self.evaluators],
+            **({"stages": [choice.to_data() for choice in self.stages]} if self.stages else {}),
         }
 
     def to_toml(self) -> str:

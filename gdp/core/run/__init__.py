@@ -1,1 +1,5 @@
-"""TODO."""
+"""A run: its stages in order, each repeated only when its content key says so.
+
+`pipeline.execute` does a run. `session` builds what the recipe names, when it is first needed; `steps` knows the stages
+and their keys; `opening` opens a run's folder, to go on or to look; `judging` walks pairs through the chain of filters.
+"""

@@ -5,19 +5,25 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from gdp.core.files import write_atomically
 from gdp.core.interfaces.evaluators import PictureRow
-from gdp.core.pairs.records import Verdict
-from gdp.core.pairs.store import PairStore
+from gdp.core.pairs.records import PairBatch, Verdict
 from gdp.core.pictures import encode_png
 from gdp.core.run_folder import RunFolder
 
 
+class Loader(Protocol):
+    """Reads pairs: the pair store, or one that keeps what it has decoded."""
+
+    def load(self, indices: Sequence[int]) -> PairBatch:
+        """Return pairs in the order asked."""
+
+
 def write_rejects(
     folder: RunFolder,
-    store: PairStore,
+    pairs: Loader,
     prefix: str,
     filter_name: str,
     indices: Sequence[int],
@@ -26,7 +32,7 @@ def write_rejects(
     """Write pictures of dropped pairs and return their entries for pictures/rejects.json."""
     if not indices:
         return []
-    batch = store.load(indices)
+    batch = pairs.load(indices)
     entries = []
     for row, index in enumerate(indices):
         entry = {"filter": filter_name, "reason": verdicts[index].reason or ""}

@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
 from gdp.core.errors import GdpError
 from gdp.core.progress import Stopped
-from gdp.core.run.names import Stage
+from gdp.core.run.opening import KEYS
 from gdp.core.run.session import Session
-from gdp.core.run.stages import evaluate, export, filters, pairs, teacher, train
+from gdp.core.run.steps import Step, require_step, steps_of
 from gdp.core.run.versions import machine, plugin_versions, versions
-from gdp.core.run.work import Work, applies, is_up_to_date, perform, reset
 from gdp.core.run_folder import now
-from gdp.tools.compare import stage as compare
-from gdp.tools.report import stage as report
-
-WORK: dict[Stage, Work] = {
-    stage: cast(Work, module)
-    for stage, module in zip(Stage, (teacher, pairs, filters, train, evaluate, export, compare, report), strict=True)
-}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Which stages to do."""
+    """Which stages to do, by their names."""
 
-    repeat_from: Stage | None = None
+    repeat_from: str | None = None
     """Repeat this stage and all after it, even where nothing changed."""
-    until: Stage | None = None
+    until: str | None = None
     """Stop after this stage."""
-
-    def repeats(self, stage: Stage) -> bool:
-        """Say whether a stage is repeated though its key did not change."""
-        order = list(Stage)
-        return self.repeat_from is not None and order.index(stage) >= order.index(self.repeat_from)
+    known: Mapping[str, str] = field(default_factory=dict)
+    """Content keys of first stages (and the pair store's) that are taken as they are: those stages are not looked at,
+    so that nothing need be there of which they were made."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +36,7 @@ class Outcome:
 
     state: str
     """`finished`, or `stopped` where a stage is still to be done."""
-    done: tuple[Stage, ...]
+    done: tuple[str, ...]
     """Stages that this process did; the others were up to date."""
 
 
@@ -55,6 +46,8 @@ def execute(session: Session, plan: Plan = Plan()) -> Outcome:
     Raises:
         GdpError: something that a user can mend; what was done is kept, the same command goes on from there.
     """
+    require_step(steps_of(session), plan.repeat_from, "--from")
+    require_step(steps_of(session), plan.until, "--until")
     with session.folder.locked():
         _announce(session)
         try:
@@ -99,35 +92,48 @@ def _record_failure(session: Session, error: BaseException) -> None:
 
 
 def _execute_stages(session: Session, plan: Plan) -> Outcome:
-    done: list[Stage] = []
-    for stage in Stage:
-        work = WORK[stage]
-        if applies(session, work):
-            key = work.key(session)
-            repeat = plan.repeats(stage)
-            if is_up_to_date(session, stage, key, work) and not repeat:
-                session.progress.message(f"{stage}: up to date")
+    done: list[str] = []
+    first: str | None = None
+    session.keys = dict(plan.known)
+    for step in steps_of(session):
+        first = step.name if step.name == plan.repeat_from else first
+        if step.name in plan.known:
+            continue
+        if step.applies(session):
+            _know(session, step)
+            if step.is_up_to_date(session, session.keys) and first is None:
+                session.progress.message(f"{step.name}: up to date")
             else:
-                if repeat:
-                    reset(session, work)
-                _execute_one(session, stage, key, work)
-                done.append(stage)
+                if first is not None:
+                    step.reset(session, first)
+                _execute_one(session, step)
+                done.append(step.name)
         else:
-            session.folder.forget_stage(stage)
-        if stage == plan.until:
-            return Outcome("finished" if stage == Stage.REPORT else "stopped", tuple(done))
+            session.folder.forget_stage(step.name)
+        if step.name == plan.until:
+            is_last = step is steps_of(session)[-1]
+            return Outcome("finished" if is_last else "stopped", tuple(done))
     return Outcome("finished", tuple(done))
 
 
-def _execute_one(session: Session, stage: Stage, key: str, work: Work) -> None:
+def _know(session: Session, step: Step) -> None:
+    """Add a stage's content key to the session's, and write them all down for those who only look at the run."""
+    session.keys = {**session.keys, **step.keys(session, session.keys)}
+    written = session.folder.read_json(KEYS, {})
+    if any(written.get(name) != key for name, key in session.keys.items()):
+        session.folder.write_json(KEYS, session.keys)  # what stood behind them belonged to other inputs
+
+
+def _execute_one(session: Session, step: Step) -> None:
     if session.stop_requested():
         raise Stopped
-    session.folder.log(f"{stage}: begins")
-    seconds, summary = perform(session, stage, key, work)
-    session.folder.log(f"{stage}: finished in {seconds:.1f} s: {summary}")
-    session.folder.event("stage", stage=str(stage), seconds=round(seconds, 3), summary=summary)
-    session.plugins.notify("gdp_stage_finished", run=session.folder, stage=str(stage), summary=summary)
-    session.progress.message(f"{stage}: finished in {seconds:.1f} s ({_short(summary)})")
+    name = step.name
+    session.folder.log(f"{name}: begins")
+    seconds, summary = step.perform(session)
+    session.folder.log(f"{name}: finished in {seconds:.1f} s: {summary}")
+    session.folder.event("stage", stage=name, seconds=round(seconds, 3), summary=summary)
+    session.plugins.notify("gdp_stage_finished", run=session.folder, stage=name, summary=summary)
+    session.progress.message(f"{name}: finished in {seconds:.1f} s ({_short(summary)})")
 
 
 def _short(summary: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -14,7 +14,8 @@ from gdp.core.answers import AnswerBook
 from gdp.core.building import build, describe_plugin, plugin_errors
 from gdp.core.config import Config, content_key
 from gdp.core.errors import MissingResourceError
-from gdp.core.interfaces.context import BuildContext
+from gdp.core.files import file_sha256
+from gdp.core.interfaces.context import BuildContext, Deferred
 from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
 from gdp.core.interfaces.evaluators import Evaluator
 from gdp.core.interfaces.filters import PairJudge
@@ -28,6 +29,10 @@ from gdp.core.recipe.reading import Choice, Recipe
 from gdp.core.records import PluginRecord, Plugins
 from gdp.core.run.notes import portable, trained_weights
 from gdp.core.run_folder import RunFolder
+from gdp.core.training.inference import WEIGHTS, load_generator_weights
+
+if TYPE_CHECKING:
+    from gdp.core.run.steps import Step
 
 
 def never() -> bool:
@@ -53,14 +58,36 @@ class Session:
     stop_requested: Callable[[], bool] = never
     rehearses: bool = False
     """Whether this is a pre-flight: a teacher that is still to be trained is stood in for by an untrained one."""
-    keys: dict[str, str] = field(default_factory=dict)
-    """Content keys of the stages so far."""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Content keys of the stages so far, and of the pair store as `store`; never changed in place."""
     home: RunFolder | None = None
     """The run's folder, which holds the pairs, where `folder` is that of one training of a comparison."""
     own_split: bool = False
     """Whether `folder` says which pairs were kept and held out; if not, the pair store does."""
     seed_shift: int = 0
     """What is added to the recipe's seed for the training; a comparison trains with several seeds."""
+    steps: tuple[Step, ...] | None = field(default=None, repr=False, compare=False)
+    """The stages of this run, once `gdp.core.run.steps.steps_of` has built them."""
+    _trained: tuple[Path, Student] | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def path(self) -> Path:
+        """The run's folder, absolute."""
+        return self.folder.path
+
+    @property
+    def summaries(self) -> Mapping[str, Mapping[str, Any]]:
+        """What the finished stages recorded, by name."""
+        return {name: entry["summary"] for name, entry in self.folder.stages().items()}
+
+    @property
+    def student_folder(self) -> Path:
+        """Where the stage export leaves the trained student."""
+        return self.folder.path / "student"
+
+    def data(self) -> Mapping[str, Any]:
+        """Return the resolved recipe as plain data."""
+        return self.recipe.to_data()
 
     @cached_property
     def teacher(self) -> Teacher | None:
@@ -83,6 +110,45 @@ class Session:
         raise MissingResourceError(
             f"{self.teacher_folder}: the teacher is not trained yet; run the stage teacher first"
         )
+
+    def _deferred_teacher(self) -> Deferred | None:
+        """Return the teacher for plugins that may do without it: it is loaded when somebody reads it."""
+        choice = self.recipe.teacher
+        if choice is None:
+            return None
+        installed = bool(choice.record.implementation)
+        return Deferred(lambda: self.teacher, lambda: self.plugins.load(choice.record) if installed else None)
+
+    @property
+    def teacher_fingerprint(self) -> str:
+        """The hash of the teacher's weights; the teacher is not loaded where an earlier run hashed the same files."""
+        choice = self.recipe.teacher
+        assert choice is not None
+        if "teacher" not in vars(self):
+            recorded = self.pairs_home.stages().get("teacher", {})
+            summary = recorded.get("summary", {})
+            fingerprint = str(summary.get("weights_sha256"))
+            same_settings = recorded.get("key") == self.teacher_key(fingerprint)
+            if same_settings and summary.get("files_sha256") == (self.weight_files_sha256() or ()):
+                return fingerprint
+        assert self.teacher is not None
+        return self.teacher.fingerprint
+
+    def teacher_key(self, fingerprint: str) -> str:
+        """Return the content key of the stage teacher for a hash of the weights."""
+        assert self.recipe.teacher is not None
+        return content_key({"stage": "teacher", **self.settings_key(self.recipe.teacher), "fingerprint": fingerprint})
+
+    def weight_files_sha256(self) -> list[str] | None:
+        """Return the hashes of the files that hold the teacher's weights; None where it names none, or one is gone."""
+        choice = self.recipe.teacher
+        assert choice is not None
+        implementation: type[Teacher] = self.plugins.load(choice.record)
+        with plugin_errors(describe_plugin(choice.record)):
+            files = [Path(file) for file in implementation.weight_files(choice.config)]
+        if not files or not all(file.is_file() for file in files):
+            return None
+        return [file_sha256(file) for file in files]
 
     @property
     def teacher_folder(self) -> Path:
@@ -113,14 +179,14 @@ class Session:
     @cached_property
     def pair_source(self) -> PairSource:
         """The maker of pairs."""
-        context = self.context(teacher=self.teacher, dataset=self.dataset)
+        context = self.context(teacher=self._deferred_teacher(), dataset=self.dataset)
         source: PairSource = self.build(self.recipe.pairs, PairSource, context)
         return source
 
     @cached_property
     def filters(self) -> list[tuple[Choice[Any], PairJudge]]:
         """The judges in the recipe's order."""
-        context = self.context(teacher=self.teacher, pairs=self.recipe.pairs.section.count)
+        context = self.context(teacher=self._deferred_teacher(), pairs=self.recipe.pairs.section.count)
         judges = []
         for choice in self.recipe.filters:
             judge: PairJudge = self.build(choice, PairJudge, context)
@@ -138,6 +204,19 @@ class Session:
         torch.manual_seed(self.training_seed)
         student: Student = self.build(self.recipe.student, Student, context)
         return student
+
+    def trained_student(self) -> Student:
+        """Return the student with its trained weights; it is built once for all who look at it.
+
+        Raises:
+            MissingResourceError, CorruptFileError: there are no weights for the present keys, or they are damaged.
+        """
+        weights = self.train_folder / WEIGHTS
+        if self._trained is None or self._trained[0] != weights:
+            student = self.new_student()
+            load_generator_weights(student, weights)
+            self._trained = (weights, student)
+        return self._trained[1]
 
     def initialise(self, student: Student) -> Mapping[str, Any]:
         """Let a new student get ready to be trained, and return what it did."""
@@ -211,17 +290,23 @@ class Session:
     @property
     def store_folder(self) -> Path:
         """Folder of the pair store for the present pairs' key."""
-        return self.pairs_home.stage_folder("pairs", self.keys["store"])
+        return self.store_at(self.keys)
+
+    def store_at(self, keys: Mapping[str, str]) -> Path:
+        """Return the folder of the pair store for some keys."""
+        return self.pairs_home.stage_folder("pairs", keys["store"])
 
     @property
     def train_folder(self) -> Path:
         """Folder of the training for the present key."""
         return self.folder.stage_folder("train", self.keys["train"])
 
-    def open_store(self, read_only: bool = False) -> PairStore:
-        """Open the pair store of the present key."""
+    def open_store(self, read_only: bool = False, keys: Mapping[str, str] | None = None) -> PairStore:
+        """Open the pair store of the present key, or of other keys."""
         return PairStore.open(
-            self.store_folder, read_only=read_only, image_format=self.recipe.pairs.section.image_format
+            self.store_at(self.keys if keys is None else keys),
+            read_only=read_only,
+            image_format=self.recipe.pairs.section.image_format,
         )
 
     def split(self, store: PairStore, name: str) -> list[int]:
@@ -237,8 +322,3 @@ class Session:
             self.folder.write_json("split.json", {name: list(indices) for name, indices in parts.items()})
         else:
             store.set_split({index: name for name, indices in parts.items() for index in indices})
-
-    def key(self, stage: str, content: Mapping[str, Any]) -> str:
-        """Make, remember and return the content key of a stage."""
-        self.keys[stage] = content_key({"stage": stage, **content})
-        return self.keys[stage]

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -69,6 +69,7 @@ def write_onnx(program: ExportedProgram, opset: int, path: Path) -> None:
                 program, dynamo=True, opset_version=opset, output_names=["translated"], verbose=False
             )
             assert made is not None
+            _forget_origin(made.model)
             made.save(path, external_data=False)
     except Exception as error:
         raise PluginError(
@@ -79,6 +80,18 @@ def write_onnx(program: ExportedProgram, opset: int, path: Path) -> None:
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0] if lines else 'nothing'}"
+
+
+def _forget_origin(model: Any) -> None:
+    """Take out of an `onnx_ir.Model` what tells how it was traced: it names modules of ours, in an order of chance."""
+    model.metadata_props.clear()
+    model.graph.metadata_props.clear()
+    values = [*model.graph.inputs, *model.graph.initializers.values()]
+    for node in model.graph.all_nodes():
+        node.metadata_props.clear()
+        values += node.outputs
+    for value in values:
+        value.metadata_props.clear()
 
 
 class TorchEngine(Engine):

@@ -6,7 +6,7 @@ What several evaluators do with held-out pairs.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -16,12 +16,15 @@ from gdp import (
     Evaluation,
     EvaluationContext,
     Evaluator,
+    Headline,
     Metric,
     PairBatch,
     PictureRow,
+    Sentence,
 )
 from gdp.plugins.evaluators import HeldOutConfig
 from gdp.plugins.evaluators.similarity import MEASURES, PerceptualDistance, inception_statistics, laplacian_variance
+from gdp.toolbox import plain, with_unit
 
 NO_HELD_OUT = (
     "no pair was held out: raise pairs.held_out or pairs.count, or let the filters keep more pairs, and run again"
@@ -79,6 +82,11 @@ def spread_out(indices: Sequence[int], count: int) -> list[int]:
     return [indices[position * len(indices) // count] for position in range(count)]
 
 
+def stands_in_for_teacher(numbers: Mapping[str, float]) -> bool:
+    """Say whether the student replaces the teacher's own forward, not a slow route through it."""
+    return "speed.teacher_to_student" in numbers and "speed.ratio" not in numbers
+
+
 PREFIX = "quality.held_out"
 COMPARED = {"psnr_db": MEASURES["psnr_db"], "ssim": MEASURES["ssim"], "l1_to_teacher": MEASURES["l1"]}
 
@@ -128,6 +136,31 @@ class HeldOutEvaluator(Evaluator):
                     evaluation.rows.append(_row(index, pairs.source[row], pairs.target[row], prediction[row]))
         self._summarise({name: torch.cat(parts) for name, parts in columns.items()}, evaluation)
         return evaluation
+
+    @classmethod
+    def sentences(cls, numbers: Mapping[str, float]) -> Iterator[Sentence]:
+        """Say how near the pictures come to the teacher's, beside the unchanged source."""
+        psnr, gain, count, distance = (
+            numbers.get(f"{PREFIX}.{name}") for name in ("psnr_db", "psnr_db_gain", "count", "l1_to_teacher")
+        )
+        if psnr is None:
+            return
+        on = f"On {plain(count)} pairs it never saw" if count else "On pairs it never saw"
+        text = f"{on} its pictures reach a PSNR of {with_unit(psnr, 'dB')} to the teacher's"
+        if gain is not None:
+            side = "above" if gain >= 0 else "below"
+            text += f", **{with_unit(abs(gain), 'dB')} {side}** what the unchanged source gets"
+        if distance is not None and stands_in_for_teacher(numbers):
+            text += f"; they differ from them by an L1 of **{plain(distance, 3)}** in the range from \u22121 to 1"
+        yield Sentence(f"{text}.", rank=30)
+
+    @classmethod
+    def headlines(cls, numbers: Mapping[str, float]) -> Iterator[Headline]:
+        """Show the distance to a teacher that the student stands in for, and what it gains over the source."""
+        if (distance := numbers.get(f"{PREFIX}.l1_to_teacher")) is not None and stands_in_for_teacher(numbers):
+            yield Headline(plain(distance, 3), "L1 to the teacher", rank=40)
+        if (gain := numbers.get(f"{PREFIX}.psnr_db_gain")) is not None:
+            yield Headline(f"{gain:+.1f} dB".replace("-", "\u2212"), "above the unchanged source", rank=60)
 
     @torch.no_grad()
     def _measure(self, prediction: Tensor, target: Tensor, source: Tensor) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ The student on faces that the renderer draws and no training saw, against the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,8 +17,10 @@ from gdp import (
     Evaluation,
     EvaluationContext,
     Evaluator,
+    Headline,
     Metric,
     PictureRow,
+    Sentence,
 )
 from gdp.plugins.evaluators import FaceAttribute, FaceAttributesConfig, RenderedFacesConfig
 from gdp.plugins.evaluators.held_out import NO_HELD_OUT, absent, batches, spread_out, unchanged
@@ -26,6 +28,7 @@ from gdp.plugins.evaluators.similarity import PSNR_PROTOCOL, psnr_db
 from gdp.plugins.faces.attributes import MAX_AGE, MIN_AGE, FaceAttributes, sample_attributes
 from gdp.plugins.faces.judge import FaceAssessment, FaceJudge
 from gdp.plugins.faces.renderer import render
+from gdp.toolbox import percent
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,12 @@ def agreement_metrics(prefix: str, shares: dict[FaceAttribute, float], whose: st
     }
 
 
+def _in_years(numbers: Mapping[str, float], name: str) -> str:
+    """Return how many years a shift is, in brackets; empty where that is not known."""
+    years = numbers.get(name)
+    return "" if years is None else f" ({years:.1f} years)".replace("-", "\u2212")
+
+
 HELD_OUT = "quality.held_out"
 
 
@@ -153,6 +162,19 @@ class FaceAttributesEvaluator(Evaluator):
             "higher",
         )
         return evaluation
+
+    @classmethod
+    def sentences(cls, numbers: Mapping[str, float]) -> Iterator[Sentence]:
+        """Say how much older the pictures are judged, as a share of the teacher's."""
+        if (shift := numbers.get(f"{HELD_OUT}.age_shift_ratio")) is not None:
+            years = _in_years(numbers, f"{HELD_OUT}.age_shift_teacher_years")
+            yield Sentence(f"Its judged age shift is **{percent(shift)}** of the teacher's{years}.", rank=50)
+
+    @classmethod
+    def headlines(cls, numbers: Mapping[str, float]) -> Iterator[Headline]:
+        """Show that share."""
+        if (shift := numbers.get(f"{HELD_OUT}.age_shift_ratio")) is not None:
+            yield Headline(percent(shift), "of the teacher's age shift", rank=70)
 
 
 def judge_pairs(
@@ -218,6 +240,24 @@ class RenderedFacesEvaluator(Evaluator):
             "years",
         )
         return evaluation
+
+    @classmethod
+    def sentences(cls, numbers: Mapping[str, float]) -> Iterator[Sentence]:
+        """Say how the student does where the truth is known."""
+        shift, kept = (numbers.get(f"{RENDERED}.{name}") for name in ("age_shift_ratio", "attribute_agreement"))
+        if shift is None:
+            return
+        text = f"On rendered faces, where the truth is known, the shift is **{percent(shift)}** of the true one"
+        text += _in_years(numbers, f"{RENDERED}.age_shift_truth_years")
+        if kept is not None:
+            text += f", and every attribute that must not change agrees on at least {percent(kept)}"
+        yield Sentence(f"{text}.", rank=80)
+
+    @classmethod
+    def headlines(cls, numbers: Mapping[str, float]) -> Iterator[Headline]:
+        """Show the attribute that is kept least."""
+        if (kept := numbers.get(f"{RENDERED}.attribute_agreement")) is not None:
+            yield Headline(percent(kept), "attributes kept, the worst", rank=80)
 
     def _teacher_shift(self, judge: FaceJudge, context: EvaluationContext) -> float | None:
         indices = spread_out(context.held_out, SHIFT_PAIRS)

@@ -5,7 +5,7 @@ The slow route that the student replaces: project into w by backpropagation, edi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -16,24 +16,33 @@ from gdp import (
     Evaluation,
     EvaluationContext,
     Evaluator,
+    Headline,
     LatentTeacher,
     Metric,
     PairBatch,
     PictureRow,
     Projection,
+    Sentence,
     Teacher,
 )
 from gdp.plugins.evaluators import SlowRouteConfig, SpeedConfig
-from gdp.plugins.evaluators.held_out import NO_HELD_OUT, absent, spread_out
+from gdp.plugins.evaluators.held_out import NO_HELD_OUT, absent, spread_out, stands_in_for_teacher
 from gdp.plugins.evaluators.similarity import PSNR_PROTOCOL, psnr_db
 from gdp.toolbox import (
     Timing,
     count_macs,
     count_parameters,
     describe_machine,
+    duration,
+    percent,
     time_interleaved,
     time_once,
+    times,
+    with_unit,
 )
+
+HERE = "both measured in this run on this machine"
+TIMES = "\u00a0\u00d7"
 
 
 class SpeedEvaluator(Evaluator):
@@ -73,6 +82,40 @@ class SpeedEvaluator(Evaluator):
             )
         return evaluation
 
+    @classmethod
+    def sentences(cls, numbers: Mapping[str, float]) -> Iterator[Sentence]:
+        """Hold size and time against the teacher's; the time against a slow route is that evaluator's to tell."""
+        stands_in = stands_in_for_teacher(numbers)
+        parameters, macs = (share_of_teacher(numbers, part) for part in ("parameters", "macs"))
+        if stands_in and parameters is not None and macs is not None:
+            yield Sentence(
+                f"It has **{percent(parameters)}** of its teacher's parameters and does {percent(macs)} of its "
+                f"arithmetic.",
+                rank=10,
+            )
+        student, teacher = numbers.get("speed.student_ms"), numbers.get("speed.teacher_ms")
+        if student is None or "speed.ratio" in numbers:
+            return
+        text = f"It takes **{duration(student / 1000)}** a picture"
+        if student and teacher and stands_in:
+            faster = teacher >= student
+            ratio = times(teacher / student if faster else student / teacher)
+            text += f", where the teacher takes {duration(teacher / 1000)}: "
+            text += f"it is **{ratio} times {'faster' if faster else 'slower'}**, {HERE}"
+        yield Sentence(f"{text}.", rank=20)
+
+    @classmethod
+    def headlines(cls, numbers: Mapping[str, float]) -> Iterator[Headline]:
+        """Show the time, and the teacher's speed and size for a measure."""
+        if "speed.ratio" in numbers:
+            return
+        if (ratio := numbers.get("speed.teacher_to_student")) is not None:
+            yield Headline(f"{times(ratio)}{TIMES}", "the teacher's speed", rank=10)
+        if (student := numbers.get("speed.student_ms")) is not None:
+            yield Headline(duration(student / 1000), "a picture", rank=20)
+        if (share := share_of_teacher(numbers, "parameters")) is not None and stands_in_for_teacher(numbers):
+            yield Headline(percent(share), "of the teacher's parameters", rank=30)
+
     def _timing_metrics(self, name: str, timing: Timing, context: EvaluationContext) -> dict[str, Metric]:
         what = {
             "student": "the student as deployed (the recipe's precision)",
@@ -100,6 +143,12 @@ def timing_metrics(name: str, timing: Timing, protocol: str) -> dict[str, Metric
         f"speed.{name}_ms_p10": Metric(low, f"10th percentile: {protocol}.", "ms"),
         f"speed.{name}_ms_p90": Metric(high, f"90th percentile: {protocol}.", "ms"),
     }
+
+
+def share_of_teacher(numbers: Mapping[str, float], part: str) -> float | None:
+    """Return how big the student is, in `parameters` or `macs`, as a share of the teacher."""
+    student, teacher = (numbers.get(f"size.{whose}.{part}") for whose in ("student", "teacher"))
+    return student / teacher if student is not None and teacher else None
 
 
 def example_source(context: EvaluationContext) -> Tensor:
@@ -169,6 +218,32 @@ class SlowRouteEvaluator(Evaluator):
         journey = self._travel(context, teacher, pairs)
         return self._summarise(context, pairs, journey)
 
+    @classmethod
+    def sentences(cls, numbers: Mapping[str, float]) -> Iterator[Sentence]:
+        """Hold the student's time and pictures against the slow route's."""
+        student, slow, ratio = _beside(numbers), numbers.get("speed.slow_route_ms"), numbers.get("speed.ratio")
+        if student is not None and slow is not None and ratio is not None:
+            yield Sentence(
+                f"It takes **{duration(student / 1000)}** a picture, where the slow route takes "
+                f"{duration(slow / 1000)}: it is **{times(ratio)} times faster**, {HERE}.",
+                rank=20,
+            )
+        route, same = (numbers.get(f"quality.{whose}.psnr_db") for whose in ("slow_route", "student_on_same"))
+        if route is not None and same is not None:
+            yield Sentence(
+                f"On the pictures that also went the slow route, that route gets {with_unit(route, 'dB')} and the "
+                f"student {with_unit(same, 'dB')}.",
+                rank=40,
+            )
+
+    @classmethod
+    def headlines(cls, numbers: Mapping[str, float]) -> Iterator[Headline]:
+        """Show the ratio of the times, and the time from which it comes."""
+        if (ratio := numbers.get("speed.ratio")) is not None:
+            yield Headline(f"{times(ratio)}{TIMES}", "faster than the slow route", rank=10)
+            if (student := _beside(numbers)) is not None:
+                yield Headline(duration(student / 1000), "a picture", rank=20)
+
     def _travel(self, context: EvaluationContext, teacher: LatentTeacher, pairs: PairBatch) -> _Journey:
         journey = _Journey()
         with context.progress.task("slow route", len(pairs), "pictures") as task:
@@ -224,6 +299,11 @@ class SlowRouteEvaluator(Evaluator):
             shown = {name: picture.cpu() for name, picture in pictures.items()}
             evaluation.rows.append(PictureRow(f"The slow route / pair {index}", shown))
         return evaluation
+
+
+def _beside(numbers: Mapping[str, float]) -> float | None:
+    """Return the student's time in ms, that from which the ratio comes where it is there, so that they fit together."""
+    return numbers.get("speed.student_ms_beside_slow_route", numbers.get("speed.student_ms"))
 
 
 def _edit(context: EvaluationContext, ws: Tensor) -> Tensor | None:

@@ -8,7 +8,7 @@ A translator's student and its teacher against the true counterpart, where a dat
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 import torch
@@ -18,16 +18,18 @@ from gdp import (
     Evaluation,
     EvaluationContext,
     Evaluator,
+    Headline,
     Metric,
     PairRecord,
     Part,
+    Sentence,
     TranslatorTeacher,
     UnpairedDataset,
 )
 from gdp.plugins.evaluators import CycleConfig, UnpairedTruthConfig
 from gdp.plugins.evaluators.held_out import NO_HELD_OUT, absent, add_rows, batches, spread_out, unchanged
 from gdp.plugins.evaluators.similarity import MEASURES
-from gdp.toolbox import from_levels
+from gdp.toolbox import from_levels, plain, with_unit
 
 CYCLE = "quality.cycle"
 CYCLE_NAMES = (f"{CYCLE}.l1_student", f"{CYCLE}.l1_teacher")
@@ -71,6 +73,17 @@ class CycleEvaluator(Evaluator):
             for whose, parts in values.items()
         }
         return evaluation
+
+    @classmethod
+    def sentences(cls, numbers: Mapping[str, float]) -> Iterator[Sentence]:
+        """Say how near the way back comes to the sources, from the student's pictures and from the teacher's."""
+        student, teacher = (numbers.get(name) for name in CYCLE_NAMES)
+        if student is not None and teacher is not None:
+            yield Sentence(
+                f"Translated back, its pictures come within an L1 of {plain(student, 3)} of their sources, the "
+                f"teacher's own within {plain(teacher, 3)}.",
+                rank=70,
+            )
 
 
 @torch.no_grad()
@@ -144,6 +157,30 @@ class UnpairedTruthEvaluator(Evaluator):
         values = {name: float(torch.cat(parts).mean()) for name, parts in columns.items()}
         evaluation.metrics = _metrics(values, len(indices))
         return evaluation
+
+    @classmethod
+    def sentences(cls, numbers: Mapping[str, float]) -> Iterator[Sentence]:
+        """Say how near student and teacher come to the truth."""
+        student, teacher, source = (
+            numbers.get(f"{TRUTH}.{name}") for name in ("psnr_db", "teacher_psnr_db", "psnr_db_unchanged")
+        )
+        if student is None or teacher is None:
+            return
+        side = "above" if student >= teacher else "below"
+        text = (
+            f"Against the truth, which no training saw, its pictures reach {with_unit(student, 'dB')}: "
+            f"**{with_unit(abs(student - teacher), 'dB')} {side}** the teacher's {with_unit(teacher, 'dB')}"
+        )
+        if source is not None:
+            text += f"; the unchanged sources get {with_unit(source, 'dB')}"
+        yield Sentence(f"{text}.", rank=60)
+
+    @classmethod
+    def headlines(cls, numbers: Mapping[str, float]) -> Iterator[Headline]:
+        """Show how far the student is from its teacher, to the truth."""
+        if (below := numbers.get(BELOW_TEACHER)) is not None:
+            side = "above" if below <= 0 else "below"
+            yield Headline(with_unit(abs(below), "dB"), f"{side} the teacher, to the truth", rank=50)
 
 
 def _places(records: Sequence[PairRecord]) -> list[Place] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -43,12 +44,29 @@ def latent_teacher(context: BuildContext, plugin: str) -> LatentTeacher:
         PluginError: the recipe has no teacher, or it is none that makes pictures from latents.
     """
     if not isinstance(context.teacher, LatentTeacher):
-        there = "no teacher" if context.teacher is None else f"the teacher {type(context.teacher).__name__}"
-        raise PluginError(
-            f"the pair source {plugin} needs a teacher that makes pictures from latents, such as stylegan2; "
-            f"the recipe has {there}."
-        )
+        raise _no_latent_teacher(plugin, None if context.teacher is None else type(context.teacher))
     return context.teacher
+
+
+def check_latent_teacher(context: BuildContext, plugin: str) -> None:
+    """Make sure that the run's teacher is of the right class, without loading it.
+
+    Raises:
+        PluginError: the recipe has no teacher, or it is none that makes pictures from latents.
+    """
+    found = context.teacher_class
+    if found is None:
+        latent_teacher(context, plugin)
+    elif not issubclass(found, LatentTeacher):
+        raise _no_latent_teacher(plugin, found)
+
+
+def _no_latent_teacher(plugin: str, found: type | None) -> PluginError:
+    there = "no teacher" if found is None else f"the teacher {found.__name__}"
+    return PluginError(
+        f"the pair source {plugin} needs a teacher that makes pictures from latents, such as stylegan2; "
+        f"the recipe has {there}."
+    )
 
 
 def sample_z(context: BuildContext, teacher: LatentTeacher, indices: Sequence[int], stream: int = 0) -> Tensor:
@@ -107,26 +125,35 @@ class LatentDirectionSource(PairSource):
 
     def __init__(self, config: LatentDirectionConfig, context: BuildContext) -> None:
         super().__init__(config, context)
-        self.teacher = latent_teacher(context, "latent-direction")
-        self._displacement = torch.zeros(self.teacher.num_ws, self.teacher.w_dim)
-        moves: list[Json] = []
-        for step in config.steps:
-            direction = load_direction(step.direction)
+        check_latent_teacher(context, "latent-direction")
+        self._steps = [(load_direction(step.direction), step) for step in config.steps]
+
+    @cached_property
+    def teacher(self) -> LatentTeacher:
+        """The run's teacher, loaded when the first pair is made."""
+        return latent_teacher(self.context, "latent-direction")
+
+    @cached_property
+    def _displacement(self) -> Tensor:
+        """The sum of the directions' moves (num_ws, w_dim)."""
+        total = torch.zeros(self.teacher.num_ws, self.teacher.w_dim)
+        for direction, step in self._steps:
             if direction.is_foreign(self.teacher):
-                context.progress.message(
+                self.context.progress.message(
                     f"direction {direction.name} was found on another teacher ({direction.teacher[:12]}) than this one "
                     f"({self.teacher.fingerprint[:12]}): its scale is measured on this one; look at the pairs "
                     "before you train on them"
                 )
-            self._displacement += direction.displacement(self.teacher, step.strength, step.layers)
+            total += direction.displacement(self.teacher, step.strength, step.layers)
+        return total.to(self.context.device)
+
+    @property
+    def _edit(self) -> dict[str, Json]:
+        moves: list[Json] = []
+        for direction, step in self._steps:
             layers = list(step.layers) if isinstance(step.layers, tuple) else step.layers
             moves.append({"direction": direction.name, "strength": step.strength, "layers": layers})
-        self._edit: dict[str, Json] = {
-            "kind": "latent-direction",
-            "directions": moves,
-            "symmetric": config.symmetric,
-        }
-        self._displacement = self._displacement.to(context.device)
+        return {"kind": "latent-direction", "directions": moves, "symmetric": self.config.symmetric}
 
     @property
     def resolution(self) -> int:
@@ -194,7 +221,12 @@ class MorphSource(PairSource):
 
     def __init__(self, config: MorphConfig, context: BuildContext) -> None:
         super().__init__(config, context)
-        self.teacher = latent_teacher(context, "morph")
+        check_latent_teacher(context, "morph")
+
+    @cached_property
+    def teacher(self) -> LatentTeacher:
+        """The run's teacher, loaded when the first pair is made."""
+        return latent_teacher(self.context, "morph")
 
     @property
     def input_channels(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import tomllib
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -23,7 +24,7 @@ from gdp.core.progress import Progress, SilentProgress
 from gdp.core.recipe.reading import load_recipe
 from gdp.core.records import Plugins
 from gdp.core.run.session import Session
-from gdp.core.run.stages import export
+from gdp.core.run.steps import step_of
 from gdp.core.run_folder import RunFolder
 from gdp.core.tensor_file import write_tensors
 from gdp.support.directions import Direction, normalised, save_direction
@@ -99,8 +100,8 @@ def make_run(plugins: Plugins, folder: Path, sizes: dict[str, int], overrides: t
 
 
 def _write_teacher(plugins: Plugins, folder: Path, sizes: dict[str, int]) -> None:
-    """Write another network of the class of the built-in teacher's, of these sizes."""
-    record = plugins.get("teacher", "stylegan2")
+    """Write another network of the class of the recipe's teacher, as it is built in, of these sizes."""
+    record = plugins.get("teacher", tomllib.loads((folder / RECIPE).read_text(encoding="utf-8"))["teacher"]["plugin"])
     built_in: LatentTeacher = plugins.load(record)(record.config(), BuildContext())
     make: Any = type(built_in.module)
     network: nn.Module = make(**sizes)
@@ -121,8 +122,8 @@ def _write_vgg(path: Path) -> None:
 
 def _write_student(session: Session) -> None:
     """Export a student of fresh weights, as a finished training's is."""
-    session.keys["train"] = "random"
+    session.keys = {"train": "random"}
     session.train_folder.mkdir(parents=True)
     write_tensors(session.train_folder / "student.safetensors", session.new_student().generator.state_dict())
-    export.execute(session)
+    step_of(session, "export").stage.execute(session)
     shutil.rmtree(session.train_folder)

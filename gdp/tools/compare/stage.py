@@ -9,82 +9,86 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, cast
+from typing import Any
 
 from gdp.core.errors import MissingResourceError
+from gdp.core.interfaces.stages import Stage
 from gdp.core.progress import Stopped
 from gdp.core.recipe.choices import dump
 from gdp.core.recipe.reading import Choice, Compare, Recipe
 from gdp.core.recipe.sections import EvaluatorSection
+from gdp.core.records import CORE_STAGES
 from gdp.core.run.session import Session
-from gdp.core.run.stages import evaluate, filters, pairs, teacher, train
-from gdp.core.run.work import Work, is_up_to_date, perform
+from gdp.core.run.stages import evaluate, filters
+from gdp.core.run.steps import Step, keys_until, step_of
 from gdp.core.training.optimizer import total_steps
 from gdp.tools.compare.numbers import FILE, Outcome, document
 from gdp.tools.compare.trials import Trial, TrialProgress, open_trial, trials
 
-NAME = "compare"
+TRAINED_ANEW = CORE_STAGES[: CORE_STAGES.index("train") + 1]
+"""Whoever repeats a run from one of these stages repeats the trainings of its comparison."""
 FACTS = ("steps", "parameters", "seconds_training", "images_per_second")
 """Of a training's summary, what the comparison passes on."""
 
 
-def applies(session: Session) -> bool:
-    """Say whether the recipe has something to compare."""
-    return session.recipe.compare is not None
+class CompareStage(Stage[Session]):
+    """Trains and measures the variants of the recipe beside it."""
 
+    def applies(self, run: Session) -> bool:
+        """Say whether the recipe has something to compare."""
+        return run.recipe.compare is not None
 
-def key(session: Session) -> str:
-    """Return the content key: the run's training and measurements, and all that the variants change."""
-    compare = _compare(session)
-    variants = [{"name": each.name, "recipe": _content(session, each.recipe)} for each in compare.variants]
-    return session.key(
-        NAME,
-        {
-            "train": session.keys["train"],
-            "evaluate": session.keys["evaluate"],
+    def key(self, run: Session, keys: Mapping[str, str]) -> Mapping[str, Any]:
+        """Return what the outcome depends on: training and measurements, and all that the variants change."""
+        compare = _compare(run)
+        variants = [{"name": each.name, "recipe": _content(run, each.recipe)} for each in compare.variants]
+        return {
+            "train": keys["train"],
+            "evaluate": keys["evaluate"],
             "compare": dump(compare.section),
             "variants": variants,
-        },
-    )
+        }
 
+    def is_there(self, run: Session) -> bool:
+        """Say whether the table of a finished comparison is still there."""
+        return (run.folder.path / FILE).is_file()
 
-def is_there(session: Session) -> bool:
-    """Say whether the table of a finished comparison is still there."""
-    return (session.folder.path / FILE).is_file()
+    def reset(self, run: Session, first: str) -> None:
+        """Forget what was measured; trainings stay unless the run's own is repeated, too."""
+        for trial in trials(run.recipe):
+            if trial.is_the_run:
+                continue
+            folder = trial.folder(run.folder)
+            if first in TRAINED_ANEW:
+                shutil.rmtree(folder.path, ignore_errors=True)
+            else:
+                folder.forget_stage("evaluate")
 
+    def execute(self, run: Session) -> dict[str, Any]:
+        """Train and measure what was not yet, and write variants.json anew after each training.
 
-def reset(session: Session) -> None:
-    """Forget what was measured; trainings stay, for only a repeated stage train repeats them."""
-    for trial in trials(session.recipe):
-        if not trial.is_the_run:
-            trial.folder(session.folder).forget_stage(evaluate.NAME)
-
-
-def execute(session: Session) -> dict[str, Any]:
-    """Train and measure what was not yet, and write variants.json anew after each training.
-
-    Raises:
-        Stopped: the user asked to stop; the same command goes on from the last checkpoint.
-        MissingResourceError: no evaluator of the recipe measures a number that is to be compared.
-    """
-    compare = _compare(session)
-    metrics, evaluators = _wanted(session, compare)
-    opened = _open(session, evaluators)
-    with session.open_store(read_only=True) as store:
-        count = len(session.split(store, filters.TRAIN))
-    expected = [total_steps(trial.recipe.train, count) for trial, _ in opened]
-    done = sum(steps for steps, (trial, each) in zip(expected, opened, strict=True) if _is_trained(trial, each))
-    trained_now = 0
-    outcomes: list[Outcome] = []
-    with session.progress.task("compare", sum(expected), "steps", done=done) as task:
-        for steps, (trial, each) in zip(expected, opened, strict=True):
-            if not trial.is_the_run:
-                each.progress = TrialProgress(task, trial.label, steps, session.progress.message)
-                trained_now += _bring_up_to_date(each)
-            outcomes.append(_outcome(session, trial, each, metrics))
-            _publish(session, compare, trial, outcomes, metrics)
-    trainings = {"trainings": len(opened), "trained_now": trained_now}
-    return {"variants": len(compare.variants), "seeds": compare.section.seeds, **trainings}
+        Raises:
+            Stopped: the user asked to stop; the same command goes on from the last checkpoint.
+            MissingResourceError: no evaluator of the recipe measures a number that is to be compared.
+        """
+        compare = _compare(run)
+        metrics, evaluators = _wanted(run, compare)
+        opened = _open(run, evaluators)
+        with run.open_store(read_only=True) as store:
+            count = len(run.split(store, filters.TRAIN))
+        expected = [total_steps(trial.recipe.train, count) for trial, _ in opened]
+        done = sum(steps for steps, (trial, each) in zip(expected, opened, strict=True) if _is_trained(trial, each))
+        trained_now = 0
+        outcomes: list[Outcome] = []
+        with run.progress.task("compare", sum(expected), "steps", done=done) as task:
+            for steps, (trial, each) in zip(expected, opened, strict=True):
+                if not trial.is_the_run:
+                    each.progress = TrialProgress(task, trial.label, steps, run.progress.message)
+                    trained_now += _bring_up_to_date(each)
+                outcomes.append(_outcome(run, trial, each, metrics))
+                _publish(run, compare, trial, outcomes, metrics)
+        trainings = {"trainings": len(opened), "trained_now": trained_now}
+        return {"variants": len(compare.variants), "seeds": compare.section.seeds, **trainings}
 
 
 def _compare(session: Session) -> Compare:
@@ -132,40 +136,43 @@ def _open(session: Session, evaluators: tuple[Choice[EvaluatorSection], ...]) ->
             continue
         each = open_trial(session, trial, evaluators, alike.get(trial.name))
         alike.setdefault(trial.name, each)
-        key = teacher.key(each)
-        if not teacher.is_there(each):
-            perform(each, teacher.NAME, key, cast(Work, teacher))
-        pairs.key(each)
-        filters.key(each)
+        teacher = step_of(each, "teacher")
+        each.keys = teacher.keys(each, {})
+        if not teacher.stage.is_there(each):
+            teacher.perform(each)
+        each.keys = keys_until(each, "filter")
         each.own_split = each.keys["filter"] != session.keys["filter"]
         opened.append((trial, each))
     return opened
 
 
-def _parts(session: Session) -> list[tuple[str, Work]]:
+def _parts(session: Session) -> list[Step]:
     """Return the stages of one training, in order."""
-    own = (pairs, filters) if session.own_split else ()
-    return [(stage.NAME, cast(Work, stage)) for stage in (*own, train, evaluate)]
+    own = ("pairs", "filter") if session.own_split else ()
+    return [step_of(session, name) for name in (*own, "train", "evaluate")]
 
 
 def _is_trained(trial: Trial, session: Session) -> bool:
     if trial.is_the_run:
         return True
-    before = _parts(session)[:-1]
-    return all(is_up_to_date(session, name, work.key(session), work) for name, work in before)
+    for step in _parts(session)[:-1]:
+        session.keys = {**session.keys, **step.keys(session, session.keys)}
+        if not step.is_up_to_date(session, session.keys):
+            return False
+    return True
 
 
 def _bring_up_to_date(session: Session) -> bool:
     """Do what one training still lacks; return whether it was trained just now."""
     trained = False
-    for name, work in _parts(session):
-        key = work.key(session)
-        if is_up_to_date(session, name, key, work):
+    for step in _parts(session):
+        session.keys = {**session.keys, **step.keys(session, session.keys)}
+        if step.is_up_to_date(session, session.keys):
             continue
         if session.stop_requested():
             raise Stopped
-        perform(session, name, key, work)
-        if name == train.NAME:
+        step.perform(session)
+        if step.name == "train":
             trained = True
             # A finished training is never gone on with, and a comparison has many.
             shutil.rmtree(session.train_folder / "checkpoints", ignore_errors=True)
@@ -173,7 +180,7 @@ def _bring_up_to_date(session: Session) -> bool:
 
 
 def _outcome(session: Session, trial: Trial, each: Session, metrics: Mapping[str, Any]) -> Outcome:
-    summary = each.folder.stages()[train.NAME]["summary"]
+    summary = each.folder.stages()["train"]["summary"]
     facts = {name: summary[name] for name in FACTS if name in summary}
     folder = session.folder.relative(each.folder.path / summary["folder"])
     found = {name: value for name, value in evaluate.read_metrics(each.folder).items() if name in metrics}
@@ -188,7 +195,7 @@ def _publish(
     changes |= {each.name: _changes(each.to_data()) for each in compare.variants}
     session.folder.write_json(FILE, document(outcomes, metrics, changes))
     named = {f"{trial.place}.{name}": value for name, value in outcomes[-1].metrics.items()}
-    session.plugins.notify("gdp_metrics", run=session.folder, stage=NAME, step=0, metrics=named)
+    session.plugins.notify("gdp_metrics", run=session.folder, stage="compare", step=0, metrics=named)
 
 
 def _changes(variant: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import torch
 
 from gdp.core.answers import AnswerBook, default_place
 from gdp.core.building import build
-from gdp.core.errors import PluginError, RecipeError
+from gdp.core.errors import GdpError, PluginError, RecipeError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.directions import DirectionMethod
 from gdp.core.interfaces.filters import ScoringFilter
@@ -30,14 +30,17 @@ from gdp.tools.directions.search import Tools
 class SearchChoices:
     """Names of the plugins of a search."""
 
-    method: str = "class-means"
+    method: str
     teacher: str | None = None
     """None for that of the recipe."""
     filter: str | None = None
+    """None where the method needs no scores."""
     recipe: Path | None = None
     """A recipe whose `[teacher]` is taken, and, of its filters, the settings that scores depend on."""
     overrides: Sequence[str] = ()
     """Such as `teacher.weights=g.safetensors`, `filter.min_face=0.8`, `method.share=0.1`."""
+    otherwise: str | None = None
+    """The teacher where none is named and there is no recipe, or one without a teacher."""
 
 
 def open_tools(
@@ -81,7 +84,7 @@ def open_tools(
     # Paid answers are the user's, for all runs and searches; a budget is that of one search.
     book = AnswerBook.at(default_place(), f"find-direction-{uuid.uuid4().hex}")
     context = BuildContext(seed=seed, device=device, progress=progress, answers=book, pairs=pictures)
-    built = _build(plugins, teacher, LatentTeacher, context, "makes pictures from latents, such as stylegan2")
+    built = _build(plugins, teacher, LatentTeacher, context, "makes pictures from latents")
     context = replace(context, teacher=built)
     finder = _build(plugins, method, DirectionMethod, context, "is a direction method")
     scorer = None if judge is None else _build(plugins, judge, ScoringFilter, context, "measures scores")
@@ -94,10 +97,12 @@ def _checker(choices: SearchChoices, plugins: Plugins) -> Checker:
     """Put what was named and what the recipe says into one table, and write the overrides into it."""
     recipe = RecipeText("gdp find-direction", {}) if choices.recipe is None else read_recipe_text(choices.recipe)
     data: dict[str, Any] = {"method": {"plugin": choices.method}}
-    if choices.teacher is not None or "teacher" not in recipe.data:
-        data["teacher"] = {"plugin": choices.teacher or "stylegan2"}
-    else:
+    if choices.teacher is None and "teacher" in recipe.data:
         data["teacher"] = recipe.data["teacher"]
+    elif (teacher := choices.teacher or choices.otherwise) is not None:
+        data["teacher"] = {"plugin": teacher}
+    else:
+        raise GdpError("no teacher is named, and there is no recipe that has one")
     if choices.filter is not None:
         data["filter"] = {"plugin": choices.filter, **_score_settings(recipe.data, choices.filter, plugins)}
     written, mistakes = apply_overrides(data, choices.overrides)

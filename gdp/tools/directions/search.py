@@ -103,7 +103,7 @@ def _check(tools: Tools, settings: SearchSettings) -> None:
     if tools.method.labelled and (tools.judge is None or not labels):
         raise PluginError(
             f"direction method {tools.method_name} finds a direction from a filter's scores: name the filter with "
-            "--filter and the score with --label, such as --filter face-attributes --label source_age"
+            "--filter NAME and one of the scores that it measures with --label SCORE"
         )
     if both := set(labels) & set(hold):
         raise ShapeError(f"{', '.join(sorted(both))} cannot both grow (--label) and stay (--hold)")

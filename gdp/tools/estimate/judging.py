@@ -106,7 +106,7 @@ def _probe(
         judging.parts.append(Part(f"filter: {named.name}", NOTHING, f"could not be tried: {error}"))
         return
     scores[named.name] = judged.scores
-    passed = [index for index in judging.kept[:seen] if named.lets_pass(judged.verdicts[index])]
+    passed = judged.kept
     rest = repeated(paces or [first / seen], max(0.0, left - min(seen, CHUNKS[0])))
     how = f"{seen} pairs judged, {len(passed)} kept"
     duration = total([Duration.exactly(min(first, first * left)), rest]) if left else NOTHING

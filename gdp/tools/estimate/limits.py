@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 
 from gdp.core.interfaces.filters import PairJudge
-from gdp.core.run.names import Stage
 from gdp.core.run.session import Session
 from gdp.core.run.stages.pairs import wanted
+from gdp.core.run.steps import stages_to_do
 from gdp.tools.estimate.arithmetic import HOUR, dollars
-from gdp.tools.estimate.pace import stages_to_do
 from gdp.tools.estimate.training import newest_step
 
 COST = "cost_dollars"
@@ -79,12 +78,12 @@ def built_judges(session: Session) -> list[PairJudge]:
 
 def what_is_left(session: Session) -> list[str]:
     """Return the stages that a stopped run has still to do, the first with how far it came."""
-    left = [str(stage) for stage in stages_to_do(session)]
-    if left and left[0] == Stage.PAIRS and session.store_folder.is_dir():
+    left = stages_to_do(session)
+    if left and left[0] == "pairs" and session.store_folder.is_dir():
         with session.open_store(read_only=True) as store:
             count = wanted(session)
             left[0] += f" ({count - len(store.missing(count))} of {count} made)"
-    if left and left[0] == Stage.TRAIN:
+    if left and left[0] == "train":
         steps = session.recipe.train.steps
         left[0] += f" ({newest_step(session)}{f' of {steps}' if steps else ''} steps done)"
     return left

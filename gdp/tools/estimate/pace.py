@@ -10,12 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from gdp.core.errors import GdpError
 from gdp.core.progress import ProgressTask, Stopped
-from gdp.core.run.names import Stage
-from gdp.core.run.pipeline import WORK
-from gdp.core.run.session import Session
-from gdp.core.run.work import applies, is_up_to_date
 from gdp.tools.estimate.arithmetic import Duration, repeated, total
 
 
@@ -52,22 +47,6 @@ class Counts:
     kept_high: int
     train: int
     held_out: int
-
-
-def stages_to_do(session: Session) -> list[Stage]:
-    """Return the stages that a run would do, in order; from the first that changed on, all are.
-
-    The keys of the stages before that one are known to the session then.
-    """
-    asked = [stage for stage in Stage if applies(session, WORK[stage])]
-    for number, stage in enumerate(asked):
-        try:
-            done = is_up_to_date(session, stage, WORK[stage].key(session), WORK[stage])
-        except GdpError:  # what the key depends on is not there yet
-            done = False
-        if not done:
-            return asked[number:]
-    return []
 
 
 LEAST = 4

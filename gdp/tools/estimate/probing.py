@@ -13,10 +13,10 @@ import torch
 
 from gdp.core.errors import GdpError
 from gdp.core.interfaces.evaluators import Evaluation
-from gdp.core.run.names import Stage
 from gdp.core.run.session import Session
-from gdp.core.run.stages import filters, pairs
-from gdp.core.run.stages import teacher as teacher_stage
+from gdp.core.run.stages import filters
+from gdp.core.run.stages.pairs import wanted
+from gdp.core.run.steps import stages_to_do, step_of, steps_of
 from gdp.core.run.versions import machine, versions
 from gdp.core.run_folder import now
 from gdp.core.training.checkpoint import KEPT
@@ -26,7 +26,7 @@ from gdp.support.measuring import forget_peak, peak_bytes
 from gdp.tools.compare.trials import trials
 from gdp.tools.estimate.arithmetic import NOTHING, Duration, total
 from gdp.tools.estimate.judging import Judging, expected_counts, held_out_share, probe_filters
-from gdp.tools.estimate.pace import Calls, Counts, PaceProgress, Part, stages_to_do, watch
+from gdp.tools.estimate.pace import Calls, Counts, PaceProgress, Part, watch
 from gdp.tools.estimate.training import probe_evaluators, probe_export, probe_report, probe_training, reference_seconds
 from gdp.tools.estimate.trial import ManyPairs, open_trial_run
 
@@ -105,29 +105,29 @@ class _Probe:
     counts: Counts
 
     def __init__(
-        self, session: Session, trial: Session, seconds: float, tell: Callable[[str], None], to_do: Sequence[Stage]
+        self, session: Session, trial: Session, seconds: float, tell: Callable[[str], None], to_do: Sequence[str]
     ) -> None:
         self.session, self.trial, self.seconds, self.tell = session, trial, seconds, tell
         self.to_do = to_do
         self.parts: list[Part] = []
         self.judging = Judging()
-        self.made = pairs.wanted(session)
+        self.made = wanted(session)
 
     def all(self) -> None:
         """Probe every stage that is to be done."""
-        for stage in Stage:
-            if stage not in self.to_do and stage != Stage.COMPARE:
-                self.parts.append(Part(str(stage), NOTHING, "up to date"))
+        for step in steps_of(self.session):
+            if step.name not in self.to_do and step.applies(self.session):
+                self.parts.append(Part(step.name, NOTHING, "up to date"))
         if not self.to_do:
             self.counts = self._real_counts()
             return
-        if Stage.TEACHER in self.to_do:
+        if "teacher" in self.to_do:
             self._teacher()
         self._pairs()
         with self.trial.open_store() as store:
             self._filters(store)
             many = ManyPairs(store, self.judging.kept or store.indices())
-            if Stage.TRAIN in self.to_do:
+            if "train" in self.to_do:
                 self.tell("probing train")
                 self.parts += probe_training(self.session, self.trial, many, self.counts, 2 * self.seconds)
             self._measure(many)
@@ -136,7 +136,7 @@ class _Probe:
     def _teacher(self) -> None:
         self.tell("probing teacher")
         training = self.session.recipe.teacher_training
-        if training is None or teacher_stage.is_there(self.session):
+        if training is None or step_of(self.session, "teacher").stage.is_there(self.session):
             self.parts.append(Part("teacher", NOTHING, "loaded, as reckoned above"))
             return
         choice = self.session.recipe.teacher
@@ -156,10 +156,10 @@ class _Probe:
 
         def make(progress: PaceProgress) -> None:
             self.trial.progress = progress
-            pairs.execute(self.trial)
+            step_of(self.trial, "pairs").stage.execute(self.trial)
 
         duration = watch(make, self.seconds)
-        if Stage.PAIRS not in self.to_do:
+        if "pairs" not in self.to_do:
             return
         left = self.made
         if "store" in self.session.keys and self.session.store_folder.is_dir():
@@ -172,7 +172,7 @@ class _Probe:
     def _filters(self, store: Any) -> None:
         self.tell("probing filters")
         self.judging = probe_filters(self.session, self.trial, store, self.made, self.seconds)
-        if Stage.FILTER in self.to_do:
+        if "filter" in self.to_do:
             self.parts += self.judging.parts
             share = held_out_share(self.trial, store, self.judging.kept)
             self.counts = expected_counts(self.made, self.judging, share)
@@ -195,18 +195,18 @@ class _Probe:
         export_part = probe_export(self.trial)
         self.tell("probing evaluators")
         evaluation: Evaluation | None = None
-        if Stage.EVALUATE in self.to_do:
+        if "evaluate" in self.to_do:
             found, evaluation = probe_evaluators(self.trial, many, self.counts, self.seconds)
             self.parts += found
-        if Stage.EXPORT in self.to_do:
+        if "export" in self.to_do:
             self.parts.append(export_part)
-        if Stage.REPORT in self.to_do and evaluation is not None:
+        if "report" in self.to_do and evaluation is not None:
             self.parts.append(probe_report(self.trial, evaluation))
 
     def _compare(self) -> None:
         """Reckon every further training of a comparison as the run's own; its variants are not probed."""
         further = [trial for trial in trials(self.session.recipe) if not trial.is_the_run]
-        if not further or Stage.COMPARE not in self.to_do:
+        if not further or "compare" not in self.to_do:
             return
         one = total(part.duration for part in self.parts if part.stage.startswith(("train", "evaluate")))
         how = f"{len(further)} trainings, each taken to last as long as the run's own"

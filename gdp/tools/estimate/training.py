@@ -18,15 +18,15 @@ from time import perf_counter
 import torch
 from torch.nn import functional
 
-from gdp.core.building import plugin_errors
-from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext
+from gdp.core.interfaces.evaluators import Evaluation
 from gdp.core.progress import ProgressTask
 from gdp.core.run import pictures
 from gdp.core.run.session import Session
-from gdp.core.run.stages import evaluate, export
+from gdp.core.run.stages.evaluate import evaluation_context, measure, metrics_document
+from gdp.core.run.stages.train import train, training_pairs
+from gdp.core.run.steps import step_of
 from gdp.core.tensor_file import write_tensors
-from gdp.core.training import TrainingPairs, train_student
-from gdp.core.training.inference import deployed_predict
+from gdp.core.training import TrainingPairs
 from gdp.core.training.loader import CACHE_LIMIT
 from gdp.core.training.optimizer import phase_ends, total_steps
 from gdp.core.training.precision import decide
@@ -34,7 +34,6 @@ from gdp.support.measuring import time_once
 from gdp.tools.estimate.arithmetic import NOTHING, Duration, repeated, total
 from gdp.tools.estimate.pace import Counts, EnoughError, PaceProgress, Part
 from gdp.tools.estimate.trial import ManyPairs
-from gdp.tools.report import write_model_card, write_report
 
 CHANNELS, SIDE = 1024, 32
 """Of the 18 convolutions of pix2pixHD's residual blocks at 512 px."""
@@ -111,14 +110,7 @@ def probe_training(session: Session, trial: Session, many: ManyPairs, counts: Co
     compiles = {"compile": "always" if decide(recipe.train.compile, steps) else "never"}  # as the run will
     settings = recipe.train.model_copy(update={"steps": tried, "epochs": None, **compiles, **never})
     clock, grids = _Clock(), [0.0]
-    source = trial.pair_source
-    pairs = TrainingPairs(
-        range(min(counts.train, LOADED)),
-        range(counts.held_out),
-        many.load_uint8,
-        unpaired=source.unpaired,
-        teach=source.teach if source.live else None,
-    )
+    pairs = training_pairs(trial, range(min(counts.train, LOADED)), range(counts.held_out), many.load_uint8)
 
     def on_images(step: int, path: Path) -> None:
         if step == 0:
@@ -131,19 +123,16 @@ def probe_training(session: Session, trial: Session, many: ManyPairs, counts: Co
         return len(phases) == 1 and len(clock.steps) >= WARMUP + LEAST and perf_counter() - clock.began > limit
 
     started = perf_counter()
-    train_student(
+    train(
+        trial,
         student,
         losses,
         pairs,
         settings,
-        trial.train_folder,
-        seed=trial.training_seed,
-        device=trial.device,
         progress=clock,
+        stop=enough,
         on_metrics=on_metrics,
         on_images=on_images,
-        stop=enough,
-        teacher=trial.teacher,
     )
     saving = perf_counter() - clock.steps[-1]
     grid = max(0.0, grids[0] - clock.began)
@@ -210,24 +199,14 @@ def probe_evaluators(trial: Session, many: ManyPairs, counts: Counts, limit: flo
     """
     started = perf_counter()
     student = trial.new_student()
-    context = EvaluationContext(
-        student=student,
-        predict=deployed_predict(student, trial.recipe.train.precision, trial.device),
-        teacher=trial.teacher,
-        pair_source=trial.pair_source,
-        held_out=range(counts.held_out),
-        load=many.load,
-        seed=trial.recipe.seed,
-        device=trial.device,
-        progress=PaceProgress(limit),
-    )
+    context = evaluation_context(trial, student, range(counts.held_out), many.load)
     evaluators = trial.new_evaluators()
     parts = [Part("evaluate: opening", Duration.exactly(perf_counter() - started), "student and evaluators loaded")]
     whole = Evaluation()
     for name, evaluator in evaluators:
         pace, how = PaceProgress(limit), "broken off and extrapolated"
-        with suppress(EnoughError), plugin_errors(f"evaluator {name}"):
-            found = evaluator.evaluate(replace(context, progress=pace))
+        with suppress(EnoughError):
+            found = measure(name, evaluator, replace(context, progress=pace))
             how = "measured to the end"
             whole.metrics.update(found.metrics)
             whole.rows.extend(found.rows)
@@ -240,7 +219,7 @@ def probe_export(trial: Session) -> Part:
     trial.train_folder.mkdir(parents=True, exist_ok=True)
     write_tensors(trial.train_folder / "student.safetensors", trial.new_student().generator.state_dict())
     started = perf_counter()
-    export.execute(trial)
+    step_of(trial, "export").stage.execute(trial)
     return Part("export", Duration.exactly(perf_counter() - started), "measured to the end")
 
 
@@ -251,7 +230,6 @@ def probe_report(trial: Session, evaluation: Evaluation) -> Part:
     folder.write_text("recipe.toml", trial.recipe.to_toml())
     started = perf_counter()
     folder.write_json("pictures/rows.json", pictures.write_rows(folder, evaluation.rows))
-    folder.write_json("metrics.json", evaluate.metrics_document(evaluation, {}))
-    write_report(folder.path)
-    write_model_card(folder.path)
+    folder.write_json("metrics.json", metrics_document(evaluation, {}))
+    step_of(trial, "report").stage.execute(trial)
     return Part("report", Duration.exactly(perf_counter() - started), "measured to the end, with fewer pictures")

@@ -14,7 +14,7 @@ from gdp.core.pairs.store import PairStore
 from gdp.core.progress import SilentProgress
 from gdp.core.records import Plugins
 from gdp.core.run.session import Session
-from gdp.core.run.stages import pairs, teacher
+from gdp.core.run.steps import keys_until
 from gdp.core.run_folder import RunFolder
 
 TRIAL = "trial"
@@ -45,9 +45,7 @@ def open_trial_run(session: Session, folder: Path) -> Session:
         rehearses=True,
     )
     trial.adopt(session)
-    teacher.key(trial)
-    pairs.key(trial)
-    trial.keys["train"] = TRIAL
+    trial.keys = {**keys_until(trial, "pairs"), "train": TRIAL}
     return trial
 
 

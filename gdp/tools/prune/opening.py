@@ -15,10 +15,11 @@ from gdp.core.progress import Progress
 from gdp.core.recipe.choices import resolved_text
 from gdp.core.recipe.reading import Recipe
 from gdp.core.records import Plugins
+from gdp.core.run.numbers import write_given_metrics
 from gdp.core.run.opening import load_run_recipe
 from gdp.core.run.session import Session, never
 from gdp.core.run_folder import RunFolder, find_run
-from gdp.tools.prune.record import FILE, WEIGHTS, PruningRecord, Subject, read_record
+from gdp.tools.prune.record import FILE, WEIGHTS, PruningRecord, Subject, read_record, sizes_before_pruning
 from gdp.tools.prune.shrink import Shrunk, reuse, shrink
 
 RECIPE = "pruned.toml"
@@ -84,6 +85,7 @@ def open_pruning(
                 folder, run, request, pruned_weights, shrunk
             )
         assert record is not None
+        write_given_metrics(folder, sizes_before_pruning(record))
         folder.write_text(RECIPE, _derived(recipe, record, request))
         derived = load_run_recipe(run, plugins, request.overrides, derived=folder.path / RECIPE)
         session = Session(derived, folder, plugins, progress, device, stop_requested)

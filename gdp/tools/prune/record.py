@@ -75,15 +75,8 @@ def read_record(folder: RunFolder) -> PruningRecord | None:
         ) from error
 
 
-def sizes_before_pruning(folder: RunFolder) -> dict[str, Metric]:
-    """Return `size.before_pruning.parameters` and `.macs` of a pruned run; nothing for any other run.
-
-    Raises:
-        CorruptFileError: pruning.json is not what gdp wrote.
-    """
-    record = read_record(folder)
-    if record is None:
-        return {}
+def sizes_before_pruning(record: PruningRecord) -> dict[str, Metric]:
+    """Return `size.before_pruning.parameters` and `.macs`, which the pruned run shows beside its own numbers."""
     what = f"the {record.of}'s generator before it was pruned to {record.share:g} of its multiply-accumulates"
     macs = f"Multiply-accumulates of one forward for one picture, of {what}."
     return {

@@ -25,7 +25,7 @@ from gdp.core.interfaces.students import Student
 from gdp.core.recipe.choices import dump
 from gdp.core.run.notes import TRAINED, trained_weights
 from gdp.core.run.session import Session
-from gdp.core.run.stages import pairs, teacher
+from gdp.core.run.steps import keys_until, step_of
 from gdp.core.run_folder import RunFolder
 from gdp.core.tensor_file import encode_tensors
 from gdp.core.training.inference import WEIGHTS, load_generator_weights
@@ -100,7 +100,9 @@ def _filled(session: Session, settings: Mapping[str, Any], weights: Mapping[str,
         raise PluginError(
             f"student {choice.record.name}: its pruning asks for settings that it does not take: {error}"
         ) from error
-    other = replace(session, recipe=replace(session.recipe, student=replace(choice, config=config)), keys={})
+    other = replace(
+        session, recipe=replace(session.recipe, student=replace(choice, config=config)), keys={}, steps=None
+    )
     other.dataset, other.teacher, other.pair_source = session.dataset, session.teacher, session.pair_source
     student = other.new_student()
     student.generator.load_state_dict(weights)
@@ -122,9 +124,8 @@ def reuse(session: Session, run: RunFolder) -> None:
     """
     if session.recipe.teacher_training is not None:
         _reuse_teacher(session, run)
-    if teacher.is_there(session):
-        teacher.key(session)
-        pairs.key(session)
+    if step_of(session, "teacher").stage.is_there(session):
+        session.keys = keys_until(session, "pairs")
         _reuse_pairs(session, run)
 
 

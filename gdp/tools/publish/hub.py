@@ -174,7 +174,7 @@ def prepare(request: Request) -> Parcel:
     if not _REPOSITORY.fullmatch(request.repository) or "--" in request.repository or ".." in request.repository:
         raise GdpError(
             f"{request.repository!r} names no repository: give OWNER/NAME, of letters, digits, hyphens, dots and "
-            f"underscores, such as ada/stylegan-age"
+            f"underscores, such as ada/my-student"
         )
     parcel = gather(request.folder, request.engines, request.licence)
     secrets = secrets_of(os.environ, {request.token_variable, HUB_VARIABLE, *request.key_variables})

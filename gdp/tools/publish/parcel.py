@@ -18,7 +18,7 @@ from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError
 from gdp.core.run.places import find_places
 from gdp.tools.deploy.cards import card_path, files_of, read_card
 from gdp.tools.deploy.models import WEIGHTS, weights_sha256
-from gdp.tools.report.model_card import FILE_NAME, SAMPLE, UNKNOWN_LICENCE
+from gdp.tools.report import CARD, SAMPLE, UNKNOWN_LICENCE
 
 SHORTEST_SECRET = 8
 """Characters; a shorter value of an environment variable is found by chance and is no key."""
@@ -138,10 +138,10 @@ def gather(folder: Path, engines: Sequence[str], licence: str | None) -> Parcel:
         CorruptFileError: a file is damaged, or belongs to other weights.
         GdpError: the licence is no identifier.
     """
-    card = folder / FILE_NAME
+    card = folder / CARD
     if not card.is_file():
         raise MissingResourceError(
-            f"{folder}: there is no model card {FILE_NAME}, and a student is published with one alone. gdp run writes "
+            f"{folder}: there is no model card {CARD}, and a student is published with one alone. gdp run writes "
             f"it at the end of a run: run the recipe again, and what is done already is kept"
         )
     text = _read(card).decode("utf-8", errors="replace")
@@ -155,7 +155,7 @@ def gather(folder: Path, engines: Sequence[str], licence: str | None) -> Parcel:
     parts = [
         Part(WEIGHTS, weights),
         Part("student.json", _read(folder / "student.json")),
-        Part(FILE_NAME, text.encode()),
+        Part(CARD, text.encode()),
     ]
     if (folder / SAMPLE).is_file():
         parts.append(Part(SAMPLE, _read(folder / SAMPLE)))
@@ -182,7 +182,7 @@ def with_licence(card: str, licence: str) -> str:
         )
     header, found, rest = card.partition("\n---\n")
     if not (card.startswith("---\n") and found):
-        raise GdpError(f"{FILE_NAME}: this card has no header between lines of ---, so it has no place for a licence")
+        raise GdpError(f"{CARD}: this card has no header between lines of ---, so it has no place for a licence")
     line = f"license: {licence}"
     header = _HEADER_LICENCE.sub(line, header) if _HEADER_LICENCE.search(header) else f"{header}\n{line}"
     return header + found + rest

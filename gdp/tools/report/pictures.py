@@ -1,8 +1,6 @@
-"""Curves and pictures of the report.
+"""What the report shows: the training's curves as inline SVG, and pictures embedded as data URIs.
 
-Curves of the training as inline SVG: drawn by matplotlib, coloured by the page, so light and dark both read well.
-
-The report's pictures, embedded as data URIs.
+Curves are drawn by matplotlib and coloured by the page, so that light and dark both read well.
 """
 
 from __future__ import annotations
@@ -20,8 +18,8 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from gdp.support.assets import EmbeddedPicture
+from gdp.support.wording import plain
 from gdp.tools.report.folder import PNG_SIGNATURE, RunData, step_of
-from gdp.tools.report.wording import plain
 
 SIZE = 3.6, 1.8
 """Width and height in inches; the page scales the drawing."""

@@ -10,9 +10,10 @@ from typing import Any
 
 from markupsafe import Markup
 
+from gdp.core.run.numbers import finite
+from gdp.support.wording import plain, scaled
 from gdp.tools.report.folder import RunData, mapping, mappings, read_lines
 from gdp.tools.report.pictures import COLOURS, NOT_CURVES, for_the_page
-from gdp.tools.report.wording import plain, scaled
 
 SIZE = 9.4, 3.2
 """Width and height in inches; the page scales the drawing."""
@@ -116,12 +117,12 @@ def _row(variant: Mapping[str, Any], metrics: Mapping[str, Mapping[str, Any]]) -
 
 def _same(trainings: Sequence[Mapping[str, Any]], fact: str) -> float | None:
     """Return a fact that all trainings of a variant share."""
-    values = {value for each in trainings if (value := _finite(each.get(fact))) is not None}
+    values = {value for each in trainings if (value := finite(each.get(fact))) is not None}
     return values.pop() if len(values) == 1 else None
 
 
 def _cell(number: Mapping[str, Any], unit: str) -> Cell:
-    mean, deviation, difference = (_finite(number.get(name)) for name in ("mean", "standard_deviation", "difference"))
+    mean, deviation, difference = (finite(number.get(name)) for name in ("mean", "standard_deviation", "difference"))
     if mean is None:
         return Cell("not measured", "", "", "")
     decimals = _decimals(mean, unit)
@@ -142,12 +143,6 @@ def _decimals(value: float, unit: str) -> int:
 
 def _fixed(value: float, decimals: int, sign: str = "") -> str:
     return f"{value:{sign}.{decimals}f}".replace("-", "\u2212")
-
-
-def _finite(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
 
 
 @dataclass(frozen=True)

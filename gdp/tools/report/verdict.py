@@ -1,32 +1,26 @@
-"""The verdict: what the numbers say, in one paragraph, and which of the recipe's targets were reached.
+"""The head of the report: what came of the run in one paragraph, its few figures, and the recipe's targets.
 
-Only names of numbers are known here, not who measured them: a number that is not there is not mentioned.
-
-The recipe's `[targets]` held against what was measured.
+What a number means is the affair of the evaluator that measured it: its sentences and headlines are shown here. What
+this module knows itself is the recipe, the run's own numbers (pairs, the student's size) and how to hold a number
+against its target.
 """
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
+from gdp.core.interfaces.evaluators import Headline, Place
 from gdp.core.recipe.sections import find_targets
+from gdp.core.run.numbers import finite
+from gdp.support.wording import percent, plain, scaled, times, with_unit
 from gdp.tools.report.folder import RunData
-from gdp.tools.report.wording import (
-    duration,
-    percent,
-    plain,
-    scaled,
-    share_of_teacher,
-    stands_in_for_teacher,
-    student_ms,
-    times,
-    with_unit,
-)
+
+MOST = 6
+"""Figures that head the report."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +88,7 @@ def assess(data: RunData) -> list[Assessment]:
     for path, goal in find_targets(data.section("targets")):
         name = ".".join(map(str, path))
         about = goal if isinstance(goal, dict) else {}
-        low, high = _finite(about.get("min")), _finite(about.get("max"))
+        low, high = finite(about.get("min")), finite(about.get("max"))
         if low is None and high is None:
             continue
         number = data.numbers.get(name)
@@ -105,16 +99,36 @@ def assess(data: RunData) -> list[Assessment]:
     return assessments
 
 
-def _finite(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
-
-
 def paragraph(data: RunData) -> Markup:
     """Say in one paragraph what came of the run."""
-    about = (_student, _speed, _quality, _truth, _cycle, _rendered, _targets, _missing)
-    return Markup(" ").join(sentence for part in about for sentence in part(data))
+    return Markup(" ").join([*_student(data), *said(data, "verdict"), *_targets(data), *_missing(data)])
+
+
+def said(data: RunData, place: Place) -> list[Markup]:
+    """Return the sentences of the evaluators that stand in one place, by rank."""
+    sentences = sorted((one for one in data.sentences if one.place == place), key=lambda sentence: sentence.rank)
+    return [emphasised(text) for text in dict.fromkeys(sentence.text for sentence in sentences) if text]
+
+
+def emphasised(text: str) -> Markup:
+    """Return text as markup, with what stands between `**` and `**` made strong; a `**` without another stays."""
+    parts = text.split("**")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup("").join(
+        Markup("<strong>{}</strong>").format(part) if number % 2 else escape(part) for number, part in enumerate(parts)
+    )
+
+
+def headlines(data: RunData) -> list[Headline]:
+    """Return the numbers that head the report, at most `MOST`: everybody's first, then everybody's second, by rank."""
+    taken: Counter[str] = Counter()
+    turns = []
+    for evaluator, headline in data.headlines:
+        turns.append((taken[evaluator], headline))
+        taken[evaluator] += 1
+    chosen = sorted(turns, key=lambda turn: (turn[0], turn[1].rank))[:MOST]
+    return sorted((headline for _, headline in chosen), key=lambda headline: headline.rank)
 
 
 def _student(data: RunData) -> Iterator[Markup]:
@@ -132,97 +146,6 @@ def _student(data: RunData) -> Iterator[Markup]:
         of_made = Markup(" of {} made").format(plain(made)) if made != kept else ""
         parts += Markup(", from {}{} pairs").format(plain(kept), of_made)
     yield parts + "."
-    parameters, macs = (share_of_teacher(data, part) for part in ("parameters", "macs"))
-    if parameters is not None and macs is not None and stands_in_for_teacher(data):
-        yield Markup("It has <strong>{}</strong> of its teacher's parameters and does {} of its arithmetic.").format(
-            percent(parameters), percent(macs)
-        )
-
-
-def _speed(data: RunData) -> Iterator[Markup]:
-    student, slow, ratio = student_ms(data), data.value("speed.slow_route_ms"), data.value("speed.ratio")
-    if student is None:
-        return
-    sentence = Markup("It takes <strong>{}</strong> a picture").format(duration(student / 1000))
-    if slow is not None and ratio is not None:
-        sentence += Markup(", where the slow route takes {}: it is <strong>{} times faster</strong>").format(
-            duration(slow / 1000), times(ratio)
-        )
-        sentence += Markup(", both measured in this run on this machine")
-    elif (teacher := data.value("speed.teacher_ms")) and student and stands_in_for_teacher(data):
-        faster = teacher >= student
-        sentence += Markup(", where the teacher takes {}: it is <strong>{} times {}</strong>").format(
-            duration(teacher / 1000),
-            times(teacher / student if faster else student / teacher),
-            "faster" if faster else "slower",
-        )
-        sentence += Markup(", both measured in this run on this machine")
-    yield sentence + Markup(".")
-
-
-def _quality(data: RunData) -> Iterator[Markup]:
-    psnr, gain, count = (data.value(f"quality.held_out.{name}") for name in ("psnr_db", "psnr_db_gain", "count"))
-    if psnr is not None:
-        on = f"On {plain(count)} pairs it never saw" if count else "On pairs it never saw"
-        sentence = Markup("{} its pictures reach a PSNR of {} to the teacher's").format(on, with_unit(psnr, "dB"))
-        if gain is not None:
-            gained = f"{with_unit(abs(gain), 'dB')} {'above' if gain >= 0 else 'below'}"
-            sentence += Markup(", <strong>{}</strong> what the unchanged source gets").format(gained)
-        distance = data.value("quality.held_out.l1_to_teacher")
-        if distance is not None and stands_in_for_teacher(data):
-            sentence += Markup(
-                "; they differ from them by an L1 of <strong>{}</strong> in the range from \u22121 to 1"
-            ).format(plain(distance, 3))
-        yield sentence + Markup(".")
-    slow, same = data.value("quality.slow_route.psnr_db"), data.value("quality.student_on_same.psnr_db")
-    if slow is not None and same is not None:
-        yield Markup("On the pictures that also went the slow route, that route gets {} and the student {}.").format(
-            with_unit(slow, "dB"), with_unit(same, "dB")
-        )
-    shift = data.value("quality.held_out.age_shift_ratio")
-    if shift is not None:
-        yield Markup("Its judged age shift is <strong>{}</strong> of the teacher's{}.").format(
-            percent(shift), _years(data, "quality.held_out.age_shift_teacher_years")
-        )
-
-
-def _truth(data: RunData) -> Iterator[Markup]:
-    student, teacher, source = (
-        data.value(f"quality.truth.{name}") for name in ("psnr_db", "teacher_psnr_db", "psnr_db_unchanged")
-    )
-    if student is None or teacher is None:
-        return
-    beside = f"{with_unit(abs(student - teacher), 'dB')} {'above' if student >= teacher else 'below'}"
-    sentence = Markup(
-        "Against the truth, which no training saw, its pictures reach {}: <strong>{}</strong> the teacher's {}"
-    ).format(with_unit(student, "dB"), beside, with_unit(teacher, "dB"))
-    unchanged = "" if source is None else f"; the unchanged sources get {with_unit(source, 'dB')}"
-    yield sentence + unchanged + "."
-
-
-def _cycle(data: RunData) -> Iterator[Markup]:
-    student, teacher = (data.value(f"quality.cycle.l1_{whose}") for whose in ("student", "teacher"))
-    if student is not None and teacher is not None:
-        yield Markup(
-            "Translated back, its pictures come within an L1 of {} of their sources, the teacher's own within {}."
-        ).format(plain(student, 3), plain(teacher, 3))
-
-
-def _rendered(data: RunData) -> Iterator[Markup]:
-    shift, agreement = (data.value(f"quality.rendered.{name}") for name in ("age_shift_ratio", "attribute_agreement"))
-    if shift is not None:
-        yield Markup(
-            "On rendered faces, where the truth is known, the shift is <strong>{}</strong> of the true one{}"
-        ).format(percent(shift), _years(data, "quality.rendered.age_shift_truth_years")) + (
-            Markup(", and every attribute that must not change agrees on at least {}.").format(percent(agreement))
-            if agreement is not None
-            else Markup(".")
-        )
-
-
-def _years(data: RunData, name: str) -> str:
-    years = data.value(name)
-    return "" if years is None else f" ({years:.1f} years)".replace("-", "\u2212")
 
 
 def _targets(data: RunData) -> Iterator[Markup]:

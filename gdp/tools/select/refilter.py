@@ -1,116 +1,27 @@
-"""Judging a finished run's pairs by other thresholds: from the stored scores, and only then written down.
-
-What the filters say of the pairs by the scores that are stored: decided in memory, nothing measured or written.
-"""
+"""Judging a finished run's pairs by other thresholds: from the stored scores, and only then written down."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from gdp.core.building import plugin_errors
 from gdp.core.errors import GdpError, RunFolderError
-from gdp.core.interfaces.filters import CombiningFilter, ScoringFilter
-from gdp.core.pairs.records import Scores, Verdict
+from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.pairs.store import PairStore
 from gdp.core.progress import Progress
 from gdp.core.recipe.reading import Recipe, load_recipe
 from gdp.core.records import Plugins
-from gdp.core.run.judging import NamedFilter, named_filters, score_key, verdict_key
-from gdp.core.run.names import Stage
+from gdp.core.run.judging import walk
 from gdp.core.run.opening import load_run_recipe, open_pairs
-from gdp.core.run.pipeline import WORK, Plan, execute
+from gdp.core.run.pipeline import Plan, execute
 from gdp.core.run.session import Session, never
 from gdp.core.run.stages import filters
+from gdp.core.run.steps import step_of, steps_of
 from gdp.core.run_folder import find_run
-
-
-@dataclass(frozen=True)
-class Rejudged:
-    """What one filter says of the pairs that reached it."""
-
-    filter: NamedFilter
-    entered: Sequence[int]
-    kept: Sequence[int]
-    verdicts: Mapping[int, Verdict]
-    """By pair; those that the filter would have to look at first are left out."""
-    scores: Mapping[int, Scores]
-    unmeasured: Sequence[int]
-    """Pairs that the filter would have to look at first; they go no further."""
-
-    def funnel_row(self) -> dict[str, Any]:
-        """Return the filter's row of the funnel, as funnel.json has it, and how many pairs are unmeasured."""
-        decisions = Counter(verdict.decision for verdict in self.verdicts.values())
-        reasons = Counter(
-            verdict.reason or "no reason given" for verdict in self.verdicts.values() if verdict.decision != "keep"
-        )
-        return {
-            "filter": self.filter.name,
-            "only_score": self.filter.choice.section.only_score,
-            "input": len(self.entered),
-            "kept": len(self.kept),
-            "dropped": decisions["drop"],
-            "unknown": decisions["unknown"],
-            "unmeasured": len(self.unmeasured),
-            "reasons": dict(reasons.most_common()),
-        }
-
-
-def rejudge(session: Session, store: PairStore, made: Sequence[int]) -> Iterator[Rejudged]:
-    """Let each filter of the recipe decide, in turn, on what the filters before it kept.
-
-    Args:
-        session: on the run; its keys of teacher and pairs are known.
-        store: its pairs.
-        made: numbers of the pairs to decide on, ascending.
-
-    Raises:
-        GdpError: a filter cannot be built, or says that its settings do not fit the scores.
-    """
-    remaining = made
-    filters = named_filters(session)
-    earlier: dict[str, Mapping[int, Scores]] = {}
-    for position, named in enumerate(filters):
-        with plugin_errors(f"filter {named.name}"):
-            verdicts, scores = _decide(session, store, named, remaining, earlier)
-        kept = [index for index in remaining if index in verdicts and named.lets_pass(verdicts[index])]
-        unmeasured = [index for index in remaining if index not in verdicts]
-        yield Rejudged(named, remaining, kept, verdicts, scores, unmeasured)
-        if any(isinstance(later.judge, CombiningFilter) for later in filters[position + 1 :]):
-            earlier[named.name] = scores  # else they are not held, for there may be many
-        remaining = kept
-
-
-def _decide(
-    session: Session,
-    store: PairStore,
-    named: NamedFilter,
-    indices: Sequence[int],
-    earlier: Mapping[str, Mapping[int, Scores]],
-) -> tuple[Mapping[int, Verdict], Mapping[int, Scores]]:
-    """Return the verdicts and scores of the pairs that were measured, as the stage filter would."""
-    if not indices:
-        return {}, {}  # nothing is left to judge, and no plugin need foresee that
-    wanted = set(indices)
-    match named.judge:
-        case ScoringFilter() as judge:
-            stored = store.iterate_scores(score_key(session, named.choice, judge))
-            scores: Mapping[int, Scores] = {index: found for index, found in stored if index in wanted}
-            return (judge.decide(scores) if scores else {}), scores
-        case CombiningFilter() as judge:
-            verdicts = judge.decide(
-                {index: {name: found[index] for name, found in earlier.items()} for index in indices}
-            )
-            return verdicts, {index: verdict.scores for index, verdict in verdicts.items()}
-        case _:
-            key = verdict_key(session, named.choice)
-            verdicts = {index: found for index, found in store.iterate_verdicts(key) if index in wanted}
-            return verdicts, {index: verdict.scores for index, verdict in verdicts.items()}
 
 
 @dataclass(frozen=True)
@@ -175,8 +86,9 @@ class Refiltering:
         if self.missing is None and not self.after["kept"]:
             raise GdpError("No pair would be left to train on. Nothing was changed.")
         folder = self.session.folder
-        execute(self.session, Plan(until=Stage.FILTER))
-        if Stage.FILTER not in folder.stages():
+        known = {name: self.session.keys[name] for name in ("teacher", "store", "pairs")}
+        execute(self.session, Plan(until="filter", known=known))
+        if "filter" not in folder.stages():
             return False
         self.after = folder.read_json("funnel.json", {})
         self.stale = _stale(self.session, _same_training(self.session))
@@ -199,16 +111,16 @@ def open_refiltering(
         GdpError: something else than the filters or pairs.held_out would change, or not all pairs are made.
     """
     folder = find_run(request.run)
-    old = load_run_recipe(folder, plugins)
+    old = load_run_recipe(folder, plugins, look=True)
     if request.recipe is None:
-        new = load_run_recipe(folder, plugins, request.overrides)
+        new = load_run_recipe(folder, plugins, request.overrides, look=True)
     else:
         new = load_recipe(request.recipe, plugins, request.overrides)
     _refuse_other_changes(old, new)
     session = Session(new, folder, plugins, progress, device, stop_requested)
     store, made = open_pairs(session)
     with store:
-        if folder.stages().get(Stage.PAIRS, {}).get("key") != session.keys["pairs"]:
+        if folder.stages().get("pairs", {}).get("key") != session.keys["pairs"]:
             raise RunFolderError(f"{folder.path}: not all pairs of this run are made yet; gdp run makes them.")
         rows, kept, missing = _try(session, store, made)
         before = sorted([*store.split(filters.TRAIN), *store.split(filters.HELD_OUT)])
@@ -246,26 +158,26 @@ def _try(
     """Judge in memory, as far as the scores go: the funnel's rows, the pairs that are kept, what is missing."""
     rows: list[dict[str, Any]] = []
     kept, missing = list(made), None
-    for judged in rejudge(session, store, made):
+    for judged in walk(session, store, made, measure=False):
         if missing is None and judged.unmeasured:
             record = judged.filter.choice.record
             scores = isinstance(judged.filter.judge, ScoringFilter)
             missing = Missing(judged.filter.name, len(judged.unmeasured), record.images_leave_machine, scores)
-        rows.append(judged.funnel_row())
+        rows.append({**judged.funnel_row(), "unmeasured": len(judged.unmeasured)})
         kept = list(judged.kept)
     return rows, kept, missing
 
 
 def _stale(session: Session, same: bool) -> list[str]:
     """Return the finished stages that rest on the pairs that were kept, unless these stay the same."""
-    behind = list(Stage)[list(Stage).index(Stage.TRAIN) :]
-    return [] if same else [str(stage) for stage in behind if stage in session.folder.stages()]
+    names = [step.name for step in steps_of(session)]
+    return [] if same else [name for name in names[names.index("train") :] if name in session.folder.stages()]
 
 
 def _same_training(session: Session) -> bool:
     """Say whether the training that the folder holds is one of the pairs that are kept now."""
-    trained = session.folder.stages().get(Stage.TRAIN, {}).get("key")
-    return trained is None or bool(trained == WORK[Stage.TRAIN].key(session))
+    trained = session.folder.stages().get("train", {}).get("key")
+    return trained is None or trained == step_of(session, "train").keys(session, session.keys)["train"]
 
 
 def _explain(missing: Missing) -> str:

@@ -15,12 +15,12 @@ from typing import Any
 
 from gdp.core.pairs.records import Score, Scores
 from gdp.core.pairs.store import PairStore
+from gdp.core.run.judging import Judged, walk
 from gdp.core.run.session import Session
 from gdp.core.run.stages import filters
 from gdp.support.expressions import Expression, parse_value
 from gdp.support.expressions.binding import bind
 from gdp.support.expressions.tree import Value, kind_of
-from gdp.tools.select.refilter import Rejudged, rejudge
 
 KEPT, DROPPED, PENDING = "keep", "drop", "pending"
 """What became of a pair; pending where a filter has not judged it yet."""
@@ -136,9 +136,9 @@ def read_table(session: Session, store: PairStore, made: Sequence[int]) -> PairT
     rows = {index: row for row, index in enumerate(made)}
     count = len(made)
     table = PairTable(made, [KEPT] * count, [""] * count, [""] * count, [""] * count, [], [])
-    for judged in rejudge(session, store, made):
+    for judged in walk(session, store, made, measure=False):
         table.judged.append(_columns(judged, rows))
-        table.funnel.append(judged.funnel_row())
+        table.funnel.append({**judged.funnel_row(), "unmeasured": len(judged.unmeasured)})
         _mark(table, judged, rows)
     for split in (filters.TRAIN, filters.HELD_OUT):
         for index in store.split(split):
@@ -147,7 +147,7 @@ def read_table(session: Session, store: PairStore, made: Sequence[int]) -> PairT
     return table
 
 
-def _columns(judged: Rejudged, rows: Mapping[int, int]) -> FilterColumns:
+def _columns(judged: Judged, rows: Mapping[int, int]) -> FilterColumns:
     columns = FilterColumns(judged.filter.name, [None] * len(rows), [None] * len(rows))
     for index, verdict in judged.verdicts.items():
         row = rows[index]
@@ -161,7 +161,7 @@ def _columns(judged: Rejudged, rows: Mapping[int, int]) -> FilterColumns:
     return columns
 
 
-def _mark(table: PairTable, judged: Rejudged, rows: Mapping[int, int]) -> None:
+def _mark(table: PairTable, judged: Judged, rows: Mapping[int, int]) -> None:
     """Write down what became of the pairs that go no further than this filter."""
     kept, columns = set(judged.kept), table.judged[-1]
     for index in judged.entered:

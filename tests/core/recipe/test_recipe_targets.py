@@ -13,10 +13,10 @@ from gdp.core.errors import RecipeError
 from gdp.core.progress import SilentProgress
 from gdp.core.recipe.reading import Recipe, load_recipe
 from gdp.core.run.session import Session
-from gdp.core.run.stages import evaluate
+from gdp.core.run.stages.evaluate import EvaluateStage
 from gdp.core.run_folder import RunFolder
 from gdp.registry.registry import PluginRegistry
-from gdp.tools.report import stage as report
+from gdp.tools.report.stage import ReportStage
 from gdp.tools.schema import recipe_schema
 
 jsonschema = pytest.importorskip("jsonschema")
@@ -111,8 +111,9 @@ def test_other_goals_repeat_the_report_and_no_other_stage(tmp_path: Path) -> Non
             plugins=PluginRegistry(),
             progress=SilentProgress(),
             device=torch.device("cpu"),
-            keys=dict.fromkeys(("filter", "train", "export", "compare"), "same"),
         )
-        keys.append((evaluate.key(session), report.key(session)))
+        before = dict.fromkeys(("filter", "train", "evaluate", "export", "compare"), "same")
+        evaluate, report = (stage(None, session.context()) for stage in (EvaluateStage, ReportStage))
+        keys.append((evaluate.key(session, before), report.key(session, before)))
     assert keys[0][0] == keys[1][0] == keys[2][0]
     assert keys[0][1] == keys[2][1] != keys[1][1]

@@ -108,11 +108,17 @@ def test_the_recipe_gives_the_teacher_and_what_scores_depend_on(tiny_weights: Pa
     assert "effects" not in json.loads(by_recipe.stdout)[0]["found"]
 
 
+def test_a_search_that_nobody_gave_a_teacher_says_so() -> None:
+    with pytest.raises(gdp.GdpError, match="no teacher is named, and there is no recipe that has one"):
+        open_tools(SearchChoices("pca"), PluginRegistry.discover(), seed=0, pictures=2, device=torch.device("cpu"),
+                   progress=SilentProgress())  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--label", "hat"], "no score is called 'hat'; there are source"),
-        ([], "name the filter with --filter and the score with --label"),
+        ([], "name the filter with --filter NAME and one of the scores that it measures with --label SCORE"),
         (["--label", "source", "--hold", "source"], "source cannot both grow (--label) and stay (--hold)"),
         (["--label", "source", "--layers", "0-9"], "there is no layer 6"),
         (["--label", "source", "--layers", "a-b"], "write numbers of w's such as 0-7"),
@@ -123,7 +129,7 @@ def test_the_recipe_gives_the_teacher_and_what_scores_depend_on(tiny_weights: Pa
         (["--label", "source", "--method", "sefa"], "needs no labels; leave --label and --hold out"),
         (["--label", "source", "--set", "method.shares=0.1"], "method.shares: unknown key, did you mean share?"),
         (["--label", "source", "--set", "filter.min_sharpness=1e9"], "the filter keeps 0 of 100 samples"),
-        (["--label", "source", "--teacher", "cyclegan"], "makes pictures from latents, such as stylegan2"),
+        (["--label", "source", "--teacher", "cyclegan"], "makes pictures from latents; there is cyclegan, stylegan2"),
     ],
 )
 def test_what_is_wrong_is_said(options: list[str], message: str, tiny: tuple[str, ...]) -> None:

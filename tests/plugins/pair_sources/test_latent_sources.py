@@ -190,5 +190,8 @@ def test_a_direction_of_another_teacher_is_remarked(
     save_direction(Direction("age", vectors, 1.0, teacher="ab" * 32), tmp_path / "age.safetensors")
     progress = Listening()
     config = LatentDirectionConfig(direction=tmp_path / "age.safetensors")
-    LatentDirectionSource(config, BuildContext(teacher=tiny_teacher, progress=progress))
-    assert "found on another teacher" in progress.said[0]
+    source = LatentDirectionSource(config, BuildContext(teacher=tiny_teacher, progress=progress))
+    source.make([0])
+    source.make([1])
+    [remark] = progress.said
+    assert "found on another teacher" in remark

@@ -43,7 +43,40 @@ rendered.attribute_agreement = { min = 0.9, words = "rendered faces that keep an
 
 [targets.speed]
 ratio.min = 1000
+
+[[evaluators]]
+plugin = "held-out"
+
+[[evaluators]]
+plugin = "face-attributes"
+
+[[evaluators]]
+plugin = "rendered-faces"
+
+[[evaluators]]
+plugin = "unpaired-truth"
+
+[[evaluators]]
+plugin = "cycle"
+
+[[evaluators]]
+plugin = "speed"
+
+[[evaluators]]
+plugin = "slow-route"
 """
+VERDICT: dict[str, Any] = {
+    "sentences": [
+        {"evaluator": "held-out", "text": "It gains **10.25 dB** on its sources.", "rank": 30, "place": "verdict"},
+        {"evaluator": "speed", "text": "It takes **4.13 ms** a picture.", "rank": 20, "place": "verdict"},
+    ],
+    "headlines": [
+        {"evaluator": "held-out", "value": "+10.2 dB", "words": "above the unchanged source", "rank": 60},
+        {"evaluator": "speed", "value": "4.13 ms", "words": "a picture", "rank": 20},
+    ],
+    "failed": [],
+}
+"""What the evaluators said when they measured."""
 STAGES = ("teacher", "pairs", "filter", "train", "evaluate", "export")
 
 
@@ -80,6 +113,7 @@ def write_run(folder: Path) -> None:
         {"name": "ageing", "state": "running", "versions": {"torch": "2.10"}, "machine": {"cores": 2}},
     )
     write_json(folder / "metrics.json", METRICS)
+    write_json(folder / "verdict.json", VERDICT)
     filters = [{"filter": "sharpness", "input": 2000, "kept": 1612, "dropped": 388, "reasons": {"too blurred": 388}}]
     write_json(folder / "funnel.json", {"made": 2000, "filters": filters, "kept": 1612})
     write_pictures(folder)

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from gdp.tools.report import write_report
+from gdp.tools.report import read_folder, write_report
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&"
 """A name that would do harm if a page took it for markup."""
@@ -50,7 +50,7 @@ class Page(HTMLParser):
 
 
 def page_of(folder: Path) -> Page:
-    return Page(write_report(folder).read_text(encoding="utf-8"))
+    return Page(write_report(read_folder(folder)).read_text(encoding="utf-8"))
 
 
 def change(path: Path, **content: Any) -> None:

@@ -24,6 +24,12 @@ def test_hostile_names_are_shown_and_never_run(run_folder: Path) -> None:
         absent={HOSTILE: HOSTILE},
         protocols={f"{HOSTILE}.{HOSTILE}": {"protocol": HOSTILE, "unit": HOSTILE, "better": HOSTILE}},
     )
+    change(
+        run_folder / "verdict.json",
+        sentences=[{"text": f"**{HOSTILE}** {HOSTILE}"}, {"text": HOSTILE, "place": "speed and size"}],
+        headlines=[{"evaluator": HOSTILE, "value": HOSTILE, "words": HOSTILE, "rank": HOSTILE}],
+        failed=[HOSTILE],
+    )
     rows = json.loads((run_folder / "pictures/rows.json").read_text())
     rows[0] = {"title": HOSTILE, "pictures": {HOSTILE: rows[0]["pictures"]["source"]}}
     (run_folder / "pictures/rows.json").write_text(json.dumps(rows))
@@ -37,7 +43,7 @@ def test_hostile_names_are_shown_and_never_run(run_folder: Path) -> None:
     assert not page.all("script")
     assert all((image["src"] or "").startswith("data:image/png;base64,") for image in page.all("img"))
     assert not [attributes for _, attributes in page.tags if any(name.startswith("on") for name in attributes)]
-    assert page.text.count("<script>alert(1)</script>") >= 15
+    assert page.text.count("<script>alert(1)</script>") >= 21
 
 
 @pytest.mark.parametrize(
@@ -68,7 +74,16 @@ JSON = st.recursive(
 )
 
 
-KNOWN = ("run.json", "stages.json", "metrics.json", "funnel.json", "pictures/rows.json", "pictures/rejects.json")
+KNOWN = (
+    "run.json",
+    "stages.json",
+    "metrics.json",
+    "verdict.json",
+    "pruning.json",
+    "funnel.json",
+    "pictures/rows.json",
+    "pictures/rejects.json",
+)
 
 
 @settings(max_examples=30, deadline=None)
@@ -89,6 +104,15 @@ def test_files_of_any_content_make_a_report(
         "absent",
         "title",
         "pictures",
+        "sentences",
+        "headlines",
+        "failed",
+        "text",
+        "rank",
+        "before",
+        "after",
+        "share",
+        "channels",
     )
     if data.draw(st.booleans()):
         content = {key: data.draw(JSON) for key in data.draw(st.lists(st.sampled_from(keys), max_size=4))}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from report_pages import change, page_of
 
-from gdp.tools.report import write_report
+from gdp.tools.report import read_folder, write_report
 
 
 def test_the_report_is_one_file_that_asks_for_nothing(run_folder: Path) -> None:
@@ -118,14 +118,22 @@ def test_sizes_stand_in_one_table_whoever_measured_them(run_folder: Path) -> Non
     metrics["size"] |= {f"blocks_{blocks}": {"parameters": 1000 * blocks} for blocks in (3, 12, 9)}
     metrics["size"] |= {"blocks": {"width": 64, "resolution": 256}}
     metrics["speed"] |= {"blocks_9_ms": 400.0, "blocks_9_ms_p10": 380.0, "blocks_9_ms_p90": 500.0}
-    metrics["speed"]["blocks_12_to_3"] = 2.5
+    metrics["speed"] |= {"slow_route_ms_fastest": 41_000.0, "slow_route_ms_slowest": 43_000.0}
     (run_folder / "metrics.json").write_text(json.dumps(metrics))
     text = page_of(run_folder).text
-    rows = ("student 4.13 ms", "teacher 21.7 ms", "slow route 41.9 s", "12 residual", "9 residual", "3 residual")
+    rows = ("student 4.13 ms", "teacher 21.7 ms", "slow route 41.9 s", "12 blocks", "9 blocks", "3 blocks")
     places = [text.index(row) for row in rows]
     assert places == sorted(places)
-    assert "9 residual blocks 400 ms 9 k 380 ms to 500 ms" in text
-    assert "Of width 64 and at 256 px, 12 residual blocks take 2.50 times as long as 3." in text
+    assert "9 blocks 400 ms 9 k 380 ms to 500 ms" in text
+    assert "slow route 41.9 s 41 s to 43 s" in text
+    assert "10th to 90th percentile, of the slow route the fastest and the slowest picture." in text
+
+
+def test_a_sentence_on_times_and_sizes_stands_under_their_table(run_folder: Path) -> None:
+    said = {"text": "9 blocks take **twice** as long as 3.", "place": "speed and size"}
+    change(run_folder / "verdict.json", sentences=[said])
+    text = page_of(run_folder).text
+    assert text.count("9 blocks take twice as long as 3. The protocol of each number stands below.") == 1
 
 
 def test_a_recipe_without_filters_shows_no_funnel(run_folder: Path) -> None:
@@ -138,8 +146,8 @@ def test_warnings_of_a_drawing_library_never_reach_the_user(run_folder: Path, mo
         warnings.warn("axes sizes collapsed to zero", UserWarning, stacklevel=1)
         return []
 
-    monkeypatch.setattr("gdp.tools.report.build.draw_curves", warn)
-    assert write_report(run_folder).is_file()
+    monkeypatch.setattr("gdp.tools.report.documents.draw_curves", warn)
+    assert write_report(read_folder(run_folder)).is_file()
 
 
 def test_every_number_stands_there_with_its_protocol_or_the_reason_of_its_absence(run_folder: Path) -> None:
@@ -157,7 +165,7 @@ def test_recipe_versions_and_machine_are_there(run_folder: Path) -> None:
 
 
 def test_a_new_report_replaces_the_old_one(run_folder: Path) -> None:
-    path = write_report(run_folder)
+    path = write_report(read_folder(run_folder))
     assert path == run_folder / "report.html"
     change(run_folder / "run.json", name="another name")
     assert "another name" in page_of(run_folder).text
@@ -166,7 +174,9 @@ def test_a_new_report_replaces_the_old_one(run_folder: Path) -> None:
 
 def test_making_a_report_imports_no_torch(run_folder: Path) -> None:
     code = (
-        "import sys, pathlib; from gdp.tools.report import write_report; "
-        "write_report(pathlib.Path(sys.argv[1])); sys.exit('torch' in sys.modules)"
+        "import sys, pathlib; from gdp.registry import PluginRegistry; "
+        "from gdp.tools.report import read_folder, write_report; "
+        "write_report(read_folder(pathlib.Path(sys.argv[1]), PluginRegistry.discover)); "
+        "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(run_folder)], check=False).returncode == 0

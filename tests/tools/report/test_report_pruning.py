@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
-from gdp.tools.report import write_report
+import pytest
+
+from gdp.tools.report import read_folder, write_report
 
 RECORD = {
     "of": "student",
@@ -20,7 +23,7 @@ RECORD = {
 
 
 def page_of(folder: Path) -> str:
-    return write_report(folder).read_text(encoding="utf-8")
+    return write_report(read_folder(folder)).read_text(encoding="utf-8")
 
 
 def test_sizes_and_channels_are_shown_before_and_after(run_folder: Path) -> None:
@@ -36,8 +39,18 @@ def test_a_run_that_was_not_pruned_has_no_such_table(run_folder: Path) -> None:
     assert 'id="pruning"' not in page_of(run_folder)
 
 
-def test_a_damaged_record_is_named_and_the_rest_shown(run_folder: Path) -> None:
-    (run_folder / "pruning.json").write_text("[1]")
+@pytest.mark.parametrize(
+    "record",
+    [
+        [1],
+        {**RECORD, "share": "half"},
+        {**RECORD, "before": {"parameters": 10**400, "macs": 1}},
+        {**RECORD, "after": {"macs": 1}},
+        {**RECORD, "channels": {"stem": 3}},
+    ],
+)
+def test_a_damaged_record_is_named_and_the_rest_shown(run_folder: Path, record: Any) -> None:
+    (run_folder / "pruning.json").write_text(json.dumps(record))
     page = page_of(run_folder)
     assert 'id="pruning"' not in page
     assert "pruning.json: this is not what gdp wrote" in page

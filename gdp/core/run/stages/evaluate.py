@@ -1,73 +1,111 @@
-"""Stage evaluate: let each evaluator measure the trained student; write metrics.json and the report's pictures."""
+"""Stage evaluate: let each evaluator measure the trained student; write metrics.json, and words and pictures on it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from gdp.core.building import plugin_errors
 from gdp.core.errors import PluginError
-from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Metric
+from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric
+from gdp.core.interfaces.stages import Stage
+from gdp.core.interfaces.students import Student
+from gdp.core.pairs.records import PairBatch
 from gdp.core.progress import Stopped
 from gdp.core.run import pictures
+from gdp.core.run.numbers import VERDICT, read_given_metrics, verdict_document
 from gdp.core.run.session import Session
 from gdp.core.run.stages.filters import HELD_OUT
 from gdp.core.run_folder import RunFolder
-from gdp.core.training.inference import deployed_predict, load_generator_weights
-from gdp.tools.prune.record import sizes_before_pruning
-
-NAME = "evaluate"
+from gdp.core.training.inference import deployed_predict
 
 
-def key(session: Session) -> str:
-    """Return the content key: the training and every evaluator's settings."""
-    choices = [session.settings_key(choice) for choice in session.recipe.evaluators]
-    return session.key(NAME, {"train": session.keys["train"], "filter": session.keys["filter"], "evaluators": choices})
+class EvaluateStage(Stage[Session]):
+    """Lets each evaluator measure the trained student."""
+
+    def key(self, session: Session, keys: Mapping[str, str]) -> Mapping[str, Any]:
+        """Return what the outcome depends on: the training and every evaluator's settings."""
+        choices = [session.settings_key(choice) for choice in session.recipe.evaluators]
+        return {"train": keys["train"], "filter": keys["filter"], "evaluators": choices}
+
+    def is_there(self, session: Session) -> bool:
+        """Say whether the numbers of a finished stage are still there."""
+        return (session.folder.path / "metrics.json").is_file()
+
+    def execute(self, session: Session) -> dict[str, Any]:
+        """Measure everything anew: all numbers of a run come from one process on one machine.
+
+        Raises:
+            Stopped: the user asked to stop.
+        """
+        total = Evaluation()
+        measured_by: dict[str, str] = {}
+        with session.open_store(read_only=True) as store:
+            student = session.trained_student()
+            context = evaluation_context(session, student, session.split(store, HELD_OUT), store.load)
+            for name, evaluator in session.new_evaluators():
+                if session.stop_requested():
+                    raise Stopped
+                found = measure(name, evaluator, context)
+                _merge(total, found, name)
+                measured_by.update(dict.fromkeys(found.metrics, name))
+        funnel = session.split_home.read_json("funnel.json", {"made": 0, "kept": 0})
+        for count in ("made", "kept"):
+            total.metrics[f"pairs.{count}"] = Metric(funnel[count], f"Pairs {count}, counted in the manifest.", "pairs")
+        total.metrics.update(read_given_metrics(session.folder, total.metrics))
+        plain = {name: metric.value for name, metric in total.metrics.items()}
+        session.folder.write_json("pictures/rows.json", pictures.write_rows(session.folder, total.rows))
+        session.folder.write_json(VERDICT, _verdict(session, plain))
+        session.folder.write_json("metrics.json", metrics_document(total, measured_by))
+        session.plugins.notify("gdp_metrics", run=session.folder, stage="evaluate", step=0, metrics=plain)
+        return {"metrics": len(total.metrics), "absent": len(total.absent)}
 
 
-def is_there(session: Session) -> bool:
-    """Say whether the numbers of a finished stage are still there."""
-    return (session.folder.path / "metrics.json").is_file()
+def evaluation_context(
+    session: Session, student: Student, held_out: Sequence[int], load: Callable[[Sequence[int]], PairBatch]
+) -> EvaluationContext:
+    """Return what evaluators measure, and with what.
+
+    Args:
+        session: the run.
+        student: with the weights that are to be measured.
+        held_out: numbers of the pairs that no training saw.
+        load: reads pairs, as `PairStore.load` does.
+    """
+    return EvaluationContext(
+        student=student,
+        predict=deployed_predict(student, session.recipe.train.precision, session.device),
+        teacher=session.teacher,
+        pair_source=session.pair_source,
+        held_out=held_out,
+        load=load,
+        seed=session.recipe.seed,
+        device=session.device,
+        progress=session.progress,
+    )
 
 
-def execute(session: Session) -> dict[str, Any]:
-    """Measure everything anew: all numbers of a run come from one process on one machine.
+def measure(name: str, evaluator: Evaluator, context: EvaluationContext) -> Evaluation:
+    """Let one evaluator measure.
 
     Raises:
-        Stopped: the user asked to stop.
+        PluginError: it failed in a way that it did not foresee.
     """
-    student = session.new_student()
-    load_generator_weights(student, session.train_folder / "student.safetensors")
-    total = Evaluation()
-    measured_by: dict[str, str] = {}
-    with session.open_store(read_only=True) as store:
-        context = EvaluationContext(
-            student=student,
-            predict=deployed_predict(student, session.recipe.train.precision, session.device),
-            teacher=session.teacher,
-            pair_source=session.pair_source,
-            held_out=session.split(store, HELD_OUT),
-            load=store.load,
-            seed=session.recipe.seed,
-            device=session.device,
-            progress=session.progress,
-        )
-        for name, evaluator in session.new_evaluators():
-            if session.stop_requested():
-                raise Stopped
-            with plugin_errors(f"evaluator {name}"):
-                found = evaluator.evaluate(context)
-            _merge(total, found, name)
-            measured_by.update(dict.fromkeys(found.metrics, name))
-    funnel = session.split_home.read_json("funnel.json", {"made": 0, "kept": 0})
-    for count in ("made", "kept"):
-        total.metrics[f"pairs.{count}"] = Metric(funnel[count], f"Pairs {count}, counted in the manifest.", "pairs")
-    total.metrics.update(sizes_before_pruning(session.folder))
-    session.folder.write_json("pictures/rows.json", pictures.write_rows(session.folder, total.rows))
-    session.folder.write_json("metrics.json", metrics_document(total, measured_by))
-    plain = {name: metric.value for name, metric in total.metrics.items()}
-    session.plugins.notify("gdp_metrics", run=session.folder, stage=NAME, step=0, metrics=plain)
-    return {"metrics": len(total.metrics), "absent": len(total.absent)}
+    with plugin_errors(f"evaluator {name}"):
+        return evaluator.evaluate(context)
+
+
+def _verdict(session: Session, numbers: Mapping[str, float]) -> dict[str, Any]:
+    """Let the recipe's evaluators say what the numbers mean."""
+    classes = [
+        (choice.record.name, partial(session.plugins.load, choice.record)) for choice in session.recipe.evaluators
+    ]
+    verdict = verdict_document(classes, {name: value for name, value in numbers.items() if math.isfinite(value)})
+    for failure in verdict["failed"]:
+        session.progress.message(failure)
+    return verdict
 
 
 def _merge(total: Evaluation, found: Evaluation, name: str) -> None:

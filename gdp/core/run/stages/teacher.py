@@ -3,63 +3,63 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from gdp.core.arithmetic import count_macs, count_parameters
 from gdp.core.building import describe_plugin, plugin_errors
+from gdp.core.interfaces.stages import Stage
 from gdp.core.interfaces.teachers import Teacher
 from gdp.core.progress import Progress, ProgressTask, Stopped
 from gdp.core.run.notes import TRAINED, trained_weights
 from gdp.core.run.session import Session
 
-NAME = "teacher"
 
+class TeacherStage(Stage[Session]):
+    """Loads the heavy model, or trains it first."""
 
-def key(session: Session) -> str:
-    """Return the content key: the teacher's settings and the hash of its weights, or how it is trained."""
-    choice = session.recipe.teacher
-    if choice is None:
-        return session.key(NAME, {})
-    if session.recipe.teacher_training is not None:
-        return session.key(NAME, {**session.settings_key(choice), "trained": session.teacher_folder.name})
-    assert session.teacher is not None
-    return session.key(NAME, {**session.settings_key(choice), "fingerprint": session.teacher.fingerprint})
+    def key(self, session: Session, keys: Mapping[str, str]) -> Mapping[str, Any]:
+        """Return what the outcome depends on: settings and the hash of the weights, or how they are trained."""
+        choice = session.recipe.teacher
+        if choice is None:
+            return {}
+        if session.recipe.teacher_training is not None:
+            return {**session.settings_key(choice), "trained": session.teacher_folder.name}
+        return {**session.settings_key(choice), "fingerprint": session.teacher_fingerprint}
 
+    def is_there(self, session: Session) -> bool:
+        """Say whether the weights of a teacher that was trained here are still there."""
+        return session.recipe.teacher_training is None or trained_weights(session.teacher_folder) is not None
 
-def is_there(session: Session) -> bool:
-    """Say whether the weights of a teacher that was trained here are still there."""
-    return session.recipe.teacher_training is None or trained_weights(session.teacher_folder) is not None
+    def reset(self, session: Session, first: str) -> None:
+        """Throw the teacher's own training away, checkpoints included."""
+        if session.recipe.teacher_training is not None:
+            shutil.rmtree(session.teacher_folder, ignore_errors=True)
 
+    def execute(self, session: Session) -> dict[str, Any]:
+        """Record what the teacher is: weights' hash, parameters, multiply-accumulates for one picture.
 
-def reset(session: Session) -> None:
-    """Throw the teacher's own training away, checkpoints included."""
-    if session.recipe.teacher_training is not None:
-        shutil.rmtree(session.teacher_folder, ignore_errors=True)
-
-
-def execute(session: Session) -> dict[str, Any]:
-    """Record what the teacher is: weights' hash, parameters, multiply-accumulates for one picture.
-
-    Raises:
-        Stopped: the user asked to stop while the teacher was trained; it goes on from its newest checkpoint.
-    """
-    choice = session.recipe.teacher
-    if choice is None:
-        return {"plugin": None}
-    if not is_there(session):
-        _train(session)
-    teacher = session.teacher
-    assert teacher is not None
-    return {
-        "plugin": choice.record.name,
-        "licence": choice.record.licence,
-        "weights_sha256": teacher.fingerprint,
-        "resolution": teacher.resolution,
-        "parameters": count_parameters(teacher.module),
-        "macs": count_macs(teacher.module, *teacher.example_inputs()),
-    }
+        Raises:
+            Stopped: the user asked to stop while the teacher was trained; it goes on from its newest checkpoint.
+        """
+        choice = session.recipe.teacher
+        if choice is None:
+            return {"plugin": None}
+        if not self.is_there(session):
+            _train(session)
+        teacher = session.teacher
+        assert teacher is not None
+        files = session.weight_files_sha256() if session.recipe.teacher_training is None else None
+        return {
+            "plugin": choice.record.name,
+            "licence": choice.record.licence,
+            "weights_sha256": teacher.fingerprint,
+            **({"files_sha256": files} if files is not None else {}),
+            "resolution": teacher.resolution,
+            "parameters": count_parameters(teacher.module),
+            "macs": count_macs(teacher.module, *teacher.example_inputs()),
+        }
 
 
 def _train(session: Session) -> None:
