@@ -23,8 +23,10 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 """All kinds, in the order in which a run meets them."""
 RECIPE_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind not in ("direction-method", "engine"))
 """Kinds that a recipe chooses; a direction method is chosen by `gdp find-direction`, an engine by `gdp apply`."""
-CORE_STAGES = ("teacher", "pairs", "filter", "train", "evaluate", "export")
+CORE_STAGES = ("teacher", "pairs", "filter", "train")
 """The stages that every run is made of, in order; plugins add others after one of them."""
+LAST_STAGE = "export"
+"""Behind which a further stage stands where nothing is said: the trained student is there then."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class PluginRecord:
     images_leave_machine: bool = False
     training: type[Config] | None = None
     """Teachers only: settings of `gdp train-teacher`, where the teacher can be trained."""
-    after: str = CORE_STAGES[-1]
+    after: str = LAST_STAGE
     """Stages only: the stage behind which it stands."""
     every_run: bool = False
     """Stages only: whether it belongs to every run, so that no recipe need choose it."""

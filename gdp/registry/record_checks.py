@@ -8,7 +8,7 @@ from typing import Any
 from gdp.core.config import Config
 from gdp.core.errors import PluginError
 from gdp.core.recipe.choices import SECTION_MODELS
-from gdp.core.records import CORE_STAGES, Kind, Needs, PluginRecord
+from gdp.core.records import CORE_STAGES, LAST_STAGE, Kind, Needs, PluginRecord
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _IMPLEMENTATION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
@@ -34,7 +34,7 @@ class RecordCollector:
         licence: str = "Apache-2.0",
         images_leave_machine: bool = False,
         training: type[Config] | None = None,
-        after: str = CORE_STAGES[-1],
+        after: str = LAST_STAGE,
         every_run: bool = False,
     ) -> None:
         """Register one plugin; see `gdp.core.records.Register`.
@@ -62,7 +62,7 @@ class RecordCollector:
 
     def _check_place(self, name: str, after: object, every_run: bool) -> None:
         if self.kind != "stage":
-            if after != CORE_STAGES[-1] or every_run:
+            if after != LAST_STAGE or every_run:
                 raise PluginError(f"register({name!r}): after and every_run are for stages, this is a {self.kind}")
             return
         if name in CORE_STAGES:

@@ -21,11 +21,11 @@ import gdp
 from gdp.cli.app import app
 from gdp.core.errors import CorruptFileError, GdpError, PluginError, RecipeError, RunFolderError, RunLockedError
 from gdp.core.progress import SilentProgress
-from gdp.core.run.numbers import GIVEN, read_given_metrics
 from gdp.core.run.pipeline import Plan, execute
 from gdp.core.run.session import Session
 from gdp.core.run_folder import RunFolder
 from gdp.registry import PluginRegistry
+from gdp.support.metrics_files import GIVEN, read_given_metrics
 from gdp.tools.prune.opening import PruningRequest, open_pruning
 from gdp.tools.prune.record import PruningRecord
 

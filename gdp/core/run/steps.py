@@ -16,8 +16,6 @@ from gdp.core.recipe.choices import Choice
 from gdp.core.recipe.messages import did_you_mean
 from gdp.core.records import CORE_STAGES, PluginRecord
 from gdp.core.run.session import Session
-from gdp.core.run.stages.evaluate import EvaluateStage
-from gdp.core.run.stages.export import ExportStage
 from gdp.core.run.stages.filters import FilterStage
 from gdp.core.run.stages.pairs import PairsStage
 from gdp.core.run.stages.teacher import TeacherStage
@@ -77,7 +75,9 @@ class Step:
         return seconds, summary
 
     def _blame(self) -> AbstractContextManager[None]:
-        return nullcontext() if self.record is None else plugin_errors(describe_plugin(self.record))
+        if self.record is None or not self.record.supplier:
+            return nullcontext()
+        return plugin_errors(describe_plugin(self.record))
 
 
 _CORE: Mapping[str, type[Stage[Session]]] = {
@@ -85,8 +85,6 @@ _CORE: Mapping[str, type[Stage[Session]]] = {
     "pairs": PairsStage,
     "filter": FilterStage,
     "train": TrainStage,
-    "evaluate": EvaluateStage,
-    "export": ExportStage,
 }
 
 

@@ -25,7 +25,7 @@ from gdp import (
     UnpairedDataset,
 )
 from gdp.plugins.cyclegan import CycleGANConfig, CycleGANTraining, weights_path
-from gdp.plugins.cyclegan.conversion import clean_state, discriminator_from_state, generator_from_state
+from gdp.plugins.cyclegan.conversion import NETWORKS, clean_state, discriminator_from_state, generator_from_state
 from gdp.plugins.resnet.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
 from gdp.toolbox import (
     read_state,
@@ -134,24 +134,6 @@ def _read_states(config: CycleGANConfig) -> dict[str, Mapping[str, Tensor]]:
             bundled.setdefault(network, {})[rest] = tensor
     # A file of one network is the generator that is to teach, whatever its name.
     return dict(bundled) if bundled else {"G_A" if config.direction == "AtoB" else "G_B": state}
-
-
-def bundle(networks: Mapping[str, nn.Module], half: bool) -> dict[str, Tensor]:
-    """Return the tensors of several networks under the names that `load_networks` reads.
-
-    Args:
-        networks: by their name, of `NETWORKS`.
-        half: whether to store float16.
-    """
-    return {
-        f"{name}.{key}": tensor.half() if half and tensor.is_floating_point() else tensor
-        for name, network in networks.items()
-        for key, tensor in network.state_dict().items()
-    }
-
-
-NETWORKS = ("G_A", "G_B", "D_A", "D_B")
-"""As published: G_A translates A to B and D_A judges its pictures, G_B translates B to A and D_B judges those."""
 
 
 DEFAULT_RESOLUTION = 256

@@ -1,4 +1,4 @@
-"""The stages that stand behind those of core: the comparison of variants, and the report."""
+"""The stages behind those of core: measuring, exporting, comparing variants, reporting."""
 
 from __future__ import annotations
 
@@ -12,6 +12,22 @@ class NoSettings(Config):
 @hookimpl
 def gdp_register_stages(register: Register) -> None:
     """Register what every run ends with."""
+    register(
+        "evaluate",
+        config=NoSettings,
+        implementation="gdp.tools.measure.evaluate:EvaluateStage",
+        summary="Lets the evaluators measure the trained student",
+        after="train",
+        every_run=True,
+    )
+    register(
+        "export",
+        config=NoSettings,
+        implementation="gdp.tools.measure.export:ExportStage",
+        summary="Puts the student where gdp.load and gdp apply find it",
+        after="evaluate",
+        every_run=True,
+    )
     register(
         "compare",
         config=NoSettings,

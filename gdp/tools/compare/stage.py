@@ -19,13 +19,14 @@ from gdp.core.recipe.reading import Choice, Compare, Recipe
 from gdp.core.recipe.sections import EvaluatorSection
 from gdp.core.records import CORE_STAGES
 from gdp.core.run.session import Session
-from gdp.core.run.stages import evaluate, filters
+from gdp.core.run.stages import filters
 from gdp.core.run.steps import Step, keys_until, step_of
 from gdp.core.training.optimizer import total_steps
+from gdp.support.metrics_files import read_metrics
 from gdp.tools.compare.numbers import FILE, Outcome, document
 from gdp.tools.compare.trials import Trial, TrialProgress, open_trial, trials
 
-TRAINED_ANEW = CORE_STAGES[: CORE_STAGES.index("train") + 1]
+TRAINED_ANEW = CORE_STAGES
 """Whoever repeats a run from one of these stages repeats the trainings of its comparison."""
 FACTS = ("steps", "parameters", "seconds_training", "images_per_second")
 """Of a training's summary, what the comparison passes on."""
@@ -183,7 +184,7 @@ def _outcome(session: Session, trial: Trial, each: Session, metrics: Mapping[str
     summary = each.folder.stages()["train"]["summary"]
     facts = {name: summary[name] for name in FACTS if name in summary}
     folder = session.folder.relative(each.folder.path / summary["folder"])
-    found = {name: value for name, value in evaluate.read_metrics(each.folder).items() if name in metrics}
+    found = {name: value for name, value in read_metrics(each.folder).items() if name in metrics}
     return Outcome(trial.name, each.training_seed, {"folder": folder, **facts}, found)
 
 

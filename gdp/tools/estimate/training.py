@@ -20,9 +20,7 @@ from torch.nn import functional
 
 from gdp.core.interfaces.evaluators import Evaluation
 from gdp.core.progress import ProgressTask
-from gdp.core.run import pictures
 from gdp.core.run.session import Session
-from gdp.core.run.stages.evaluate import evaluation_context, measure, metrics_document
 from gdp.core.run.stages.train import train, training_pairs
 from gdp.core.run.steps import step_of
 from gdp.core.tensor_file import write_tensors
@@ -31,9 +29,11 @@ from gdp.core.training.loader import CACHE_LIMIT
 from gdp.core.training.optimizer import phase_ends, total_steps
 from gdp.core.training.precision import decide
 from gdp.support.measuring import time_once
+from gdp.support.metrics_files import metrics_document
 from gdp.tools.estimate.arithmetic import NOTHING, Duration, repeated, total
 from gdp.tools.estimate.pace import Counts, EnoughError, PaceProgress, Part
 from gdp.tools.estimate.trial import ManyPairs
+from gdp.tools.measure.evaluate import evaluation_context, measure, write_rows
 
 CHANNELS, SIDE = 1024, 32
 """Of the 18 convolutions of pix2pixHD's residual blocks at 512 px."""
@@ -229,7 +229,7 @@ def probe_report(trial: Session, evaluation: Evaluation) -> Part:
     folder.update_run(name=trial.recipe.name, state="finished")
     folder.write_text("recipe.toml", trial.recipe.to_toml())
     started = perf_counter()
-    folder.write_json("pictures/rows.json", pictures.write_rows(folder, evaluation.rows))
+    folder.write_json("pictures/rows.json", write_rows(folder, evaluation.rows))
     folder.write_json("metrics.json", metrics_document(evaluation, {}))
     step_of(trial, "report").stage.execute(trial)
     return Part("report", Duration.exactly(perf_counter() - started), "measured to the end, with fewer pictures")

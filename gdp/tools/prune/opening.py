@@ -15,10 +15,10 @@ from gdp.core.progress import Progress
 from gdp.core.recipe.choices import resolved_text
 from gdp.core.recipe.reading import Recipe
 from gdp.core.records import Plugins
-from gdp.core.run.numbers import write_given_metrics
 from gdp.core.run.opening import load_run_recipe
 from gdp.core.run.session import Session, never
 from gdp.core.run_folder import RunFolder, find_run
+from gdp.support.metrics_files import write_given_metrics
 from gdp.tools.prune.record import FILE, WEIGHTS, PruningRecord, Subject, read_record, sizes_before_pruning
 from gdp.tools.prune.shrink import Shrunk, reuse, shrink
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError
-from gdp.core.run.places import find_places
+from gdp.support.places import find_places
 from gdp.tools.deploy.cards import card_path, files_of, read_card
 from gdp.tools.deploy.models import WEIGHTS, weights_sha256
 from gdp.tools.report import CARD, SAMPLE, UNKNOWN_LICENCE

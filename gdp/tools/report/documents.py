@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from gdp.core.files import write_atomically
-from gdp.core.run.places import without_places
+from gdp.support.places import without_places
 from gdp.support.wording import duration, plain, scaled, with_unit
 from gdp.tools.report import tables
 from gdp.tools.report.folder import Number, RunData, mapping, mappings

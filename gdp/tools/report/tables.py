@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from gdp.core.run.numbers import finite
+from gdp.support.metrics_files import finite
 from gdp.support.wording import duration, percent, plain, scaled, with_unit
 from gdp.tools.report.folder import STAGES, Number, RunData, mapping, mappings
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from gdp.core.run.numbers import finite
+from gdp.support.metrics_files import finite
 from gdp.support.wording import plain, scaled
 from gdp.tools.report.folder import RunData, mapping, mappings, read_lines
 from gdp.tools.report.pictures import COLOURS, NOT_CURVES, for_the_page

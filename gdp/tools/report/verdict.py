@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from gdp.core.interfaces.evaluators import Headline, Place
 from gdp.core.recipe.sections import find_targets
-from gdp.core.run.numbers import finite
+from gdp.support.metrics_files import finite
 from gdp.support.wording import percent, plain, scaled, times, with_unit
 from gdp.tools.report.folder import RunData
 

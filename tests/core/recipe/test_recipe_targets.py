@@ -13,9 +13,9 @@ from gdp.core.errors import RecipeError
 from gdp.core.progress import SilentProgress
 from gdp.core.recipe.reading import Recipe, load_recipe
 from gdp.core.run.session import Session
-from gdp.core.run.stages.evaluate import EvaluateStage
 from gdp.core.run_folder import RunFolder
 from gdp.registry.registry import PluginRegistry
+from gdp.tools.measure.evaluate import EvaluateStage
 from gdp.tools.report.stage import ReportStage
 from gdp.tools.schema import recipe_schema
 

@@ -10,10 +10,11 @@ from typing import Any
 
 from gdp.core.counters import counter_fraction
 from gdp.core.errors import MissingResourceError
+from gdp.core.files import write_atomically
 from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.interfaces.stages import Stage
 from gdp.core.pairs.store import PairStore
-from gdp.core.run import pictures
+from gdp.core.pictures import encode_png
 from gdp.core.run.judging import DecodedPairs, Judged, walk
 from gdp.core.run.session import Session
 from gdp.core.run.stages.pairs import wanted
@@ -71,11 +72,21 @@ class FilterStage(Stage[Session]):
 
 
 def _write_rejects(session: Session, pairs: DecodedPairs, position: int, judged: Judged) -> list[dict[str, str]]:
-    """Write pictures of some pairs that a filter dropped."""
+    """Write pictures of some pairs that a filter dropped; return their entries for pictures/rejects.json."""
     kept, named = set(judged.kept), judged.filter
     dropped = [index for index in judged.entered if index not in kept][:REJECTS_SHOWN]
-    prefix = f"{position}-{named.choice.record.name}"
-    return pictures.write_rejects(session.folder, pairs, prefix, named.name, dropped, judged.verdicts)
+    if not dropped:
+        return []
+    batch = pairs.load(dropped)
+    entries = []
+    for row, index in enumerate(dropped):
+        entry = {"filter": named.name, "reason": judged.verdicts[index].reason or ""}
+        for side, picture in (("source", batch.source[row, :3]), ("target", batch.target[row])):
+            name = f"pictures/rejects/{position}-{named.choice.record.name}-{index:06d}-{side}.png"
+            write_atomically(session.folder.path / name, encode_png(picture))
+            entry[side] = name
+        entries.append(entry)
+    return entries
 
 
 def _split(session: Session, store: PairStore, kept: Sequence[int]) -> tuple[list[int], list[int]]:

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 import gdp
-from gdp.core.run.numbers import (
+from gdp.core.run_folder import RunFolder
+from gdp.support.metrics_files import (
     GIVEN,
     finite,
     read_given_metrics,
     verdict_document,
     write_given_metrics,
 )
-from gdp.core.run_folder import RunFolder
 
 
 def give(folder: Path, content: str) -> RunFolder:

@@ -15,7 +15,7 @@ from typing import Any
 
 from gdp.core.building import plugin_errors
 from gdp.core.errors import CorruptFileError, GdpError
-from gdp.core.interfaces.evaluators import Evaluator, Metric
+from gdp.core.interfaces.evaluators import Evaluation, Evaluator, Metric
 from gdp.core.run_folder import RunFolder
 
 GIVEN = "given_metrics.json"
@@ -123,3 +123,41 @@ def verdict_document(
             sentences += [{"evaluator": name, **each} for each in said]
             headlines += [{"evaluator": name, **each} for each in headed]
     return {"sentences": sentences, "headlines": headlines, "failed": failed}
+
+
+def metrics_document(evaluation: Evaluation, measured_by: Mapping[str, str]) -> dict[str, Any]:
+    """Arrange numbers as metrics.json holds them: nested by dotted name, protocols and absences beside them.
+
+    A number that is not finite (the decibels of a perfect match) is reported as absent, for JSON has no infinity.
+
+    Args:
+        evaluation: what was measured.
+        measured_by: name of the evaluator of each number; core's own numbers have none.
+    """
+    document: dict[str, Any] = {}
+    protocols: dict[str, Mapping[str, str]] = {}
+    absent = dict(evaluation.absent)
+    for name, metric in sorted(evaluation.metrics.items()):
+        if metric.value != metric.value or metric.value in (float("inf"), float("-inf")):
+            absent[name] = f"not finite ({metric.value}). {metric.protocol}"
+            continue
+        *parents, leaf = name.split(".")
+        place = document
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[leaf] = metric.value
+        about = {"protocol": metric.protocol, "unit": metric.unit, "better": metric.better}
+        protocols[name] = {**about, "evaluator": measured_by.get(name, "")}
+    return {**document, "protocols": protocols, "absent": dict(sorted(absent.items()))}
+
+
+def read_metrics(folder: RunFolder) -> dict[str, float]:
+    """Return the numbers of a metrics.json by dotted name."""
+    document = folder.read_json("metrics.json", {})
+    numbers = {}
+    for name in document.get("protocols", {}):
+        value = document
+        for part in name.split("."):
+            value = value[part]
+        numbers[name] = float(value)
+    return numbers

@@ -11,9 +11,9 @@ from gdp.core.arithmetic import count_macs, count_parameters
 from gdp.core.errors import CorruptFileError
 from gdp.core.files import write_atomically
 from gdp.core.interfaces.stages import Stage
-from gdp.core.run.places import without_places_in
 from gdp.core.run.session import Session
 from gdp.core.run.versions import plugin_versions, versions
+from gdp.support.places import without_places_in
 
 
 class ExportStage(Stage[Session]):

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import math
+import re
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from gdp.core.building import plugin_errors
 from gdp.core.errors import PluginError
-from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric
+from gdp.core.files import write_atomically
+from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric, PictureRow
 from gdp.core.interfaces.stages import Stage
 from gdp.core.interfaces.students import Student
 from gdp.core.pairs.records import PairBatch
+from gdp.core.pictures import encode_png
 from gdp.core.progress import Stopped
-from gdp.core.run import pictures
-from gdp.core.run.numbers import VERDICT, read_given_metrics, verdict_document
 from gdp.core.run.session import Session
 from gdp.core.run.stages.filters import HELD_OUT
 from gdp.core.run_folder import RunFolder
 from gdp.core.training.inference import deployed_predict
+from gdp.support.metrics_files import VERDICT, metrics_document, read_given_metrics, verdict_document
 
 
 class EvaluateStage(Stage[Session]):
@@ -56,7 +59,7 @@ class EvaluateStage(Stage[Session]):
             total.metrics[f"pairs.{count}"] = Metric(funnel[count], f"Pairs {count}, counted in the manifest.", "pairs")
         total.metrics.update(read_given_metrics(session.folder, total.metrics))
         plain = {name: metric.value for name, metric in total.metrics.items()}
-        session.folder.write_json("pictures/rows.json", pictures.write_rows(session.folder, total.rows))
+        session.folder.write_json("pictures/rows.json", write_rows(session.folder, total.rows))
         session.folder.write_json(VERDICT, _verdict(session, plain))
         session.folder.write_json("metrics.json", metrics_document(total, measured_by))
         session.plugins.notify("gdp_metrics", run=session.folder, stage="evaluate", step=0, metrics=plain)
@@ -117,39 +120,15 @@ def _merge(total: Evaluation, found: Evaluation, name: str) -> None:
     total.rows.extend(found.rows)
 
 
-def metrics_document(evaluation: Evaluation, measured_by: Mapping[str, str]) -> dict[str, Any]:
-    """Arrange numbers as metrics.json holds them: nested by dotted name, protocols and absences beside them.
-
-    A number that is not finite (the decibels of a perfect match) is reported as absent, for JSON has no infinity.
-
-    Args:
-        evaluation: what was measured.
-        measured_by: name of the evaluator of each number; core's own numbers have none.
-    """
-    document: dict[str, Any] = {}
-    protocols: dict[str, Mapping[str, str]] = {}
-    absent = dict(evaluation.absent)
-    for name, metric in sorted(evaluation.metrics.items()):
-        if metric.value != metric.value or metric.value in (float("inf"), float("-inf")):
-            absent[name] = f"not finite ({metric.value}). {metric.protocol}"
-            continue
-        *parents, leaf = name.split(".")
-        place = document
-        for parent in parents:
-            place = place.setdefault(parent, {})
-        place[leaf] = metric.value
-        about = {"protocol": metric.protocol, "unit": metric.unit, "better": metric.better}
-        protocols[name] = {**about, "evaluator": measured_by.get(name, "")}
-    return {**document, "protocols": protocols, "absent": dict(sorted(absent.items()))}
-
-
-def read_metrics(folder: RunFolder) -> dict[str, float]:
-    """Return the numbers of a metrics.json by dotted name."""
-    document = folder.read_json("metrics.json", {})
-    numbers = {}
-    for name in document.get("protocols", {}):
-        value = document
-        for part in name.split("."):
-            value = value[part]
-        numbers[name] = float(value)
-    return numbers
+def write_rows(folder: RunFolder, rows: Sequence[PictureRow]) -> list[dict[str, Any]]:
+    """Write the report's before/after pictures and return the entries of pictures/rows.json."""
+    shutil.rmtree(folder.path / "pictures" / "rows", ignore_errors=True)
+    entries = []
+    for number, row in enumerate(rows):
+        names = {}
+        for column, picture in row.pictures.items():
+            word = re.sub(r"[^a-z0-9]+", "-", column.lower()).strip("-")
+            names[column] = f"pictures/rows/{number:03d}-{word}.png"
+            write_atomically(folder.path / names[column], encode_png(picture))
+        entries.append({"title": row.title, "pictures": names})
+    return entries

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gdp.core.run.places import find_places, without_places, without_places_in
+from gdp.support.places import find_places, without_places, without_places_in
 
 
 @pytest.mark.parametrize(
