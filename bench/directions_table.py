@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from gdp.cli.progress import choose_progress
+from gdp.console import choose_progress
 from gdp.core.directions.files import save_direction
 from gdp.core.directions.opening import SearchChoices, open_tools
 from gdp.core.directions.samples import Sampling, draw_samples

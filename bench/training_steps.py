@@ -20,8 +20,8 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from gdp.cli.progress import choose_progress
-from gdp.cli.run import prepare_processor
+from gdp.cli.common import prepare_processor
+from gdp.console import choose_progress
 from gdp.core.progress import Progress
 from gdp.core.run_folder import now, write_atomically
 from gdp.core.versions import machine, versions

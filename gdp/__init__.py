@@ -34,7 +34,14 @@ if TYPE_CHECKING:
     from gdp.core.interfaces.students import Opposite, PrunedStudent, Student, TrainingPhase
     from gdp.core.interfaces.teachers import LatentTeacher, Projection, Teacher, TranslatorTeacher
     from gdp.core.pairs.records import PairBatch, PairRecord, Scores, Verdict
-    from gdp.core.records import API_VERSION, Needs, Register, RegisterConverter, RegisterDownload
+    from gdp.core.records import (
+        API_VERSION,
+        Needs,
+        Register,
+        RegisterCommand,
+        RegisterConverter,
+        RegisterDownload,
+    )
 
 __version__ = "0.1.0"
 
@@ -65,7 +72,14 @@ _HOMES = {
     "gdp.core.interfaces.students": ("Opposite", "PrunedStudent", "Student", "TrainingPhase"),
     "gdp.core.interfaces.teachers": ("LatentTeacher", "Projection", "Teacher", "TranslatorTeacher"),
     "gdp.core.pairs.records": ("PairBatch", "PairRecord", "Scores", "Verdict"),
-    "gdp.core.records": ("API_VERSION", "Needs", "Register", "RegisterConverter", "RegisterDownload"),
+    "gdp.core.records": (
+        "API_VERSION",
+        "Needs",
+        "Register",
+        "RegisterCommand",
+        "RegisterConverter",
+        "RegisterDownload",
+    ),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -103,6 +117,7 @@ __all__ = [
     "PrunedStudent",
     "Refiltered",
     "Register",
+    "RegisterCommand",
     "RegisterConverter",
     "RegisterDownload",
     "Scores",

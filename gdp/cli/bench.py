@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import print_json, print_table
-from gdp.cli.progress import choose_progress
+from gdp.console import choose_progress, print_json, print_table
 from gdp.core.errors import GdpError
 from gdp.core.run_folder import write_atomically
 
@@ -109,8 +108,3 @@ def plugins_opener(state: State) -> partial[PluginRegistry]:
     from gdp.registry import PluginRegistry
 
     return partial(PluginRegistry.discover, disabled=state.disabled, folders=state.plugins_folders)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("bench")(bench)

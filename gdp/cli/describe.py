@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from gdp.cli.common import State, encodable, print_json
+from gdp.cli.common import State
 from gdp.cli.settings_help import Setting, describe_settings, toml_value
+from gdp.console import encodable, print_json
 from gdp.core.config import Config
 from gdp.core.errors import PluginNotFoundError
 from gdp.core.recipe_choices import LISTED_KINDS, SECTION_KEYS, SECTION_MODELS, Checker, PluginLookup
@@ -163,8 +164,3 @@ def _try_example(record: PluginRecord, settings: Sequence[Setting], plugins: Plu
 
 def _toml_key(key: str) -> str:
     return key if key.replace("-", "").replace("_", "").isalnum() and key.isascii() else toml_value(key)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("describe")(describe)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import print_json, print_table
-from gdp.cli.progress import choose_progress
-from gdp.cli.run import DeviceOption, FolderOption, RecipeArgument, SetOption
+from gdp.cli.common import DeviceOption, FolderOption, RecipeArgument, SetOption
+from gdp.console import choose_progress, print_json, print_table
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
@@ -55,8 +54,3 @@ def estimate(
     typer.echo()
     for line in notes(found, offered, price):
         typer.echo(line)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("estimate")(estimate)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import print_json
+from gdp.console import print_json
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
@@ -58,8 +58,3 @@ def export(
         return
     typer.echo(f"{path}: {card.bytes / 1e6:.1f} MB for {card.compared_on}")
     typer.echo(f"against torch in float32: {card.difference.describe()}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("export")(export)

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gdp.cli.common import print_json, print_table
-from gdp.cli.progress import choose_progress
-from gdp.cli.run import DeviceOption, stop_on_signal
+from gdp.cli.common import DeviceOption
+from gdp.console import choose_progress, print_json, print_table, stop_on_signal
 
 if TYPE_CHECKING:
     from gdp.core.selection.refilter import Refiltering
@@ -108,8 +107,3 @@ def _data(found: Refiltering, dry_run: bool, finished: bool) -> dict[str, Any]:
         "after": found.after,
         "stale": found.stale,
     }
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("filter")(filter_)

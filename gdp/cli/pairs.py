@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gdp.cli.common import print_json, print_table
 from gdp.cli.histograms import print_summary
-from gdp.cli.progress import choose_progress
+from gdp.console import choose_progress, print_json, print_table
 from gdp.core.errors import GdpError
 
 if TYPE_CHECKING:
@@ -188,8 +187,3 @@ def _data(folder: str, table: PairTable, rows: list[int], listed: list[int] | No
 def _pair(table: PairTable, row: int) -> dict[str, Any]:
     scores = dict(table.scores(row))
     return {**scores.pop(""), "filters": scores}
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("pairs")(pairs)

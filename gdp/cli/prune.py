@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.progress import choose_progress
-from gdp.cli.run import DeviceOption, SetOption, stop_on_signal
+from gdp.cli.common import DeviceOption, SetOption
+from gdp.console import choose_progress, stop_on_signal
 
 if TYPE_CHECKING:
     from gdp.core.pruning.record import PruningRecord
@@ -85,8 +85,3 @@ def _sizes(record: PruningRecord) -> str:
         f"{before.macs / 1e9:.4f} -> {after.macs / 1e9:.4f} GMAC a picture "
         f"({100 * after.macs / before.macs:.1f} % are left)"
     )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("prune")(prune)

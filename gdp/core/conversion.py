@@ -20,7 +20,7 @@ from gdp.core.foreign import ForeignFile, ForeignObject, as_tensor, printable, r
 from gdp.core.interfaces.converters import Converted, Converter
 from gdp.core.progress import Progress
 from gdp.core.recipe_choices import describe_exception
-from gdp.core.records import ConverterRecord
+from gdp.core.records import PlainKind, PlainRecord
 from gdp.core.run_folder import write_atomically
 from gdp.core.tensor_file import write_tensors
 from gdp.core.versions import versions
@@ -38,13 +38,13 @@ _NAMED = 12
 class Converters(Protocol):
     """What is asked of the registry."""
 
-    def converter(self, name: str) -> ConverterRecord:
+    def get(self, kind: PlainKind, name: str) -> PlainRecord:
         """Return one record."""
 
-    def converters(self) -> list[ConverterRecord]:
+    def records(self, kind: PlainKind) -> list[PlainRecord]:
         """Return all records."""
 
-    def load(self, record: ConverterRecord) -> type:
+    def load(self, record: PlainRecord) -> Any:
         """Import an implementation."""
 
 
@@ -125,11 +125,11 @@ def describe_content(content: object) -> str:
 
 def _choose(
     file: ForeignFile, converters: Converters, layout: str | None, progress: Progress
-) -> tuple[ConverterRecord, Converter]:
+) -> tuple[PlainRecord, Converter]:
     if layout is not None:
-        record = converters.converter(layout)
+        record = converters.get("converter", layout)
         return record, converters.load(record)()
-    records = converters.converters()
+    records = converters.records("converter")
     found = []
     for record in records:
         try:
@@ -149,7 +149,7 @@ def _choose(
 
 
 def _write(
-    path: Path, converted: Converted, record: ConverterRecord, source: Mapping[str, Any], progress: Progress
+    path: Path, converted: Converted, record: PlainRecord, source: Mapping[str, Any], progress: Progress
 ) -> Conversion:
     tensors = converted.tensors
     if broken := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:

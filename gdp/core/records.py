@@ -22,6 +22,12 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 RECIPE_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind not in ("direction-method", "engine"))
 """Kinds that a recipe chooses; a direction method is chosen by `gdp find-direction`, an engine by `gdp apply`."""
 
+PlainKind = Literal["converter", "command"]
+PLAIN_KINDS: tuple[PlainKind, ...] = get_args(PlainKind)
+"""Kinds without settings: no recipe chooses them, and all that is known of one is its `PlainRecord`."""
+
+AnyKind = Kind | PlainKind | Literal["download"]
+
 
 @dataclass(frozen=True)
 class Needs:
@@ -174,32 +180,44 @@ class RegisterDownload(Protocol):
 
 
 @dataclass(frozen=True)
-class ConverterRecord:
-    """One foreign layout of weights that `gdp convert` reads."""
+class PlainRecord:
+    """One registered thing that has no settings: what reads a foreign layout of weights, or a command."""
 
-    kind: ClassVar[Literal["converter"]] = "converter"
     images_leave_machine: ClassVar[bool] = False
 
+    kind: PlainKind
     name: str
     summary: str
     implementation: str
-    """`module:attribute` of the class."""
+    """`module:attribute` of the class, of a command of the function."""
     needs: Needs = field(default_factory=Needs)
     licence: str = "Apache-2.0"
     package: str = ""
     version: str = ""
 
 
-class RegisterConverter(Protocol):
-    """The callback that `gdp_register_converters` receives; call it once for each layout."""
+class RegisterPlain(Protocol):
+    """The callback of the hooks that register kinds without settings."""
 
     def __call__(self, name: str, *, implementation: str, summary: str, needs: Needs = ..., licence: str = ...) -> None:
-        """Register one reader of a foreign layout (`gdp.Converter`).
+        """Register one.
 
         Args:
-            name: lower-case words joined by hyphens, as `gdp convert --as` takes it.
-            implementation: `module:attribute` of the class, imported only when a file is converted.
-            summary: one line for `gdp convert --list`.
+            name: lower-case words joined by hyphens, as the command line takes it.
+            implementation: `module:attribute`, imported only when it is used.
+            summary: one line for `gdp list-plugins`, of a command for `gdp --help` too.
             needs: extra modules.
             licence: of the code.
         """
+
+
+class RegisterConverter(RegisterPlain, Protocol):
+    """The callback that `gdp_register_converters` receives; call it once for each layout."""
+
+
+class RegisterCommand(RegisterPlain, Protocol):
+    """The callback that `gdp_register_commands` receives; call it once for each command."""
+
+
+Record = PluginRecord | DownloadRecord | PlainRecord
+"""What is known of a plugin of any kind; all have kind, name, summary, package, version, licence and needs."""

@@ -81,12 +81,15 @@ def own_version() -> str:
 def _built_ins() -> Iterator[Candidate]:
     import gdp.plugins
 
-    version = own_version()
     for found in sorted(pkgutil.iter_modules(gdp.plugins.__path__), key=lambda found: found.name):
         if found.ispkg:
-            module = f"gdp.plugins.{found.name}"
-            load = _Import(module)
-            yield Candidate(found.name, DISTRIBUTION, version, module, load, module, builtin=True)
+            yield built_in(found.name)
+
+
+def built_in(name: str) -> Candidate:
+    """Return the candidate of a subpackage of `gdp.plugins`."""
+    module = f"gdp.plugins.{name}"
+    return Candidate(name, DISTRIBUTION, own_version(), module, _Import(module), module, builtin=True)
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,8 @@ class Subject:
         Raises:
             PluginError: it cannot be imported or breaks its kind's contract.
         """
-        return self.registry.load(self.record)
+        implementation: type = self.registry.load(self.record)
+        return implementation
 
     def context(self, **changes: Any) -> BuildContext:
         """Return what a run would give to the plugin: a CPU, a seed, and the world's teacher, dataset and size."""

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from gdp.cli.app import app
-from gdp.cli.common import hoist_shared_options
+from gdp.cli.app import app, hoist_shared_options
 from gdp.cli.describe import make_example
 from gdp.cli.settings_help import describe_settings
 from gdp.core.recipe_choices import SECTION_MODELS

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +12,7 @@ import torch
 
 from gdp.core.answers import AnswerBook
 from gdp.core.config import Config, content_key
-from gdp.core.errors import GdpError, MissingResourceError, PluginError
+from gdp.core.errors import MissingResourceError, PluginError, Stopped, plugin_errors
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
 from gdp.core.interfaces.evaluators import Evaluator
@@ -28,6 +27,8 @@ from gdp.core.recipe import Choice, Recipe
 from gdp.core.records import PluginRecord
 from gdp.core.run_folder import RunFolder
 from gdp.core.stages.notes import portable, trained_weights
+
+__all__ = ["Plugins", "Session", "Stopped", "never", "plugin_errors", "plugin_key"]
 
 
 class Plugins(Protocol):
@@ -49,10 +50,6 @@ def plugin_key(record: PluginRecord) -> dict[str, str]:
     """Return what a plugin contributes to a content key: its name, and who supplies it where gdp does not."""
     supplier = {"supplier": record.supplier} if record.supplier else {}
     return {"plugin": record.name, **supplier}
-
-
-class Stopped(Exception):
-    """The user asked the run to stop; raised between two pieces of work, when all that was done is durable."""
 
 
 @dataclass
@@ -265,21 +262,3 @@ class Session:
         """Make, remember and return the content key of a stage."""
         self.keys[stage] = content_key({"stage": stage, **content})
         return self.keys[stage]
-
-
-@contextmanager
-def plugin_errors(where: str) -> Iterator[None]:
-    """Name the plugin in whatever goes wrong inside it, so that a user knows whom to ask.
-
-    Raises:
-        PluginError: the plugin raised something that is no GdpError; the original is its cause.
-    """
-    try:
-        yield
-    except (GdpError, Stopped, KeyboardInterrupt, MemoryError):
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"{where}: failed with {type(error).__name__}: {error}. This is a fault of the plugin or of its settings; "
-            f"run again with GDP_TRACEBACK=1 to see where."
-        ) from error
