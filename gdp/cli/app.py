@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from gdp import __version__
 from gdp.cli.common import State, prepare_processor, readable_errors
 from gdp.core.errors import GdpError, PluginNotFoundError
 from gdp.core.records import DISTRIBUTION, PlainRecord
@@ -104,9 +105,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from gdp.registry.candidates import own_version
-
-        typer.echo(f"gdp {own_version()}")
+        typer.echo(f"gdp {__version__}")
         raise typer.Exit
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
-import logging
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -14,8 +13,6 @@ from gdp.core.errors import PluginError
 from gdp.core.recipe_choices import describe_exception
 from gdp.core.records import Needs, PlainRecord, PluginRecord
 from gdp.registry.api_versions import adopt_old_methods
-
-_logger = logging.getLogger(__name__)
 
 _INTERFACES: Mapping[str, tuple[str, ...]] = {
     "teacher": ("gdp.core.interfaces.teachers:Teacher",),
@@ -67,7 +64,9 @@ def load_implementation(record: PluginRecord | PlainRecord) -> Any:
     if not isinstance(found, type):
         raise PluginError(f"{who}: {record.implementation} is {type(found).__name__}, not a class.")
     for renamed in adopt_old_methods(found):
-        _logger.warning("%s: %s", who, renamed)
+        import logging
+
+        logging.getLogger(__name__).warning("%s: %s", who, renamed)
     _check_contract(who, record, found)
     return found
 

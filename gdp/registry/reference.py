@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import inspect
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 import gdp
 from gdp.core import hookspecs
+from gdp.core.attribute_docs import attribute_docs
 from gdp.registry.hook_checks import HOOK_ARGUMENTS
 
 _HEAD = """\
@@ -93,19 +92,6 @@ def members_of(interface: type[Any]) -> Iterator[tuple[str, str]]:
 def _parameters(function: Any) -> str:
     names = [name for name in inspect.signature(function).parameters if name not in ("self", "cls")]
     return f"({', '.join(names)})"
-
-
-def attribute_docs(place: Any) -> dict[str, str]:
-    """Return the strings that stand below the assignments of a class or module, by the name that is assigned."""
-    tree: Any = ast.parse(inspect.getsource(place))
-    body = tree.body[0].body if inspect.isclass(place) else tree.body
-    found = {}
-    for statement, below in pairwise(body):
-        targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
-        is_text = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
-        if is_text and isinstance(targets[0], ast.Name):
-            found[targets[0].id] = str(below.value.value)
-    return found
 
 
 def documentation_of(name: str) -> str:

@@ -8,7 +8,6 @@ from pydantic import Field, field_validator, model_validator
 
 from gdp.core.config import Config
 from gdp.core.errors import GdpError
-from gdp.core.expressions import parse_condition
 from gdp.plugins.onnx_filters.config import EmbeddingModel
 
 NumberAttribute = Literal["age", "glasses", "smile"]
@@ -101,6 +100,8 @@ class ExpressionConfig(Config):
     @field_validator("keep")
     @classmethod
     def _readable(cls, text: str) -> str:
+        from gdp.core.expressions import parse_condition  # every command imports this module
+
         try:
             parse_condition(text)
         except GdpError as error:
