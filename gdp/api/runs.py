@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from gdp.core.pipeline import Outcome, Plan, execute
 from gdp.core.progress import Progress, SilentProgress
-from gdp.core.pruning.opening import PruningRequest, open_pruning
 from gdp.core.pruning.record import Subject
-from gdp.core.recipe import load_recipe
-from gdp.core.run_folder import RunFolder
-from gdp.core.selection.opening import is_run, load_run_recipe
-from gdp.core.selection.refilter import RefilterRequest, open_refiltering
-from gdp.core.stages.session import Session, never
+from gdp.core.pruning.request import PruningRequest, read_request
+from gdp.core.run_recipe import open_recipe
+from gdp.core.selection.requests import RefilterRequest, read_new_filters
 from gdp.registry import PluginRegistry
+
+if TYPE_CHECKING:
+    import torch
+
+    from gdp.core.pipeline import Outcome, Plan
+    from gdp.core.stages.session import Session
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class FinishedRun:
 
 def choose_device(name: str = "auto") -> torch.device:
     """Return the torch device of a name; `auto` is the first GPU where there is one, else the CPU."""
+    import torch
+
     if name != "auto":
         return torch.device(name)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -50,7 +52,7 @@ def open_session(
     device: str = "auto",
     registry: PluginRegistry | None = None,
     progress: Progress | None = None,
-    stop_requested: Callable[[], bool] = never,
+    stop_requested: Callable[[], bool] | None = None,
 ) -> Session:
     """Read a recipe and prepare its run; nothing is written yet.
 
@@ -61,20 +63,17 @@ def open_session(
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         registry: the plugins; by default all that are installed.
         progress: where to show progress; by default nowhere.
-        stop_requested: asked between pieces of work; True ends the run cleanly.
+        stop_requested: asked between pieces of work; True ends the run cleanly. By default nobody is asked.
 
     Raises:
         RecipeError: with all mistakes of the recipe.
     """
     registry = registry or PluginRegistry.discover()
-    if is_run(Path(recipe)):
-        loaded = load_run_recipe(RunFolder(Path(recipe).absolute()), registry, overrides)
-        path = Path(folder or recipe)
-    else:
-        loaded = load_recipe(Path(recipe), registry, overrides)
-        path = Path(folder) if folder is not None else Path("runs") / loaded.name
+    loaded, place = open_recipe(Path(recipe), registry, overrides, None if folder is None else Path(folder))
+    from gdp.core.stages.session import Session, never
+
     progress = progress or SilentProgress()
-    return Session(loaded, RunFolder(path.absolute()), registry, progress, choose_device(device), stop_requested)
+    return Session(loaded, place, registry, progress, choose_device(device), stop_requested or never)
 
 
 def run(
@@ -91,6 +90,8 @@ def run(
         GdpError: something that can be mended; what was done is kept.
     """
     session = open_session(recipe, folder=folder, overrides=overrides, device=device)
+    from gdp.core.pipeline import Plan, execute
+
     return FinishedRun(session.folder.path, execute(session, plan or Plan()))
 
 
@@ -119,9 +120,12 @@ def prune(
         GdpError: something that can be mended; what was done is kept.
     """
     request = PruningRequest(Path(run), macs, of, None if folder is None else Path(folder), steps, overrides)
-    session, _ = open_pruning(
-        request, PluginRegistry.discover(), device=choose_device(device), progress=SilentProgress()
-    )
+    registry = PluginRegistry.discover()
+    asked = read_request(request, registry)
+    from gdp.core.pipeline import execute
+    from gdp.core.pruning.opening import open_pruning
+
+    session, _ = open_pruning(asked, registry, device=choose_device(device), progress=SilentProgress())
     return FinishedRun(session.folder.path, execute(session))
 
 
@@ -163,9 +167,11 @@ def refilter(
             nothing is written then.
     """
     request = RefilterRequest(Path(run), None if recipe is None else Path(recipe), overrides)
-    found = open_refiltering(
-        request, PluginRegistry.discover(), device=choose_device(device), progress=SilentProgress()
-    )
+    registry = PluginRegistry.discover()
+    asked = read_new_filters(request, registry)
+    from gdp.core.selection.refilter import open_refiltering
+
+    found = open_refiltering(asked, registry, device=choose_device(device), progress=SilentProgress())
     if dry_run:
         found.require_known()
     else:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gdp.api.runs import choose_device
-from gdp.core.deployment.models import Model, open_model
-from gdp.core.interfaces.engines import EngineContext
-from gdp.core.training.inference import DeployedStudent, load_student
 from gdp.registry import PluginRegistry
+
+if TYPE_CHECKING:
+    from gdp.core.deployment.models import Model
+    from gdp.core.training.inference import DeployedStudent
 
 
 def load(path: str | Path, *, device: str = "auto", registry: PluginRegistry | None = None) -> DeployedStudent:
@@ -17,6 +19,8 @@ def load(path: str | Path, *, device: str = "auto", registry: PluginRegistry | N
     Raises:
         MissingResourceError, CorruptFileError: there is no student, or its files are damaged.
     """
+    from gdp.core.training.inference import load_student
+
     place = Path(path)
     folder = place / "student" if (place / "student").is_dir() else place
     return load_student(folder, registry or PluginRegistry.discover(), choose_device(device))
@@ -45,6 +49,9 @@ def deploy(
     Raises:
         MissingResourceError, CorruptFileError: there is no student, or its files are damaged.
     """
+    from gdp.core.deployment.models import open_model
+    from gdp.core.interfaces.engines import EngineContext
+
     return open_model(
         registry or PluginRegistry.discover(), Path(model), engine=engine, context=EngineContext(device, threads)
     )

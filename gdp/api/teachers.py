@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gdp.api.runs import choose_device
-from gdp.core.directions.opening import SearchChoices, open_tools
-from gdp.core.directions.samples import Sampling
-from gdp.core.directions.search import Finding, SearchSettings, find_directions
-from gdp.core.directions.writing import check_names, write_findings
-from gdp.core.errors import PluginError
+from gdp.core.directions.choices import SearchChoices, check_names, read_choices
+from gdp.core.errors import PluginError, plugin_errors
 from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
-from gdp.core.interfaces.teachers import Teacher
 from gdp.core.progress import Progress, SilentProgress
 from gdp.core.recipe import load_teacher_recipe
 from gdp.core.run_folder import RunFolder
-from gdp.core.stages.session import plugin_errors
 from gdp.registry import PluginRegistry
+
+if TYPE_CHECKING:
+    from gdp.core.directions.search import Finding
 
 
 def find_direction(
@@ -79,8 +77,14 @@ def find_direction(
     check_names(output, strip)
     registry, progress = registry or PluginRegistry.discover(), progress or SilentProgress()
     choices = SearchChoices(method, teacher, filter, None if recipe is None else Path(recipe), overrides)
-    chosen = choose_device(device)
-    tools = open_tools(choices, registry, seed=seed, pictures=samples, device=chosen, progress=progress)
+    chosen = read_choices(choices, registry)
+    from gdp.core.directions.opening import open_tools
+    from gdp.core.directions.samples import Sampling
+    from gdp.core.directions.search import SearchSettings, find_directions
+    from gdp.core.directions.writing import write_findings
+
+    place = choose_device(device)
+    tools = open_tools(chosen, registry, seed=seed, pictures=samples, device=place, progress=progress)
     settings = SearchSettings(
         labels=tuple(labels),
         hold=tuple(hold),
@@ -113,6 +117,9 @@ def train_teacher(
     """
     registry = registry or PluginRegistry.discover()
     loaded = load_teacher_recipe(Path(recipe), registry, overrides)
+    from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
+    from gdp.core.interfaces.teachers import Teacher
+
     place = RunFolder((Path(folder) if folder is not None else Path("runs") / loaded.name).absolute())
     context = BuildContext(seed=loaded.seed, progress=progress or SilentProgress())
     teacher, dataset = registry.load(loaded.teacher), registry.load(loaded.dataset.record)

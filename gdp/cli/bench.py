@@ -54,10 +54,8 @@ def bench(
 
     Example: gdp bench runs/stylegan-age --threads 1,2
     """
-    from gdp.core.bench.measuring import bench as measure
-    from gdp.core.bench.paper import bench_paper
     from gdp.core.bench.plot import check_plot, plot
-    from gdp.core.bench.preparing import Request
+    from gdp.core.bench.request import Request, check_request
 
     if (model is None) != paper:
         raise GdpError("name a run or an exported file to measure, or give --paper, and not both")
@@ -72,6 +70,11 @@ def bench(
         repeats=repeats,
         slow_steps=slow_steps,
     )
+    if not paper:
+        check_request(request, context.obj.registry)
+    from gdp.core.bench.measuring import bench as measure
+    from gdp.core.bench.paper import bench_paper
+
     progress: Progress = choose_progress()
     open_plugins = plugins_opener(context.obj)
     found = bench_paper(request, open_plugins, progress) if paper else measure(request, open_plugins, progress)

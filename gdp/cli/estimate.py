@@ -38,12 +38,13 @@ def estimate(
 
     offered = read_prices(prices)
     from gdp.api import open_session
-    from gdp.core.estimate.probing import estimate as probe
-    from gdp.core.estimate.table import OFFER_COLUMNS, PART_COLUMNS, notes, offer_rows, part_rows, to_data
 
     registry: PluginRegistry = context.obj.registry
     progress = choose_progress()
     session = open_session(recipe, folder=folder, overrides=set_ or (), device=device, registry=registry)
+    from gdp.core.estimate.probing import estimate as probe
+    from gdp.core.estimate.table import OFFER_COLUMNS, PART_COLUMNS, notes, offer_rows, part_rows, to_data
+
     found = probe(session, seconds, progress.message)
     if json_:
         print_json(to_data(found, offered, price))

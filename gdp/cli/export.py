@@ -1,4 +1,4 @@
-"""`gdp export`. torch is imported when it starts."""
+"""`gdp export`. torch is imported when student and engine are there."""
 
 from __future__ import annotations
 
@@ -39,7 +39,6 @@ def export(
 
     Example: gdp export runs/stylegan-age --to onnx
     """
-    from gdp.core.deployment.export import export_run
     from gdp.core.deployment.models import build_engine, find_model
     from gdp.core.errors import GdpError
     from gdp.core.interfaces.engines import EngineContext
@@ -50,6 +49,10 @@ def export(
         raise GdpError(f"{run}: this is an exported file already; name the run whose student to export")
     name = f"{to}-int8" if int8 and not to.endswith("-int8") else to
     engine = build_engine(registry, name, EngineContext(), {})
+    if pictures is not None and not pictures.is_dir():
+        raise GdpError(f"{pictures}: there is no such folder of pictures. Mend --pictures, or leave it out.")
+    from gdp.core.deployment.export import export_run
+
     path, card = export_run(
         registry, place.folder, engine, name, output=output, pictures=pictures, worst_psnr_db=worst_psnr
     )

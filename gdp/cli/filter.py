@@ -1,4 +1,4 @@
-"""`gdp filter`. torch is imported when it starts."""
+"""`gdp filter`. torch is imported when the new filters are known to be good."""
 
 from __future__ import annotations
 
@@ -41,13 +41,16 @@ def filter_(
     """
     if dry_run and measure:
         raise typer.BadParameter("a dry run measures nothing; leave one of the two out", param_hint="--measure")
-    from gdp.api import choose_device
-    from gdp.core.selection.refilter import RefilterRequest, open_refiltering
+    from gdp.core.selection.requests import RefilterRequest, read_new_filters
 
     registry: PluginRegistry = context.obj.registry
+    asked = read_new_filters(RefilterRequest(run, recipe, set_ or ()), registry)
+    from gdp.api import choose_device
+    from gdp.core.selection.refilter import open_refiltering
+
     with stop_on_signal() as stop_requested:
         found = open_refiltering(
-            RefilterRequest(run, recipe, set_ or ()),
+            asked,
             registry,
             device=choose_device(device),
             progress=choose_progress(),

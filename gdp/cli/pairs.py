@@ -1,4 +1,4 @@
-"""`gdp pairs`. torch is imported when it starts."""
+"""`gdp pairs`. torch is imported when the run is there and its recipe is good."""
 
 from __future__ import annotations
 
@@ -53,9 +53,7 @@ def pairs(
     from gdp.api import open_session
     from gdp.core.expressions import parse_condition, parse_value
     from gdp.core.run_folder import find_run
-    from gdp.core.selection.opening import open_pairs
-    from gdp.core.selection.table import read_table
-    from gdp.core.selection.writing import check_sheet, write_csv
+    from gdp.core.selection.requests import check_sheet
 
     registry: PluginRegistry = context.obj.registry
     if sheet is not None:
@@ -63,6 +61,10 @@ def pairs(
     condition, order = _read("--where", where, parse_condition), _read("--sort", sort, parse_value)
     names = {reference.name: None for each in (condition, order) if each for reference in each.references}
     session = open_session(find_run(run).path, device="cpu", registry=registry, progress=choose_progress())
+    from gdp.core.selection.opening import open_pairs
+    from gdp.core.selection.table import read_table
+    from gdp.core.selection.writing import write_csv
+
     store, made = open_pairs(session)
     with store:
         table = read_table(session, store, made)

@@ -1,4 +1,4 @@
-"""`gdp prune`. torch is imported when it starts."""
+"""`gdp prune`. torch is imported when the run is known to be one that can be pruned."""
 
 from __future__ import annotations
 
@@ -49,15 +49,17 @@ def prune(
 
     Example: gdp prune runs/cyclegan-painting --macs 0.5
     """
-    from gdp.api import choose_device
-    from gdp.core.pipeline import execute
-    from gdp.core.pruning.opening import PruningRequest, open_pruning
+    from gdp.core.pruning.request import PruningRequest, read_request
 
     registry: PluginRegistry = context.obj.registry
-    request = PruningRequest(run, macs, of.value, folder, steps, set_ or ())
+    asked = read_request(PruningRequest(run, macs, of.value, folder, steps, set_ or ()), registry)
+    from gdp.api import choose_device
+    from gdp.core.pipeline import execute
+    from gdp.core.pruning.opening import open_pruning
+
     with stop_on_signal() as stop_requested:
         session, record = open_pruning(
-            request,
+            asked,
             registry,
             device=choose_device(device),
             progress=choose_progress(),

@@ -46,19 +46,16 @@ def run(
     Example: gdp run recipes/stylegan_age.toml --set train.steps=200
     """
     from gdp.api import open_session
-    from gdp.core.estimate.limits import Limits, built_judges
 
     registry: PluginRegistry = context.obj.registry
-    limits = Limits(max_hours, max_cost, price)
+    progress = choose_progress()
     with stop_on_signal() as stop_requested:
         session = open_session(
-            recipe,
-            folder=folder,
-            overrides=set_ or (),
-            device=device,
-            registry=registry,
-            progress=choose_progress(),
+            recipe, folder=folder, overrides=set_ or (), device=device, registry=registry, progress=progress
         )
+        from gdp.core.estimate.limits import Limits, built_judges
+
+        limits = Limits(max_hours, max_cost, price)
         session.stop_requested = lambda: stop_requested() or limits.reached(built_judges(session))
         if dry_run:
             _print_preflight(session, json_)

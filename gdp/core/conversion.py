@@ -1,5 +1,7 @@
 """Convert a foreign file of weights: read it without running it, find its layout, write what gdp's plugins load.
 
+torch is imported when the file is there and its target is free.
+
 Beside each .safetensors file stands a card of the same name in JSON: what it was, its hash, the architecture, what was
 left out, how to use it.
 """
@@ -11,19 +13,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
-
-import torch
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, PluginError, RunFolderError
-from gdp.core.foreign import ForeignFile, ForeignObject, as_tensor, printable, read_foreign
-from gdp.core.interfaces.converters import Converted, Converter
 from gdp.core.progress import Progress
 from gdp.core.recipe_choices import describe_exception
 from gdp.core.records import PlainKind, PlainRecord
 from gdp.core.run_folder import write_atomically
-from gdp.core.tensor_file import write_tensors
 from gdp.core.versions import versions
+
+if TYPE_CHECKING:
+    from gdp.core.foreign import ForeignFile
+    from gdp.core.interfaces.converters import Converted, Converter
 
 CARD = "gdp-converted-1"
 LICENCE = (
@@ -82,6 +83,12 @@ def convert(
     if target.suffix != ".safetensors":
         raise RunFolderError(f"{target}: the new file's name must end in .safetensors.")
     _check_free([target], overwrite)
+    if layout is not None:
+        converters.get("converter", layout)  # a name that is not known is told at once
+    if not source.is_file():
+        raise MissingResourceError(f"{source}: there is no such file.")
+    from gdp.core.foreign import read_foreign
+
     file = read_foreign(source)
     record, converter = _choose(file, converters, layout, progress)
     try:
@@ -106,6 +113,8 @@ def convert(
 
 def describe_content(content: object) -> str:
     """Say in a few words what a foreign file holds."""
+    from gdp.core.foreign import ForeignObject, as_tensor, printable
+
     tensor = as_tensor(content)
     if tensor is not None:
         return f"one array of the shape {tuple(tensor.shape)}"
@@ -151,6 +160,11 @@ def _choose(
 def _write(
     path: Path, converted: Converted, record: PlainRecord, source: Mapping[str, Any], progress: Progress
 ) -> Conversion:
+    import torch
+
+    from gdp.core.foreign import printable
+    from gdp.core.tensor_file import write_tensors
+
     tensors = converted.tensors
     if broken := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
         raise CorruptFileError(f"{source['name']}: {printable(broken[0])} holds NaN or infinite values.")

@@ -22,8 +22,9 @@ from gdp.cli.app import app
 from gdp.core.errors import CorruptFileError, GdpError, PluginError, RecipeError, RunFolderError, RunLockedError
 from gdp.core.pipeline import Plan, execute
 from gdp.core.progress import SilentProgress
-from gdp.core.pruning.opening import PruningRequest, open_pruning
+from gdp.core.pruning.opening import open_pruning
 from gdp.core.pruning.record import PruningRecord
+from gdp.core.pruning.request import PruningRequest, read_request
 from gdp.core.run_folder import RunFolder
 from gdp.core.stage_names import Stage
 from gdp.core.stages.session import Session
@@ -43,7 +44,8 @@ def prune(run: Path, *arguments: str | Path) -> dict[str, Any]:
 
 
 def opened(request: PruningRequest) -> tuple[Session, PruningRecord]:
-    return open_pruning(request, PluginRegistry.discover(), device=CPU, progress=SilentProgress())
+    registry = PluginRegistry.discover()
+    return open_pruning(read_request(request, registry), registry, device=CPU, progress=SilentProgress())
 
 
 def contents(folder: Path) -> dict[str, str]:

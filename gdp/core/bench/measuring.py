@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 import numpy
 import torch
 
-from gdp.core.bench.preparing import REPEATS, SLOW_STEPS, Request, prepare
+from gdp.core.bench.preparing import prepare
+from gdp.core.bench.request import REPEATS, SLOW_STEPS, Request
 from gdp.core.bench.tasks import Bench, Row, Task
 from gdp.core.bench.worker import OpenPlugins, Worker
 from gdp.core.deployment.comparison import compare

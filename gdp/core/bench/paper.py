@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from gdp.core.bench.measuring import bench, in_a_process_of_its_own
-from gdp.core.bench.preparing import Request, SlowRoute
+from gdp.core.bench.request import Request, SlowRoute
 from gdp.core.bench.tasks import Bench
 from gdp.core.bench.turns import BenchPlugins
 from gdp.core.bench.worker import OpenPlugins

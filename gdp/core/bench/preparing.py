@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 from PIL import Image
 
 from gdp.core.arithmetic import count_macs, count_parameters
+from gdp.core.bench.request import Request, named_engine
 from gdp.core.bench.tasks import Task
 from gdp.core.bench.turns import BenchPlugins
 from gdp.core.deployment.cards import read_card
@@ -28,38 +28,8 @@ from gdp.core.selection.opening import load_run_recipe
 from gdp.core.stages.session import Session
 
 PICTURES = 4
-REPEATS = 20
-SLOW_STEPS = 20
 NO_LIMIT = -1000.0
 """Decibels; the table tells how far an engine's pictures are from torch's, so none is refused here."""
-
-
-@dataclass(frozen=True)
-class SlowRoute:
-    """One slow route to measure."""
-
-    name: str
-    overrides: tuple[str, ...] = ()
-    """Of the run's recipe."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a user wants to see."""
-
-    model: Path
-    """A run, a student's folder, or an exported file."""
-    sizes: tuple[int, ...] = ()
-    """Heights and widths in pixels; none for the training size."""
-    threads: tuple[int | None, ...] = (None,)
-    engines: tuple[str, ...] = ()
-    """Such as `onnx` or `torch:bf16`; none for every installed one."""
-    repeats: int | None = None
-    """Measured pictures of every row; None for the usual number."""
-    slow_steps: int | None = None
-    """Measured steps of the projection; 0 leaves the slow route out, None is for the usual number."""
-    slow_routes: tuple[SlowRoute, ...] = (SlowRoute("slow route"),)
-    device: str = "cpu"
 
 
 def prepare(plugins: BenchPlugins, request: Request, folder: Path) -> tuple[list[Task], dict[int, dict[str, int]]]:
@@ -106,14 +76,9 @@ def _engines(plugins: BenchPlugins, request: Request, place: Place) -> list[tupl
     """Return the engines to measure, each with its settings."""
     if place.file is not None:
         name = request.engines[0] if request.engines else read_card(place.file).engine
-        return [_engine(name)]
+        return [named_engine(name)]
     named = request.engines or tuple(record.name for record in installed_engines(plugins))
-    return [_engine(name) for name in named]
-
-
-def _engine(written: str) -> tuple[str, tuple[tuple[str, str], ...]]:
-    name, colon, precision = written.partition(":")
-    return name, ((("precision", precision),) if colon else ())
+    return [named_engine(name) for name in named]
 
 
 def _export(plugins: BenchPlugins, place: Place, names: list[str], run: Path | None) -> None:

@@ -9,18 +9,6 @@ from gdp.core.directions.effects import STRENGTHS, Effects
 from gdp.core.directions.files import save_direction
 from gdp.core.directions.search import Finding, SearchSettings, Tools, measuring_ws
 from gdp.core.directions.strip import write_strip
-from gdp.core.errors import GdpError
-
-
-def check_names(output: str | Path | None, strip: str | Path | None) -> None:
-    """Look at the names of the files before any work is done.
-
-    Raises:
-        GdpError: a name does not end in what the file will be.
-    """
-    for path, ending, what in ((output, ".safetensors", "a direction"), (strip, ".png", "a strip")):
-        if path is not None and Path(path).suffix != ending:
-            raise GdpError(f"{path}: {what} is written as {ending}; give the file that ending")
 
 
 def write_findings(

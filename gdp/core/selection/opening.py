@@ -1,51 +1,21 @@
-"""From a run's folder to a session on it, by the recipe that the run has or by a changed one."""
+"""From a run's folder to its pairs, by the recipe that the run has or by a changed one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
 from typing import Protocol
 
 from gdp.core.errors import RunFolderError
 from gdp.core.pairs.store import PairStore
-from gdp.core.recipe import PluginLookup, Recipe, load_recipe
-from gdp.core.run_folder import RunFolder
+from gdp.core.recipe import PluginLookup
+from gdp.core.run_recipe import is_run, load_run_recipe
 from gdp.core.stages import pairs, teacher
 from gdp.core.stages.session import Plugins, Session
 
-RECIPE = "recipe.toml"
+__all__ = ["RunPlugins", "is_run", "load_run_recipe", "open_pairs"]
 
 
 class RunPlugins(PluginLookup, Plugins, Protocol):
     """What is asked of the registry."""
-
-
-def is_run(path: Path) -> bool:
-    """Say whether a path is a run's folder that holds its recipe."""
-    return (path / "run.json").is_file() and (path / RECIPE).is_file()
-
-
-def load_run_recipe(
-    folder: RunFolder, plugins: PluginLookup, overrides: Sequence[str] = (), derived: Path | None = None
-) -> Recipe:
-    """Read the recipe that a run was last made with.
-
-    Content keys write paths relative to the recipe's place, so it counts as standing where the original stood, and
-    equal work has equal keys.
-
-    Args:
-        folder: of the run.
-        plugins: that the recipe names.
-        overrides: such as `train.steps=200`.
-        derived: a recipe that was made from the run's, to read in its place.
-
-    Raises:
-        RecipeError: with all mistakes of the overrides, or what the present plugins find wrong with it.
-    """
-    recipe = load_recipe(derived or folder.path / RECIPE, plugins, overrides)
-    written = folder.read_json("run.json", {}).get("recipe")
-    return replace(recipe, path=Path(written)) if isinstance(written, str) else recipe
 
 
 def open_pairs(session: Session) -> tuple[PairStore, list[int]]:

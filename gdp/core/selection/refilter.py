@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,25 +13,12 @@ from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.pairs.store import PairStore
 from gdp.core.pipeline import WORK, Plan, execute
 from gdp.core.progress import Progress
-from gdp.core.recipe import Recipe, load_recipe
-from gdp.core.run_folder import find_run
-from gdp.core.selection.opening import RunPlugins, load_run_recipe, open_pairs
+from gdp.core.selection.opening import RunPlugins, open_pairs
 from gdp.core.selection.rejudging import rejudge
+from gdp.core.selection.requests import NewFilters
 from gdp.core.stage_names import Stage
 from gdp.core.stages import filters
 from gdp.core.stages.session import Session, never
-
-
-@dataclass(frozen=True)
-class RefilterRequest:
-    """What a user asks for."""
-
-    run: Path
-    """The run's folder, or its name in `runs/`."""
-    recipe: Path | None = None
-    """Recipe with the new filters; left out, the run's own."""
-    overrides: Sequence[str] = ()
-    """Such as `filters.0.min_age=21`."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +80,7 @@ class Refiltering:
 
 
 def open_refiltering(
-    request: RefilterRequest,
+    asked: NewFilters,
     plugins: RunPlugins,
     *,
     device: torch.device,
@@ -103,18 +89,17 @@ def open_refiltering(
 ) -> Refiltering:
     """Judge a run's pairs by new filters in memory; nothing is written.
 
+    Args:
+        asked: what `read_new_filters` has read.
+        plugins: the registry.
+        device: where filters measure.
+        progress: where to report.
+        stop_requested: asked between pieces of work.
+
     Raises:
-        MissingResourceError: there is no such run.
-        RecipeError: with all mistakes of the recipe and of the overrides.
-        GdpError: something else than the filters or pairs.held_out would change, or not all pairs are made.
+        GdpError: not all pairs are made.
     """
-    folder = find_run(request.run)
-    old = load_run_recipe(folder, plugins)
-    if request.recipe is None:
-        new = load_run_recipe(folder, plugins, request.overrides)
-    else:
-        new = load_recipe(request.recipe, plugins, request.overrides)
-    _refuse_other_changes(old, new)
+    folder, old, new = asked.folder, asked.old, asked.new
     session = Session(new, folder, plugins, progress, device, stop_requested)
     store, made = open_pairs(session)
     with store:
@@ -125,29 +110,6 @@ def open_refiltering(
     same = kept == before and old.pairs.section.held_out == new.pairs.section.held_out
     after = {"made": len(made), "filters": rows, "kept": len(kept)}
     return Refiltering(session, folder.read_json("funnel.json", {}), after, missing, _stale(session, same))
-
-
-def _refuse_other_changes(old: Recipe, new: Recipe) -> None:
-    """Make sure that only filters and the split change: all else is the affair of `gdp run`."""
-    before, after = old.to_data(), new.to_data()
-    for data in (before, after):
-        del data["filters"], data["pairs"]["held_out"]
-    changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    if changed:
-        parts = ", ".join(
-            f"{name}.{key}" for name in changed for key in _changed_keys(before.get(name), after.get(name))
-        )
-        raise GdpError(
-            f"gdp filter changes [[filters]] and pairs.held_out alone, and this would change {parts}: leave it as the "
-            f"run has it, or use gdp run. Nothing was changed."
-        )
-
-
-def _changed_keys(before: Any, after: Any) -> list[str]:
-    """Name the keys of a section that differ; `*` where the section is no table or is not in both."""
-    if not isinstance(before, dict) or not isinstance(after, dict):
-        return ["*"]
-    return [key for key in {**before, **after} if before.get(key) != after.get(key)]
 
 
 def _try(

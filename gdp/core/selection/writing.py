@@ -15,22 +15,12 @@ from gdp.core.pairs.store import PairStore
 from gdp.core.progress import Progress
 from gdp.core.selection.html_sheet import html_sheet
 from gdp.core.selection.png_sheet import png_sheet
+from gdp.core.selection.requests import check_sheet
 from gdp.core.selection.table import PairTable
 from gdp.core.selection.thumbnails import read_thumbnails
 
-SUFFIXES = (".png", ".html")
 LARGEST = 256
 """Pixels of a side above which pictures of a sheet are scaled down."""
-
-
-def check_sheet(path: Path) -> None:
-    """Make sure that a sheet of this name can be made.
-
-    Raises:
-        GdpError: it is neither a PNG nor a page.
-    """
-    if path.suffix.lower() not in SUFFIXES:
-        raise GdpError(f"{path}: a sheet is written as {' or '.join(SUFFIXES)}; give the file one of these endings")
 
 
 def write_sheet(

@@ -15,9 +15,10 @@ from typer.testing import CliRunner, Result
 
 import gdp
 from gdp.cli.app import app
+from gdp.core.directions.choices import SearchChoices, read_choices
 from gdp.core.directions.effects import STRENGTHS
 from gdp.core.directions.files import read_direction
-from gdp.core.directions.opening import SearchChoices, open_tools
+from gdp.core.directions.opening import open_tools
 from gdp.core.directions.samples import Sampling, ScoredSamples, draw_samples
 from gdp.core.directions.search import SearchSettings, find_directions
 from gdp.core.progress import SilentProgress
@@ -154,7 +155,9 @@ def scored(embedded: StyleGAN2Teacher) -> ScoredSamples:
 def test_age_smile_and_glasses_move_alone(scored: ScoredSamples) -> None:
     choices = SearchChoices("linear-svm", "stylegan2", "face-attributes")
     device, silent = torch.device("cpu"), SilentProgress()
-    tools = open_tools(choices, PluginRegistry.discover(), seed=0, pictures=700, device=device, progress=silent)
+    registry = PluginRegistry.discover()
+    chosen = read_choices(choices, registry)
+    tools = open_tools(chosen, registry, seed=0, pictures=700, device=device, progress=silent)
     for finding in find_directions(tools, SearchSettings(FACES, measured=40), scored):
         label = finding.direction.found["label"]
         assert finding.effects is not None
