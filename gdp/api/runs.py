@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gdp.core.progress import Progress, SilentProgress
-from gdp.core.pruning.record import Subject
-from gdp.core.pruning.request import PruningRequest, read_request
 from gdp.core.run_recipe import open_recipe
-from gdp.core.selection.requests import RefilterRequest, read_new_filters
 from gdp.registry import PluginRegistry
 
 if TYPE_CHECKING:
     import torch
 
     from gdp.core.pipeline import Outcome, Plan
+    from gdp.core.pruning.record import Subject
     from gdp.core.stages.session import Session
 
 
@@ -119,6 +117,8 @@ def prune(
     Raises:
         GdpError: something that can be mended; what was done is kept.
     """
+    from gdp.core.pruning.request import PruningRequest, read_request
+
     request = PruningRequest(Path(run), macs, of, None if folder is None else Path(folder), steps, overrides)
     registry = PluginRegistry.discover()
     asked = read_request(request, registry)
@@ -166,6 +166,8 @@ def refilter(
         GdpError: something would have to be measured, more than the filters would change, or no pair would be left;
             nothing is written then.
     """
+    from gdp.core.selection.requests import RefilterRequest, read_new_filters
+
     request = RefilterRequest(Path(run), None if recipe is None else Path(recipe), overrides)
     registry = PluginRegistry.discover()
     asked = read_new_filters(request, registry)

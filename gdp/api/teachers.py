@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gdp.api.runs import choose_device
-from gdp.core.directions.choices import SearchChoices, check_names, read_choices
 from gdp.core.errors import PluginError, plugin_errors
-from gdp.core.interfaces.context import BuildContext
 from gdp.core.progress import Progress, SilentProgress
 from gdp.core.recipe import load_teacher_recipe
 from gdp.core.run_folder import RunFolder
@@ -74,6 +72,8 @@ def find_direction(
     Raises:
         GdpError: something that can be mended.
     """
+    from gdp.core.directions.choices import SearchChoices, check_names, read_choices
+
     check_names(output, strip)
     registry, progress = registry or PluginRegistry.discover(), progress or SilentProgress()
     choices = SearchChoices(method, teacher, filter, None if recipe is None else Path(recipe), overrides)
@@ -117,6 +117,7 @@ def train_teacher(
     """
     registry = registry or PluginRegistry.discover()
     loaded = load_teacher_recipe(Path(recipe), registry, overrides)
+    from gdp.core.interfaces.context import BuildContext
     from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
     from gdp.core.interfaces.teachers import Teacher
 
