@@ -35,7 +35,9 @@ def estimate(
     Example: gdp estimate recipes/stylegan_age.toml --set train.steps=5000
     """
     from gdp.core.estimate.instances import read_prices
+    from gdp.core.run_recipe import require_recipe
 
+    require_recipe(recipe)
     offered = read_prices(prices)
     from gdp.api import open_session
 

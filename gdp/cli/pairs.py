@@ -55,12 +55,13 @@ def pairs(
     from gdp.core.run_folder import find_run
     from gdp.core.selection.requests import check_sheet
 
-    registry: PluginRegistry = context.obj.registry
+    folder = find_run(run).path
     if sheet is not None:
         check_sheet(sheet)
     condition, order = _read("--where", where, parse_condition), _read("--sort", sort, parse_value)
     names = {reference.name: None for each in (condition, order) if each for reference in each.references}
-    session = open_session(find_run(run).path, device="cpu", registry=registry, progress=choose_progress())
+    registry: PluginRegistry = context.obj.registry
+    session = open_session(folder, device="cpu", registry=registry, progress=choose_progress())
     from gdp.core.selection.opening import open_pairs
     from gdp.core.selection.table import read_table
     from gdp.core.selection.writing import write_csv
@@ -74,11 +75,10 @@ def pairs(
         if sheet is not None:
             _write_sheet(sheet, store, table, rows[: ON_SHEET if limit is None else limit], where, list(names))
     selected = where is not None or sort is not None or limit is not None
-    folder = str(session.folder.path)
     if json_:
-        print_json(_data(folder, table, rows, rows[:limit] if selected else None))
+        print_json(_data(str(folder), table, rows, rows[:limit] if selected else None))
         return
-    _print_overview(folder, table)
+    _print_overview(str(folder), table)
     if where is not None:
         typer.echo(f"\n{len(rows):,} of {len(table):,} pairs meet: {where}")
     print_summary(table, rows)

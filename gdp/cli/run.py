@@ -45,6 +45,9 @@ def run(
 
     Example: gdp run recipes/stylegan_age.toml --set train.steps=200
     """
+    from gdp.core.run_recipe import require_recipe
+
+    require_recipe(recipe)
     from gdp.api import open_session
 
     registry: PluginRegistry = context.obj.registry

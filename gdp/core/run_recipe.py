@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gdp.core.recipe import PluginLookup, Recipe, load_recipe
+from gdp.core.recipe_text import read_recipe_text
 from gdp.core.run_folder import RunFolder
 
 RECIPE = "recipe.toml"
@@ -15,6 +16,16 @@ RECIPE = "recipe.toml"
 def is_run(path: Path) -> bool:
     """Say whether a path is a run's folder that holds its recipe."""
     return (path / "run.json").is_file() and (path / RECIPE).is_file()
+
+
+def require_recipe(path: Path) -> None:
+    """Make sure that a path is a recipe's file or a run, which costs nothing beside a look at all plugins.
+
+    Raises:
+        RecipeError: there is no such file, or it is not TOML.
+    """
+    if not is_run(path):
+        read_recipe_text(path)
 
 
 def load_run_recipe(
