@@ -58,7 +58,7 @@ class GdpGroup(TyperGroup):
             return
         if found:
             with formatter.section("Commands of plugins"):
-                formatter.write_dl([(record.name, f"{record.summary} ({record.package})") for record in found])
+                formatter.write_dl([(record.name, f"{record.summary} ({_supplier(record)})") for record in found])
 
 
 def state_of(context: Any) -> State:
@@ -74,6 +74,10 @@ def state_of(context: Any) -> State:
 
 def _of_plugins(state: State) -> list[PlainRecord]:
     return [record for record in state.registry.records("command") if record.package != DISTRIBUTION]
+
+
+def _supplier(record: PlainRecord) -> str:
+    return Path(record.package).name  # of a plugin of one file the file, without its folder
 
 
 def hoist_shared_options(arguments: Sequence[str]) -> list[str]:
