@@ -3,7 +3,7 @@
     python bench/convolutions.py
     python bench/convolutions.py --shape 1,128,128,64,3,1 --shape 1,512,512,16,3,1 --rounds 6 --output some.json
 
-Writes bench/results/convolutions.json: the thresholds of gdp/plugins/pix2pixhd/convolution.py come from it. For a
+Writes bench/results/convolutions.json: the thresholds of gdp/support/networks/convolution.py come from it. For a
 machine with nothing else to do.
 """
 
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gdp.cli.common import prepare_processor
 from gdp.console import choose_progress, print_table
+from gdp.core.files import write_atomically
 from gdp.core.progress import Progress
-from gdp.core.run_folder import write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -103,8 +103,8 @@ def measure(shape: Shape, rounds: int, compiles: bool, progress: Progress) -> di
     import torch
     from plain.turns import take_turns, told
 
-    from gdp.core.training.compilation import FEWEST_STEPS, compilation
-    from gdp.plugins.pix2pixhd.convolution import Convolution
+    from gdp.core.training.precision import FEWEST_STEPS, compilation
+    from gdp.support.networks.convolution import Convolution
 
     torch.manual_seed(0)
     layer = Convolution(shape.channels, shape.outputs, shape.kernel, shape.stride).to(memory_format=torch.channels_last)
@@ -149,8 +149,8 @@ def ways(layer: Any, x: Tensor, compiles: bool) -> dict[str, Convolve]:
     """Return what can compute a layer's output of x, by name; torch's own comes first."""
     import torch.nn.functional as F
 
-    from gdp.plugins.pix2pixhd.convolution import MatrixConvolution
-    from gdp.plugins.pix2pixhd.winograd import WinogradConvolution
+    from gdp.support.networks.convolution import MatrixConvolution
+    from gdp.support.networks.winograd import WinogradConvolution
 
     stride = layer.stride[0]
     found: dict[str, Convolve] = {"torch": lambda: F.conv2d(x, layer.weight, layer.bias, stride)}
@@ -235,7 +235,7 @@ def main(arguments: list[str] | None = None) -> None:
     import torch
     from plain.turns import conditions
 
-    from gdp.core.training.compilation import find_compiler
+    from gdp.core.training.precision import find_compiler
 
     if options.threads is not None:
         torch.set_num_threads(options.threads)

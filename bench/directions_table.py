@@ -14,12 +14,12 @@ from typing import Any
 import torch
 
 from gdp.console import choose_progress
-from gdp.core.directions.choices import SearchChoices, read_choices
-from gdp.core.directions.files import save_direction
-from gdp.core.directions.opening import open_tools
-from gdp.core.directions.samples import Sampling, draw_samples
-from gdp.core.directions.search import Finding, SearchSettings, find_directions
 from gdp.registry import PluginRegistry
+from gdp.support.directions import save_direction
+from gdp.tools.directions.choices import SearchChoices, read_choices
+from gdp.tools.directions.opening import open_tools
+from gdp.tools.directions.samples import Sampling, draw_samples
+from gdp.tools.directions.search import Finding, SearchSettings, find_directions
 
 PROJECT = Path(__file__).parents[1]
 RESULT = PROJECT / "bench" / "results" / "directions.json"

@@ -18,7 +18,7 @@ from typing import Any
 
 from wide_students import EXPORTS, ROOT, STUDENTS, export, make_run
 
-from gdp.core.run_folder import write_atomically
+from gdp.core.files import write_atomically
 
 RESULT = Path(__file__).parent / "results" / "engines.json"
 

@@ -27,8 +27,9 @@ from typing import Any
 import light_commands
 from wide_students import EXPORTS, ROOT, export, make_run
 
-from gdp.core.run_folder import now, write_atomically
-from gdp.core.versions import machine, versions
+from gdp.core.files import write_atomically
+from gdp.core.run.versions import machine, versions
+from gdp.core.run_folder import now
 
 RESULT = Path(__file__).parent / "results" / "start_up.json"
 LIMIT_SECONDS = 3.0
@@ -101,13 +102,11 @@ def measure(run: Path, repeats: int, folder: Path) -> dict[str, Any]:
 
 def save_picture(size: int, path: Path) -> None:
     """Write a rendered face."""
-    from PIL import Image
-
     from gdp.plugins.faces.attributes import sample_attributes
     from gdp.plugins.faces.renderer import render
+    from gdp.toolbox import encode_png
 
-    levels = render(sample_attributes(1, range(1)), size)[0].add(1).mul(127.5).round().byte()
-    Image.fromarray(levels.permute(1, 2, 0).numpy()).save(path)
+    path.write_bytes(encode_png(render(sample_attributes(1, range(1)), size)[0]))
 
 
 def main() -> None:

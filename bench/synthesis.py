@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, Any
 
 from gdp.cli.common import prepare_processor
 from gdp.console import choose_progress, print_table
+from gdp.core.files import write_atomically
 from gdp.core.progress import Progress
-from gdp.core.run_folder import write_atomically
 
 if TYPE_CHECKING:
     from plain.projection import PlainProjection
     from plain.stylegan2 import Generator as PlainGenerator
     from torch import Tensor
 
+    from gdp.plugins.stylegan2 import TrainingSettings
     from gdp.plugins.stylegan2.networks import Generator
     from gdp.plugins.stylegan2.projection import _Search
-    from gdp.plugins.stylegan2.training_settings import TrainingSettings
 
 CASES = ("config-f", "faces64")
 RECIPE = Path(__file__).parents[1] / "recipes" / "train_faces64.toml"
@@ -49,7 +49,7 @@ PROTOCOL = (
 
 def settings_of(case: str, options: argparse.Namespace) -> tuple[TrainingSettings, int]:
     """Return what a case's generator is built of, and its resolution."""
-    from gdp.plugins.stylegan2.training_settings import TrainingSettings
+    from gdp.plugins.stylegan2 import TrainingSettings
 
     if case == "faces64":
         recipe = tomllib.loads(RECIPE.read_text(encoding="utf-8"))

@@ -24,9 +24,10 @@ from time import perf_counter
 from typing import Any, Self
 
 from gdp.console import choose_progress
+from gdp.core.files import write_atomically
 from gdp.core.progress import ProgressTask
-from gdp.core.run_folder import now, write_atomically
-from gdp.core.versions import machine, versions
+from gdp.core.run.versions import machine, versions
+from gdp.core.run_folder import now
 
 RESULT = Path(__file__).parent / "results" / "threads.json"
 RECIPE = Path(__file__).parents[1] / "recipes" / "stylegan_age.toml"
@@ -137,10 +138,10 @@ def _training_step() -> Work:
 
     from gdp.core.interfaces.context import BuildContext
     from gdp.core.interfaces.losses import Loss
-    from gdp.core.settings import TrainSection
-    from gdp.plugins.losses.config import NoSettings
+    from gdp.core.recipe.sections import TrainSection
+    from gdp.plugins.losses import NoSettings
     from gdp.plugins.losses.terms import FeatureMatchingLoss, L1Loss, LSGANLoss
-    from gdp.plugins.pix2pixhd.config import Pix2PixHDConfig
+    from gdp.plugins.pix2pixhd import Pix2PixHDConfig
     from gdp.plugins.pix2pixhd.student import Pix2PixHDStudent
 
     recipe = tomllib.loads(RECIPE.read_text(encoding="utf-8"))
@@ -169,7 +170,7 @@ def _translation() -> Work:
 
     from gdp.core.interfaces.context import BuildContext
     from gdp.core.training.inference import deployed_predict
-    from gdp.plugins.resnet.config import ResnetConfig
+    from gdp.plugins.resnet import ResnetConfig
     from gdp.plugins.resnet.student import ResnetStudent
 
     device = torch.device("cpu")
@@ -183,7 +184,7 @@ def _synthesis() -> Work:
     import torch
 
     from gdp.core.interfaces.context import BuildContext
-    from gdp.plugins.stylegan2.config import StyleGAN2Config
+    from gdp.plugins.stylegan2 import StyleGAN2Config
     from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 
     teacher = StyleGAN2Teacher(StyleGAN2Config(weights="builtin:faces64"), BuildContext(device=torch.device("cpu")))

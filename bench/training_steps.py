@@ -22,9 +22,10 @@ from rich.table import Table
 
 from gdp.cli.common import prepare_processor
 from gdp.console import choose_progress
+from gdp.core.files import write_atomically
 from gdp.core.progress import Progress
-from gdp.core.run_folder import now, write_atomically
-from gdp.core.versions import machine, versions
+from gdp.core.run.versions import machine, versions
+from gdp.core.run_folder import now
 
 if TYPE_CHECKING:
     from plain.cases import CaseName
@@ -54,8 +55,7 @@ def run_case(name: CaseName, options: argparse.Namespace, progress: Progress) ->
     from plain.curves import compare
     from plain.measuring import WARM_UP, measure
 
-    from gdp.core.training.networks import fastest_convolutions
-    from gdp.core.training.precision import computes_bf16
+    from gdp.core.training.precision import computes_bf16, fastest_convolutions
 
     steps = options.steps or STEPS[name]
     device = torch.device(options.device)

@@ -15,8 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gdp.core.deployment.cards import Card, read_card
-from gdp.core.deployment.models import is_current
+from gdp.tools.deploy.cards import Card, read_card
+from gdp.tools.deploy.models import is_current
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = 256
@@ -91,24 +91,20 @@ def _faces(count: int, size: int) -> tuple[Any, Any]:
     """Return uint8 (N, 3, size, size): faces, and the same ones 25 years older."""
     from gdp.plugins.faces.attributes import sample_attributes
     from gdp.plugins.faces.renderer import render
+    from gdp.toolbox import to_levels
 
     attributes = sample_attributes(SEED, range(count))
-    return _levels(render(attributes, size)), _levels(render(attributes.older(25.0), size))
+    return to_levels(render(attributes, size)), to_levels(render(attributes.older(25.0), size))
 
 
 def _scenes(count: int, size: int) -> tuple[Any, Any]:
     """Return uint8 (N, 3, size, size): photos, and paintings of the same scenes."""
     from gdp.plugins.scenes.parameters import sample_scenes
     from gdp.plugins.scenes.renderer import render
+    from gdp.toolbox import to_levels
 
     scenes = sample_scenes(SEED, range(count))
-    return _levels(render(scenes, "photo", size)), _levels(render(scenes, "painting", size))
-
-
-def _levels(pictures: Any) -> Any:
-    import torch
-
-    return pictures.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+    return to_levels(render(scenes, "photo", size)), to_levels(render(scenes, "painting", size))
 
 
 def _write(pictures: Any, folder: Path, held_out: int) -> None:

@@ -20,28 +20,55 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gdp.api import FinishedRun, Refiltered, deploy, find_direction, load, prune, refilter, run, train_teacher
     from gdp.core.config import Config
-    from gdp.core.errors import GdpError
+    from gdp.core.errors import (
+        BudgetError,
+        CorruptFileError,
+        GdpError,
+        MissingResourceError,
+        NonFiniteError,
+        PluginError,
+        PluginNotFoundError,
+        ServiceError,
+        ShapeError,
+        TrainingError,
+    )
     from gdp.core.hookspecs import hookimpl
     from gdp.core.interfaces.context import BuildContext
-    from gdp.core.interfaces.converters import Converted, Converter
-    from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
+    from gdp.core.interfaces.datasets import Dataset, Part, UnpairedDataset
     from gdp.core.interfaces.directions import DirectionMethod, DirectionSearch, FoundDirection
-    from gdp.core.interfaces.engines import CalibratedEngine, Engine
-    from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric, PictureRow
+    from gdp.core.interfaces.engines import CalibratedEngine, Engine, EngineContext, PictureArray, Translate
+    from gdp.core.interfaces.evaluators import (
+        Evaluation,
+        EvaluationContext,
+        Evaluator,
+        Headline,
+        Metric,
+        PictureRow,
+        Sentence,
+    )
     from gdp.core.interfaces.filters import CombiningFilter, Filter, Forecast, ScoringFilter
     from gdp.core.interfaces.losses import Loss, TrainingStep, Watched
     from gdp.core.interfaces.pair_sources import PairSource, Pictures
-    from gdp.core.interfaces.students import Opposite, PrunedStudent, Student, TrainingPhase
-    from gdp.core.interfaces.teachers import LatentTeacher, Projection, Teacher, TranslatorTeacher
-    from gdp.core.pairs.records import PairBatch, PairRecord, Scores, Verdict
+    from gdp.core.interfaces.picture_network import PictureNetwork
+    from gdp.core.interfaces.stages import Run, Stage
+    from gdp.core.interfaces.students import Discrimination, Opposite, PrunedStudent, Student, TrainingPhase
+    from gdp.core.interfaces.teachers import Domain, LatentTeacher, Projection, Teacher, TranslatorTeacher
+    from gdp.core.pairs.records import Decision, Json, PairBatch, PairRecord, Score, Scores, Verdict
+    from gdp.core.progress import Progress, ProgressTask, SilentProgress, Stopped
     from gdp.core.records import (
         API_VERSION,
+        KINDS,
+        PLAIN_KINDS,
+        RECIPE_KINDS,
+        Kind,
         Needs,
+        PlainKind,
         Register,
         RegisterCommand,
         RegisterConverter,
         RegisterDownload,
     )
+    from gdp.support.foreign.converter import Converted, Converter
 
 __version__ = "0.1.0"
 
@@ -58,43 +85,128 @@ _HOMES = {
         "train_teacher",
     ),
     "gdp.core.config": ("Config",),
-    "gdp.core.errors": ("GdpError",),
+    "gdp.core.errors": (
+        "BudgetError",
+        "CorruptFileError",
+        "GdpError",
+        "MissingResourceError",
+        "NonFiniteError",
+        "PluginError",
+        "PluginNotFoundError",
+        "ServiceError",
+        "ShapeError",
+        "TrainingError",
+    ),
     "gdp.core.hookspecs": ("hookimpl",),
     "gdp.core.interfaces.context": ("BuildContext",),
-    "gdp.core.interfaces.converters": ("Converted", "Converter"),
-    "gdp.core.interfaces.datasets": ("Dataset", "UnpairedDataset"),
-    "gdp.core.interfaces.directions": ("DirectionMethod", "DirectionSearch", "FoundDirection"),
-    "gdp.core.interfaces.engines": ("CalibratedEngine", "Engine"),
-    "gdp.core.interfaces.evaluators": ("Evaluation", "EvaluationContext", "Evaluator", "Metric", "PictureRow"),
-    "gdp.core.interfaces.filters": ("CombiningFilter", "Filter", "Forecast", "ScoringFilter"),
-    "gdp.core.interfaces.losses": ("Loss", "TrainingStep", "Watched"),
-    "gdp.core.interfaces.pair_sources": ("PairSource", "Pictures"),
-    "gdp.core.interfaces.students": ("Opposite", "PrunedStudent", "Student", "TrainingPhase"),
-    "gdp.core.interfaces.teachers": ("LatentTeacher", "Projection", "Teacher", "TranslatorTeacher"),
-    "gdp.core.pairs.records": ("PairBatch", "PairRecord", "Scores", "Verdict"),
+    "gdp.core.interfaces.datasets": (
+        "Dataset",
+        "Part",
+        "UnpairedDataset",
+    ),
+    "gdp.core.interfaces.directions": (
+        "DirectionMethod",
+        "DirectionSearch",
+        "FoundDirection",
+    ),
+    "gdp.core.interfaces.engines": (
+        "CalibratedEngine",
+        "Engine",
+        "EngineContext",
+        "PictureArray",
+        "Translate",
+    ),
+    "gdp.core.interfaces.evaluators": (
+        "Evaluation",
+        "EvaluationContext",
+        "Evaluator",
+        "Headline",
+        "Metric",
+        "PictureRow",
+        "Sentence",
+    ),
+    "gdp.core.interfaces.filters": (
+        "CombiningFilter",
+        "Filter",
+        "Forecast",
+        "ScoringFilter",
+    ),
+    "gdp.core.interfaces.losses": (
+        "Loss",
+        "TrainingStep",
+        "Watched",
+    ),
+    "gdp.core.interfaces.pair_sources": (
+        "PairSource",
+        "Pictures",
+    ),
+    "gdp.core.interfaces.picture_network": ("PictureNetwork",),
+    "gdp.core.interfaces.stages": ("Run", "Stage"),
+    "gdp.core.interfaces.students": (
+        "Discrimination",
+        "Opposite",
+        "PrunedStudent",
+        "Student",
+        "TrainingPhase",
+    ),
+    "gdp.core.interfaces.teachers": (
+        "Domain",
+        "LatentTeacher",
+        "Projection",
+        "Teacher",
+        "TranslatorTeacher",
+    ),
+    "gdp.core.pairs.records": (
+        "Decision",
+        "Json",
+        "PairBatch",
+        "PairRecord",
+        "Score",
+        "Scores",
+        "Verdict",
+    ),
+    "gdp.core.progress": ("Progress", "ProgressTask", "SilentProgress", "Stopped"),
     "gdp.core.records": (
         "API_VERSION",
+        "KINDS",
+        "Kind",
         "Needs",
+        "PLAIN_KINDS",
+        "PlainKind",
+        "RECIPE_KINDS",
         "Register",
         "RegisterCommand",
         "RegisterConverter",
         "RegisterDownload",
+    ),
+    "gdp.support.foreign.converter": (
+        "Converted",
+        "Converter",
     ),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "API_VERSION",
+    "KINDS",
+    "PLAIN_KINDS",
+    "RECIPE_KINDS",
+    "BudgetError",
     "BuildContext",
     "CalibratedEngine",
     "CombiningFilter",
     "Config",
     "Converted",
     "Converter",
+    "CorruptFileError",
     "Dataset",
+    "Decision",
     "DirectionMethod",
     "DirectionSearch",
+    "Discrimination",
+    "Domain",
     "Engine",
+    "EngineContext",
     "Evaluation",
     "EvaluationContext",
     "Evaluator",
@@ -103,16 +215,29 @@ __all__ = [
     "Forecast",
     "FoundDirection",
     "GdpError",
+    "Headline",
+    "Json",
+    "Kind",
     "LatentTeacher",
     "Loss",
     "Metric",
+    "MissingResourceError",
     "Needs",
+    "NonFiniteError",
     "Opposite",
     "PairBatch",
     "PairRecord",
     "PairSource",
+    "Part",
+    "PictureArray",
+    "PictureNetwork",
     "PictureRow",
     "Pictures",
+    "PlainKind",
+    "PluginError",
+    "PluginNotFoundError",
+    "Progress",
+    "ProgressTask",
     "Projection",
     "PrunedStudent",
     "Refiltered",
@@ -120,12 +245,22 @@ __all__ = [
     "RegisterCommand",
     "RegisterConverter",
     "RegisterDownload",
+    "Run",
+    "Score",
     "Scores",
     "ScoringFilter",
+    "Sentence",
+    "ServiceError",
+    "ShapeError",
+    "SilentProgress",
+    "Stage",
+    "Stopped",
     "Student",
     "Teacher",
+    "TrainingError",
     "TrainingPhase",
     "TrainingStep",
+    "Translate",
     "TranslatorTeacher",
     "UnpairedDataset",
     "Verdict",
@@ -145,3 +280,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         raise AttributeError(f"module 'gdp' has no attribute {name!r}")
     return getattr(import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__", "toolbox"])

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gdp.core.deployment.alignment import Square
 from gdp.plugins.faces.attributes import FaceAttributes, sample_attributes
 from gdp.plugins.faces.renderer import render
 from gdp.plugins.scenes.parameters import sample_scenes
 from gdp.plugins.scenes.renderer import render as render_scenes
+from gdp.support.squares import Square
 
 YEARS = 35.0
 RESOLUTION = 64

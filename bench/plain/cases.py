@@ -15,21 +15,21 @@ from torch import Tensor, nn
 
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.losses import Loss
-from gdp.core.settings import TrainSection
-from gdp.core.training.pairs import to_network
+from gdp.core.recipe.sections import TrainSection
+from gdp.core.training.loader import to_network
 from gdp.core.training.precision import Precision
-from gdp.plugins.faces.config import RenderedFacesConfig
-from gdp.plugins.faces.dataset import RenderedFaces
-from gdp.plugins.losses.config import NoSettings
+from gdp.plugins.faces import RenderedFacesConfig
+from gdp.plugins.faces.renderer import RenderedFaces
+from gdp.plugins.losses import NoSettings
 from gdp.plugins.losses.terms import FeatureMatchingLoss, LSGANLoss
 from gdp.plugins.losses.translation import CycleL1Loss, IdentityL1Loss
-from gdp.plugins.pix2pixhd.config import Pix2PixHDConfig
+from gdp.plugins.pix2pixhd import Pix2PixHDConfig
 from gdp.plugins.pix2pixhd.student import Pix2PixHDStudent
-from gdp.plugins.resnet.config import ResnetConfig
+from gdp.plugins.resnet import ResnetConfig
 from gdp.plugins.resnet.student import ResnetStudent
-from gdp.plugins.scenes.config import RenderedScenesConfig
-from gdp.plugins.scenes.dataset import RenderedScenes
-from gdp.plugins.stylegan2.training_settings import TrainingSettings
+from gdp.plugins.scenes import RenderedScenesConfig
+from gdp.plugins.scenes.renderer import RenderedScenes
+from gdp.plugins.stylegan2 import TrainingSettings
 from gdp.plugins.stylegan2.training_step import AdversarialStep
 from plain import cyclegan, pix2pixhd
 from plain.gdp_training import GdpTraining

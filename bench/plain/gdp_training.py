@@ -7,17 +7,15 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from gdp.core.counters import counter_generator
 from gdp.core.interfaces.losses import Loss
 from gdp.core.interfaces.students import Student
-from gdp.core.settings import TrainSection
-from gdp.core.training.compilation import FEWEST_STEPS, compilation
-from gdp.core.training.networks import place_networks
+from gdp.core.recipe.sections import TrainSection
+from gdp.core.training.checkpoint import TrainingState
+from gdp.core.training.loader import to_network
 from gdp.core.training.objective import check_losses, train_step
-from gdp.core.training.pairs import to_network
-from gdp.core.training.precision import autocaster
-from gdp.core.training.sampler import counter_generator
-from gdp.core.training.schedule import learning_rate_factor
-from gdp.core.training.state import TrainingState
+from gdp.core.training.optimizer import learning_rate_factor
+from gdp.core.training.precision import FEWEST_STEPS, autocaster, compilation, place_networks
 from gdp.core.training.ways import Batch, Pool
 
 

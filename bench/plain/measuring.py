@@ -12,9 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gdp.core.bench.memory import forget_peak, peak_bytes, present_bytes
 from gdp.core.progress import ProgressTask
-from gdp.core.timing import time_once
+from gdp.support.measuring import forget_peak, peak_bytes, present_bytes, time_once
 from plain.cases import Case, Step
 from plain.curves import CONTESTANTS
 

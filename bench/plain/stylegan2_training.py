@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gdp.plugins.stylegan2.training_settings import TrainingSettings
+from gdp.plugins.stylegan2 import TrainingSettings
 from plain.stylegan2 import Discriminator, Generator
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from gdp.core.progress import ProgressTask
+from gdp.core.run.versions import machine, versions
 from gdp.core.run_folder import now
-from gdp.core.timing import Work, time_once
-from gdp.core.versions import machine, versions
+from gdp.support.measuring import Work, time_once
 from plain.measuring import WARM_UP, spread
 
 

@@ -3,8 +3,18 @@
 What a caller wants is read and checked first; torch is imported when that is known to be good.
 """
 
-from gdp.api.runs import FinishedRun, Refiltered, choose_device, open_session, prune, refilter, run
-from gdp.api.students import deploy, load
+from gdp.api.runs import (
+    FinishedRun,
+    Refiltered,
+    choose_device,
+    deploy,
+    load,
+    look_at,
+    open_session,
+    prune,
+    refilter,
+    run,
+)
 from gdp.api.teachers import find_direction, train_teacher
 
 __all__ = [
@@ -14,6 +24,7 @@ __all__ = [
     "deploy",
     "find_direction",
     "load",
+    "look_at",
     "open_session",
     "prune",
     "refilter",

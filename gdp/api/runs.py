@@ -1,4 +1,7 @@
-"""Runs from Python: make one, judge it anew, prune what it trained."""
+"""Runs from Python: make one, judge it anew, prune what it trained.
+
+Trained students from Python.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gdp.core.progress import Progress, SilentProgress
-from gdp.core.run_recipe import open_recipe
+from gdp.core.run.recipes import load_run_recipe, open_recipe
+from gdp.core.run_folder import find_run
 from gdp.registry import PluginRegistry
 
 if TYPE_CHECKING:
     import torch
 
-    from gdp.core.pipeline import Outcome, Plan
-    from gdp.core.pruning.record import Subject
-    from gdp.core.stages.session import Session
+    from gdp.core.run.pipeline import Outcome, Plan
+    from gdp.core.run.session import Session
+    from gdp.tools.deploy.models import Model
+    from gdp.tools.deploy.student import DeployedStudent
+    from gdp.tools.prune.record import Subject
 
 
 @dataclass(frozen=True)
@@ -68,10 +74,29 @@ def open_session(
     """
     registry = registry or PluginRegistry.discover()
     loaded, place = open_recipe(Path(recipe), registry, overrides, None if folder is None else Path(folder))
-    from gdp.core.stages.session import Session, never
+    from gdp.core.run.session import Session, never
 
     progress = progress or SilentProgress()
     return Session(loaded, place, registry, progress, choose_device(device), stop_requested or never)
+
+
+def look_at(run: str | Path, *, registry: PluginRegistry | None = None, progress: Progress | None = None) -> Session:
+    """Open a run to look at its pairs: neither its teacher nor the teacher's plugin need be there.
+
+    Args:
+        run: the run's folder, or its name in `runs/`.
+        registry: the plugins; by default all that are installed.
+        progress: where to show progress; by default nowhere.
+
+    Raises:
+        MissingResourceError: there is no such run.
+        RecipeError: its recipe cannot be read.
+    """
+    folder, registry = find_run(Path(run)), registry or PluginRegistry.discover()
+    recipe = load_run_recipe(folder, registry, look=True)
+    from gdp.core.run.session import Session
+
+    return Session(recipe, folder, registry, progress or SilentProgress(), choose_device("cpu"))
 
 
 def run(
@@ -88,7 +113,7 @@ def run(
         GdpError: something that can be mended; what was done is kept.
     """
     session = open_session(recipe, folder=folder, overrides=overrides, device=device)
-    from gdp.core.pipeline import Plan, execute
+    from gdp.core.run.pipeline import Plan, execute
 
     return FinishedRun(session.folder.path, execute(session, plan or Plan()))
 
@@ -117,13 +142,13 @@ def prune(
     Raises:
         GdpError: something that can be mended; what was done is kept.
     """
-    from gdp.core.pruning.request import PruningRequest, read_request
+    from gdp.tools.prune.request import PruningRequest, read_request
 
     request = PruningRequest(Path(run), macs, of, None if folder is None else Path(folder), steps, overrides)
     registry = PluginRegistry.discover()
     asked = read_request(request, registry)
-    from gdp.core.pipeline import execute
-    from gdp.core.pruning.opening import open_pruning
+    from gdp.core.run.pipeline import execute
+    from gdp.tools.prune.opening import open_pruning
 
     session, _ = open_pruning(asked, registry, device=choose_device(device), progress=SilentProgress())
     return FinishedRun(session.folder.path, execute(session))
@@ -166,12 +191,12 @@ def refilter(
         GdpError: something would have to be measured, more than the filters would change, or no pair would be left;
             nothing is written then.
     """
-    from gdp.core.selection.requests import RefilterRequest, read_new_filters
+    from gdp.tools.select.requests import RefilterRequest, read_new_filters
 
     request = RefilterRequest(Path(run), None if recipe is None else Path(recipe), overrides)
     registry = PluginRegistry.discover()
     asked = read_new_filters(request, registry)
-    from gdp.core.selection.refilter import open_refiltering
+    from gdp.tools.select.refilter import open_refiltering
 
     found = open_refiltering(asked, registry, device=choose_device(device), progress=SilentProgress())
     if dry_run:
@@ -179,3 +204,47 @@ def refilter(
     else:
         found.apply(measure=measure)
     return Refiltered(found.session.folder.path, found.before, found.after, found.stale)
+
+
+def load(path: str | Path, *, device: str = "auto", registry: PluginRegistry | None = None) -> DeployedStudent:
+    """Load a trained student from a run folder or its `student/` folder; call it on pictures.
+
+    Raises:
+        MissingResourceError, CorruptFileError: there is no student, or its files are damaged.
+    """
+    from gdp.tools.deploy.student import load_student
+
+    place = Path(path)
+    folder = place / "student" if (place / "student").is_dir() else place
+    return load_student(folder, registry or PluginRegistry.discover(), choose_device(device))
+
+
+def deploy(
+    model: str | Path,
+    *,
+    engine: str | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+    registry: PluginRegistry | None = None,
+) -> Model:
+    """Open a trained student by the fastest engine, for 8-bit pictures of any size.
+
+    Call what it returns with (N, H, W, 3) uint8 RGB pictures, and get as many of the same size.
+
+    Args:
+        model: a run folder, its `student/` folder, or a file of `gdp export`.
+        engine: `torch`, `onnx`, `openvino` or another that is installed; by default the fastest, found by a short trial
+            that is remembered beside the student.
+        device: `cpu`, `cuda`, `cuda:1`.
+        threads: of the processor; by default all.
+        registry: the plugins; by default all that are installed.
+
+    Raises:
+        MissingResourceError, CorruptFileError: there is no student, or its files are damaged.
+    """
+    from gdp.core.interfaces.engines import EngineContext
+    from gdp.tools.deploy.opening import open_model
+
+    return open_model(
+        registry or PluginRegistry.discover(), Path(model), engine=engine, context=EngineContext(device, threads)
+    )

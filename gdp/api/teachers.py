@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gdp.api.runs import choose_device
-from gdp.core.errors import PluginError, plugin_errors
+from gdp.core.building import plugin_errors
+from gdp.core.errors import PluginError
 from gdp.core.progress import Progress, SilentProgress
-from gdp.core.recipe import load_teacher_recipe
+from gdp.core.recipe.reading import load_teacher_recipe
 from gdp.core.run_folder import RunFolder
 from gdp.registry import PluginRegistry
 
 if TYPE_CHECKING:
-    from gdp.core.directions.search import Finding
+    from gdp.tools.directions.search import Finding
+
+DEFAULT_TEACHER = "stylegan2"
+"""The teacher of `gdp find-direction` where neither the user nor a recipe names one."""
 
 
 def find_direction(
@@ -72,19 +76,19 @@ def find_direction(
     Raises:
         GdpError: something that can be mended.
     """
-    from gdp.core.directions.choices import SearchChoices, check_names, read_choices
+    from gdp.tools.directions.choices import SearchChoices, check_names, read_choices
 
     check_names(output, strip)
     registry, progress = registry or PluginRegistry.discover(), progress or SilentProgress()
-    choices = SearchChoices(method, teacher, filter, None if recipe is None else Path(recipe), overrides)
+    place = None if recipe is None else Path(recipe)
+    choices = SearchChoices(method, teacher, filter, place, overrides, otherwise=DEFAULT_TEACHER)
     chosen = read_choices(choices, registry)
-    from gdp.core.directions.opening import open_tools
-    from gdp.core.directions.samples import Sampling
-    from gdp.core.directions.search import SearchSettings, find_directions
-    from gdp.core.directions.writing import write_findings
+    from gdp.tools.directions.opening import open_tools
+    from gdp.tools.directions.samples import Sampling
+    from gdp.tools.directions.search import SearchSettings, find_directions
+    from gdp.tools.directions.writing import write_findings
 
-    place = choose_device(device)
-    tools = open_tools(chosen, registry, seed=seed, pictures=samples, device=place, progress=progress)
+    tools = open_tools(chosen, registry, seed=seed, pictures=samples, device=choose_device(device), progress=progress)
     settings = SearchSettings(
         labels=tuple(labels),
         hold=tuple(hold),

@@ -69,20 +69,14 @@ def apply(
 
     Example: gdp apply runs/stylegan-age photos/ -o older/ --compare
     """
-    from gdp.core.deployment.aligned_faces import AlignedFaces, open_finder
-    from gdp.core.deployment.applying import (
-        Application,
-        apply_to_pictures,
-        require_readable,
-        split_jobs,
-        whole_pictures,
-    )
-    from gdp.core.deployment.files import find_jobs
-    from gdp.core.deployment.models import open_model
-    from gdp.core.deployment.tiling import Tiling
-    from gdp.core.deployment.video import apply_to_video
     from gdp.core.interfaces.engines import EngineContext
     from gdp.plugins.face_alignment import landmark_model
+    from gdp.tools.deploy.aligned_faces import AlignedFaces, open_finder
+    from gdp.tools.deploy.applying import Application, apply_to_pictures, require_readable, split_jobs, whole_pictures
+    from gdp.tools.deploy.files import find_jobs
+    from gdp.tools.deploy.opening import open_model
+    from gdp.tools.deploy.tiling import Tiling
+    from gdp.tools.deploy.video import apply_to_video
 
     if align is None and (align_frame, align_size, align_detail) != (None, None, True):
         raise GdpError("--align-frame, --align-size and --no-align-detail need --align MODEL, which finds the faces")

@@ -11,13 +11,13 @@ import typer
 
 from gdp.console import choose_progress, print_json, print_table
 from gdp.core.errors import GdpError
-from gdp.core.run_folder import write_atomically
+from gdp.core.files import write_atomically
 
 if TYPE_CHECKING:
     from gdp.cli.common import State
-    from gdp.core.bench.tasks import Bench
     from gdp.core.progress import Progress
     from gdp.registry import PluginRegistry
+    from gdp.tools.bench.tasks import Bench
 
 
 def bench(
@@ -54,8 +54,8 @@ def bench(
 
     Example: gdp bench runs/stylegan-age --threads 1,2
     """
-    from gdp.core.bench.plot import check_plot, plot
-    from gdp.core.bench.request import Request, check_request
+    from gdp.tools.bench.request import Request, check_request
+    from gdp.tools.bench.table import check_plot, plot
 
     if (model is None) != paper:
         raise GdpError("name a run or an exported file to measure, or give --paper, and not both")
@@ -72,8 +72,8 @@ def bench(
     )
     if not paper:
         check_request(request, context.obj.registry)
-    from gdp.core.bench.measuring import bench as measure
-    from gdp.core.bench.paper import bench_paper
+    from gdp.tools.bench.measuring import bench as measure
+    from gdp.tools.bench.paper import bench_paper
 
     progress: Progress = choose_progress()
     open_plugins = plugins_opener(context.obj)
@@ -86,7 +86,7 @@ def bench(
 
 
 def _print(found: Bench, json_: bool) -> None:
-    from gdp.core.bench.table import COLUMNS, notes, table
+    from gdp.tools.bench.table import COLUMNS, notes, table
 
     if json_:
         print_json(found.to_data())

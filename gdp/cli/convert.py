@@ -39,7 +39,7 @@ def convert(
         return
     if file is None:
         raise typer.BadParameter("name a file, as in gdp convert ffhq.pkl; --list shows which layouts are known")
-    from gdp.core import conversion
+    from gdp.tools import convert as conversion
 
     written = conversion.convert(
         file, state.registry, choose_progress(), target=output, layout=layout, overwrite=overwrite

@@ -15,11 +15,11 @@ from gdp.cli.settings_help import Setting, describe_settings, toml_value
 from gdp.console import encodable, print_json
 from gdp.core.config import Config
 from gdp.core.errors import PluginNotFoundError
-from gdp.core.recipe_choices import LISTED_KINDS, SECTION_KEYS, SECTION_MODELS, Checker, PluginLookup
-from gdp.core.recipe_messages import did_you_mean
-from gdp.core.recipe_text import RecipeText
-from gdp.core.records import KINDS, PLAIN_KINDS, Kind, PlainKind, PlainRecord, PluginRecord
-from gdp.core.settings import CompareSection, TrainSection, VariantSection
+from gdp.core.recipe.choices import LISTED_KINDS, SECTION_KEYS, SECTION_MODELS, Checker
+from gdp.core.recipe.messages import did_you_mean
+from gdp.core.recipe.sections import CompareSection, TrainSection, VariantSection
+from gdp.core.recipe.text import RecipeText
+from gdp.core.records import KINDS, PLAIN_KINDS, Kind, PlainKind, PlainRecord, PluginRecord, Plugins
 from gdp.registry.implementations import missing_needs
 
 _COMMENT_COLUMN = 34
@@ -149,7 +149,7 @@ def _section(title: str, settings: Sequence[Setting]) -> list[str]:
     return lines
 
 
-def make_example(record: PluginRecord, settings: Sequence[Setting], plugins: PluginLookup) -> tuple[str, list[str]]:
+def make_example(record: PluginRecord, settings: Sequence[Setting], plugins: Plugins) -> tuple[str, list[str]]:
     """Write a section that chooses the plugin, with its required keys made up and its defaults written out.
 
     Where settings need one of several that are optional by themselves, the first suggestion that mends it is written.
@@ -169,7 +169,7 @@ def make_example(record: PluginRecord, settings: Sequence[Setting], plugins: Plu
     return text, problems
 
 
-def _try_example(record: PluginRecord, settings: Sequence[Setting], plugins: PluginLookup) -> tuple[str, list[str]]:
+def _try_example(record: PluginRecord, settings: Sequence[Setting], plugins: Plugins) -> tuple[str, list[str]]:
     key = SECTION_KEYS[record.kind]
     header = f"[[{key}]]" if record.kind in LISTED_KINDS else f"[{key}]"
     lines = [header, f'plugin = "{record.name}"']

@@ -34,8 +34,8 @@ def estimate(
 
     Example: gdp estimate recipes/stylegan_age.toml --set train.steps=5000
     """
-    from gdp.core.estimate.instances import read_prices
-    from gdp.core.run_recipe import require_recipe
+    from gdp.core.run.recipes import require_recipe
+    from gdp.tools.estimate.instances import read_prices
 
     require_recipe(recipe)
     offered = read_prices(prices)
@@ -44,8 +44,8 @@ def estimate(
     registry: PluginRegistry = context.obj.registry
     progress = choose_progress()
     session = open_session(recipe, folder=folder, overrides=set_ or (), device=device, registry=registry)
-    from gdp.core.estimate.probing import estimate as probe
-    from gdp.core.estimate.table import OFFER_COLUMNS, PART_COLUMNS, notes, offer_rows, part_rows, to_data
+    from gdp.tools.estimate.probing import estimate as probe
+    from gdp.tools.estimate.table import OFFER_COLUMNS, PART_COLUMNS, notes, offer_rows, part_rows, to_data
 
     found = probe(session, seconds, progress.message)
     if json_:

@@ -39,9 +39,9 @@ def export(
 
     Example: gdp export runs/stylegan-age --to onnx
     """
-    from gdp.core.deployment.models import build_engine, find_model
     from gdp.core.errors import GdpError
     from gdp.core.interfaces.engines import EngineContext
+    from gdp.tools.deploy.models import build_engine, find_model
 
     registry: PluginRegistry = context.obj.registry
     place = find_model(run)
@@ -51,7 +51,7 @@ def export(
     engine = build_engine(registry, name, EngineContext(), {})
     if pictures is not None and not pictures.is_dir():
         raise GdpError(f"{pictures}: there is no such folder of pictures. Mend --pictures, or leave it out.")
-    from gdp.core.deployment.export import export_run
+    from gdp.tools.deploy.export import export_run
 
     path, card = export_run(
         registry, place.folder, engine, name, output=output, pictures=pictures, worst_psnr_db=worst_psnr

@@ -10,8 +10,8 @@ import typer
 
 from gdp.cli.common import State
 from gdp.console import choose_progress, print_json, print_table
-from gdp.core.downloads.layout import count_pictures
 from gdp.core.records import DownloadRecord
+from gdp.support.downloads.unpacking import count_pictures
 
 
 def fetch_data(
@@ -42,7 +42,7 @@ def fetch_data(
     if name is None:
         raise typer.BadParameter("name a set, as in gdp fetch-data monet2photo; --list shows them all")
     record = state.registry.get("download", name)
-    from gdp.core.downloads.sets import fetch_set
+    from gdp.support.downloads.sets import fetch_set
 
     found = fetch_set(record, folder, mirror=mirror, progress=choose_progress())
     if json_:

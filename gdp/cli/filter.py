@@ -12,8 +12,8 @@ from gdp.cli.common import DeviceOption
 from gdp.console import choose_progress, print_json, print_table, stop_on_signal
 
 if TYPE_CHECKING:
-    from gdp.core.selection.refilter import Refiltering
     from gdp.registry import PluginRegistry
+    from gdp.tools.select.refilter import Refiltering
 
 
 def filter_(
@@ -41,12 +41,12 @@ def filter_(
     """
     if dry_run and measure:
         raise typer.BadParameter("a dry run measures nothing; leave one of the two out", param_hint="--measure")
-    from gdp.core.selection.requests import RefilterRequest, read_new_filters
+    from gdp.tools.select.requests import RefilterRequest, read_new_filters
 
     registry: PluginRegistry = context.obj.registry
     asked = read_new_filters(RefilterRequest(run, recipe, set_ or ()), registry)
     from gdp.api import choose_device
-    from gdp.core.selection.refilter import open_refiltering
+    from gdp.tools.select.refilter import open_refiltering
 
     with stop_on_signal() as stop_requested:
         found = open_refiltering(

@@ -13,8 +13,8 @@ from gdp.console import choose_progress, print_json, print_table
 from gdp.core.errors import GdpError
 
 if TYPE_CHECKING:
-    from gdp.core.directions.search import Finding
     from gdp.registry import PluginRegistry
+    from gdp.tools.directions.search import Finding
 
 
 def find_direction(

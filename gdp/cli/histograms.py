@@ -11,8 +11,7 @@ import typer
 from gdp.console import encodable
 
 if TYPE_CHECKING:
-    from gdp.core.selection.summaries import Histogram, NumberSummary, WordSummary
-    from gdp.core.selection.table import PairTable
+    from gdp.tools.select.table import Histogram, NumberSummary, PairTable, WordSummary
 
 BARS = " ▁▂▃▄▅▆▇█"
 PLAIN_BARS = " .:-=+*#%"
@@ -20,7 +19,7 @@ PLAIN_BARS = " .:-=+*#%"
 
 def print_summary(table: PairTable, rows: Sequence[int]) -> None:
     """Print each score of the pairs in some rows, kept and dropped apart."""
-    from gdp.core.selection.summaries import NumberSummary, summarise
+    from gdp.tools.select.table import NumberSummary, summarise
 
     bars = _bars(sys.stdout.encoding)
     for summary in summarise(table, rows):
@@ -58,6 +57,6 @@ def _words(summary: WordSummary) -> list[str]:
 
 
 def _name(summary: NumberSummary | WordSummary) -> str:
-    from gdp.core.expressions.binding import written
+    from gdp.support.expressions.binding import written
 
     return f"{written(summary.filter)}.{written(summary.score)}"

@@ -1,4 +1,4 @@
-"""`gdp pairs`. torch is imported when the run is there and its recipe is good."""
+"""`gdp pairs`. torch is imported when it starts."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from gdp.console import choose_progress, print_json, print_table
 from gdp.core.errors import GdpError
 
 if TYPE_CHECKING:
-    from gdp.core.expressions import Expression
     from gdp.core.pairs.records import Score
     from gdp.core.pairs.store import PairStore
-    from gdp.core.selection.table import PairTable
     from gdp.registry import PluginRegistry
+    from gdp.support.expressions import Expression
+    from gdp.tools.select.table import PairTable
 
 LISTED = 20
 """Pairs listed where --limit says nothing."""
@@ -50,21 +50,21 @@ def pairs(
 
     Example: gdp pairs runs/stylegan-age --where "source_age < 20 and decision == 'drop'" --sheet young.html
     """
-    from gdp.api import open_session
-    from gdp.core.expressions import parse_condition, parse_value
+    from gdp.api import look_at
     from gdp.core.run_folder import find_run
-    from gdp.core.selection.requests import check_sheet
+    from gdp.support.expressions import parse_condition, parse_value
+    from gdp.tools.select.requests import check_sheet
 
-    folder = find_run(run).path
+    find_run(run)
     if sheet is not None:
         check_sheet(sheet)
     condition, order = _read("--where", where, parse_condition), _read("--sort", sort, parse_value)
     names = {reference.name: None for each in (condition, order) if each for reference in each.references}
     registry: PluginRegistry = context.obj.registry
-    session = open_session(folder, device="cpu", registry=registry, progress=choose_progress())
-    from gdp.core.selection.opening import open_pairs
-    from gdp.core.selection.table import read_table
-    from gdp.core.selection.writing import write_csv
+    session = look_at(run, registry=registry, progress=choose_progress())
+    from gdp.core.run.opening import open_pairs
+    from gdp.tools.select.table import read_table
+    from gdp.tools.select.writing import write_csv
 
     store, made = open_pairs(session)
     with store:
@@ -75,10 +75,11 @@ def pairs(
         if sheet is not None:
             _write_sheet(sheet, store, table, rows[: ON_SHEET if limit is None else limit], where, list(names))
     selected = where is not None or sort is not None or limit is not None
+    folder = str(session.folder.path)
     if json_:
-        print_json(_data(str(folder), table, rows, rows[:limit] if selected else None))
+        print_json(_data(folder, table, rows, rows[:limit] if selected else None))
         return
-    _print_overview(str(folder), table)
+    _print_overview(folder, table)
     if where is not None:
         typer.echo(f"\n{len(rows):,} of {len(table):,} pairs meet: {where}")
     print_summary(table, rows)
@@ -101,7 +102,7 @@ def _read(option: str, text: str | None, parse: Callable[[str], Expression]) -> 
 def _write_sheet(
     path: Path, store: PairStore, table: PairTable, rows: list[int], where: str | None, names: list[str]
 ) -> None:
-    from gdp.core.selection.writing import write_sheet
+    from gdp.tools.select.writing import write_sheet
 
     readers = {name: table.reader(name) for name in names}
     captions = [
@@ -177,7 +178,7 @@ def _text(values: list[Score]) -> str:
 
 
 def _data(folder: str, table: PairTable, rows: list[int], listed: list[int] | None) -> dict[str, Any]:
-    from gdp.core.selection.summaries import summarise
+    from gdp.tools.select.table import summarise
 
     data: dict[str, Any] = {"folder": folder, **_counts(table), "matching": len(rows), "filters": table.funnel}
     data["scores"] = [dataclasses.asdict(summary) for summary in summarise(table, rows)]

@@ -13,8 +13,8 @@ from gdp.cli.common import DeviceOption, SetOption
 from gdp.console import choose_progress, stop_on_signal
 
 if TYPE_CHECKING:
-    from gdp.core.pruning.record import PruningRecord
     from gdp.registry import PluginRegistry
+    from gdp.tools.prune.record import PruningRecord
 
 
 class Subject(StrEnum):
@@ -49,13 +49,13 @@ def prune(
 
     Example: gdp prune runs/cyclegan-painting --macs 0.5
     """
-    from gdp.core.pruning.request import PruningRequest, read_request
+    from gdp.tools.prune.request import PruningRequest, read_request
 
     registry: PluginRegistry = context.obj.registry
     asked = read_request(PruningRequest(run, macs, of.value, folder, steps, set_ or ()), registry)
     from gdp.api import choose_device
-    from gdp.core.pipeline import execute
-    from gdp.core.pruning.opening import open_pruning
+    from gdp.core.run.pipeline import execute
+    from gdp.tools.prune.opening import open_pruning
 
     with stop_on_signal() as stop_requested:
         session, record = open_pruning(

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gdp.console import print_json, print_table
-from gdp.core.publishing import HUB_VARIABLE
 from gdp.core.records import KINDS
+from gdp.tools.publish import HUB_VARIABLE
 
 if TYPE_CHECKING:
-    from gdp.core.publishing.hub import Pushed
-    from gdp.core.publishing.parcel import Parcel
     from gdp.registry import PluginRegistry
+    from gdp.tools.publish.hub import Pushed
+    from gdp.tools.publish.parcel import Parcel
 
 
 def push(
@@ -46,10 +46,10 @@ def push(
 
     Example: gdp push runs/stylegan-age ada/stylegan-age --with onnx
     """
-    from gdp.core.deployment.models import find_model
     from gdp.core.errors import GdpError
-    from gdp.core.publishing.push import Request, prepare
-    from gdp.core.publishing.push import push as publish
+    from gdp.tools.deploy.models import find_model
+    from gdp.tools.publish.hub import Request, prepare
+    from gdp.tools.publish.hub import push as publish
 
     registry: PluginRegistry = context.obj.registry
     place = find_model(run)

@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from gdp.cli.common import State
 from gdp.core.run_folder import find_run
 
 
 def report(
+    context: typer.Context,
     run: Annotated[Path, typer.Argument(help="The run folder, or the name of a run in runs/.", show_default=False)],
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
@@ -19,9 +21,10 @@ def report(
     Example: gdp report runs/stylegan-age --open
     """
     folder = find_run(run).path
-    from gdp.core.report import write_report
+    from gdp.tools.report import read_folder, write_report
 
-    page = write_report(folder)
+    state: State = context.obj
+    page = write_report(read_folder(folder, lambda: state.registry))
     typer.echo(str(page))
     if open_:
         typer.launch(str(page))

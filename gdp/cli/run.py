@@ -9,12 +9,12 @@ import typer
 
 from gdp.cli.common import DeviceOption, FolderOption, RecipeArgument, SetOption
 from gdp.console import choose_progress, stop_on_signal
-from gdp.core.stage_names import Stage
+from gdp.core.records import CORE_STAGES
 
 if TYPE_CHECKING:
-    from gdp.core.estimate.limits import Limits
-    from gdp.core.stages.session import Session
+    from gdp.core.run.session import Session
     from gdp.registry import PluginRegistry
+    from gdp.tools.estimate.limits import Limits
 
 
 def run(
@@ -24,9 +24,10 @@ def run(
     set_: SetOption = None,
     device: DeviceOption = "auto",
     from_: Annotated[
-        Stage | None, typer.Option("--from", help="Repeat this stage and all after it, even if nothing changed.")
+        str | None,
+        typer.Option("--from", metavar="STAGE", help="Repeat this stage and all after it, even if nothing changed."),
     ] = None,
-    until: Annotated[Stage | None, typer.Option(help="Stop after this stage.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="STAGE", help="Stop after this stage.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Repeat every stage.")] = False,
     max_hours: Annotated[
         float | None, typer.Option("--max-hours", min=0.0, help="Stop cleanly after so many hours of this command.")
@@ -45,37 +46,39 @@ def run(
 
     Example: gdp run recipes/stylegan_age.toml --set train.steps=200
     """
-    from gdp.core.run_recipe import require_recipe
+    from gdp.core.run.recipes import require_recipe, require_stage
 
     require_recipe(recipe)
     from gdp.api import open_session
 
     registry: PluginRegistry = context.obj.registry
+    known = [*CORE_STAGES, *registry.names("stage")]
+    require_stage(known, from_, "--from")
+    require_stage(known, until, "--until")
     progress = choose_progress()
     with stop_on_signal() as stop_requested:
         session = open_session(
             recipe, folder=folder, overrides=set_ or (), device=device, registry=registry, progress=progress
         )
-        from gdp.core.estimate.limits import Limits, built_judges
+        from gdp.tools.estimate.limits import Limits, built_judges
 
         limits = Limits(max_hours, max_cost, price)
         session.stop_requested = lambda: stop_requested() or limits.reached(built_judges(session))
         if dry_run:
             _print_preflight(session, json_)
         else:
-            _execute(session, Stage.TEACHER if force else from_, until, limits, json_)
+            _execute(session, CORE_STAGES[0] if force else from_, until, limits, json_)
 
 
-def _execute(session: Session, repeat_from: Stage | None, until: Stage | None, limits: Limits, json_: bool) -> None:
-    from gdp.core.estimate.limits import what_is_left
-    from gdp.core.pipeline import Plan, execute
+def _execute(session: Session, repeat_from: str | None, until: str | None, limits: Limits, json_: bool) -> None:
+    from gdp.core.run.pipeline import Plan, execute
+    from gdp.tools.estimate.limits import what_is_left
 
     outcome = execute(session, Plan(repeat_from, until))
     report = session.folder.path / "report.html"
     left = what_is_left(session) if limits.reason and outcome.state == "stopped" else []
     if json_:
-        done = [str(stage) for stage in outcome.done]
-        told = {"state": outcome.state, "folder": str(session.folder.path), "done": done}
+        told = {"state": outcome.state, "folder": str(session.folder.path), "done": list(outcome.done)}
         typer.echo(json.dumps({**told, "limit": limits.reason, "left": left} if left else told))
     elif left:
         typer.echo(f"stopped: {limits.reason}; left: {', '.join(left)}")
@@ -87,7 +90,7 @@ def _execute(session: Session, repeat_from: Stage | None, until: Stage | None, l
 
 
 def _print_preflight(session: Session, json_: bool) -> None:
-    from gdp.core.preflight import preflight
+    from gdp.tools.preflight import preflight
 
     checks = []
     for number, check in enumerate(preflight(session), 1):

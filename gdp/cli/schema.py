@@ -25,7 +25,7 @@ def schema(
 
     Example: gdp schema --output recipe.schema.json
     """
-    from gdp.core.recipe_schema import recipe_schema
+    from gdp.tools.schema import recipe_schema
 
     state: State = context.obj
     data = recipe_schema(state.registry)

@@ -11,9 +11,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
-from gdp.core.recipe_messages import recipe_keys
-from gdp.core.recipe_schema import settings_schema
-from gdp.core.recipe_values import is_environment_name
+from gdp.core.recipe.messages import recipe_keys
+from gdp.core.recipe.values import is_environment_name
+from gdp.tools.schema import settings_schema
 
 _TYPE_WORDS = {
     "string": "text",

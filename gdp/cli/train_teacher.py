@@ -23,7 +23,7 @@ def train_teacher(
 
     Example: gdp train-teacher recipes/train_faces64.toml
     """
-    from gdp.core.recipe_text import read_recipe_text
+    from gdp.core.recipe.text import read_recipe_text
 
     read_recipe_text(recipe)  # what is wrong with the file itself is told before plugins are looked for
     from gdp.api import train_teacher as train

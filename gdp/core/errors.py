@@ -114,32 +114,6 @@ class NonFiniteError(TrainingError):
     """A loss or a gradient became NaN or infinite; the last good checkpoint is kept."""
 
 
-class Stopped(Exception):
-    """The user asked the run to stop; raised between two pieces of work, when all that was done is durable."""
-
-
-@contextmanager
-def plugin_errors(where: str, passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
-    """Name the plugin in whatever goes wrong inside it, so that a user knows whom to ask.
-
-    Args:
-        where: which plugin, and of which package.
-        passing: further exceptions that are no fault of the plugin.
-
-    Raises:
-        PluginError: the plugin raised something that is no GdpError; the original is its cause.
-    """
-    try:
-        yield
-    except Exception as error:
-        if isinstance(error, (GdpError, Stopped, MemoryError, *passing)):
-            raise
-        raise PluginError(
-            f"{where}: failed with {type(error).__name__}: {error}. This is a fault of the plugin or of its settings; "
-            f"run again with GDP_TRACEBACK=1 to see where."
-        ) from error
-
-
 @contextmanager
 def readable_os_errors(path: Path) -> Iterator[None]:
     """Turn the operating system's write errors at `path` into errors that say what to do.

@@ -103,6 +103,15 @@ def gdp_register_direction_methods(register: Register) -> None:
 
 
 @hookspec
+def gdp_register_stages(register: Register) -> None:
+    """Register steps of a run beside those that every run is made of (`gdp.Stage`).
+
+    Args:
+        register: call it once for each stage.
+    """
+
+
+@hookspec
 def gdp_register_downloads(register: RegisterDownload) -> None:
     """Register public sets of pictures that `gdp fetch-data` downloads (`gdp.core.records.DownloadRecord`).
 
@@ -145,7 +154,7 @@ def gdp_stage_finished(run: RunFolder, stage: str, summary: Mapping[str, Any]) -
 
     Args:
         run: the run's folder.
-        stage: teacher, pairs, filter, train, evaluate, export or report.
+        stage: teacher, pairs, filter, train, evaluate, export, report or one that a plugin adds.
         summary: the stage's figures as plain data.
     """
 

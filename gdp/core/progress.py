@@ -7,11 +7,21 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
+class Stopped(Exception):
+    """The user asked the run to stop; raised between two pieces of work, when all that was done is durable."""
+
+
 class ProgressTask(Protocol):
     """One piece of work that takes a while."""
 
     def advance(self, amount: int = 1, **status: float | str) -> None:
-        """Tell that `amount` more units are done; `status` holds figures worth showing (loss, decibels)."""
+        """Tell that `amount` more units are done; `status` holds figures worth showing (loss, decibels).
+
+        This is where a long work of a plugin is stopped, so call it where what is done is safe, and often.
+
+        Raises:
+            Stopped: the user asked for it; let it pass.
+        """
 
 
 class Progress(Protocol):

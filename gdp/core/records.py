@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol, get_args
+from typing import Any, ClassVar, Literal, Protocol, get_args, overload
 
 from gdp.core.config import Config
 
@@ -16,17 +16,22 @@ API_VERSION = 1
 """Version of the hook specs and interfaces; a plugin module may declare the one it was written for as `GDP_API`."""
 
 Kind = Literal[
-    "teacher", "pair-source", "filter", "student", "loss", "evaluator", "dataset", "direction-method", "engine"
+    "teacher", "pair-source", "filter", "student", "loss", "evaluator", "dataset", "stage", "direction-method", "engine"
 ]  # fmt: skip
+"""What a plugin can be."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
+"""All kinds, in the order in which a run meets them."""
 RECIPE_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind not in ("direction-method", "engine"))
 """Kinds that a recipe chooses; a direction method is chosen by `gdp find-direction`, an engine by `gdp apply`."""
 
 PlainKind = Literal["converter", "command"]
+"""What has no settings, and is chosen by no recipe."""
 PLAIN_KINDS: tuple[PlainKind, ...] = get_args(PlainKind)
-"""Kinds without settings: no recipe chooses them, and all that is known of one is its `PlainRecord`."""
-
+"""All kinds without settings; all that is known of one is its `PlainRecord`."""
 AnyKind = Kind | PlainKind | Literal["download"]
+"""What can be registered."""
+CORE_STAGES = ("teacher", "pairs", "filter", "train", "evaluate", "export")
+"""The stages that every run is made of, in order; plugins add others after one of them."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,10 @@ class PluginRecord:
     images_leave_machine: bool = False
     training: type[Config] | None = None
     """Teachers only: settings of `gdp train-teacher`, where the teacher can be trained."""
+    after: str = CORE_STAGES[-1]
+    """Stages only: the stage behind which it stands."""
+    every_run: bool = False
+    """Stages only: whether it belongs to every run, so that no recipe need choose it."""
     package: str = ""
     version: str = ""
 
@@ -109,6 +118,8 @@ class Register(Protocol):
         licence: str = ...,
         images_leave_machine: bool = ...,
         training: type[Config] | None = ...,
+        after: str = ...,
+        every_run: bool = ...,
     ) -> None:
         """Register one plugin.
 
@@ -121,6 +132,9 @@ class Register(Protocol):
             licence: of the code and of weights that come with it.
             images_leave_machine: True if pictures are sent elsewhere.
             training: teachers only, the settings of `gdp train-teacher`.
+            after: stages only, the name of the stage behind which it stands; export where nothing is said.
+            every_run: stages only, True if it belongs to every run (its `applies` may still say no); else a recipe
+                chooses it by `[[stages]]`.
         """
 
 
@@ -221,3 +235,34 @@ class RegisterCommand(RegisterPlain, Protocol):
 
 Record = PluginRecord | DownloadRecord | PlainRecord
 """What is known of a plugin of any kind; all have kind, name, summary, package, version, licence and needs."""
+
+
+class Plugins(Protocol):
+    """What core and the tools ask of the installed plugins; the registry is it."""
+
+    @overload
+    def get(self, kind: Kind, name: str) -> PluginRecord: ...
+
+    @overload
+    def get(self, kind: PlainKind, name: str) -> PlainRecord: ...
+
+    def get(self, kind: Kind | PlainKind, name: str) -> PluginRecord | PlainRecord:
+        """Return a plugin's record; raises `PluginNotFoundError` that says what is there."""
+
+    def names(self, kind: Kind | PlainKind) -> list[str]:
+        """Return the usable names of a kind, sorted."""
+
+    @overload
+    def records(self, kind: Kind) -> list[PluginRecord]: ...
+
+    @overload
+    def records(self, kind: PlainKind) -> list[PlainRecord]: ...
+
+    def records(self, kind: Kind | PlainKind) -> Any:
+        """Return the usable records of a kind, by name."""
+
+    def load(self, record: PluginRecord | PlainRecord) -> Any:
+        """Import the implementation of a record; raises `PluginError` where it cannot be used."""
+
+    def notify(self, hook: str, **arguments: Any) -> None:
+        """Call a hook of the life of a run on every plugin; a listener's failure never stops the run."""

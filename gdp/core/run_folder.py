@@ -12,6 +12,7 @@ runs/<name>/
   variants/<name>-seed<n>/  one training of a comparison: stages.json, train/<key>/, metrics.json
   variants.json     what the comparison found
   metrics.json      every number with its protocol
+  verdict.json      what the evaluators say of these numbers
   funnel.json       how many pairs each filter kept
   pictures/         the pictures of the report
   report.html       the report
@@ -20,8 +21,6 @@ runs/<name>/
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from gdp.core.errors import CorruptFileError, MissingResourceError, RunFolderError, RunLockedError, readable_os_errors
+from gdp.core.files import write_atomically
 
 FORMAT = 1
 
@@ -37,27 +37,6 @@ FORMAT = 1
 def now() -> str:
     """Return the present moment in UTC, ISO 8601 to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a restart after a kill, sees the old content or the new, never a part.
-
-    Raises:
-        DiskFullError, RunFolderError: the system refuses to write; the old content stays.
-    """
-    with readable_os_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
 
 
 @dataclass(frozen=True)
@@ -129,7 +108,7 @@ class RunFolder:
             return json.loads(path.read_bytes())
         except FileNotFoundError:
             return default
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, RecursionError) as error:
             raise CorruptFileError(
                 f"{path}: cannot be read as JSON ({error}). gdp writes this file atomically, so something else changed "
                 f"it: put it back, or delete it and run the same command again."

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import cache, wraps
 from typing import Any
 
-from gdp.core.errors import plugin_errors
+from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.records import DISTRIBUTION, PlainRecord
 from gdp.registry.candidates import built_in
 from gdp.registry.collecting import run_registration
@@ -36,7 +36,7 @@ def build_command(record: PlainRecord) -> Any:
     import typer
 
     function = load_implementation(record)
-    where = f"command {record.name} ({record.package or 'unknown package'})"
+    where = describe_plugin(record)
     own = record.package == DISTRIBUTION
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     text = inspect.getdoc(function) or record.summary
@@ -53,7 +53,7 @@ def _blamed(function: Callable[..., Any], where: str) -> Callable[..., Any]:
 
     @wraps(function)
     def call(*arguments: Any, **options: Any) -> Any:
-        with plugin_errors(where, passing=(usage, typer.Exit, typer.Abort, BrokenPipeError)):
+        with plugin_errors(where, passing=(usage, typer.Exit, typer.Abort, SystemExit, BrokenPipeError)):
             return function(*arguments, **options)
 
     return call

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gdp.core.errors import PluginError
-from gdp.core.recipe_choices import describe_exception
+from gdp.core.recipe.choices import describe_exception
 from gdp.core.records import Needs, PlainRecord, PluginRecord
 from gdp.registry.api_versions import adopt_old_methods
 
@@ -27,7 +27,8 @@ _INTERFACES: Mapping[str, tuple[str, ...]] = {
     "evaluator": ("gdp.core.interfaces.evaluators:Evaluator",),
     "direction-method": ("gdp.core.interfaces.directions:DirectionMethod",),
     "engine": ("gdp.core.interfaces.engines:Engine",),
-    "converter": ("gdp.core.interfaces.converters:Converter",),
+    "stage": ("gdp.core.interfaces.stages:Stage",),
+    "converter": ("gdp.support.foreign.converter:Converter",),
     "dataset": ("gdp.core.interfaces.datasets:Dataset", "gdp.core.interfaces.datasets:UnpairedDataset"),
     "command": (),
 }

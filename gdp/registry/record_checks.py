@@ -7,8 +7,8 @@ from typing import Any
 
 from gdp.core.config import Config
 from gdp.core.errors import PluginError
-from gdp.core.recipe_choices import SECTION_MODELS
-from gdp.core.records import DISTRIBUTION, Kind, Needs, PluginRecord
+from gdp.core.recipe.choices import SECTION_MODELS
+from gdp.core.records import CORE_STAGES, DISTRIBUTION, Kind, Needs, PluginRecord
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _IMPLEMENTATION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
@@ -34,6 +34,8 @@ class RecordCollector:
         licence: str = "Apache-2.0",
         images_leave_machine: bool = False,
         training: type[Config] | None = None,
+        after: str = CORE_STAGES[-1],
+        every_run: bool = False,
     ) -> None:
         """Register one plugin; see `gdp.core.records.Register`.
 
@@ -48,14 +50,25 @@ class RecordCollector:
             if self.kind != "teacher":
                 raise PluginError(f"register({name!r}): training is for teachers only, this is a {self.kind}")
             self._check_config(name, training, "training")
+        self._check_place(name, after, every_run)
         if any(record.name == name for record in self.records):
             raise PluginError(f"register({name!r}): registered twice by the same package")
         self.records.append(
             PluginRecord(
                 self.kind, name, summary, config, implementation, needs, licence, bool(images_leave_machine), training,
-                self.package, self.version,
+                after, bool(every_run), self.package, self.version,
             )
         )  # fmt: skip
+
+    def _check_place(self, name: str, after: object, every_run: bool) -> None:
+        if self.kind != "stage":
+            if after != CORE_STAGES[-1] or every_run:
+                raise PluginError(f"register({name!r}): after and every_run are for stages, this is a {self.kind}")
+            return
+        if name in CORE_STAGES:
+            raise PluginError(f"register({name!r}): every run has a stage of that name; choose another")
+        if not isinstance(after, str) or not _NAME.fullmatch(after):
+            raise PluginError(f"register({name!r}): after must name a stage, such as export, got {after!r}")
 
     def _check_config(self, name: str, model: Any, argument: str) -> None:
         if not isinstance(model, type) or not issubclass(model, Config):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import gdp
+from gdp import console, toolbox
 from gdp.core import hookspecs
 from gdp.core.attribute_docs import attribute_docs
 from gdp.registry.hook_checks import HOOK_ARGUMENTS
@@ -28,6 +29,13 @@ def reference_page() -> str:
         lines += _hook(name)
     lines += ["## Public names", "", "`import gdp` gives these, each imported when it is first used.", ""]
     lines += [f"- `gdp.{name}`: {first_line(documentation_of(name))}" for name in sorted(gdp.__all__, key=str.lower)]
+    lines += ["", "## Toolbox", "", "`gdp.toolbox` has what implementations use beside the interfaces.", ""]
+    for subject, modules in toolbox.SUBJECTS.items():
+        lines += [f"### {subject[0].upper()}{subject[1:]}", ""]
+        names = sorted((name for found in modules.values() for name in found), key=str.lower)
+        lines += [*(f"- `gdp.toolbox.{name}`: {first_line(documentation_of(name, toolbox))}" for name in names), ""]
+    lines += ["## Console", "", "`gdp.console` has what commands print with.", ""]
+    lines += [f"- `gdp.console.{name}`: {first_line(documentation_of(name, console))}" for name in console.__all__]
     lines += ["", "## Interfaces", ""]
     for name, interface in interfaces():
         lines += [f"### gdp.{name}", "", inspect.cleandoc(interface.__doc__ or ""), ""]
@@ -94,12 +102,12 @@ def _parameters(function: Any) -> str:
     return f"({', '.join(names)})"
 
 
-def documentation_of(name: str) -> str:
+def documentation_of(name: str, face: Any = gdp) -> str:
     """Return the docstring of a public name; of one that is no class or function the string below its assignment."""
-    value = getattr(gdp, name)
+    value = getattr(face, name)
     if inspect.isclass(value) or inspect.isfunction(value):
         return value.__doc__ or ""
-    home = importlib.import_module(gdp._HOME_OF[name])
+    home = importlib.import_module(face._HOME_OF[name])
     return attribute_docs(home).get(name, "")
 
 

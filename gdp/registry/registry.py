@@ -13,7 +13,7 @@ from typing import Any, Literal, overload
 import pluggy
 
 from gdp.core.errors import PluginError, PluginNotFoundError
-from gdp.core.recipe_choices import describe_exception
+from gdp.core.recipe.choices import describe_exception
 from gdp.core.records import (
     API_VERSION,
     AnyKind,

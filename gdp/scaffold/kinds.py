@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gdp.core.records import Kind, PlainKind
+from gdp import Kind, PlainKind
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gdp.core.errors import PluginError, PluginNotFoundError
-from gdp.core.recipe_messages import did_you_mean
-from gdp.core.records import KINDS, PLAIN_KINDS, Kind, PlainKind
+from gdp import (
+    KINDS,
+    PLAIN_KINDS,
+    Kind,
+    PlainKind,
+    PluginError,
+    PluginNotFoundError,
+)
 from gdp.scaffold.kinds import SCAFFOLDS
+from gdp.toolbox import (
+    did_you_mean,
+)
 
 LONGEST_NAME = 24
 """Characters; so that lines of the package stay below 120."""

@@ -10,10 +10,17 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from gdp.core.errors import PluginError, readable_os_errors
-from gdp.core.records import API_VERSION, KINDS, RECIPE_KINDS
+from gdp import (
+    API_VERSION,
+    KINDS,
+    RECIPE_KINDS,
+    PluginError,
+)
 from gdp.scaffold.kinds import LICENCES, SCAFFOLDS
 from gdp.scaffold.names import Names
+from gdp.toolbox import (
+    readable_os_errors,
+)
 
 _SHARED = {
     "pyproject.toml": "package/pyproject.toml.j2",

@@ -170,6 +170,6 @@ def require_pictures(value: object, shape: Sequence[int | None], what: str, *, s
     require(
         -1 - slack <= low and high <= 1 + slack,
         f"{what} has values in [{low:.3g}, {high:.3g}]; pictures are RGB in [-1, 1]",
-        "scale to [-1, 1] (uint8 / 127.5 - 1) and clamp",
+        "scale to [-1, 1] (gdp.toolbox.from_levels does it) and clamp",
     )
     return images

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gdp.core.training.compilation import find_compiler
+from gdp.core.training.precision import find_compiler
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,9 @@ from plain import cyclegan, pix2pixhd
 from plain.stylegan2_training import build_discriminator, build_generator
 from torch import Tensor, nn
 
-from gdp.plugins.cyclegan.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
-from gdp.plugins.pix2pixhd.discriminators import MultiscaleDiscriminator
-from gdp.plugins.pix2pixhd.generators import GlobalGenerator
-from gdp.plugins.stylegan2.training_settings import TrainingSettings
+from gdp.plugins.pix2pixhd.networks import GlobalGenerator, MultiscaleDiscriminator
+from gdp.plugins.resnet.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
+from gdp.plugins.stylegan2 import TrainingSettings
 from gdp.plugins.stylegan2.training_step import build_networks
 
 TOLERANCE = 1e-4

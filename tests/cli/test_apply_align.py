@@ -15,7 +15,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from gdp.cli.app import app
-from gdp.core.deployment.cards import Card, Difference, write_card
+from gdp.tools.deploy.cards import Card, Difference, write_card
 
 ALIGN = ("--align", "builtin:faces64")
 

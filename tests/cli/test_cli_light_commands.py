@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from gdp.cli.app import app, hoist_shared_options
 from gdp.cli.describe import make_example
 from gdp.cli.settings_help import describe_settings
-from gdp.core.recipe_choices import SECTION_MODELS
+from gdp.core.recipe.choices import SECTION_MODELS
 from gdp.core.records import KINDS, PluginRecord
 from gdp.registry import PluginRegistry
 from gdp.registry.commands import built_in_commands
@@ -77,7 +77,7 @@ import sys
 from typer.testing import CliRunner
 from gdp.cli.app import app
 assert CliRunner().invoke(app, ["list-plugins"], catch_exceptions=False).exit_code == 0
-for name in ("rich.console", "jinja2", "httpx", "tomlkit", "numpy", "sqlite3", "filelock", "gdp.core.expressions"):
+for name in ("rich.console", "jinja2", "httpx", "tomlkit", "numpy", "sqlite3", "filelock", "gdp.support.expressions"):
     assert name not in sys.modules, name
 """
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, cwd=ROOT)

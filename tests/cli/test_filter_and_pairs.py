@@ -20,6 +20,6 @@ def test_the_help_shows_an_example_and_imports_no_torch(command: str) -> None:
 
 
 def test_conditions_are_read_without_torch() -> None:
-    program = "import sys; import gdp.core.expressions; assert not {'torch', 'numpy'} & set(sys.modules)"
+    program = "import sys; import gdp.support.expressions; assert not {'torch', 'numpy'} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from gdp.core.attribute_docs import attribute_docs
 from gdp.core.config import Config, described_fields
-from gdp.core.recipe_messages import recipe_keys
+from gdp.core.recipe.messages import recipe_keys
 
 Item = TypeVar("Item")
 
@@ -143,7 +143,7 @@ def test_settings_can_be_pickled_and_copied() -> None:
     program = (
         "import pickle, sys; settings = pickle.load(sys.stdin.buffer); print(type(settings).__name__, settings.share)"
     )
-    from gdp.plugins.directions.config import ClassMeansConfig
+    from gdp.plugins.directions import ClassMeansConfig
 
     content = pickle.dumps(ClassMeansConfig(share=0.25))
     told = subprocess.run([sys.executable, "-c", program], input=content, capture_output=True, check=True).stdout

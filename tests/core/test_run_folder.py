@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from gdp.core.errors import CorruptFileError, DiskFullError, RunFolderError, RunLockedError, readable_os_errors
-from gdp.core.run_folder import RunFolder, write_atomically
+from gdp.core.files import write_atomically
+from gdp.core.run_folder import RunFolder
 
 HOLDER = """
 import sys

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import stored_pairs
+
 from gdp.core.pairs.store import PairStore
 
 _REGISTRATION = '''\
@@ -154,8 +156,8 @@ class World:
         """Return the decisions on each pair: one list a pair."""
         [folder] = (self.run / "pairs").iterdir()
         with PairStore.open(folder, read_only=True) as store:
-            rows = list(store.export_manifest_rows())
-        return [[verdict["decision"] for verdict in row["verdicts"].values()] for row in rows]
+            rows = stored_pairs.rows(store)
+        return [[decision for decision, _, _ in row["verdicts"].values()] for row in rows]
 
     def funnel(self) -> dict[str, Any]:
         """Return what the filter did."""

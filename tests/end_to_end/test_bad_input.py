@@ -65,8 +65,7 @@ def test_damaged_weights_are_named(recipe: Path, damage: Callable[[Path], None])
 def test_a_direction_of_another_generator_is_refused(recipe: Path) -> None:
     import torch
 
-    from gdp.core.directions.direction import Direction, normalised
-    from gdp.core.directions.files import save_direction
+    from gdp.support.directions import Direction, normalised, save_direction
 
     save_direction(Direction("wide", normalised(torch.ones(1, 99))), recipe.parent / "direction.safetensors")
     assert_readable_error(gdp_run(recipe), "99")

@@ -16,9 +16,9 @@ from tiny_world import make_tiny_world
 
 from gdp.api import open_session
 from gdp.core.errors import MissingResourceError
-from gdp.core.pipeline import Plan, execute
-from gdp.core.preflight import preflight
-from gdp.core.stage_names import Stage
+from gdp.core.run.pipeline import Plan, execute
+from gdp.tools.preflight import preflight
+from gdp.tools.report.folder import STAGES
 
 COMPARE = """
 [compare]
@@ -51,7 +51,7 @@ def make_recipe(folder: Path) -> Path:
 
 
 def run(
-    recipe: Path, *overrides: str, stop: Callable[[], bool] = lambda: False, repeat_from: Stage | None = None
+    recipe: Path, *overrides: str, stop: Callable[[], bool] = lambda: False, repeat_from: str | None = None
 ) -> list[str]:
     session = open_session(recipe, folder=recipe.parent / "run", overrides=overrides, device="cpu", stop_requested=stop)
     return [str(stage) for stage in execute(session, Plan(repeat_from)).done]
@@ -75,7 +75,7 @@ def weights(recipe: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = make_recipe(tmp_path_factory.mktemp("compared"))
-    assert run(recipe, *SHORT) == [str(stage) for stage in Stage]
+    assert run(recipe, *SHORT) == list(STAGES)
     return recipe
 
 
@@ -163,7 +163,7 @@ def test_more_numbers_and_seeds_need_no_training_that_was_done(finished: Path) -
 
 def test_repeated_measurements_repeat_no_training(finished: Path) -> None:
     before = weights(finished)
-    assert run(finished, *SHORT, repeat_from=Stage.COMPARE) == ["compare", "report"]
+    assert run(finished, *SHORT, repeat_from="compare") == ["compare", "report"]
     assert trained_now(finished) == 0
     assert weights(finished) == before
 
@@ -230,4 +230,4 @@ def test_the_pre_flight_counts_the_trainings(tmp_path: Path) -> None:
     checks = {check.title: check for check in preflight(session)}
     assert all(check.good for check in checks.values())
     assert checks["variants"].detail.endswith("7 trainings beside the run's own")
-    assert checks["stages"].detail == f"to do: {', '.join(Stage)}"
+    assert checks["stages"].detail == f"to do: {', '.join(STAGES)}"

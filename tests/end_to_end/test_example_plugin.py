@@ -65,6 +65,9 @@ def test_the_teacher_teaches_and_its_evaluator_measures(environment: CleanEnviro
     edges = metrics["quality"]["edges"]
     assert edges.keys() == {"student_edges", "student_texture", "teacher_edges", "teacher_texture"}
     assert 0 < edges["teacher_texture"] < edges["teacher_edges"] <= 1.01
+    report = (tmp_path / "runs" / "smoothing" / "report.html").read_text()
+    assert "</strong> of the strength of edges and" in report
+    assert "<dt>of the teacher&#39;s edges</dt>" in report
 
 
 def test_an_uninstalled_package_is_gone_and_the_recipe_says_what_is_missing(

@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from pathlib import Path
 
+import stored_pairs
 from killing import finish, kill_when
 from tiny_world import make_tiny_world
 
@@ -34,8 +35,8 @@ def digest(recipe: Path) -> tuple[str, str]:
     (store_folder,) = (folder / "pairs").iterdir()
     (weights,) = folder.glob("train/*/student.safetensors")
     with PairStore.open(store_folder, read_only=True) as store:
-        store.verify()
-        pairs = store.content_digest()
+        stored_pairs.verify(store)
+        pairs = stored_pairs.digest(store)
     return pairs, hashlib.sha256(weights.read_bytes()).hexdigest()
 
 

@@ -18,9 +18,8 @@ from typer.testing import CliRunner, Result
 
 import gdp
 from gdp.cli.app import app
-from gdp.core.pipeline import Plan
+from gdp.core.run.pipeline import Plan
 from gdp.core.run_folder import RunFolder
-from gdp.core.stage_names import Stage
 
 EXPRESSION = """
 [[filters]]
@@ -37,7 +36,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         recipe.read_text().replace('plugin = "sharpness"', 'plugin = "sharpness"\nonly_score = true') + EXPRESSION
     )
     folder = recipe.parent / "judged"
-    gdp.run(recipe, folder=folder, plan=Plan(until=Stage.FILTER))
+    gdp.run(recipe, folder=folder, plan=Plan(until="filter"))
     return folder
 
 
@@ -124,7 +123,7 @@ def test_a_run_at_work_can_be_looked_at_and_nothing_in_it_changes(run: Path) -> 
 
 def test_pairs_that_no_filter_has_judged_are_pending(run: Path, tmp_path: Path) -> None:
     folder = tmp_path / "unjudged"
-    gdp.run(run.parent / "tiny.toml", folder=folder, overrides=["pairs.count=8"], plan=Plan(until=Stage.PAIRS))
+    gdp.run(run.parent / "tiny.toml", folder=folder, overrides=["pairs.count=8"], plan=Plan(until="pairs"))
     found = data(folder, "--where", "decision == 'pending' and filter == 'sharpness'")
     assert (found["made"], found["pending"], found["kept"], found["matching"]) == (8, 8, 0, 8)
 

@@ -15,7 +15,7 @@ from tiny_world import make_tiny_world
 
 from gdp.core.config import Config
 from gdp.core.records import DISTRIBUTION, PluginRecord
-from gdp.core.stages.session import plugin_key
+from gdp.core.run.session import plugin_key
 
 PICKY = '''
 import gdp

@@ -8,9 +8,9 @@ import pytest
 from tiny_world import make_tiny_world
 
 from gdp.api import open_session
-from gdp.core.preflight import preflight
-from gdp.plugins.pair_sources.latent_direction import LatentDirectionSource
+from gdp.plugins.pair_sources.latents import LatentDirectionSource
 from gdp.plugins.pix2pixhd.student import Pix2PixHDStudent
+from gdp.tools.preflight import preflight
 
 
 def test_one_pair_and_one_student_serve_all_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

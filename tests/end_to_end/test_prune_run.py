@@ -20,15 +20,15 @@ from typer.testing import CliRunner
 import gdp
 from gdp.cli.app import app
 from gdp.core.errors import CorruptFileError, GdpError, PluginError, RecipeError, RunFolderError, RunLockedError
-from gdp.core.pipeline import Plan, execute
 from gdp.core.progress import SilentProgress
-from gdp.core.pruning.opening import open_pruning
-from gdp.core.pruning.record import PruningRecord
-from gdp.core.pruning.request import PruningRequest, read_request
+from gdp.core.run.numbers import GIVEN, read_given_metrics
+from gdp.core.run.pipeline import Plan, execute
+from gdp.core.run.session import Session
 from gdp.core.run_folder import RunFolder
-from gdp.core.stage_names import Stage
-from gdp.core.stages.session import Session
 from gdp.registry import PluginRegistry
+from gdp.tools.prune.opening import open_pruning
+from gdp.tools.prune.record import PruningRecord
+from gdp.tools.prune.request import PruningRequest, read_request
 
 CPU = torch.device("cpu")
 SHORT = ("train.steps=1", "train.sample_every=1")
@@ -202,7 +202,7 @@ def test_only_finished_runs_are_pruned(run: Path, tmp_path: Path) -> None:
     with pytest.raises(GdpError, match="this is no run folder"):
         opened(PruningRequest(tmp_path, 0.5))
     recipe = make_tiny_translation(tmp_path)
-    stopped = gdp.run(recipe, folder=tmp_path / "stopped", plan=Plan(until=Stage.TEACHER))
+    stopped = gdp.run(recipe, folder=tmp_path / "stopped", plan=Plan(until="teacher"))
     with pytest.raises(RunFolderError, match=r"has not finished \(its state is stopped\)"):
         opened(PruningRequest(stopped.path, 0.5))
 
@@ -219,6 +219,17 @@ def test_a_student_that_cannot_be_pruned_is_told(tmp_path: Path) -> None:
     with pytest.raises(PluginError, match="cannot hold its teacher's network"):
         opened(PruningRequest(other.path, 0.5, of="teacher"))
     assert not (tmp_path / "run-pruned-0.5").exists()
+
+
+def test_a_pruning_begun_by_an_older_gdp_gives_its_run_the_sizes_before_when_it_goes_on(
+    run: Path, tmp_path: Path
+) -> None:
+    request = PruningRequest(run, 0.5, folder=tmp_path / "pruned")
+    _, record = opened(request)
+    (tmp_path / "pruned" / GIVEN).unlink()
+    opened(request)
+    given = read_given_metrics(RunFolder(tmp_path / "pruned"))
+    assert given["size.before_pruning.macs"].value == record.before.macs
 
 
 def test_a_damaged_record_is_told(run: Path, tmp_path: Path) -> None:

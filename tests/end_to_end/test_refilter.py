@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import stored_pairs
 from tiny_world import make_tiny_world
 from typer.testing import CliRunner, Result
 
@@ -17,9 +18,8 @@ from gdp.api import refilter
 from gdp.cli.app import app
 from gdp.core.errors import GdpError, RecipeError, RunLockedError
 from gdp.core.pairs import PairStore
-from gdp.core.pipeline import Plan
+from gdp.core.run.pipeline import Plan
 from gdp.core.run_folder import RunFolder
-from gdp.core.stage_names import Stage
 
 EXPRESSION = """
 [[filters]]
@@ -35,7 +35,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = make_tiny_world(tmp_path_factory.mktemp("trained"))
     recipe.write_text(recipe.read_text().replace(DUPLICATE, EXPRESSION + DUPLICATE))
     folder = recipe.parent / "run"
-    gdp.run(recipe, folder=folder, plan=Plan(until=Stage.TRAIN))
+    gdp.run(recipe, folder=folder, plan=Plan(until="train"))
     return folder
 
 
@@ -48,9 +48,9 @@ def run(trained: Path, tmp_path: Path) -> Path:
 def sharpness(run: Path) -> list[float]:
     [folder] = (run / "pairs").iterdir()
     with PairStore.open(folder, read_only=True) as store:
-        keys = [key for key in store._judgements.assessment_keys() if key.startswith("sharpness")]
-        [scores] = [store.scores(key) for key in keys]
-    return sorted(float(row["target"] or 0) for row in scores.values())
+        scores = [row["scores"] for row in stored_pairs.rows(store)]
+        [key] = {key for row in scores for key in row if key.startswith("sharpness")}
+    return sorted(float(row[key]["target"] or 0) for row in scores if key in row)
 
 
 def split(run: Path) -> set[int]:
@@ -95,15 +95,15 @@ def test_new_thresholds_become_the_run_s_and_the_next_run_goes_on_from_there(run
     recipe = tomllib.loads((run / "recipe.toml").read_text())
     assert recipe["filters"][1]["keep"].startswith("sharpness.target > ")
     assert list(found.stale) == ["train"]
-    going_on = gdp.run(run, plan=Plan(until=Stage.TRAIN))
-    assert going_on.outcome.done == (Stage.TRAIN,), "the same pairs, judged already"
-    assert gdp.run(run, plan=Plan(until=Stage.TRAIN)).outcome.done == ()
+    going_on = gdp.run(run, plan=Plan(until="train"))
+    assert going_on.outcome.done == ("train",), "the same pairs, judged already"
+    assert gdp.run(run, plan=Plan(until="train")).outcome.done == ()
 
 
 def test_the_outcome_is_that_of_a_run_with_these_thresholds_from_the_start(run: Path, trained: Path) -> None:
     refilter(run, overrides=[half(run)])
     fresh = run.parent / "fresh"
-    gdp.run(trained.parent / "tiny.toml", folder=fresh, overrides=[half(run)], plan=Plan(until=Stage.FILTER))
+    gdp.run(trained.parent / "tiny.toml", folder=fresh, overrides=[half(run)], plan=Plan(until="filter"))
     assert json.loads((run / "funnel.json").read_text()) == json.loads((fresh / "funnel.json").read_text())
     assert split(run) == split(fresh)
     assert (run / "recipe.toml").read_text() == (fresh / "recipe.toml").read_text()
@@ -112,7 +112,7 @@ def test_the_outcome_is_that_of_a_run_with_these_thresholds_from_the_start(run: 
 def test_the_same_pairs_leave_the_training_as_it_is(run: Path) -> None:
     found = refilter(run, overrides=["filters.1.keep=sharpness.source > 0"])
     assert list(found.stale) == []
-    assert gdp.run(run, plan=Plan(until=Stage.TRAIN)).outcome.done == ()
+    assert gdp.run(run, plan=Plan(until="train")).outcome.done == ()
 
 
 def test_what_needs_a_measurement_is_refused_with_the_filter_and_the_number_of_pairs(run: Path) -> None:
@@ -120,7 +120,7 @@ def test_what_needs_a_measurement_is_refused_with_the_filter_and_the_number_of_p
     fewer = run.parent / "fewer"
     recipe = run.parent / "fewer.toml"
     recipe.write_text((run / "recipe.toml").read_text())
-    gdp.run(recipe, folder=fewer, plan=Plan(until=Stage.FILTER))  # its filter duplicate never saw the others
+    gdp.run(recipe, folder=fewer, plan=Plan(until="filter"))  # its filter duplicate never saw the others
     before = digests(fewer)
     everything = 'filters.1.keep="sharpness.target > 0"'
     with pytest.raises(GdpError, match=rf"filter duplicate: {96 - kept} pairs would have to be measured first"):

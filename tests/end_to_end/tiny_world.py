@@ -7,9 +7,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from gdp.core.directions.direction import Direction, normalised
-from gdp.core.directions.files import save_direction
 from gdp.plugins.stylegan2.networks import Generator
+from gdp.support.directions import Direction, normalised, save_direction
 
 RECIPE = """\
 name = "tiny"

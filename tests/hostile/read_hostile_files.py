@@ -16,11 +16,11 @@ from pathlib import Path
 
 import torch.utils._device  # noqa: F401 # what a network on the meta device imports when the first is made
 
-from gdp.core.bench.memory import peak_bytes
-from gdp.core.conversion import convert
 from gdp.core.errors import GdpError
 from gdp.core.progress import SilentProgress
 from gdp.registry import PluginRegistry
+from gdp.support.measuring import peak_bytes
+from gdp.tools.convert import convert
 
 SECONDS = 60
 EVENTS = (

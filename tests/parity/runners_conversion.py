@@ -10,12 +10,11 @@ from foreign_files import tensorflow_pickle
 from runners_stylegan2 import watch, weights
 from torch import Tensor
 
-from gdp.core.conversion import convert
 from gdp.core.progress import SilentProgress
-from gdp.plugins.stylegan2.discriminator import Discriminator
 from gdp.plugins.stylegan2.loading import load_discriminator, load_generator
-from gdp.plugins.stylegan2.networks import Generator
+from gdp.plugins.stylegan2.networks import Discriminator, Generator
 from gdp.registry import PluginRegistry
+from gdp.tools.convert import convert
 
 Tensors = dict[str, Tensor]
 

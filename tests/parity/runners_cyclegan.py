@@ -9,11 +9,10 @@ from runners_pix2pixhd import wanted_features, watch
 from torch import Tensor
 
 from gdp.core.errors import ShapeError
-from gdp.plugins.cyclegan.loading import clean_state, discriminator_from_state, generator_from_state
-from gdp.plugins.cyclegan.networks import GeneratorChannels, ResnetGenerator
-from gdp.plugins.losses.adversarial import LSGAN
-from gdp.plugins.losses.hidden_states import feature_l2_loss
-from gdp.plugins.losses.pixel import l1_loss
+from gdp.plugins.cyclegan.conversion import clean_state, discriminator_from_state, generator_from_state
+from gdp.plugins.losses.terms import LSGAN, l1_loss
+from gdp.plugins.losses.translation import feature_l2_loss
+from gdp.plugins.resnet.networks import GeneratorChannels, ResnetGenerator
 from gdp.plugins.resnet.transfer import transfer
 
 Tensors = dict[str, Tensor]

@@ -8,13 +8,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+from pix2pixhd_instances import Encoder, instance_edges, one_hot_labels
 from torch import Tensor, nn
 
-from gdp.plugins.losses.adversarial import LSGAN, NON_SATURATING, discriminator_loss, generator_loss
-from gdp.plugins.losses.feature_matching import feature_matching_loss, feature_matching_terms
-from gdp.plugins.pix2pixhd.discriminators import MultiscaleDiscriminator
-from gdp.plugins.pix2pixhd.generators import GlobalGenerator, LocalEnhancer, halve
-from gdp.plugins.pix2pixhd.instances import Encoder, instance_edges, one_hot_labels
+from gdp.plugins.losses.terms import (
+    LSGAN,
+    NON_SATURATING,
+    discriminator_loss,
+    feature_matching_loss,
+    feature_matching_terms,
+    generator_loss,
+)
+from gdp.plugins.pix2pixhd.networks import GlobalGenerator, LocalEnhancer, MultiscaleDiscriminator, halve
 
 Tensors = dict[str, Tensor]
 Runner = Callable[[Mapping[str, Any], Tensors], Tensors]

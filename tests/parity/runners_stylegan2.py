@@ -6,9 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gdp.plugins.stylegan2.discriminator import Discriminator
-from gdp.plugins.stylegan2.losses import discriminator_loss, generator_loss, path_length_penalty, r1_penalty
-from gdp.plugins.stylegan2.networks import Generator
+from gdp.plugins.stylegan2.networks import Discriminator, Generator
+from gdp.plugins.stylegan2.training_step import discriminator_loss, generator_loss, path_length_penalty, r1_penalty
 
 Tensors = dict[str, Tensor]
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from gdp.core.interfaces.context import BuildContext
-from gdp.plugins.stylegan2.config import StyleGAN2Config
+from gdp.plugins.stylegan2 import StyleGAN2Config
 from gdp.plugins.stylegan2.networks import Generator
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 

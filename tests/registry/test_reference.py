@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import gdp
+from gdp import toolbox
 from gdp.core import hookspecs
 from gdp.registry.hook_checks import HOOK_ARGUMENTS
 from gdp.registry.reference import argument_docs, documentation_of, interfaces, members_of, reference_page
@@ -27,6 +28,13 @@ def test_every_hook_and_argument_is_documented(hook: str) -> None:
 def test_every_public_name_is_documented(name: str) -> None:
     text = documentation_of(name)
     assert text.strip(), f"gdp.{name} has no docstring"
+    assert not text.startswith(f"{name}("), "this is the signature that a dataclass gets without a docstring"
+
+
+@pytest.mark.parametrize("name", toolbox.__all__)
+def test_every_name_of_the_toolbox_is_documented(name: str) -> None:
+    text = documentation_of(name, toolbox)
+    assert text.strip(), f"gdp.toolbox.{name} has no docstring"
     assert not text.startswith(f"{name}("), "this is the signature that a dataclass gets without a docstring"
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from gdp.core.conversion import convert
 from gdp.core.errors import CorruptFileError, PluginError, PluginNotFoundError
 from gdp.core.progress import SilentProgress
 from gdp.registry import PluginRegistry
+from gdp.tools.convert import convert
 
 HOOK = "import gdp\n@gdp.hookimpl\ndef gdp_register_converters(register):\n    register({name!r}, {arguments})\n"
 CONVERTER = """

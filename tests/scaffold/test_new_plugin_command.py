@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from gdp.cli.app import app
 from gdp.core.errors import PluginError
-from gdp.core.recipe_choices import SECTION_KEYS, SECTION_MODELS
+from gdp.core.recipe.choices import SECTION_KEYS, SECTION_MODELS
 from gdp.core.records import KINDS, RECIPE_KINDS, Kind
 from gdp.scaffold.kinds import LICENCES, SCAFFOLDS
 from gdp.scaffold.names import LONGEST_NAME, Names, choose_names

@@ -14,11 +14,11 @@ from safetensors.torch import save_file
 
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.records import KINDS, PlainRecord
-from gdp.plugins.cyclegan.config import CycleGANConfig
+from gdp.plugins.cyclegan import CycleGANConfig
 from gdp.plugins.cyclegan.teacher import CycleGANTeacher
-from gdp.plugins.resnet.config import ResnetConfig
+from gdp.plugins.resnet import ResnetConfig
 from gdp.plugins.resnet.student import ResnetStudent
-from gdp.plugins.stylegan2.config import StyleGAN2Config
+from gdp.plugins.stylegan2 import StyleGAN2Config
 from gdp.plugins.stylegan2.networks import Generator
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 from gdp.registry import PluginRegistry
@@ -62,7 +62,7 @@ def stylegan2() -> StyleGAN2Teacher:
 
 
 def direction(folder: Path) -> dict[str, Any]:
-    from gdp.core.directions.files import Direction, normalised, save_direction
+    from gdp.support.directions import Direction, normalised, save_direction
 
     vectors = normalised(torch.arange(8.0).reshape(1, 8))
     save_direction(Direction("tilt", vectors, scale=1.0), folder / "tilt.safetensors")

@@ -1,12 +1,16 @@
 """The evaluator: what is left of edges and of texture."""
 
+from collections.abc import Iterator, Mapping
+
 import gdp
 import torch
+from gdp.toolbox import percent
 from torch import Tensor
 
 from gdp_teacher_smoothing.config import EdgesConfig
 
 PREFIX = "quality.edges"
+NAMES = tuple(f"{PREFIX}.{who}_{what}" for who in ("student", "teacher") for what in ("edges", "texture"))
 
 
 class EdgesEvaluator(gdp.Evaluator):
@@ -19,10 +23,9 @@ class EdgesEvaluator(gdp.Evaluator):
 
     def evaluate(self, context: gdp.EvaluationContext) -> gdp.Evaluation:
         """Measure; without held-out pairs all numbers are absent."""
-        names = [f"{PREFIX}.{who}_{what}" for who in ("student", "teacher") for what in ("edges", "texture")]
         indices = list(context.held_out)
         if not indices:
-            return gdp.Evaluation(absent=dict.fromkeys(names, "no pair is held out: set pairs.held_out above 0"))
+            return gdp.Evaluation(absent=dict.fromkeys(NAMES, "no pair is held out: set pairs.held_out above 0"))
         sums = torch.zeros(3, 2, dtype=torch.float64)  # source, student, teacher; edges and texture
         with context.progress.task("edges", len(indices), "pairs") as task:
             for start in range(0, len(indices), self.config.batch):
@@ -35,8 +38,25 @@ class EdgesEvaluator(gdp.Evaluator):
             f"above (edges) or below (texture) {self.config.strong}; over {len(indices)} held-out pairs"
         )
         shares = (sums[1:] / sums[0].clamp(min=1e-12)).flatten().tolist()
-        metrics = {name: gdp.Metric(share, protocol) for name, share in zip(names, shares, strict=True)}
+        metrics = {name: gdp.Metric(share, protocol) for name, share in zip(NAMES, shares, strict=True)}
         return gdp.Evaluation(metrics=metrics)
+
+    @classmethod
+    def sentences(cls, numbers: Mapping[str, float]) -> Iterator[gdp.Sentence]:
+        """Hold what the student leaves of edges and of texture against what its teacher leaves."""
+        if all(name in numbers for name in NAMES):
+            edges, texture, teachers_edges, teachers_texture = (percent(numbers[name]) for name in NAMES)
+            yield gdp.Sentence(
+                f"It keeps **{edges}** of the strength of edges and {texture} of that of texture, where its teacher "
+                f"keeps {teachers_edges} and {teachers_texture}."
+            )
+
+    @classmethod
+    def headlines(cls, numbers: Mapping[str, float]) -> Iterator[gdp.Headline]:
+        """Show what is left of edges, beside the teacher."""
+        edges, teachers = numbers.get(f"{PREFIX}.student_edges"), numbers.get(f"{PREFIX}.teacher_edges")
+        if edges is not None and teachers:
+            yield gdp.Headline(percent(edges / teachers), "of the teacher's edges")
 
     def _sums(self, *pictures: Tensor) -> Tensor:
         """Return (pictures, 2) float64: gradients where the first picture has edges, and where it has texture."""

@@ -5,7 +5,7 @@ import torch
 from gdp.testing import conformance
 
 from gdp_teacher_smoothing.config import SmoothingConfig
-from gdp_teacher_smoothing.edges import gradient
+from gdp_teacher_smoothing.edges import EdgesEvaluator, gradient
 from gdp_teacher_smoothing.teacher import SmoothingTeacher
 
 
@@ -47,3 +47,12 @@ def test_other_settings_have_another_fingerprint_and_another_resolution_has_not(
     ]
     assert fingerprints[0] != fingerprints[1]
     assert fingerprints[0] == fingerprints[2]
+
+
+def test_the_report_is_told_how_much_of_the_teachers_edges_is_left() -> None:
+    shares = {"student_edges": 0.45, "teacher_edges": 0.9, "student_texture": 0.2, "teacher_texture": 0.1}
+    numbers = {f"quality.edges.{name}": share for name, share in shares.items()}
+    (sentence,) = EdgesEvaluator.sentences(numbers)
+    (headline,) = EdgesEvaluator.headlines(numbers)
+    assert "It keeps **45\u00a0%** of the strength of edges" in sentence.text
+    assert (headline.value, headline.words) == ("50\u00a0%", "of the teacher's edges")

@@ -1,1 +1,1 @@
-"""The trained student outside of gdp: exported, and run by engines."""
+"""Until API version 2: an old place that `gdp new-plugin engine` wrote into packages."""

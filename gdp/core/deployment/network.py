@@ -1,25 +1,16 @@
-"""A student's network with its picture conventions built in, so that nobody who runs it need know them."""
+"""Until API version 2: the old place of `gdp.PictureNetwork`."""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+import warnings
+from typing import Any
 
 
-class PictureNetwork(nn.Module):
-    """8-bit pictures in, 8-bit pictures out.
+def __getattr__(name: str) -> Any:
+    if name != "PictureNetwork":
+        raise AttributeError(f"module 'gdp.core.deployment.network' has no attribute {name!r}")
+    import gdp
 
-    (N, H, W, C) uint8 levels 0 to 255 in RGB order, C being 3 for each input picture -> (N, H, W, 3) uint8. Inside, the
-    generator sees what it was trained on: (N, C, H, W) float32 in [-1, 1].
-    """
-
-    def __init__(self, generator: nn.Module) -> None:
-        super().__init__()
-        self.generator = generator
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Translate (N, H, W, C) uint8 to (N, H, W, 3) uint8."""
-        source = pictures.permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1  # (N, C, H, W)
-        prediction = self.generator(source).float().clamp(-1, 1)
-        levels: Tensor = ((prediction + 1) * 127.5).round().to(torch.uint8)
-        return levels.permute(0, 2, 3, 1)
+    text = "take PictureNetwork from gdp; gdp.core.deployment.network goes with the next API version"
+    warnings.warn(text, DeprecationWarning, stacklevel=2)
+    return gdp.PictureNetwork

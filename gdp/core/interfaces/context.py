@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gdp.core.answers import AnswerBook
 from gdp.core.progress import Progress, SilentProgress
@@ -22,8 +23,20 @@ def _cpu() -> torch.device:
 
 
 @dataclass(frozen=True)
+class Deferred:
+    """What a field of a `BuildContext` is until somebody reads it: a teacher that need not be loaded, say."""
+
+    make: Callable[[], Any]
+    class_of: Callable[[], type[Any] | None] = lambda: None
+    """Tells of which class it will be, without making it; None where that is not known."""
+
+
+@dataclass(frozen=True)
 class BuildContext:
-    """The surroundings of a plugin. Plugins take what they need and keep no reference to the run."""
+    """The surroundings of a plugin. Plugins take what they need and keep no reference to the run.
+
+    Reading `teacher` may load it, so a plugin that needs none should not look.
+    """
 
     seed: int = 0
     """The recipe's seed; everything random derives from it and from the pair's index."""
@@ -41,3 +54,15 @@ class BuildContext:
     """What paid services said before; a run's is the user's one book for all runs."""
     pairs: int | None = None
     """Filters only: how many pairs the recipe asks for; None where the pair source decides."""
+
+    @property
+    def teacher_class(self) -> type[Any] | None:
+        """Class of the teacher, which is not loaded for it; None where there is none, or it is not installed here."""
+        teacher = object.__getattribute__(self, "teacher")
+        if isinstance(teacher, Deferred):
+            return teacher.class_of()
+        return None if teacher is None else type(teacher)
+
+    def __getattribute__(self, name: str) -> Any:
+        value = object.__getattribute__(self, name)
+        return value.make() if isinstance(value, Deferred) else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,12 +15,12 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from gdp.core.deployment.network import PictureNetwork
+    from gdp.core.interfaces.picture_network import PictureNetwork
 
-Pictures = NDArray[numpy.uint8]
+PictureArray = NDArray[numpy.uint8]
 """(N, H, W, C) levels 0 to 255 in RGB order; C is 3 for each input picture."""
 
-Translate = Callable[[Pictures], Pictures]
+Translate = Callable[[PictureArray], PictureArray]
 """Pictures (N, H, W, C) to pictures (N, H, W, 3); H and W are multiples of the student's `size_multiple`."""
 
 
@@ -91,9 +92,18 @@ class CalibratedEngine(Engine):
     """
 
     @abstractmethod
-    def calibrate(self, pictures: Pictures) -> None:
+    def calibrate(self, pictures: PictureArray) -> None:
         """Keep pictures for the `export` that follows; it finds the ranges of the network's values on them.
 
         Args:
             pictures: (N, H, W, C) uint8 such as the student was trained on; not those that the file is measured on.
         """
+
+
+def __getattr__(name: str) -> Any:
+    """Until API version 2: `Pictures`, the old name of `PictureArray`."""
+    if name != "Pictures":
+        raise AttributeError(f"module 'gdp.core.interfaces.engines' has no attribute {name!r}")
+    text = "take PictureArray from gdp; the name Pictures goes with the next API version"
+    warnings.warn(text, DeprecationWarning, stacklevel=2)
+    return PictureArray

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.pair_sources import PairSource
@@ -40,6 +40,35 @@ class PictureRow:
     """Column (source, teacher, student, slow route, truth) to picture (3, H, W) in [-1, 1]."""
 
 
+Place = Literal["verdict", "speed and size"]
+"""Where a sentence of the report stands: in the paragraph that says what came of the run, or under that table."""
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One sentence of the report, in its verdict if nothing else is said."""
+
+    text: str
+    """Plain text that ends with a full stop; what stands between `**` and `**` is emphasised."""
+    rank: int = 100
+    """Place in the paragraph, the smallest first, equal ones in the recipe's order; the built-in evaluators take 10
+    (size), 20 (speed) and 30 to 80 (quality)."""
+    place: Place = "verdict"
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One of the few figures that head the report."""
+
+    value: str
+    """The number as it is to be read, such as `97.2 %`; `gdp.toolbox` has functions that write numbers."""
+    words: str
+    """A few words that stand under it, such as `of the teacher's parameters`."""
+    rank: int = 100
+    """Place in the row, the smallest first, equal ones in the recipe's order. Where there are too many, every
+    evaluator's first is shown before anybody's second."""
+
+
 @dataclass
 class Evaluation:
     """What an evaluator found."""
@@ -49,6 +78,7 @@ class Evaluation:
     absent: dict[str, str] = field(default_factory=dict)
     """Dotted name of a number that could not be measured to the reason and what would mend it."""
     rows: list[PictureRow] = field(default_factory=list)
+    """Pictures for the report; those whose titles begin with the same `heading / ` stand together under it."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +102,7 @@ class EvaluationContext:
 
 
 class Evaluator(ABC):
-    """Measures a student; its numbers go to `metrics.json`, its pictures into the report."""
+    """Measures a student; its numbers go to `metrics.json`, its pictures, sentences and headlines into the report."""
 
     def __init__(self, config: Any, context: BuildContext) -> None:
         self.config = config
@@ -81,3 +111,17 @@ class Evaluator(ABC):
     @abstractmethod
     def evaluate(self, context: EvaluationContext) -> Evaluation:
         """Measure. Numbers that cannot be had here belong into `absent`, with the reason."""
+
+    @classmethod
+    def sentences(cls, numbers: Mapping[str, float]) -> Iterable[Sentence]:
+        """Say what the numbers mean, for the report; nothing where this evaluator's are not there.
+
+        Args:
+            numbers: every finite number of the run by its dotted name, whoever measured it, as `metrics.json` has them.
+        """
+        return ()
+
+    @classmethod
+    def headlines(cls, numbers: Mapping[str, float]) -> Iterable[Headline]:
+        """Choose the numbers that deserve to head the report, the most telling first; the argument is as above."""
+        return ()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from gdp.core.counters import counter_normal
 from gdp.core.errors import PluginError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
@@ -125,7 +126,7 @@ class Projection:
 
 
 class LatentTeacher(Teacher):
-    """A generator z -> w -> picture, such as StyleGAN2."""
+    """A generator z -> w -> picture, with a mapping network before its synthesis."""
 
     @property
     @abstractmethod
@@ -177,11 +178,11 @@ class LatentTeacher(Teacher):
         """Draw z (N, z_dim): row k depends on (seed, stream, indices[k]) alone, whatever the batch."""
         import torch
 
-        return torch.stack([sample_normal(self.z_dim, seed, index, stream) for index in indices])
+        return torch.stack([counter_normal(self.z_dim, seed, index, stream) for index in indices])
 
 
 class TranslatorTeacher(Teacher):
-    """A translator picture -> picture, such as CycleGAN's generator."""
+    """A translator picture -> picture, from one domain into another."""
 
     @abstractmethod
     def translate(self, images: Tensor) -> Tensor:
@@ -215,18 +216,6 @@ class TranslatorTeacher(Teacher):
         judge = self.discriminators[0]
         if judge is None:
             return None
-        from gdp.core.logits import Logits
+        from gdp.core.interfaces.picture_network import Logits
 
         return Logits(judge)
-
-
-def sample_normal(size: int, seed: int, index: int, stream: int = 0) -> Tensor:
-    """Draw (size,) standard normal float32 numbers on the CPU, determined by (seed, index, stream)."""
-    import torch
-
-    # A generator seeded by a mix of the three: splitmix64's finaliser keeps neighbouring indices unrelated.
-    mixed = (seed * 0x9E3779B97F4A7C15 + index * 0xBF58476D1CE4E5B9 + stream * 0x94D049BB133111EB) & (2**64 - 1)
-    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & (2**64 - 1)
-    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & (2**64 - 1)
-    generator = torch.Generator().manual_seed((mixed ^ (mixed >> 31)) & (2**63 - 1))
-    return torch.randn(size, generator=generator)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gdp.core.pairs.records import FunnelRow, Json, PairBatch, PairRecord, Score, Scores, Verdict
+from gdp.core.pairs.records import Json, PairBatch, PairRecord, Score, Scores, Verdict
 
 if TYPE_CHECKING:
     from gdp.core.pairs.store import PairStore
 
-__all__ = ["FunnelRow", "Json", "PairBatch", "PairRecord", "PairStore", "Score", "Scores", "Verdict"]
+__all__ = ["Json", "PairBatch", "PairRecord", "PairStore", "Score", "Scores", "Verdict"]
 
 
 def __getattr__(name: str) -> Any:

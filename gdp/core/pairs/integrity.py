@@ -1,19 +1,101 @@
-"""Checks of a pair store against its manifest, its canonical dump and its digest."""
+"""Opening a pair store in any state that a kill may leave, and finding and forgetting what was damaged from outside."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from gdp.core.errors import CorruptFileError
-from gdp.core.pairs.codec import ImageFormat
-from gdp.core.pairs.judgements import Judgements
-from gdp.core.pairs.layout import StoredPair, canonical_json, damaged_pair, describe_record, read_pair
+from gdp.core.database import Database, SqliteTexts
+from gdp.core.errors import CorruptFileError, PairStoreError, readable_os_errors
+from gdp.core.pairs.layout import ImageFormat, StoredPair, canonical_json, damaged_pair, describe_record, read_pair
 from gdp.core.pairs.manifest import Manifest, ShardState, StoreSettings
-from gdp.core.pairs.records import Json, PairRecord
-from gdp.core.pairs.shards import end_shard_at, member_header, shard_path
+from gdp.core.pairs.records import PairRecord
+from gdp.core.pairs.shards import check_shard_reaches, end_shard_at, member_header, shard_files, shard_path
+
+MANIFEST_NAME = "manifest.sqlite"
+WAIT_FOR_OTHERS = 30.0
+"""Seconds that a commit or a read waits for another process's commit or read."""
+
+_TEXTS = SqliteTexts(
+    full="{path}: no space left to write ({error}). Everything committed before is intact: free some space and run the "
+    "same command again to go on.",
+    damaged="{path}: the manifest of the pair store is damaged ({error}). Restore it from a copy, or move its folder "
+    "away: the same command then makes the pairs again, and judges them again.",
+    held="{path}: another process has held the pair store's manifest for "
+    f"{WAIT_FOR_OTHERS:.0f} seconds ({{error}}). Wait until it is done, then run the same command again.",
+    unusable="{path}: the manifest of the pair store cannot be used ({error}). Check that the folder exists, that you "
+    "may write to it, and that the disk is healthy.",
+)
+
+
+def open_manifest(folder: Path, *, read_only: bool) -> Manifest:
+    """Open the manifest of the store in `folder`; a writer creates both where there are none.
+
+    Raises:
+        PairStoreError: there is no store, and `read_only` forbids to create one.
+        CorruptFileError: there are shards, but no manifest that knows of them.
+    """
+    path = folder / MANIFEST_NAME
+    if not path.exists():
+        if read_only:
+            raise PairStoreError(f"{folder}: there is no pair store here; make its pairs first")
+        if folder.exists() and any(shard_files(folder)):
+            raise CorruptFileError(
+                f"{path}: the manifest is missing beside the shards that it describes. Restore it from a copy, or "
+                f"move the folder {folder} away, so that the same command makes its pairs again."
+            )
+        with readable_os_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+    return Manifest(folder, Database(path, _TEXTS, WAIT_FOR_OTHERS, read_only=read_only))
+
+
+def open_settings(
+    folder: Path, manifest: Manifest, *, read_only: bool, image_format: ImageFormat | None, shard_size: int | None
+) -> StoreSettings:
+    """Return the store's settings; a writer creates the tables of a new store with those asked for.
+
+    Raises:
+        PairStoreError: the store is empty and to be read only, or was created with other settings.
+    """
+    settings = manifest.settings()
+    if settings is None:
+        if read_only:
+            raise PairStoreError(f"{folder}: this pair store is still empty; make its pairs first")
+        settings = StoreSettings(image_format or "webp", shard_size or 1000)
+        manifest.create(settings)
+    asked = StoreSettings(image_format or settings.image_format, shard_size or settings.shard_size)
+    if asked != settings:
+        raise PairStoreError(
+            f"{folder}: this pair store was created with {settings.image_format} pictures and {settings.shard_size} "
+            f"pairs a shard, and was now opened for {asked.image_format} and {asked.shard_size}. "
+            f"Leave the settings as they were, or let another folder hold the pairs."
+        )
+    return settings
+
+
+def check_shards(folder: Path, manifest: Manifest) -> None:
+    """Make sure that every shard is there in its committed length.
+
+    Raises:
+        CorruptFileError: a shard is missing or too short.
+    """
+    for shard, state in manifest.shards().items():
+        check_shard_reaches(shard_path(folder, shard), state.end)
+
+
+def settle_shards(folder: Path, manifest: Manifest) -> None:
+    """Drop what an interrupted append wrote and the manifest does not know of, and end every shard properly.
+
+    Raises:
+        CorruptFileError: a shard is missing or too short.
+    """
+    states = manifest.shards()
+    for shard, state in states.items():
+        end_shard_at(shard_path(folder, shard), state.end)
+    for shard, path in list(shard_files(folder)):
+        if shard not in states:
+            end_shard_at(path, 0)
 
 
 class Damage(NamedTuple):
@@ -74,24 +156,3 @@ def forget_damaged(folder: Path, manifest: Manifest, settings: StoreSettings) ->
         end_shard_at(shard_path(folder, shard), start)
         forgotten += indices
     return sorted(forgotten)
-
-
-def export_rows(manifest: Manifest, judgements: Judgements) -> Iterator[dict[str, Json]]:
-    """Yield everything that the manifest knows of each pair, in index order, as JSON."""
-    keys = sorted(judgements.filter_keys()), sorted(judgements.assessment_keys())
-    for stored_pairs, records in manifest.pages():
-        judged = judgements.describe(stored_pairs[0].pair_index, stored_pairs[-1].pair_index, *keys)
-        for stored, record in zip(stored_pairs, records, strict=True):
-            described = describe_record(record, stored.source_sha256, stored.target_sha256)
-            yield {**stored._asdict(), **described, **judged[stored.pair_index]}
-
-
-def content_digest(folder: Path, manifest: Manifest, judgements: Judgements) -> str:
-    """Return the sha256, in hexadecimal, of the manifest's dump and of the shards' bytes."""
-    digest = hashlib.sha256()
-    for row in export_rows(manifest, judgements):
-        digest.update(canonical_json(row).encode() + b"\n")
-    for shard in manifest.shards():
-        with shard_path(folder, shard).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()

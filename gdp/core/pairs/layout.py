@@ -1,20 +1,62 @@
-"""How one pair lies in its shard: `000000012.source.webp`, `.source2.webp`, `.target.webp` and `.json`."""
+"""How one pair is encoded without loss, and how it lies in its shard.
+
+Its members are `000000012.source.webp`, `.source2.webp`, `.target.webp` and `.json`.
+"""
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy
 from numpy.typing import NDArray
+from PIL import Image
 
 from gdp.core.errors import CorruptFileError, PairStoreError
-from gdp.core.pairs.codec import ImageFormat, decode, encode, pixel_hash
 from gdp.core.pairs.records import Json, PairRecord
 from gdp.core.pairs.shards import BLOCK, how_to_mend, member_header, padding
+
+ImageFormat = Literal["webp", "png"]
+
+Pixels = NDArray[numpy.uint8]
+"""(H, W, 3) uint8 RGB."""
+
+
+def pixel_hash(*pictures: Pixels) -> bytes:
+    """Return the sha256 (32 bytes) of the RGB values, row by row, one picture after the other."""
+    digest = hashlib.sha256()
+    for picture in pictures:
+        digest.update(numpy.ascontiguousarray(picture).data)
+    return digest.digest()
+
+
+def encode(picture: Pixels, image_format: ImageFormat) -> bytes:
+    """Encode losslessly. The same pixels give the same bytes (under the same Pillow)."""
+    buffer = io.BytesIO()
+    if image_format == "webp":
+        Image.fromarray(picture).save(buffer, "WEBP", lossless=True, method=0, quality=0)
+    else:
+        Image.fromarray(picture).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def decode(data: bytes) -> Pixels:
+    """Decode to RGB.
+
+    Raises:
+        ValueError: the bytes are no whole picture.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=("WEBP", "PNG")) as image:
+            return numpy.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(str(error)) from error
+
 
 Picture = NDArray[numpy.uint8]
 """(C, H, W) uint8 RGB; C is 3, or 6 for two inputs."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from gdp.core.database import Database
 from gdp.core.errors import CorruptFileError, PairStoreError
-from gdp.core.pairs.codec import ImageFormat
-from gdp.core.pairs.database import Database, damaged_manifest
-from gdp.core.pairs.layout import StoredPair, canonical_json
+from gdp.core.pairs.layout import ImageFormat, StoredPair, canonical_json
 from gdp.core.pairs.records import PairRecord
 
 SCHEMA_VERSION = 1
@@ -63,7 +63,8 @@ class ShardState(NamedTuple):
 class Manifest:
     """Reads and writes the pairs' part of the manifest database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, folder: Path, database: Database) -> None:
+        self.folder = folder
         self.database = database
 
     def settings(self) -> StoreSettings | None:
@@ -74,7 +75,7 @@ class Manifest:
             PairStoreError: a newer gdp wrote it.
         """
         tables = {name for (name,) in self.database.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        version = self.database.value("PRAGMA user_version")
+        version = self.database.version
         if not tables and version == 0:
             return None
         if version > SCHEMA_VERSION:
@@ -93,11 +94,9 @@ class Manifest:
     def create(self, settings: StoreSettings) -> None:
         """Create the tables, all or none of them."""
         with self.database.transaction():
-            for statement in SCHEMA:
-                self.database.rows(statement)
+            self.database.create(SCHEMA, SCHEMA_VERSION)
             row = (settings.image_format, settings.shard_size)
             self.database.rows("INSERT INTO settings (image_format, shard_size) VALUES (?, ?)", row)
-            self.database.rows(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def shards(self) -> dict[int, ShardState]:
         """Return what is committed, by shard number, ascending."""
@@ -153,6 +152,13 @@ class Manifest:
         self._require(indices, found)
         return [found[index] for index in indices]
 
+    def names(self, indices: Sequence[int]) -> list[str | None]:
+        """Return what records call pairs, in the order asked, without reading latents."""
+        query = "SELECT pair_index, name FROM pairs WHERE pair_index IN (SELECT value FROM json_each(?))"
+        found: dict[int, str | None] = dict(self.database.rows(query, (_asked(indices),)))
+        self._require(indices, found)
+        return [found[index] for index in indices]
+
     def pages(self) -> Iterator[tuple[list[StoredPair], list[PairRecord]]]:
         """Yield all pairs in index order, some at a time."""
         query = "SELECT * FROM places WHERE pair_index > ? ORDER BY pair_index LIMIT ?"
@@ -160,16 +166,6 @@ class Manifest:
         while rows := self.database.rows(query, (last, PAGE)):
             last = rows[-1][0]
             yield [StoredPair(*row) for row in rows], self.records([row[0] for row in rows])
-
-    def check(self) -> None:
-        """Have SQLite check the whole file.
-
-        Raises:
-            CorruptFileError: it is damaged.
-        """
-        problem = self.database.value("PRAGMA integrity_check(1)")
-        if problem != "ok":
-            raise damaged_manifest(self.database.path, problem)
 
     def _put_shards(self, shards: dict[int, ShardState]) -> None:
         self.database.execute_many(
@@ -181,7 +177,7 @@ class Manifest:
         absent = [index for index in asked if index not in found]
         if absent:
             some = ", ".join(map(str, absent[:5])) + (", ..." if len(absent) > 5 else "")
-            raise PairStoreError(f"{self.database.path.parent}: the pair store holds no pair {some}")
+            raise PairStoreError(f"{self.folder}: the pair store holds no pair {some}")
 
 
 def _asked(indices: Sequence[int]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from gdp.core.errors import PairStoreError, ShapeError
 
@@ -22,6 +22,7 @@ Scores = Mapping[str, Score]
 """What was measured of a pair, by name."""
 
 Decision = Literal["keep", "drop", "unknown"]
+"""What a filter says of a pair."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class PairRecord:
     seed: int
     """The recipe's seed."""
     edit: dict[str, Json] = field(default_factory=dict)
-    """What was done to the source, such as `{"direction": "age", "strength": 2.0}`."""
+    """What was done to the source, such as `{"direction": "brightness", "strength": 2.0}`."""
     teacher: str = ""
     """sha256 of the teacher's weights, in hexadecimal; empty where no teacher made the pair."""
     latent: bytes | None = None
@@ -102,6 +103,20 @@ class PairBatch:
         return len(self.indices)
 
 
+def pictures_by_part(pairs: PairBatch) -> dict[str, Tensor]:
+    """Return the pictures, each (N, 3, H, W), as `source`, `target` and, with two sources, `source2`."""
+    pictures = {"source": pairs.source[:, :3], "target": pairs.target}
+    if pairs.source.shape[1] > 3:
+        pictures["source2"] = pairs.source[:, 3:]
+    return pictures
+
+
+def number(row: Scores, name: str) -> float | None:
+    """Return a score that is a number; None where it could not be measured."""
+    value = row.get(name)
+    return float(value) if isinstance(value, int | float) else None
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What a filter says of one pair. Filters annotate; nothing is deleted.
@@ -154,14 +169,3 @@ def check_scores(scores: Scores) -> None:
                 f"score {name} is {score!r} ({type(score).__name__}); a score is a word, a finite number, true, false "
                 f"or None (None for what could not be measured): convert tensors with float()"
             )
-
-
-class FunnelRow(NamedTuple):
-    """What one filter of a sequence did: it sees only what the filters before it kept."""
-
-    filter_key: str
-    entered: int
-    kept: int
-    dropped: int
-    unknown: int
-    """Pairs that could not be judged or have no verdict yet."""

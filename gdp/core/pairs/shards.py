@@ -13,8 +13,8 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from gdp.core.disk import sync_folder
 from gdp.core.errors import CorruptFileError, readable_os_errors
+from gdp.core.files import sync_folder
 
 BLOCK = tarfile.BLOCKSIZE
 END_OF_ARCHIVE = bytes(2 * BLOCK)

@@ -7,33 +7,37 @@ the same pairs again gives the same bytes.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy
 import torch
 
-from gdp.core.errors import CorruptFileError, PairStoreError, ShapeError
+from gdp.core.errors import PairStoreError, ShapeError
 from gdp.core.pairs import integrity
-from gdp.core.pairs.codec import ImageFormat, dequantise
-from gdp.core.pairs.integrity import Damage
-from gdp.core.pairs.judgements import Judgements
-from gdp.core.pairs.layout import StoredPair, read_pair
+from gdp.core.pairs.integrity import Damage, check_shards, open_manifest, open_settings, settle_shards
+from gdp.core.pairs.layout import EncodedPair, ImageFormat, StoredPair, canonical_json, encode_pair, read_pair
 from gdp.core.pairs.manifest import Manifest, ShardState, StoreSettings
-from gdp.core.pairs.opening import check_shards, open_manifest, open_settings, settle_shards
-from gdp.core.pairs.records import FunnelRow, Json, PairBatch, PairRecord, Score, Scores, Verdict
+from gdp.core.pairs.records import PairBatch, PairRecord, Score, Scores, Verdict, check_scores
 from gdp.core.pairs.shards import append_to_shard, shard_path
-from gdp.core.pairs.writing import encode_batch, missing_pairs, place_pairs, require_order, tasks
+from gdp.core.pictures import from_levels, storable_levels
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 THREADS = min(8, os.cpu_count() or 1)
+PAGE = 5000
+"""Rows of verdicts or scores that are held at a time."""
+LARGEST_INDEX = 999_999_999
+"""Member names hold nine digits."""
+PIXELS_A_TASK = 2**15
+"""What a thread encodes or decodes at a time, so that handing over small pictures does not cost more than them."""
 
 
 class PairStore:
@@ -48,7 +52,7 @@ class PairStore:
         self.settings = settings
         self.read_only = read_only
         self._manifest = manifest
-        self._judgements = Judgements(manifest.database)
+        self._database = manifest.database
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="pair-store")
 
     @classmethod
@@ -135,13 +139,13 @@ class PairStore:
         """
         self._require_writer()
         states, size = self._manifest.shards(), self.settings.shard_size
-        require_order(self.folder, batch.indices, states, size)
-        encoded = encode_batch(batch, self.settings.image_format, self._pool)
+        _require_order(self.folder, batch.indices, states, size)
+        encoded = _encode_batch(batch, self.settings.image_format, self._pool)
         stored: list[tuple[StoredPair, PairRecord]] = []
         changed: dict[int, ShardState] = {}
         for shard, pairs in groupby(encoded, key=lambda pair: pair.record.index // size):
             state = states.get(shard, ShardState(0, -1, 0))
-            placed, pieces = place_pairs(list(pairs), shard, state.end, self.settings.image_format)
+            placed, pieces = _place_pairs(list(pairs), shard, state.end, self.settings.image_format)
             append_to_shard(shard_path(self.folder, shard), state.end, pieces)
             stored += placed
             last = placed[-1][0]
@@ -164,15 +168,15 @@ class PairStore:
 
         Those that lie before a stored pair of their shard were left out when it was made, and are not asked for again.
         """
-        return missing_pairs(count, self._manifest.shards(), self.settings.shard_size)
-
-    def record(self, index: int) -> PairRecord:
-        """Return where a pair comes from."""
-        return self.records([index])[0]
+        return _missing_pairs(count, self._manifest.shards(), self.settings.shard_size)
 
     def records(self, indices: Sequence[int]) -> list[PairRecord]:
         """Return where pairs come from, in the order asked."""
         return self._manifest.records(indices)
+
+    def names(self, indices: Sequence[int]) -> list[str | None]:
+        """Return what records call pairs (a file's name, say; None for made ones), in the order asked."""
+        return self._manifest.names(indices)
 
     def load(self, indices: Sequence[int]) -> PairBatch:
         """Read pairs of one size, in the order asked; as they were appended, but for the rounding to 8 bits.
@@ -183,7 +187,7 @@ class PairStore:
             CorruptFileError: a shard does not hold what was stored.
         """
         source, target = self.load_uint8(indices)
-        return PairBatch(list(indices), dequantise(source), dequantise(target), self.records(indices))
+        return PairBatch(list(indices), from_levels(source), from_levels(target), self.records(indices))
 
     def load_uint8(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Read pairs as they are on disk: source (N, 3 or 6, H, W) and target (N, 3, H, W), uint8 RGB.
@@ -204,7 +208,7 @@ class PairStore:
             for row in rows:
                 source[row], target[row] = read_pair(shard_path(self.folder, stored[row].shard), stored[row])
 
-        for _ in self._pool.map(read, tasks(len(stored), height, width)):
+        for _ in self._pool.map(read, _tasks(len(stored), height, width)):
             pass
         return torch.from_numpy(source), torch.from_numpy(target)
 
@@ -217,57 +221,76 @@ class PairStore:
             filter_key: the filter and a hash of all its settings.
         """
         self._require_writer()
-        self._judgements.put_verdicts(filter_key, verdicts)
+        with self._database.transaction():
+            self._database.execute_many(
+                "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?)",
+                (
+                    (filter_key, int(index), verdict.decision, canonical_json(dict(verdict.scores)), verdict.reason)
+                    for index, verdict in verdicts.items()
+                ),
+            )
 
     def verdicts(self, filter_key: str) -> dict[int, Verdict]:
         """Return all verdicts of a key, by index, ascending."""
-        return dict(self._judgements.iterate_verdicts(filter_key))
+        return dict(self.iterate_verdicts(filter_key))
 
     def iterate_verdicts(self, filter_key: str) -> Iterator[tuple[int, Verdict]]:
         """Yield index and verdict, ascending, without holding all of them."""
-        return self._judgements.iterate_verdicts(filter_key)
-
-    def unjudged(self, filter_key: str) -> list[int]:
-        """Return the pairs that have no verdict of this key, ascending."""
-        return self._judgements.unjudged(filter_key)
+        query = """SELECT pair_index, decision, scores, reason FROM verdicts
+            WHERE filter_key = ? AND pair_index > ? ORDER BY pair_index LIMIT ?"""
+        for index, decision, scores, reason in self._pages(query, filter_key):
+            yield index, Verdict(decision, json.loads(scores), reason)
 
     def put_scores(self, assessment_key: str, scores: Mapping[int, Scores]) -> None:
         """Store what was measured of pairs, apart from any decision on it; durable on return.
 
         Args:
             assessment_key: the filter and a hash of the settings that the scores depend on, thresholds left out.
+            scores: by index, in place of earlier ones of the same key.
+
+        Raises:
+            PairStoreError: a score is no word, finite number, bool or None; or the store is read-only.
         """
         self._require_writer()
-        self._judgements.put_scores(assessment_key, scores)
+        for each in scores.values():
+            check_scores(each)
+        with self._database.transaction():
+            self._database.execute_many(
+                "INSERT OR REPLACE INTO scores VALUES (?, ?, ?)",
+                ((assessment_key, int(index), canonical_json(dict(each))) for index, each in scores.items()),
+            )
 
     def scores(self, assessment_key: str) -> dict[int, dict[str, Score]]:
         """Return all scores of a key, by index, ascending."""
-        return dict(self._judgements.iterate_scores(assessment_key))
+        return dict(self.iterate_scores(assessment_key))
 
     def iterate_scores(self, assessment_key: str) -> Iterator[tuple[int, dict[str, Score]]]:
         """Yield index and scores, ascending, without holding all of them."""
-        return self._judgements.iterate_scores(assessment_key)
-
-    def unscored(self, assessment_key: str) -> list[int]:
-        """Return the pairs that have no scores of this key, ascending."""
-        return self._judgements.unscored(assessment_key)
-
-    def funnel(self, filter_keys: Sequence[str], *, unknown_is_kept: bool = False) -> list[FunnelRow]:
-        """Count what each filter did with the pairs that the filters before it let through."""
-        return self._judgements.funnel(filter_keys, unknown_is_kept)[0]
-
-    def kept(self, filter_keys: Sequence[str], *, unknown_is_kept: bool = False) -> list[int]:
-        """Return the pairs that every filter lets through, ascending."""
-        return self._judgements.funnel(filter_keys, unknown_is_kept)[1]
+        query = """SELECT pair_index, scores FROM scores
+            WHERE assessment_key = ? AND pair_index > ? ORDER BY pair_index LIMIT ?"""
+        for index, scores in self._pages(query, assessment_key):
+            yield index, json.loads(scores)
 
     def set_split(self, splits: Mapping[int, str]) -> None:
         """Replace the whole split (index to `train` or `held_out`): other pairs belong to none; durable on return."""
         self._require_writer()
-        self._judgements.set_split(splits)
+        with self._database.transaction():
+            self._database.rows("DELETE FROM splits")
+            self._database.execute_many(
+                "INSERT INTO splits VALUES (?, ?)", ((int(index), split) for index, split in splits.items())
+            )
 
     def split(self, name: str) -> list[int]:
         """Return the pairs of a split, ascending."""
-        return self._judgements.split(name)
+        query = "SELECT pair_index FROM splits JOIN pairs USING (pair_index) WHERE split = ? ORDER BY pair_index"
+        return [index for (index,) in self._database.rows(query, (name,))]
+
+    def _pages(self, query: str, key: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a query for a key, the last index so far and a number of rows."""
+        last = -1
+        while rows := self._database.rows(query, (key, last, PAGE)):
+            yield from rows
+            last = rows[-1][0]
 
     # Integrity
 
@@ -275,26 +298,67 @@ class PairStore:
         """Read every pair and return those that are not as they were stored, in index order."""
         return list(integrity.find_damage(self.folder, self._manifest, self.settings.image_format))
 
-    def verify(self) -> None:
-        """Read and check everything.
-
-        Raises:
-            CorruptFileError: names the damaged shards and pairs.
-        """
-        self._manifest.check()
-        damage = self.find_damage()
-        if damage:
-            others = ", ".join(f"{each.pair_index} (shard {each.shard})" for each in damage[1:20])
-            raise CorruptFileError(damage[0].message + (f" Also damaged: {others}." if others else ""))
-
-    def export_manifest_rows(self) -> Iterator[dict[str, Json]]:
-        """Yield everything that is known of each pair, in index order, as JSON: two stores can be compared by it."""
-        return integrity.export_rows(self._manifest, self._judgements)
-
-    def content_digest(self) -> str:
-        """Return the sha256, in hexadecimal, of `export_manifest_rows` and of the shards' bytes."""
-        return integrity.content_digest(self.folder, self._manifest, self._judgements)
-
     def _require_writer(self) -> None:
         if self.read_only:
             raise PairStoreError(f"{self.folder}: this pair store is open for reading only")
+
+
+def _tasks(count: int, height: int, width: int) -> list[range]:
+    """Divide `count` pairs of a size among tasks for a thread pool."""
+    share = max(1, PIXELS_A_TASK // (height * width))
+    return [range(start, min(start + share, count)) for start in range(0, count, share)]
+
+
+def _missing_pairs(count: int, states: Mapping[int, ShardState], shard_size: int) -> list[int]:
+    """Return which of the pairs 0 to count - 1 can still be appended, ascending."""
+    missing: list[int] = []
+    for shard in range(-(-count // shard_size)):
+        start = states[shard].last_index + 1 if shard in states else shard * shard_size
+        missing.extend(range(start, min(count, (shard + 1) * shard_size)))
+    return missing
+
+
+def _require_order(folder: Path, indices: Sequence[int], states: Mapping[int, ShardState], shard_size: int) -> None:
+    """Make sure that pairs can be appended.
+
+    Raises:
+        PairStoreError: an index does not come after those before it in the batch and in its shard.
+    """
+    last = -1
+    for index in indices:
+        state = states.get(index // shard_size)
+        last = max(last, state.last_index if state else -1)
+        if not last < index <= LARGEST_INDEX:
+            raise PairStoreError(
+                f"{folder}: pairs come in ascending order, up to {LARGEST_INDEX}: {index} follows {last}. "
+                f"`PairStore.missing` says which pairs are still to be made"
+            )
+        last = index
+
+
+def _encode_batch(batch: PairBatch, image_format: ImageFormat, pool: ThreadPoolExecutor) -> list[EncodedPair]:
+    """Round pictures to 8 bits and encode them in several threads.
+
+    Raises:
+        PairStoreError: a picture holds NaN or infinite values.
+    """
+    sources, targets = storable_levels(batch.source).numpy(), storable_levels(batch.target).numpy()
+
+    def encode(rows: range) -> list[EncodedPair]:
+        return [encode_pair(batch.records[row], sources[row], targets[row], image_format) for row in rows]
+
+    return [pair for task in pool.map(encode, _tasks(len(batch), *batch.target.shape[2:])) for pair in task]
+
+
+def _place_pairs(
+    pairs: Sequence[EncodedPair], shard: int, end: int, image_format: ImageFormat
+) -> tuple[list[tuple[StoredPair, PairRecord]], list[bytes]]:
+    """Lay pairs out in a shard behind byte `end`: where each is then, and the bytes to write there."""
+    placed: list[tuple[StoredPair, PairRecord]] = []
+    pieces: list[bytes] = []
+    for pair in pairs:
+        stored, members = pair.place(shard, end, image_format)
+        placed.append((stored, pair.record))
+        pieces += members
+        end = stored.end
+    return placed, pieces

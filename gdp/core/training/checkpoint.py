@@ -1,4 +1,4 @@
-"""Checkpoints on disk: safetensors and JSON, complete or not there at all.
+"""Everything that changes while a student is trained, and how it goes into checkpoints and comes back.
 
 A checkpoint is a folder `step-00000250` with `tensors.safetensors` and `state.json`, which holds the former's sha256.
 It is written under another name, synced and renamed; the one before it is kept in case it gets damaged later.
@@ -8,21 +8,192 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
+import torch
 from safetensors import SafetensorError
-from torch import Tensor
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
-from gdp.core.disk import sync_folder
-from gdp.core.errors import readable_os_errors
+from gdp.core.errors import TrainingError, readable_os_errors
+from gdp.core.files import sync_folder, write_atomically
+from gdp.core.interfaces.students import Student, TrainingPhase
+from gdp.core.recipe.sections import TrainSection
+from gdp.core.tensor_file import write_tensors
+from gdp.core.training.adversary import ImagePool
+from gdp.core.training.optimizer import Descent, WeightAverage
+from gdp.core.training.statistics import Window
+
+
+class TrainingState:
+    """Networks, their average, optimizers, image pool, statistics window, random state, steps and time.
+
+    Args:
+        student: its networks are on the device already.
+        helpers: networks of the losses that are trained beside the generator, by the losses' names.
+        adversarial: whether the discriminators are trained.
+        settings: the recipe's `[train]`.
+        device: where the networks are.
+    """
+
+    def __init__(
+        self,
+        student: Student,
+        helpers: Mapping[str, nn.Module],
+        adversarial: bool,
+        settings: TrainSection,
+        device: torch.device,
+    ) -> None:
+        self._student = student
+        self._settings = settings
+        self._device = device
+        opposite = student.opposite
+        self._beside: dict[str, nn.Module] = {f"loss.{name}": module for name, module in helpers.items()}
+        """Networks that the generators' optimizer trains beside the student's generator, by name."""
+        self._adversaries: dict[str, nn.Module] = {}
+        if opposite is not None and opposite.trains:
+            self._beside["opposite"] = opposite.generator
+        if adversarial and student.discriminator is not None:
+            self._adversaries["discriminator"] = student.discriminator
+            if opposite is not None and opposite.trains and opposite.discriminator is not None:
+                self._adversaries["opposite_discriminator"] = opposite.discriminator
+        self.average = WeightAverage(student.generator, settings.ema_half_life)
+        self.step = 0
+        self.phase = -1
+        """Number of the phase that the optimizers belong to."""
+        self.window = Window()
+        self.pools: tuple[ImagePool, ImagePool] | None = None
+        """Earlier predictions of the student and of the way back."""
+        self.clock = Clock()
+
+    def enter_phase(self, number: int, phase: TrainingPhase) -> None:
+        """Choose the phase's parameters and make optimizers and the image pool anew.
+
+        Raises:
+            TrainingError: the phase names parameters that the generator does not have.
+        """
+        settings, generator = self._settings, self._student.generator
+        named = dict(generator.named_parameters())
+        unknown = sorted((phase.trainable or frozenset()) - set(named))
+        if unknown:
+            raise TrainingError(f"the training phase {phase.name} names unknown parameters: {', '.join(unknown[:5])}")
+        for name, weight in named.items():
+            weight.requires_grad_(phase.trainable is None or name in phase.trainable)
+        trained = _trainable({"": generator, **self._beside})
+        self.generator_descent = Descent(trained, settings.learning_rate, settings.betas, settings.gradient_clip)
+        self.discriminator_descent = self._adversary() if self._adversaries else None
+        has_pools = settings.image_pool and self._adversaries
+        self.pools = (ImagePool(settings.image_pool), ImagePool(settings.image_pool)) if has_pools else None
+        self.phase = number
+
+    def _adversary(self) -> Descent:
+        rate = self._settings.discriminator_learning_rate or self._settings.learning_rate
+        return Descent(_trainable(self._adversaries), rate, self._settings.betas)
+
+    def checkpoint(self, fingerprint: Mapping[str, Any]) -> Checkpoint:
+        """Gather everything.
+
+        Args:
+            fingerprint: JSON data that a training must share in order to go on from here.
+        """
+        parts: dict[str, Mapping[str, Tensor]] = {
+            "generator": self._student.generator.state_dict(),
+            "average": self.average.tensors,
+            "generator_optimizer": self.generator_descent.state(),
+            "random": {"cpu": torch.get_rng_state()},
+        }
+        parts |= {name: module.state_dict() for name, module in {**self._beside, **self._adversaries}.items()}
+        if self.discriminator_descent is not None:
+            parts["discriminator_optimizer"] = self.discriminator_descent.state()
+        if self._device.type == "cuda":
+            parts["random"] = {**parts["random"], "cuda": torch.cuda.get_rng_state(self._device)}
+        stored = {str(number): pool.images for number, pool in enumerate(self.pools or ())}
+        parts["pools"] = {number: images for number, images in stored.items() if images is not None}
+        if self.window.rows:
+            parts["window"] = {"rows": torch.stack(self.window.rows)}
+        tensors = {f"{part}/{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
+        state = {
+            "phase": self.phase,
+            "seconds": self.clock.seconds(),
+            "window": self.window.names,
+            "fingerprint": dict(fingerprint),
+        }
+        return Checkpoint(self.step, tensors, state)
+
+    def restore(self, checkpoint: Checkpoint, phases: Sequence[TrainingPhase], fingerprint: Mapping[str, Any]) -> None:
+        """Go back to a checkpoint.
+
+        Raises:
+            TrainingError: it belongs to another training.
+        """
+        theirs = checkpoint.state["fingerprint"]
+        differing = [key for key in {**theirs, **fingerprint} if theirs.get(key) != fingerprint.get(key)]
+        if differing:
+            raise TrainingError(
+                f"the checkpoint at step {checkpoint.step} was made with another {', '.join(sorted(differing))}: "
+                f"train into another folder, or remove this one's checkpoints to train anew"
+            )
+        parts: dict[str, dict[str, Tensor]] = {}
+        for key, tensor in checkpoint.tensors.items():
+            part, name = key.split("/", 1)
+            parts.setdefault(part, {})[name] = tensor
+        self.enter_phase(checkpoint.state["phase"], phases[checkpoint.state["phase"]])
+        self._student.generator.load_state_dict(parts["generator"])
+        for name, tensor in parts["average"].items():
+            self.average.tensors[name].copy_(tensor)
+        self.generator_descent.load_state(parts["generator_optimizer"])
+        for name, module in {**self._beside, **self._adversaries}.items():
+            module.load_state_dict(parts.get(name, {}))
+        if self.discriminator_descent is not None:
+            self.discriminator_descent.load_state(parts["discriminator_optimizer"])
+        torch.set_rng_state(parts["random"]["cpu"])
+        if self._device.type == "cuda" and "cuda" in parts["random"]:
+            torch.cuda.set_rng_state(parts["random"]["cuda"], self._device)
+        for place, images in parts.get("pools", {}).items():
+            if self.pools is not None:
+                self.pools[int(place)].images = images.to(self._device)
+        self.window.names = checkpoint.state["window"]
+        self.window.rows = list(parts["window"]["rows"].to(self._device)) if "window" in parts else []
+        self.step = checkpoint.step
+        self.clock = Clock(checkpoint.state["seconds"])
+
+
+def _trainable(modules: Mapping[str, nn.Module]) -> dict[str, nn.Parameter]:
+    """Return the parameters that are trained, by module and name; those of the nameless module by name alone."""
+    return {
+        f"{module}.{name}" if module else name: weight
+        for module, network in modules.items()
+        for name, weight in network.named_parameters()
+        if weight.requires_grad
+    }
+
+
+class Clock:
+    """Seconds of training, over all processes that took part.
+
+    Args:
+        before: seconds that were spent before this process.
+    """
+
+    def __init__(self, before: float = 0.0) -> None:
+        self._before = before
+        self._start = time.perf_counter()
+        self._end: float | None = None
+
+    def stop(self) -> None:
+        """Count no further: what the last checkpoint tells is then what is reported."""
+        self._end = time.perf_counter()
+
+    def seconds(self) -> float:
+        """Return the seconds so far."""
+        return self._before + (time.perf_counter() if self._end is None else self._end) - self._start
+
 
 TENSORS = "tensors.safetensors"
 STATE = "state.json"
@@ -68,7 +239,7 @@ class CheckpointFolder:
                 final = self.folder / f"step-{checkpoint.step:08d}"
                 shutil.rmtree(final, ignore_errors=True)
                 unfinished.rename(final)
-            except OSError:
+            except BaseException:
                 shutil.rmtree(unfinished, ignore_errors=True)
                 raise
             sync_folder(self.folder)
@@ -96,50 +267,14 @@ class CheckpointFolder:
     def _write(self, folder: Path, checkpoint: Checkpoint) -> None:
         write_tensors(folder / TENSORS, checkpoint.tensors)
         state = {"step": checkpoint.step, "sha256": _sha256(folder / TENSORS), "state": checkpoint.state}
-        with (folder / STATE).open("w", encoding="utf-8") as file:
-            json.dump(state, file, allow_nan=False)
-            file.flush()
-            os.fsync(file.fileno())
+        write_atomically(folder / STATE, json.dumps(state, allow_nan=False).encode())
         sync_folder(folder)
 
     def _read(self, folder: Path) -> Checkpoint:
         content = json.loads((folder / STATE).read_text(encoding="utf-8"))
         if not isinstance(content, dict) or content["sha256"] != _sha256(folder / TENSORS):
             raise ValueError(f"{TENSORS} is not what was written")
-        return Checkpoint(content["step"], safetensors.torch.load_file(folder / TENSORS), content["state"])
-
-
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file and sync it.
-
-    Args:
-        path: the file.
-        tensors: of any device and memory format.
-        metadata: words for the file's header.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    path.touch()
-    mode = path.stat().st_mode
-    with _system_errors():
-        safetensors.torch.save_file(plain, path, metadata)
-    path.chmod(mode)  # safetensors lets nobody but the owner read
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-@contextmanager
-def _system_errors() -> Iterator[None]:
-    """Give safetensors' errors their system error number back, which it keeps in words only."""
-    try:
-        yield
-    except SafetensorError as error:
-        number = re.search(r"os error (\d+)", str(error))
-        if number is None:
-            raise
-        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+        return Checkpoint(content["step"], load_file(folder / TENSORS), content["state"])
 
 
 def _sha256(path: Path) -> str:

@@ -11,25 +11,21 @@ import torch
 from torch import Tensor, nn
 
 from gdp.core.config import content_key
+from gdp.core.counters import counter_generator
 from gdp.core.errors import TrainingError, readable_os_errors
 from gdp.core.interfaces.losses import Loss
 from gdp.core.interfaces.students import Student
 from gdp.core.interfaces.teachers import Teacher
 from gdp.core.progress import Progress, ProgressTask
-from gdp.core.settings import TrainSection
-from gdp.core.training.checkpoint import CheckpointFolder, write_tensors
-from gdp.core.training.compilation import compilation
-from gdp.core.training.feed import open_batches
-from gdp.core.training.networks import fastest_convolutions, place_networks
+from gdp.core.recipe.sections import TrainSection
+from gdp.core.tensor_file import write_tensors
+from gdp.core.training.checkpoint import CheckpointFolder, TrainingState
+from gdp.core.training.loader import TrainingPairs, open_batches, to_network
 from gdp.core.training.objective import WeightedLoss, check_losses, train_step, unique_names
-from gdp.core.training.pairs import TrainingPairs, to_network
-from gdp.core.training.precision import autocaster
+from gdp.core.training.optimizer import learning_rate_factor, phase_ends, total_steps
+from gdp.core.training.precision import autocaster, compilation, fastest_convolutions, place_networks
 from gdp.core.training.preparation import prepare_losses
-from gdp.core.training.sampler import counter_generator
-from gdp.core.training.samples import SampleGrids
-from gdp.core.training.schedule import learning_rate_factor, phase_ends, total_steps
-from gdp.core.training.state import TrainingState
-from gdp.core.training.statistics import StatisticsFile
+from gdp.core.training.statistics import SampleGrids, StatisticsFile
 from gdp.core.training.ways import Batch, Pool
 
 WEIGHTS = "student.safetensors"
@@ -175,10 +171,7 @@ class _Training:
         self.state.average.copy_to_module()
         self.student.generator.eval()
         for name, network in self._trained_networks().items():
-            with readable_os_errors(self.folder / name):
-                temporary = self.folder / f"{name}.tmp"
-                write_tensors(temporary, network.state_dict())
-                temporary.replace(self.folder / name)
+            write_tensors(self.folder / name, network.state_dict())
         return True
 
     def _trained_networks(self) -> dict[str, nn.Module]:

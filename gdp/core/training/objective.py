@@ -10,7 +10,7 @@ from torch import Tensor
 from gdp.core.errors import TrainingError
 from gdp.core.interfaces.losses import Loss, TrainingStep
 from gdp.core.interfaces.students import Student
-from gdp.core.training.descent import Descent
+from gdp.core.training.optimizer import Descent
 from gdp.core.training.ways import Batch, Guidance, Pool, build_ways
 
 WeightedLoss = tuple[str, float, Loss]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -11,9 +12,8 @@ from torch import Tensor
 from gdp.core.errors import TrainingError
 from gdp.core.interfaces.losses import TrainingStep
 from gdp.core.interfaces.students import Opposite, Student
-from gdp.core.training.adversary import StepDiscriminator
+from gdp.core.training.adversary import ImagePool, StepDiscriminator
 from gdp.core.training.hidden import HiddenStates
-from gdp.core.training.image_pool import ImagePool
 
 
 @dataclass(frozen=True)
@@ -138,11 +138,8 @@ def _predictor(
     source: Tensor, generate: Callable[[Tensor], Tensor], adversary: StepDiscriminator, hidden: HiddenStates | None
 ) -> Callable[[], Tensor]:
     def predict() -> Tensor:
-        if hidden is None:
+        with hidden.kept() if hidden else nullcontext():
             prediction = generate(source).float()
-        else:
-            with hidden.kept():
-                prediction = generate(source).float()
         adversary.prediction = prediction
         return prediction
 
@@ -156,11 +153,8 @@ def _target_maker(batch: Batch, guidance: Guidance) -> Callable[[], Tensor] | No
 
     @torch.no_grad()
     def target() -> Tensor:
-        if hidden is None:
+        with hidden.kept() if hidden else nullcontext():
             made = teach(batch.source)
-        else:
-            with hidden.kept():
-                made = teach(batch.source)
         if made.shape[2:] != batch.source.shape[2:]:
             raise TrainingError(
                 f"the teacher makes pictures of {tuple(made.shape[2:])} pixels of sources of "

@@ -5,8 +5,7 @@ In the order in which `gdp --help` lists them.
 
 from __future__ import annotations
 
-from gdp.core.hookspecs import hookimpl
-from gdp.core.records import RegisterCommand
+from gdp import RegisterCommand, hookimpl
 
 _COMMANDS = (
     ("run", "gdp.cli.run:run", "Make the pairs, train a student, and measure it"),

@@ -5,27 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from gdp.core.errors import MissingResourceError
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.datasets import Part, UnpairedDataset
-from gdp.core.interfaces.losses import Loss
-from gdp.core.interfaces.pair_sources import Pictures
-from gdp.core.interfaces.students import Student
-from gdp.core.progress import Progress
-from gdp.core.run_folder import write_atomically
-from gdp.core.settings import TrainSection
-from gdp.core.training import TrainingPairs, train_student
-from gdp.plugins.cyclegan.bundle import bundle
-from gdp.plugins.cyclegan.config import CycleGANTraining
-from gdp.plugins.losses.config import NoSettings
+from gdp import (
+    BuildContext,
+    Loss,
+    MissingResourceError,
+    Part,
+    Pictures,
+    Progress,
+    Student,
+    UnpairedDataset,
+)
+from gdp.plugins.cyclegan import CycleGANTraining
+from gdp.plugins.cyclegan.teacher import bundle
+from gdp.plugins.losses import NoSettings
 from gdp.plugins.losses.terms import LSGANLoss
 from gdp.plugins.losses.translation import CycleL1Loss, IdentityL1Loss
-from gdp.plugins.resnet.config import ResnetConfig
+from gdp.plugins.resnet import ResnetConfig
 from gdp.plugins.resnet.student import ResnetStudent
+from gdp.toolbox import (
+    TrainingPairs,
+    TrainSection,
+    train_student,
+    write_tensors,
+)
 
 RESULT = "teacher.safetensors"
 
@@ -62,10 +67,7 @@ def train(config: CycleGANTraining, images: UnpairedDataset, folder: Path, progr
         on_metrics=_ignore,
         on_images=_ignore,
     )
-    content = safetensors.torch.save(
-        {name: tensor.contiguous().cpu() for name, tensor in bundle(_networks(student), config.half).items()}
-    )
-    write_atomically(folder / RESULT, content)
+    write_tensors(folder / RESULT, bundle(_networks(student), config.half))
     return folder / RESULT
 
 

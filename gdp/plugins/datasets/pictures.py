@@ -9,12 +9,17 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy
-import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from gdp.core.downloads.layout import find_pictures
-from gdp.core.errors import CorruptFileError, MissingResourceError
+from gdp import (
+    CorruptFileError,
+    MissingResourceError,
+)
+from gdp.toolbox import (
+    find_pictures,
+    from_array,
+)
 
 File = TypeVar("File")
 Item = TypeVar("Item")
@@ -70,7 +75,7 @@ def square(picture: Image.Image, resolution: int) -> Tensor:
     # Not resize(box=...), whose filter reaches beyond the box.
     cropped = picture.crop((left, top, left + side, top + side))
     resized = cropped.resize((resolution, resolution), Image.Resampling.BICUBIC)
-    return torch.from_numpy(numpy.array(resized)).permute(2, 0, 1).contiguous()
+    return from_array(numpy.asarray(resized)).contiguous()
 
 
 def read_all(files: Sequence[File], read: Callable[[File], Item]) -> list[Item]:

@@ -1,18 +1,42 @@
-"""Direction files of other programs: one array, in .npy or .pt, of InterFaceGAN's or a W+ direction's shape."""
+"""Direction files of other programs: one array, in .npy or .pt, of InterFaceGAN's or a W+ direction's shape.
+
+Reading the direction that a setting names.
+"""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from gdp.core.directions.direction import normalised
-from gdp.core.directions.files import FORMAT
-from gdp.core.errors import CorruptFileError
-from gdp.core.foreign import ForeignFile, as_tensor
-from gdp.core.interfaces.converters import Converted, Converter
-from gdp.core.progress import Progress
+from gdp import (
+    Converted,
+    Converter,
+    CorruptFileError,
+    Progress,
+)
+from gdp.plugins.directions import BuiltinDirection, direction_path, split_component
+from gdp.toolbox import (
+    DIRECTION_FORMAT,
+    Direction,
+    ForeignFile,
+    as_tensor,
+    normalised,
+    read_direction,
+)
+
+
+def load_direction(spec: BuiltinDirection | Path) -> Direction:
+    """Read a direction: `builtin:NAME`, a `.safetensors` file made by gdp, or a public `.npy` or `.pt` file.
+
+    Raises:
+        MissingResourceError: the file is not there.
+        CorruptFileError: the file cannot be read as a direction.
+    """
+    return read_direction(direction_path(spec), None if isinstance(spec, str) else split_component(spec)[1])
+
 
 _MOST_LAYERS = 64
 _WIDTHS = range(8, 8193)
@@ -42,7 +66,7 @@ class DirectionConverter(Converter):
         norm = float(norms[norms > 0].square().mean().sqrt())
         name = file.path.stem
         metadata = {
-            "format": FORMAT,
+            "format": DIRECTION_FORMAT,
             "name": name,
             "scale": json.dumps(None),
             "layers": json.dumps(None),

@@ -9,14 +9,21 @@ from typing import TYPE_CHECKING, ClassVar
 
 import onnxruntime
 
-from gdp.core.errors import CorruptFileError, MissingResourceError
-from gdp.core.interfaces.engines import Engine, Pictures, Translate
-from gdp.plugins.engines.config import OnnxConfig
+from gdp import (
+    CorruptFileError,
+    Engine,
+    MissingResourceError,
+    PictureArray,
+    Translate,
+)
+from gdp.plugins.engines import OnnxConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from gdp.core.deployment.network import PictureNetwork
+    from gdp import (
+        PictureNetwork,
+    )
 
 
 class OnnxEngine(Engine):
@@ -27,7 +34,7 @@ class OnnxEngine(Engine):
 
     def export(self, network: PictureNetwork, example: Tensor, size_multiple: int, path: Path) -> None:
         """Write one .onnx file, weights inside."""
-        from gdp.plugins.engines.tracing import trace, write_onnx
+        from gdp.plugins.engines.torch_engine import trace, write_onnx
 
         write_onnx(trace(network, example, size_multiple), self.config.opset, path)
 
@@ -44,8 +51,8 @@ class OnnxEngine(Engine):
             raise CorruptFileError(f"{path}: onnxruntime cannot load this file ({error})") from error
         name = session.get_inputs()[0].name
 
-        def translate(pictures: Pictures) -> Pictures:
-            translated: Pictures = session.run(None, {name: pictures})[0]
+        def translate(pictures: PictureArray) -> PictureArray:
+            translated: PictureArray = session.run(None, {name: pictures})[0]
             return translated
 
         return translate

@@ -1,19 +1,91 @@
-"""The student against the teacher's target, on pairs never trained on."""
+"""The student against the teacher's target, on pairs never trained on.
+
+What several evaluators do with held-out pairs.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric, PictureRow
-from gdp.plugins.evaluators.config import HeldOutConfig
-from gdp.plugins.evaluators.feature_statistics import inception_statistics
-from gdp.plugins.evaluators.lpips import PerceptualDistance
-from gdp.plugins.evaluators.pairs import NO_HELD_OUT, absent, batches, source_pictures, spread_out, unchanged
-from gdp.plugins.evaluators.similarity import MEASURES, laplacian_variance
+from gdp import (
+    BuildContext,
+    Evaluation,
+    EvaluationContext,
+    Evaluator,
+    Headline,
+    Metric,
+    PairBatch,
+    PictureRow,
+    Sentence,
+)
+from gdp.plugins.evaluators import HeldOutConfig
+from gdp.plugins.evaluators.similarity import MEASURES, PerceptualDistance, inception_statistics, laplacian_variance
+from gdp.toolbox import plain, with_unit
+
+NO_HELD_OUT = (
+    "no pair was held out: raise pairs.held_out or pairs.count, or let the filters keep more pairs, and run again"
+)
+
+
+def absent(names: Iterable[str], reason: str) -> Evaluation:
+    """Say that none of these numbers could be measured, and why."""
+    return Evaluation(absent=dict.fromkeys(names, reason))
+
+
+def batches(context: EvaluationContext, title: str, indices: Sequence[int], size: int) -> Iterator[PairBatch]:
+    """Load pairs in batches, telling the progress."""
+    with context.progress.task(title, len(indices), "pairs") as task:
+        for start in range(0, len(indices), size):
+            pairs = context.load(indices[start : start + size])
+            yield pairs
+            task.advance(len(pairs))
+
+
+def add_rows(
+    evaluation: Evaluation, indices: Sequence[int], shown: Container[int], titles: Sequence[str], **columns: Tensor
+) -> None:
+    """Add a row of the report for each pair that is shown.
+
+    Args:
+        evaluation: gets the rows.
+        indices: the pairs of a batch.
+        shown: those to show.
+        titles: the row's title for each pair of the batch.
+        columns: column to pictures (N, 3, H, W) in [-1, 1], in the order to be shown in.
+    """
+    for row, index in enumerate(indices):
+        if index in shown:
+            pictures = {name: images[row].cpu() for name, images in columns.items()}
+            evaluation.rows.append(PictureRow(titles[row], pictures))
+
+
+def unchanged(source: Tensor) -> Tensor:
+    """Return what a student that does nothing returns: the (first) source picture, (N, 3, H, W)."""
+    return source[:, :3]
+
+
+def source_pictures(source: Tensor) -> dict[str, Tensor]:
+    """Return the report's columns for one source (C, H, W): `source`, or `source 1` and `source 2`."""
+    if source.shape[0] == 3:
+        return {"source": source}
+    return {f"source {part // 3 + 1}": source[part : part + 3] for part in range(0, source.shape[0], 3)}
+
+
+def spread_out(indices: Sequence[int], count: int) -> list[int]:
+    """Choose `count` of the indices evenly, in order; all where there are fewer."""
+    if len(indices) <= count:
+        return list(indices)
+    return [indices[position * len(indices) // count] for position in range(count)]
+
+
+def stands_in_for_teacher(numbers: Mapping[str, float]) -> bool:
+    """Say whether the student replaces the teacher's own forward, not a slow route through it."""
+    return "speed.teacher_to_student" in numbers and "speed.ratio" not in numbers
+
 
 PREFIX = "quality.held_out"
 COMPARED = {"psnr_db": MEASURES["psnr_db"], "ssim": MEASURES["ssim"], "l1_to_teacher": MEASURES["l1"]}
@@ -64,6 +136,31 @@ class HeldOutEvaluator(Evaluator):
                     evaluation.rows.append(_row(index, pairs.source[row], pairs.target[row], prediction[row]))
         self._summarise({name: torch.cat(parts) for name, parts in columns.items()}, evaluation)
         return evaluation
+
+    @classmethod
+    def sentences(cls, numbers: Mapping[str, float]) -> Iterator[Sentence]:
+        """Say how near the pictures come to the teacher's, beside the unchanged source."""
+        psnr, gain, count, distance = (
+            numbers.get(f"{PREFIX}.{name}") for name in ("psnr_db", "psnr_db_gain", "count", "l1_to_teacher")
+        )
+        if psnr is None:
+            return
+        on = f"On {plain(count)} pairs it never saw" if count else "On pairs it never saw"
+        text = f"{on} its pictures reach a PSNR of {with_unit(psnr, 'dB')} to the teacher's"
+        if gain is not None:
+            side = "above" if gain >= 0 else "below"
+            text += f", **{with_unit(abs(gain), 'dB')} {side}** what the unchanged source gets"
+        if distance is not None and stands_in_for_teacher(numbers):
+            text += f"; they differ from them by an L1 of **{plain(distance, 3)}** in the range from \u22121 to 1"
+        yield Sentence(f"{text}.", rank=30)
+
+    @classmethod
+    def headlines(cls, numbers: Mapping[str, float]) -> Iterator[Headline]:
+        """Show the distance to a teacher that the student stands in for, and what it gains over the source."""
+        if (distance := numbers.get(f"{PREFIX}.l1_to_teacher")) is not None and stands_in_for_teacher(numbers):
+            yield Headline(plain(distance, 3), "L1 to the teacher", rank=40)
+        if (gain := numbers.get(f"{PREFIX}.psnr_db_gain")) is not None:
+            yield Headline(f"{gain:+.1f} dB".replace("-", "\u2212"), "above the unchanged source", rank=60)
 
     @torch.no_grad()
     def _measure(self, prediction: Tensor, target: Tensor, source: Tensor) -> dict[str, Tensor]:

@@ -1,16 +1,34 @@
-"""What the judge of faces says of pictures before and after, summed up over many."""
+"""What the judge of faces says of pictures before and after, summed up over many.
+
+What the built-in judge of faces says of held-out pairs: the age shift, and what must not change.
+
+The student on faces that the renderer draws and no training saw, against the same faces truly older.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from gdp.core.interfaces.evaluators import Evaluation, Metric
-from gdp.plugins.evaluators.config import FaceAttribute
-from gdp.plugins.faces.judge import FaceAssessment
+from gdp import (
+    Evaluation,
+    EvaluationContext,
+    Evaluator,
+    Headline,
+    Metric,
+    PictureRow,
+    Sentence,
+)
+from gdp.plugins.evaluators import FaceAttribute, FaceAttributesConfig, RenderedFacesConfig
+from gdp.plugins.evaluators.held_out import NO_HELD_OUT, absent, batches, spread_out, unchanged
+from gdp.plugins.evaluators.similarity import PSNR_PROTOCOL, psnr_db
+from gdp.plugins.faces.attributes import MAX_AGE, MIN_AGE, FaceAttributes, sample_attributes
+from gdp.plugins.faces.judge import FaceAssessment, FaceJudge
+from gdp.plugins.faces.renderer import render
+from gdp.toolbox import percent
 
 
 @dataclass(frozen=True)
@@ -101,3 +119,206 @@ def agreement_metrics(prefix: str, shares: dict[FaceAttribute, float], whose: st
         )
         for name, share in shares.items()
     }
+
+
+def _in_years(numbers: Mapping[str, float], name: str) -> str:
+    """Return how many years a shift is, in brackets; empty where that is not known."""
+    years = numbers.get(name)
+    return "" if years is None else f" ({years:.1f} years)".replace("-", "\u2212")
+
+
+HELD_OUT = "quality.held_out"
+
+
+class FaceAttributesEvaluator(Evaluator):
+    """Judges source, target and the student's picture of each held-out pair.
+
+    The judge knows the built-in renderer's faces and what a generator makes of them; not photographs.
+    """
+
+    config: FaceAttributesConfig
+
+    def evaluate(self, context: EvaluationContext) -> Evaluation:
+        """Judge the held-out pairs; pictures in which the judge sees no face count like the others."""
+        indices = spread_out(context.held_out, self.config.count or len(context.held_out))
+        if not indices:
+            return absent([f"{HELD_OUT}.age_shift_ratio"], NO_HELD_OUT)
+        source, target, prediction = judge_pairs(FaceJudge.load(), context, indices, self.config.batch)
+        on = f"{len(indices)} held-out pairs"
+        evaluation = Evaluation()
+        shifts = mean_shift(source, prediction), mean_shift(source, target)
+        add_shift_ratio(evaluation, HELD_OUT, shifts, "teacher", self.config.min_shift_years, on)
+        for after, prefix, whose in (
+            (prediction, f"{HELD_OUT}.agreement", "the student's picture"),
+            (target, f"{HELD_OUT}.teacher_agreement", "the teacher's target"),
+        ):
+            shares = agreement(source, after, self.config.attributes)
+            evaluation.metrics |= agreement_metrics(prefix, shares, whose, on)
+        evaluation.metrics[f"{HELD_OUT}.face_found"] = Metric(
+            float(prediction.face.double().mean()),
+            f"Share of the student's pictures in which the built-in judge sees a face, {on}; of the teacher's targets "
+            f"it is {float(target.face.double().mean()):.4f}.",
+            "share",
+            "higher",
+        )
+        return evaluation
+
+    @classmethod
+    def sentences(cls, numbers: Mapping[str, float]) -> Iterator[Sentence]:
+        """Say how much older the pictures are judged, as a share of the teacher's."""
+        if (shift := numbers.get(f"{HELD_OUT}.age_shift_ratio")) is not None:
+            years = _in_years(numbers, f"{HELD_OUT}.age_shift_teacher_years")
+            yield Sentence(f"Its judged age shift is **{percent(shift)}** of the teacher's{years}.", rank=50)
+
+    @classmethod
+    def headlines(cls, numbers: Mapping[str, float]) -> Iterator[Headline]:
+        """Show that share."""
+        if (shift := numbers.get(f"{HELD_OUT}.age_shift_ratio")) is not None:
+            yield Headline(percent(shift), "of the teacher's age shift", rank=70)
+
+
+def judge_pairs(
+    judge: FaceJudge, context: EvaluationContext, indices: Sequence[int], size: int
+) -> tuple[Judged, Judged, Judged]:
+    """Judge the source, the target and the student's picture of each pair."""
+    parts: tuple[list[FaceAssessment], ...] = ([], [], [])
+    for pairs in batches(context, "judged pairs", indices, size):
+        source = pairs.source.to(context.device)
+        for part, images in zip(parts, (unchanged(source), pairs.target, context.predict(source)), strict=True):
+            part.append(judge.assess(images.to(context.device)))
+    source_judged, target_judged, predicted = (Judged.of(part) for part in parts)
+    return source_judged, target_judged, predicted
+
+
+RENDERED = "quality.rendered"
+RENDERED_NAMES = tuple(f"{RENDERED}.{name}" for name in ("psnr_db", "age_shift_ratio", "attribute_agreement"))
+SHIFT_PAIRS = 64
+"""Held-out pairs from which the teacher's age shift is taken."""
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """N faces as rendered, truly older, and as the student makes them; each (N, 3, R, R) in [-1, 1]."""
+
+    source: Tensor
+    truth: Tensor
+    student: Tensor
+
+
+class RenderedFacesEvaluator(Evaluator):
+    """Quality, age shift and kept attributes where the truth is known."""
+
+    config: RenderedFacesConfig
+
+    def evaluate(self, context: EvaluationContext) -> Evaluation:
+        """Draw faces, send them through the student, and compare with the same faces rendered older."""
+        if context.pair_source.input_channels != 3:
+            return absent(
+                RENDERED_NAMES, "the student takes more than one picture, so a single face is no input for it"
+            )
+        judge = FaceJudge.load()
+        years = self.config.years if self.config.years is not None else self._teacher_shift(judge, context)
+        if years is None:
+            return absent(RENDERED_NAMES, "no pair was held out to tell how many years the teacher adds: set years")
+        youngest = max(self.config.min_age, MIN_AGE, MIN_AGE - years)
+        oldest = min(self.config.max_age or MAX_AGE, MAX_AGE, MAX_AGE - years)
+        if oldest - youngest < 1:
+            reason = f"too few ages from {youngest:.0f} years can be rendered {years:.1f} years older"
+            return absent(RENDERED_NAMES, f"{reason}: change min_age, max_age or years")
+        faces = faces_of_ages(self.config.seed, self.config.count, youngest, oldest)
+        pictures = self._pictures(context, faces, years)
+        on = (
+            f"{len(faces)} faces of the built-in renderer (seed {self.config.seed}, {youngest:.0f} to {oldest:.0f} "
+            f"years old), which no training saw; the truth is the same face {years:.1f} years older"
+        )
+        evaluation = Evaluation(rows=self._rows(faces, pictures))
+        self._measure(evaluation, judge, pictures, on)
+        evaluation.metrics[f"{RENDERED}.true_shift_years"] = Metric(
+            years,
+            "Years by which the true older face was rendered older: the recipe's setting, or else the mean judged "
+            f"age shift of the teacher on up to {SHIFT_PAIRS} held-out pairs.",
+            "years",
+        )
+        return evaluation
+
+    @classmethod
+    def sentences(cls, numbers: Mapping[str, float]) -> Iterator[Sentence]:
+        """Say how the student does where the truth is known."""
+        shift, kept = (numbers.get(f"{RENDERED}.{name}") for name in ("age_shift_ratio", "attribute_agreement"))
+        if shift is None:
+            return
+        text = f"On rendered faces, where the truth is known, the shift is **{percent(shift)}** of the true one"
+        text += _in_years(numbers, f"{RENDERED}.age_shift_truth_years")
+        if kept is not None:
+            text += f", and every attribute that must not change agrees on at least {percent(kept)}"
+        yield Sentence(f"{text}.", rank=80)
+
+    @classmethod
+    def headlines(cls, numbers: Mapping[str, float]) -> Iterator[Headline]:
+        """Show the attribute that is kept least."""
+        if (kept := numbers.get(f"{RENDERED}.attribute_agreement")) is not None:
+            yield Headline(percent(kept), "attributes kept, the worst", rank=80)
+
+    def _teacher_shift(self, judge: FaceJudge, context: EvaluationContext) -> float | None:
+        indices = spread_out(context.held_out, SHIFT_PAIRS)
+        if not indices:
+            return None
+        source, target, _ = judge_pairs(judge, context, indices, self.config.batch)
+        return mean_shift(source, target)
+
+    def _pictures(self, context: EvaluationContext, faces: FaceAttributes, years: float) -> _Pictures:
+        resolution = context.pair_source.resolution
+        source, truth = render(faces, resolution), render(faces.older(years), resolution)
+        predictions = []
+        with context.progress.task("rendered faces", len(faces), "faces") as task:
+            for part in torch.split(source, self.config.batch):
+                predictions.append(context.predict(part.to(context.device)).cpu())
+                task.advance(len(part))
+        return _Pictures(source, truth, torch.cat(predictions))
+
+    def _measure(self, evaluation: Evaluation, judge: FaceJudge, pictures: _Pictures, on: str) -> None:
+        for name, images, whose in (
+            ("psnr_db", pictures.student, "The student's picture"),
+            ("psnr_db_unchanged", pictures.source, "The unchanged source"),
+        ):
+            protocol = f"{PSNR_PROTOCOL}. {whose} against the true older face; {on}."
+            value = float(psnr_db(images, pictures.truth).double().mean())
+            evaluation.metrics[f"{RENDERED}.{name}"] = Metric(value, protocol, "dB", "higher")
+        source, truth, student = (
+            Judged.of([judge.assess(images)]) for images in (pictures.source, pictures.truth, pictures.student)
+        )
+        shifts = mean_shift(source, student), mean_shift(source, truth)
+        add_shift_ratio(evaluation, RENDERED, shifts, "truth", self.config.min_shift_years, on)
+        shares = agreement(source, student, self.config.attributes)
+        evaluation.metrics |= agreement_metrics(f"{RENDERED}.agreement", shares, "the student's picture", on)
+        of_truth = agreement(source, truth, self.config.attributes)
+        evaluation.metrics |= agreement_metrics(f"{RENDERED}.truth_agreement", of_truth, "the true older face", on)
+        if shares:
+            evaluation.metrics[f"{RENDERED}.attribute_agreement"] = Metric(
+                min(shares.values()),
+                f"The smallest of {RENDERED}.agreement over {', '.join(shares).replace('_', ' ')}; {on}.",
+                "share",
+                "higher",
+            )
+
+    def _rows(self, faces: FaceAttributes, pictures: _Pictures) -> list[PictureRow]:
+        rows = []
+        for face in spread_out(range(len(faces)), self.config.pictures):
+            columns = {
+                "source": pictures.source[face],
+                "student": pictures.student[face],
+                "truth": pictures.truth[face],
+            }
+            rows.append(PictureRow(f"Rendered faces / face {face}, {float(faces.age[face]):.0f} years", columns))
+        return rows
+
+
+def faces_of_ages(seed: int, count: int, youngest: float, oldest: float) -> FaceAttributes:
+    """Draw `count` faces of `seed` with an age in [youngest, oldest] years: the first that there are."""
+    parts: list[FaceAttributes] = []
+    start = 0
+    while sum(map(len, parts)) < count:
+        faces = sample_attributes(seed, range(start, start + 4 * count))
+        parts.append(faces[(faces.age >= youngest) & (faces.age <= oldest)])
+        start += 4 * count
+    return FaceAttributes.cat(parts)[:count]

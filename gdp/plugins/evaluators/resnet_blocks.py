@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from gdp.core.arithmetic import count_macs, count_parameters
-from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric
-from gdp.core.timing import Timing, describe_machine, time_interleaved
-from gdp.plugins.cyclegan.networks import GeneratorChannels, ResnetGenerator
-from gdp.plugins.evaluators.config import ResnetBlocksConfig
+from gdp import (
+    Evaluation,
+    EvaluationContext,
+    Evaluator,
+    Metric,
+    Sentence,
+)
+from gdp.plugins.evaluators import ResnetBlocksConfig
 from gdp.plugins.evaluators.speed import timing_metrics
+from gdp.plugins.resnet.networks import GeneratorChannels, ResnetGenerator
+from gdp.toolbox import (
+    Timing,
+    count_macs,
+    count_parameters,
+    describe_machine,
+    plain,
+    time_interleaved,
+    times,
+)
 
 
 class ResnetBlocksEvaluator(Evaluator):
@@ -49,6 +63,19 @@ class ResnetBlocksEvaluator(Evaluator):
                 "times",
             )
         return Evaluation(metrics)
+
+    @classmethod
+    def sentences(cls, numbers: Mapping[str, float]) -> Iterator[Sentence]:
+        """Say how many times as long the most blocks take as the fewest."""
+        width, resolution = numbers.get("size.blocks.width"), numbers.get("size.blocks.resolution")
+        about = "" if width is None or resolution is None else f" of width {plain(width)} at {plain(resolution)} px"
+        for name, ratio in numbers.items():
+            if match := re.fullmatch(r"speed\.blocks_(\d+)_to_(\d+)", name):
+                yield Sentence(
+                    f"CycleGAN's generator{about} takes {times(ratio)} times as long with {match[1]} residual blocks "
+                    f"as with {match[2]}.",
+                    place="speed and size",
+                )
 
     def _network(self, blocks: int, device: torch.device) -> nn.Module:
         with torch.random.fork_rng(devices=[]):

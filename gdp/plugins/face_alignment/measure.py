@@ -10,9 +10,14 @@ from typing import Any
 import numpy
 import torch
 
-from gdp.core.deployment.alignment import Levels, Points
-from gdp.core.deployment.landmarks import LandmarkFinder
 from gdp.plugins.face_alignment.crowds import make_crowd, make_pool
+from gdp.plugins.face_alignment.finder import LandmarkFinder
+from gdp.toolbox import (
+    Levels,
+    Points,
+    to_array,
+    to_levels,
+)
 
 SIZE = 320
 """Pixels of the pictures that are looked at."""
@@ -33,7 +38,7 @@ def measure(model: Path, seed: int, faces: int = 200, pictures: int = 200) -> di
     finder = LandmarkFinder(model, threads=1)
     pool = make_pool(seed, faces)
     crowd = make_crowd(pool, pictures, SIZE, torch.Generator().manual_seed(seed), upside_down=0.0)
-    levels = ((crowd.pictures + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+    levels = to_array(to_levels(crowd.pictures))
     errors: list[float] = []
     expected = false = 0
     for picture, points, sides in zip(levels, crowd.landmarks.double().numpy(), crowd.sides.tolist(), strict=True):

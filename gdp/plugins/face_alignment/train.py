@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
 from gdp.plugins.face_alignment import FACES64
 from gdp.plugins.face_alignment.crowds import Crowd, make_crowd, make_pool
-from gdp.plugins.face_alignment.export import write_onnx
 from gdp.plugins.face_alignment.measure import measure, model_card
-from gdp.plugins.face_alignment.network import SIZE, STRIDE, LandmarkNetwork, middles
+from gdp.plugins.face_alignment.network import SIZE, STRIDE, LandmarkNetwork, middles, write_onnx
+from gdp.toolbox import write_tensors
 
 _SAVE_EVERY = 50
 _POSITIVE = 0.06
@@ -148,15 +148,10 @@ def _resume(weights: Path, network: LandmarkNetwork, optimizer: torch.optim.Adam
 
 
 def _save(weights: Path, network: LandmarkNetwork, optimizer: torch.optim.AdamW, counts: Mapping[str, float]) -> None:
-    tensors = {f"network.{name}": value.contiguous() for name, value in network.state_dict().items()}
+    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     for number, parameter in enumerate(network.parameters()):
-        tensors |= {
-            f"optimizer.{number}.{name}": value.contiguous() for name, value in optimizer.state[parameter].items()
-        }
-    weights.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = weights.with_suffix(".part")
-    save_file(tensors | {name: torch.tensor(value) for name, value in counts.items()}, unfinished)
-    unfinished.replace(weights)
+        tensors |= {f"optimizer.{number}.{name}": value for name, value in optimizer.state[parameter].items()}
+    write_tensors(weights, tensors | {name: torch.tensor(value) for name, value in counts.items()})
 
 
 if __name__ == "__main__":

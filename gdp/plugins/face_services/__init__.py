@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from gdp.core.hookspecs import hookimpl
-from gdp.core.records import Needs, Register
-from gdp.plugins.face_services.azure_config import AzureFaceConfig
-from gdp.plugins.face_services.rekognition_config import RekognitionConfig
+from gdp import (
+    Needs,
+    Register,
+    hookimpl,
+)
+from gdp.plugins.face_services.config import AzureFaceConfig, RekognitionConfig
 
 
 @hookimpl

@@ -1,21 +1,246 @@
-"""`azure-face`: what Azure AI Face says of the pictures of a pair."""
+"""`azure-face`: what Azure AI Face says of the pictures of a pair.
+
+Azure AI Face by its REST interface: detect, version 1.2.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import ClassVar
+import json
+import os
+import queue
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
-from gdp.core.config import content_key
-from gdp.core.interfaces.filters import Forecast, ScoringFilter
-from gdp.core.pairs import PairBatch, Score, Scores, Verdict
-from gdp.core.pairs.records import Json
+import httpx
+
+from gdp import (
+    Forecast,
+    GdpError,
+    Json,
+    MissingResourceError,
+    PairBatch,
+    Score,
+    Scores,
+    ScoringFilter,
+    ServiceError,
+    Verdict,
+)
 from gdp.plugins.face_services import judging
-from gdp.plugins.face_services.azure_config import AzureFaceConfig
-from gdp.plugins.face_services.azure_reading import measure
-from gdp.plugins.face_services.azure_rules import needed_attributes, refuse_impossible, rules
-from gdp.plugins.face_services.azure_service import AzureFace, question, service_name
-from gdp.plugins.face_services.forecast import account, forecast, outlook
-from gdp.plugins.face_services.scoring import in_order, scores_of_pairs
+from gdp.plugins.face_services.asking import account, forecast, outlook
+from gdp.plugins.face_services.azure_rules import (
+    explain_unsupported,
+    measure,
+    needed_attributes,
+    refuse_impossible,
+    rules,
+)
+from gdp.plugins.face_services.config import AzureFaceConfig
+from gdp.plugins.face_services.interview import in_order, scores_of_pairs
+from gdp.plugins.face_services.service import Limits, Reply, Secret
+from gdp.toolbox import (
+    content_key,
+)
+
+KEY_VARIABLE = "AZURE_FACE_KEY"
+NAME = "azure-face"
+_OWN_DOMAINS = (".azure.com", ".azure.us", ".azure.cn", ".microsoft.com")
+_PICTURE_PROBLEMS = ("InvalidImage", "InvalidImageSize")
+_SECONDS = re.compile(r"(?:after|in)\s+(\d+(?:\.\d+)?)\s+second", re.IGNORECASE)
+_LONGEST_WAIT = 600.0
+"""Seconds; a service that asks for more is not waited for in one go."""
+
+
+class AzureFace:
+    """Asks Azure AI Face; the key is read from the environment and goes into the header of requests only.
+
+    Raises:
+        MissingResourceError: there is no key, or it cannot be one.
+    """
+
+    limits = Limits(least_bytes=1024, most_bytes=6 * 2**20)
+
+    def __init__(self, config: AzureFaceConfig) -> None:
+        self._config = config
+        self._attributes = needed_attributes(config)
+        self._key = Secret(_key())
+        self.name = service_name(config)
+        self.scope = f"{NAME} {config.endpoint}"
+        self.question = question(config)
+        self._query = {
+            "returnFaceId": "false",
+            "detectionModel": config.detection_model,
+            "recognitionModel": config.recognition_model,
+            **({"returnFaceAttributes": ",".join(self._attributes)} if self._attributes else {}),
+        }
+        self._url = httpx.URL(f"{config.endpoint}/face/v1.2/detect", params=self._query)
+        self._clients = _clients(config)
+
+    def covers(self, other: Json) -> bool:
+        """Say whether another question is of the same models and asks for no less."""
+        models = ("detection_model", "recognition_model")
+        same = all(other.get(name) == self.question[name] for name in models)
+        return same and set(self._attributes) <= set(other.get("attributes", ()))
+
+    def ask(self, picture: bytes, sending: Callable[[], None]) -> Reply:
+        """Send one picture and return what came of it.
+
+        Raises:
+            ServiceError: the key, the address or the question is refused.
+        """
+
+        def trace(event: str, info: Mapping[str, Any]) -> None:
+            if event == "http11.send_request_headers.started":
+                sending()
+
+        headers = {"Ocp-Apim-Subscription-Key": self._key.reveal(), "Content-Type": "application/octet-stream"}
+        client = self._clients.get()
+        try:
+            response = client.post(self._url, headers=headers, content=picture, extensions={"trace": trace})
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
+            return Reply("failed", reason=f"no connection ({self._clean(error)})")
+        except httpx.HTTPError as error:
+            return Reply("unknown", reason=f"the connection broke ({self._clean(error)})")
+        finally:
+            self._clients.put(client)
+        return self._read(response)
+
+    def close(self) -> None:
+        """Close the connections."""
+        while not self._clients.empty():
+            self._clients.get().close()
+
+    def _read(self, response: httpx.Response) -> Reply:
+        status = response.status_code
+        if status == httpx.codes.OK:
+            return self._read_faces(response)
+        code, inner, message = self._read_error(response)
+        named = inner or code
+        said = f"{status}: {message}" if named in ("", str(status)) else f"{status} {named}: {message}"
+        if status == httpx.codes.TOO_MANY_REQUESTS:
+            return Reply("busy", reason=said, wait=_wait(response, message))
+        if status in (httpx.codes.REQUEST_TIMEOUT, httpx.codes.CONFLICT) or status >= 500:
+            return Reply("failed", reason=said, wait=_wait(response, ""))
+        if status == httpx.codes.REQUEST_ENTITY_TOO_LARGE or (status == 400 and code in _PICTURE_PROBLEMS):
+            return Reply("answered", {"problem": f"{code}: {message}"})
+        raise self._refusal(status, inner or code, said)
+
+    def _read_faces(self, response: httpx.Response) -> Reply:
+        try:
+            answer = {"faces": json.loads(response.content)}
+            measure(answer, self._attributes)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            return Reply("unusable", reason=f"an answer that is not as documented ({type(error).__name__})")
+        return Reply("answered", answer)
+
+    def _read_error(self, response: httpx.Response) -> tuple[str, str, str]:
+        """Return the error's code, inner code and message, as far as the body has them."""
+        try:
+            error = json.loads(response.content)["error"]
+            inner = error.get("innererror") or {}
+            message = inner.get("message") or error.get("message") or ""
+            return str(error.get("code", "")), str(inner.get("code") or ""), self._key.hide(str(message))[:500]
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return "", "", self._key.hide(response.reason_phrase)
+
+    def _refusal(self, status: int, code: str, said: str) -> GdpError:
+        if code == "UnsupportedFeature":
+            return ServiceError(explain_unsupported(self._config, said))
+        host = urlsplit(self._config.endpoint).netloc
+        if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+            return ServiceError(
+                f"azure-face: {host} refuses the call ({said}). Check that ${KEY_VARIABLE} is a key of the resource at "
+                f"this endpoint, that its quota is not used up, and that its network rules let this machine in. Every "
+                f"verdict so far is stored."
+            )
+        if status in (httpx.codes.NOT_FOUND, httpx.codes.MOVED_PERMANENTLY, httpx.codes.FOUND):
+            return ServiceError(
+                f"azure-face: {host} has no Face service ({said}). The endpoint stands on the resource's page "
+                f"Keys and Endpoint, such as https://NAME.cognitiveservices.azure.com."
+            )
+        return ServiceError(
+            f"azure-face: {host} refuses what this filter asks ({said}). Asked was {self._query}. Every verdict so "
+            f"far is stored."
+        )
+
+    def _clean(self, error: Exception) -> str:
+        return self._key.hide(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+
+
+def service_name(config: AzureFaceConfig) -> str:
+    """Return whose answers these are: those of an emulator, or of another host, are not Azure's."""
+    parts = urlsplit(config.endpoint)
+    of_azure = f".{parts.hostname}".endswith(_OWN_DOMAINS)
+    return NAME if of_azure else f"{NAME} at {parts.netloc}"
+
+
+def question(config: AzureFaceConfig) -> dict[str, Json]:
+    """Return all that the answer on a picture depends on."""
+    return {
+        "detection_model": config.detection_model,
+        "recognition_model": config.recognition_model,
+        "attributes": list(needed_attributes(config)),
+    }
+
+
+def _clients(config: AzureFaceConfig) -> queue.LifoQueue[httpx.Client]:
+    """Return a client for each connection: one client's pool of many looks all of them over several times a call.
+
+    Last in, first out, so that a few busy connections stay open rather than all of them now and then.
+    """
+    local = urlsplit(config.endpoint).scheme == "http"
+    certificates = httpx.create_ssl_context()
+    clients: queue.LifoQueue[httpx.Client] = queue.LifoQueue()
+    for _ in range(config.connections):
+        clients.put(
+            httpx.Client(
+                timeout=config.timeout_seconds,
+                headers={"User-Agent": "gdp-distill"},
+                trust_env=not local,
+                verify=certificates,
+            )
+        )
+    return clients
+
+
+def _key() -> str:
+    key = os.environ.get(KEY_VARIABLE, "").strip()
+    if not key:
+        raise MissingResourceError(
+            f"azure-face needs the key of a Face resource in the environment variable {KEY_VARIABLE}: export "
+            f"{KEY_VARIABLE}=..."
+        )
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        # Not left to the HTTP library: its message would quote the key.
+        raise MissingResourceError(f"${KEY_VARIABLE} holds characters that no key has; copy it from the portal again.")
+    return key
+
+
+def _wait(response: httpx.Response, message: str) -> float | None:
+    """Return the seconds that the service asks to wait: of Retry-After, else as the message says."""
+    header = response.headers.get("Retry-After", "").strip()
+    found = _SECONDS.search(message)
+    if re.fullmatch(r"\d+(\.\d+)?", header):
+        seconds = float(header)
+    elif header:
+        seconds = _until(header)
+    elif found:
+        seconds = float(found[1])
+    else:
+        return None
+    return min(seconds, _LONGEST_WAIT)
+
+
+def _until(moment: str) -> float:
+    """Return the seconds until a moment in HTTP's words; 0 where it is none."""
+    try:
+        return max(0.0, parsedate_to_datetime(moment).timestamp() - time.time())
+    except ValueError:
+        return 0.0
+
 
 _ANGLES = ("yaw", "pitch", "roll")
 

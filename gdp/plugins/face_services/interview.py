@@ -1,18 +1,29 @@
-"""Asks a service about the pictures of pairs, many at once, and tells of each pair as soon as all is known of it."""
+"""Asks a service about the pictures of pairs, many at once, and tells of each pair as soon as all is known of it.
+
+From pairs to scores, whatever the service.
+"""
 
 from __future__ import annotations
 
 import queue
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 
-from gdp.core.answers import Ledger
-from gdp.core.pairs.records import Json, PairBatch
+from gdp import (
+    Json,
+    PairBatch,
+    Score,
+    Scores,
+)
 from gdp.plugins.face_services.asking import Asker, HaltedError, SpentError
 from gdp.plugins.face_services.config import ServiceConfig
 from gdp.plugins.face_services.pictures import Picture, pictures
 from gdp.plugins.face_services.service import Service
+from gdp.toolbox import (
+    AnswerBook,
+    Ledger,
+)
 
 _LEAST_ROOM = 64
 """Pictures that wait their turn, at least, so that reading pairs never holds the calls up."""
@@ -135,3 +146,37 @@ class Interview:
         self._asker.halt()
         if self._trouble is None:
             self._trouble = error
+
+
+def scores_of_pairs(
+    service: Service,
+    settings: ServiceConfig,
+    book: AnswerBook,
+    batches: Iterable[PairBatch],
+    measure: Callable[[Json], Mapping[str, Score]],
+) -> Iterator[Mapping[int, Scores]]:
+    """Ask about all pairs and yield their scores, each named after its picture: `source_faces`, `target_faces`.
+
+    Raises:
+        GdpError: see `Interview.run`.
+    """
+    with (
+        closing(service),
+        book.opened() as ledger,
+        closing(Interview(service, settings, ledger).run(batches)) as interview,
+    ):
+        for answered in interview:
+            yield {
+                index: {
+                    f"{name}_{score}": value
+                    for name, answer in answers.items()
+                    for score, value in measure(answer).items()
+                }
+                for index, answers in answered.items()
+            }
+
+
+def in_order(stream: Iterable[Mapping[int, Scores]], indices: Sequence[int]) -> list[Scores]:
+    """Return the scores of all pairs of a stream in the order of these numbers."""
+    found = {index: scores for part in stream for index, scores in part.items()}
+    return [found[index] for index in indices]

@@ -1,19 +1,30 @@
-"""Pictures of pairs as they are sent: PNG without loss, small ones enlarged."""
+"""Pictures of pairs as they are sent: PNG without loss, small ones enlarged.
+
+What the answers of all face services have in common.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy
 from numpy.typing import NDArray
 from PIL import Image
 
-from gdp.core.pairs.codec import quantise
-from gdp.core.pairs.records import PairBatch
+from gdp import (
+    Json,
+    PairBatch,
+    Score,
+)
+from gdp.toolbox import (
+    to_array,
+    to_levels,
+)
 
 Of = Literal["source", "target", "both"]
 
@@ -58,7 +69,7 @@ def pictures(pairs: PairBatch, of: Of, enlarge_to: int) -> Iterator[tuple[int, d
         parts["target"] = pairs.target
     if of != "target" and pairs.source.shape[1] > 3:
         parts["source2"] = pairs.source[:, 3:]
-    arrays = {name: quantise(part).permute(0, 2, 3, 1).numpy() for name, part in parts.items()}  # (N, H, W, 3)
+    arrays = {name: to_array(to_levels(part)) for name, part in parts.items()}  # (N, H, W, 3)
     factor = max(1, -(-enlarge_to // min(pairs.target.shape[2:])))
     for row, index in enumerate(pairs.indices):
         yield index, {name: Picture(numpy.array(array[row]), factor) for name, array in arrays.items()}
@@ -68,3 +79,31 @@ def _png(image: Image.Image, level: int) -> bytes:
     file = io.BytesIO()
     image.save(file, "PNG", compress_level=level)
     return file.getvalue()
+
+
+def refused(answer: Json) -> dict[str, Score]:
+    """Return the scores of a picture that the service did not take: no number of faces, and the problem in words."""
+    return {"faces": None, "problem": str(answer["problem"])}
+
+
+def faces_of(answer: Json) -> list[Any]:
+    """Return what is said of each face.
+
+    Raises:
+        KeyError, TypeError: the answer is not of the documented shape.
+    """
+    faces = answer["faces"]
+    if not isinstance(faces, list):
+        raise TypeError("the answer is no list of faces")
+    return faces
+
+
+def number(value: Json) -> float:
+    """Return a finite number.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise TypeError(f"{value!r} is no number")
+    return float(value)

@@ -1,20 +1,183 @@
-"""`rekognition`: what AWS Rekognition says of the pictures of a pair."""
+"""`rekognition`: what AWS Rekognition says of the pictures of a pair.
+
+AWS Rekognition: DetectFaces, through boto3.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import ClassVar
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import import_module
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
-from gdp.core.config import content_key
-from gdp.core.interfaces.filters import Forecast, ScoringFilter
-from gdp.core.pairs import PairBatch, Scores, Verdict
-from gdp.core.pairs.records import Json
+from gdp import (
+    Forecast,
+    GdpError,
+    Json,
+    MissingResourceError,
+    PairBatch,
+    Scores,
+    ScoringFilter,
+    ServiceError,
+    Verdict,
+)
 from gdp.plugins.face_services import judging
-from gdp.plugins.face_services.forecast import account, forecast, outlook
-from gdp.plugins.face_services.rekognition_config import RekognitionConfig
-from gdp.plugins.face_services.rekognition_rules import measure, needed_attributes, rules
-from gdp.plugins.face_services.rekognition_service import Rekognition, question, service_name
-from gdp.plugins.face_services.scoring import in_order, scores_of_pairs
+from gdp.plugins.face_services.asking import account, forecast, outlook
+from gdp.plugins.face_services.config import RekognitionConfig
+from gdp.plugins.face_services.interview import in_order, scores_of_pairs
+from gdp.plugins.face_services.rekognition_rules import kept_of, measure, needed_attributes, rules
+from gdp.plugins.face_services.service import Limits, Reply
+from gdp.toolbox import (
+    content_key,
+)
+
+NAME = "rekognition"
+_BUSY = (
+    "ThrottlingException", "ProvisionedThroughputExceededException", "TooManyRequestsException", "SlowDown",
+    "LimitExceededException", "RequestLimitExceeded",
+)  # fmt: skip
+_PICTURE_PROBLEMS = ("InvalidImageFormatException", "ImageTooLargeException", "InvalidParameterException")
+_NEVER_SENT = ("EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError")
+_SETTINGS = (
+    "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "NoRegionError", "ProfileNotFound",
+    "TokenRetrievalError", "SSOTokenLoadError", "UnauthorizedSSOTokenError", "InvalidRegionError", "SSLError",
+)  # fmt: skip
+"""botocore's errors, by name, for which trying again is of no use."""
+
+
+class Rekognition:
+    """Asks AWS Rekognition; its own retries are off, for the engine counts every call.
+
+    Raises:
+        MissingResourceError: boto3 is not installed, or no region or credentials are found.
+    """
+
+    limits = Limits(least_bytes=0, most_bytes=5 * 2**20)
+
+    def __init__(self, config: RekognitionConfig) -> None:
+        self._attributes = needed_attributes(config)
+        self._asked = ["DEFAULT", *self._attributes]
+        self.name = service_name(config)
+        self.question = question(config)
+        self._errors = _module("botocore.exceptions")
+        self._callbacks = threading.local()
+        try:
+            self._client = _client(config)
+        except self._errors.BotoCoreError as error:
+            raise _missing(error) from None
+        self.scope = f"{NAME} {self._client.meta.region_name} {self._client.meta.endpoint_url}"
+        self._client.meta.events.register("before-send.rekognition.DetectFaces", self._before_send)
+
+    def covers(self, other: Json) -> bool:
+        """Say whether another question asks for no less."""
+        return set(self._attributes) <= set(other.get("attributes", ()))
+
+    def ask(self, picture: bytes, sending: Callable[[], None]) -> Reply:
+        """Send one picture and return what came of it.
+
+        Raises:
+            MissingResourceError: there are no credentials.
+            ServiceError: they are refused, or the question is.
+        """
+        self._callbacks.sending = sending
+        try:
+            response = self._client.detect_faces(Image={"Bytes": picture}, Attributes=self._asked)
+        except self._errors.ClientError as error:
+            return _refused(error.response)
+        except self._errors.BotoCoreError as error:
+            return self._failed(error)
+        try:
+            answer = {"faces": [kept_of(face) for face in response["FaceDetails"]]}
+            measure(answer, self._attributes)
+        except (ValueError, KeyError, TypeError) as error:
+            return Reply("unusable", reason=f"an answer that is not as documented ({type(error).__name__})")
+        return Reply("answered", answer)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _before_send(self, **_: Any) -> None:
+        self._callbacks.sending()
+
+    def _failed(self, error: Exception) -> Reply:
+        name = type(error).__name__
+        if name in _SETTINGS:
+            raise _missing(error) from None
+        if name in _NEVER_SENT:
+            return Reply("failed", reason=f"no connection ({name})")
+        if name == "ResponseParserError":
+            return Reply("unusable", reason="an answer that cannot be read")
+        return Reply("unknown", reason=f"the connection broke ({name})")
+
+
+def service_name(config: RekognitionConfig) -> str:
+    """Return whose answers these are: those of an emulator are not Amazon's."""
+    host = urlsplit(config.endpoint_url).netloc if config.endpoint_url else ""
+    of_amazon = not host or host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+    return NAME if of_amazon else f"{NAME} at {host}"
+
+
+def question(config: RekognitionConfig) -> dict[str, Json]:
+    """Return all that the answer on a picture depends on."""
+    return {"attributes": list(needed_attributes(config))}
+
+
+def _module(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise MissingResourceError(
+            "rekognition needs boto3, which is not installed: pip install 'gdp-distill[rekognition]'"
+        ) from error
+
+
+def _client(config: RekognitionConfig) -> Any:
+    settings = _module("botocore.config").Config(
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        max_pool_connections=config.connections,
+        connect_timeout=config.timeout_seconds,
+        read_timeout=config.timeout_seconds,
+        user_agent_extra="gdp-distill",
+    )
+    session = _module("boto3.session").Session(region_name=config.region)
+    return session.client("rekognition", endpoint_url=config.endpoint_url, config=settings)
+
+
+def _missing(error: Exception) -> MissingResourceError:
+    return MissingResourceError(
+        f"rekognition cannot be asked ({error}). Credentials and region are found as in every AWS tool: the variables "
+        f"AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_DEFAULT_REGION, or `aws configure`; the region may also "
+        f"stand in the recipe."
+    )
+
+
+def _refused(response: Any) -> Reply:
+    """Sort the service's error.
+
+    Raises:
+        ServiceError: no other call would fare better.
+    """
+    code = str(response.get("Error", {}).get("Code", ""))
+    said = f"{code}: {response.get('Error', {}).get('Message', '')}"[:500]
+    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    if code in _BUSY or status == 429:
+        return Reply("busy", reason=said, wait=_wait(response))
+    if status >= 500 or status == 408 or code == "RequestTimeout":
+        return Reply("failed", reason=said, wait=_wait(response))
+    if code in _PICTURE_PROBLEMS:
+        return Reply("answered", {"problem": said})
+    error: GdpError = ServiceError(
+        f"rekognition refuses the call ({said}). Check that the credentials are right and may call "
+        f"rekognition:DetectFaces in this region. Every verdict so far is stored."
+    )
+    raise error
+
+
+def _wait(response: Any) -> float | None:
+    header = str(response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("retry-after", ""))
+    return float(header) if header.isascii() and header.isdigit() else None
 
 
 class RekognitionFilter(ScoringFilter):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from gdp.core.pairs import Score
-from gdp.core.pairs.records import Json
+from gdp import (
+    Json,
+    Score,
+)
+from gdp.plugins.face_services.config import RekognitionConfig
 from gdp.plugins.face_services.judging import Face, Test
-from gdp.plugins.face_services.reading import faces_of, number, refused
-from gdp.plugins.face_services.rekognition_config import RekognitionConfig
+from gdp.plugins.face_services.pictures import faces_of, number, refused
 
 _YES_OR_NO: Mapping[str, tuple[str, str]] = {
     "eyeglasses": ("EYEGLASSES", "Eyeglasses"),

@@ -1,10 +1,28 @@
-"""The embedded world of faces: a procedural renderer with known attributes, and a small judge trained on it."""
+"""The embedded world of faces: a procedural renderer with known attributes, and a small judge trained on it.
+
+Settings of the face plugins; imports no torch.
+"""
 
 from __future__ import annotations
 
-from gdp.core.hookspecs import hookimpl
-from gdp.core.records import Register
-from gdp.plugins.faces.config import RenderedFacesConfig
+from pydantic import Field
+
+from gdp import (
+    Config,
+    Register,
+    hookimpl,
+)
+
+
+class RenderedFacesConfig(Config):
+    """Settings of `rendered-faces`."""
+
+    count: int = Field(default=50_000, ge=1)
+    """How many different faces there are. Rendered ones stay in memory: 12 KB a face at 64 pixels."""
+    seed: int = 0
+    """Which faces they are."""
+    resolution: int = Field(default=64, ge=16, le=1024)
+    """Height and width in pixels."""
 
 
 @hookimpl
@@ -13,6 +31,6 @@ def gdp_register_datasets(register: Register) -> None:
     register(
         "rendered-faces",
         config=RenderedFacesConfig,
-        implementation="gdp.plugins.faces.dataset:RenderedFaces",
+        implementation="gdp.plugins.faces.renderer:RenderedFaces",
         summary="Faces of the built-in procedural renderer, with known attributes",
     )

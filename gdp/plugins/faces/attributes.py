@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from gdp.core.splitmix import INCREMENT, finalise, shift_right, signed
+from gdp.toolbox import counter_uniform
 
 MIN_AGE = 6.0
 MAX_AGE = 85.0
@@ -167,7 +167,7 @@ def sample_attributes(seed: int, indices: Tensor | range) -> FaceAttributes:
     index = torch.as_tensor(list(indices)) if isinstance(indices, range) else indices
     values: dict[str, Tensor] = {}
     for stream, field in enumerate(fields(FaceAttributes)):
-        uniform = _uniform(seed, index.to(torch.int64).cpu(), stream)
+        uniform = counter_uniform(seed, index.to(torch.int64).cpu(), stream)
         if field.name in _CLASS_COUNTS:
             values[field.name] = (uniform * _CLASS_COUNTS[field.name]).floor().to(torch.int64)
         elif field.name == "smile":
@@ -186,14 +186,6 @@ def sample_latents(seed: int, indices: Tensor | range) -> Tensor:
     """
     index = torch.as_tensor(list(indices)) if isinstance(indices, range) else indices
     streams = range(len(fields(FaceAttributes)))
-    uniform = torch.stack([_uniform(seed, index.to(torch.int64).cpu(), stream) for stream in streams], dim=1)
+    uniform = torch.stack([counter_uniform(seed, index.to(torch.int64).cpu(), stream) for stream in streams], dim=1)
     latents: Tensor = torch.special.ndtri(uniform.clamp(1e-6, 1 - 1e-6)).to(torch.float32)
     return latents
-
-
-def _uniform(seed: int, index: Tensor, stream: int) -> Tensor:
-    """Counter-based uniform numbers in [0, 1), float64, one for each index: splitmix64's finaliser over the counter."""
-    state = finalise(torch.full_like(index, signed(seed)) + INCREMENT)
-    state = finalise((state ^ index) + INCREMENT)
-    state = finalise((state ^ stream) + INCREMENT)
-    return shift_right(state, 11).to(torch.float64) * 2.0**-53

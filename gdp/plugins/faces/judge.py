@@ -12,7 +12,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gdp.core.errors import CorruptFileError, MissingResourceError
+from gdp import (
+    CorruptFileError,
+    MissingResourceError,
+)
 from gdp.plugins.faces.attributes import HAIR_LENGTHS, SKIN_CLASSES
 
 JUDGE_RESOLUTION = 64

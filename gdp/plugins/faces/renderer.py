@@ -1,18 +1,40 @@
-"""Render faces from their attributes: the embedded world's ground truth."""
+"""Render faces from their attributes: the embedded world's ground truth.
+
+The blemishes that a generated face may have and still be a face.
+
+`rendered-faces`: pictures of the procedural face renderer.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from gdp.plugins.faces.attributes import FaceAttributes
-from gdp.plugins.faces.body import background, draw_clothes, draw_ears, draw_neck
-from gdp.plugins.faces.features import draw_features, draw_glasses
-from gdp.plugins.faces.geometry import make_scene
-from gdp.plugins.faces.hair import draw_back_hair, draw_front_hair, hair_silhouette, hair_strands
-from gdp.plugins.faces.layout import make_layout
-from gdp.plugins.faces.palette import make_palette
-from gdp.plugins.faces.skin import draw_head
+from gdp import (
+    BuildContext,
+    Dataset,
+)
+from gdp.plugins.faces import RenderedFacesConfig
+from gdp.plugins.faces.attributes import FaceAttributes, sample_attributes, sample_latents
+from gdp.plugins.faces.drawing import make_palette
+from gdp.plugins.faces.geometry import make_layout, make_scene
+from gdp.plugins.faces.painting import (
+    background,
+    draw_back_hair,
+    draw_clothes,
+    draw_ears,
+    draw_features,
+    draw_front_hair,
+    draw_glasses,
+    draw_head,
+    draw_neck,
+    hair_silhouette,
+    hair_strands,
+)
+from gdp.toolbox import to_levels
 
 _CHUNK_PIXELS = 16 * 64 * 64
 """So many pixels are drawn at once: their planes stay in the processor's cache."""
@@ -45,3 +67,68 @@ def _render_chunk(attributes: FaceAttributes, resolution: int) -> Tensor:
     draw_front_hair(scene, palette, strands, silhouette, canvas)
     draw_glasses(scene, layout, palette, canvas)
     return canvas.clamp_(0.0, 1.0).mul_(2.0).sub_(1.0)
+
+
+def degrade(images: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tensor:
+    """Shift, mirror, blur, tint and add noise to `images` (N, 3, H, W) in [-1, 1], each picture by its own amount.
+
+    `strength` 1 is what the judge is trained with; 0 mirrors only.
+    """
+    count = len(images)
+
+    def random(*shape: int) -> Tensor:
+        return 2.0 * torch.rand(*shape, generator=generator) - 1.0
+
+    matrix = torch.zeros(count, 2, 3)
+    zoom, angle = 1.0 + 0.04 * strength * random(count), 0.04 * strength * random(count)
+    mirror = random(count).sign()
+    matrix[:, 0, 0], matrix[:, 0, 1] = zoom * mirror, angle
+    matrix[:, 1, 0], matrix[:, 1, 1] = -angle * mirror, zoom
+    matrix[:, :, 2] = 0.06 * strength * random(count, 2)
+    grid = functional.affine_grid(matrix, list(images.shape), align_corners=False)
+    images = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    amount = strength * torch.rand(count, 1, 1, 1, generator=generator) * (random(count, 1, 1, 1) > 0.0)
+    images = images + amount * (_blur(images) - images)
+    contrast, brightness = 1.0 + 0.12 * strength * random(count, 1, 1, 1), 0.10 * strength * random(count, 1, 1, 1)
+    images = images * contrast + brightness + 0.04 * strength * random(count, 3, 1, 1)
+    grain = 0.06 * strength * torch.rand(count, 1, 1, 1, generator=generator)
+    return (images + grain * torch.randn(images.shape, generator=generator)).clamp(-1.0, 1.0)
+
+
+def _blur(images: Tensor) -> Tensor:
+    """Blur with a binomial kernel of 5 x 5 pixels (standard deviation 1 pixel)."""
+    taps = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16.0
+    kernel = torch.outer(taps, taps).expand(3, 1, 5, 5)
+    return functional.conv2d(functional.pad(images, (2, 2, 2, 2), mode="replicate"), kernel, groups=3)
+
+
+class RenderedFaces(Dataset):
+    """Faces 0 to count - 1 of a seed. Each is rendered when it is first asked for, and kept as uint8."""
+
+    def __init__(self, config: RenderedFacesConfig, context: BuildContext) -> None:
+        super().__init__(config, context)
+        # The system gives the pages of this memory only when faces are written into them.
+        self._pictures = torch.empty(config.count, 3, config.resolution, config.resolution, dtype=torch.uint8)
+        self._rendered = torch.zeros(config.count, dtype=torch.bool)
+
+    def __len__(self) -> int:
+        return int(self.config.count)
+
+    @property
+    def resolution(self) -> int:
+        """Height and width in pixels."""
+        return int(self.config.resolution)
+
+    def images(self, indices: Sequence[int]) -> Tensor:
+        """Return faces (N, 3, R, R) uint8 RGB."""
+        wanted = torch.as_tensor(list(indices), dtype=torch.int64)
+        missing = torch.unique(wanted[~self._rendered[wanted]])
+        if len(missing):
+            faces = render(sample_attributes(self.config.seed, missing), self.resolution)
+            self._pictures[missing] = to_levels(faces)
+            self._rendered[missing] = True
+        return self._pictures[wanted]
+
+    def latents(self, indices: Sequence[int]) -> Tensor:
+        """Return what decides the attributes of these faces, one standard normal number for each: (N, K) float32."""
+        return sample_latents(self.config.seed, torch.as_tensor(list(indices), dtype=torch.int64))

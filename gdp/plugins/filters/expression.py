@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from gdp.core.errors import GdpError
-from gdp.core.expressions import BoundExpression, parse_condition
-from gdp.core.expressions.binding import bind
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.filters import CombiningFilter
-from gdp.core.pairs import Scores, Verdict
-from gdp.plugins.filters.config import ExpressionConfig
+from gdp import (
+    BuildContext,
+    CombiningFilter,
+    GdpError,
+    Scores,
+    Verdict,
+)
+from gdp.plugins.filters import ExpressionConfig
+from gdp.toolbox import (
+    BoundExpression,
+    bind,
+    parse_condition,
+)
 
 
 class ExpressionFilter(CombiningFilter):
     """Keeps the pairs that meet `keep`; where it is not known whether they do, the verdict is unknown.
 
     The filters that only serve to measure are better set `only_score = true`, so that they drop nothing themselves.
-    It looks at no picture and repeats nothing when its condition changes. See `gdp.core.expressions` for the language.
+    It looks at no picture and repeats nothing when its condition changes. `gdp.support.expressions` tells the language.
     """
 
     def __init__(self, config: ExpressionConfig, context: BuildContext) -> None:

@@ -8,13 +8,21 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from gdp.core.batching import in_fixed_chunks
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.filters import ScoringFilter
-from gdp.core.pairs import PairBatch, Score, Scores, Verdict
+from gdp import (
+    BuildContext,
+    PairBatch,
+    Score,
+    Scores,
+    ScoringFilter,
+    Verdict,
+)
 from gdp.plugins.faces.judge import FaceJudge, builtin_fingerprint
-from gdp.plugins.filters.config import FaceAttributesConfig
-from gdp.plugins.filters.parts import number, pictures_by_part
+from gdp.plugins.filters import FaceAttributesConfig
+from gdp.toolbox import (
+    in_fixed_chunks,
+    number,
+    pictures_by_part,
+)
 
 _CHUNK = 16
 _NUMBERS = ("face", "age", "glasses", "smile")

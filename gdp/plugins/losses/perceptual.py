@@ -6,13 +6,16 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models import VGG19_Weights, vgg19
 
-from gdp.core.errors import CorruptFileError, MissingResourceError
-from gdp.core.foreign import read_state_dict
+from gdp import (
+    CorruptFileError,
+    MissingResourceError,
+)
+from gdp.toolbox import (
+    read_state,
+)
 
 LAYER_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 """Weights of relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1 in the published code of pix2pixHD."""
@@ -79,7 +82,9 @@ def load_vgg19_features(weights: Path | None = None) -> nn.Sequential:
             f"{VGG19_Weights.IMAGENET1K_V1.url} "
             f"(548 MB) and give its path, or put it there under that name; or take the loss out of the recipe."
         )
-    state = {key.removeprefix("features."): value for key, value in _read(path).items() if key.startswith("features.")}
+    state = {
+        key.removeprefix("features."): value for key, value in read_state(path).items() if key.startswith("features.")
+    }
     with torch.device("meta"):  # its initial weights, 574 MB with the classifier's, are never drawn
         features: nn.Sequential = vgg19(weights=None).features
     try:
@@ -87,12 +92,3 @@ def load_vgg19_features(weights: Path | None = None) -> nn.Sequential:
     except RuntimeError as error:
         raise CorruptFileError(f"{path} does not hold the weights of torchvision's vgg19: {error}") from error
     return features
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    if path.suffix != ".safetensors":
-        return read_state_dict(path)
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise CorruptFileError(f"{path} cannot be read as weights, it may be truncated: {error}") from error

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from gdp.core.hookspecs import hookimpl
-from gdp.core.records import Needs, Register
+from gdp import (
+    Needs,
+    Register,
+    hookimpl,
+)
 from gdp.plugins.onnx_filters.config import OnnxClassifierConfig, OnnxFaceDetectorConfig
 
 

@@ -1,4 +1,7 @@
-"""`onnx-classifier`: what any classifier in an ONNX file says of source and target."""
+"""`onnx-classifier`: what any classifier in an ONNX file says of source and target.
+
+Features of pictures by a model in an ONNX file, such as a face recognition network.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,24 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from gdp.core.config import content_key
-from gdp.core.errors import ShapeError
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.filters import ScoringFilter
-from gdp.core.pairs import PairBatch, Score, Scores, Verdict
-from gdp.core.pairs.records import Decision
-from gdp.plugins.filters.parts import number, pictures_by_part
-from gdp.plugins.onnx_filters.config import FaceCrop, Of, OnnxClassifierConfig, Rule
-from gdp.plugins.onnx_filters.faces import FaceFinder
-from gdp.plugins.onnx_filters.heads import HeadReader, straddling, within
-from gdp.plugins.onnx_filters.model import OnnxModel
-from gdp.plugins.onnx_filters.pictures import square_around
+from gdp import (
+    BuildContext,
+    Decision,
+    PairBatch,
+    Score,
+    Scores,
+    ScoringFilter,
+    ShapeError,
+    Verdict,
+)
+from gdp.plugins.onnx_filters.config import EmbeddingModel, FaceCrop, Of, OnnxClassifierConfig, Rule
+from gdp.plugins.onnx_filters.detector import FaceFinder, HeadReader, straddling, within
+from gdp.plugins.onnx_filters.model import OnnxModel, square_around
+from gdp.toolbox import (
+    content_key,
+    number,
+    pictures_by_part,
+)
 
 Finding = tuple[Decision, str]
 """A decision other than keep, and its reason."""
@@ -201,3 +210,24 @@ def _parts(rule: Rule, row: Scores) -> tuple[str, ...]:
     limits = rule.min is not None or rule.max is not None or bool(rule.allowed or rule.forbidden)
     limited = _parts_of(rule.of, row) if limits else ()
     return tuple(dict.fromkeys((*limited, *(("source", "target") if compares else ()))))
+
+
+class FaceEmbedding:
+    """Turns pictures into features.
+
+    Raises:
+        MissingResourceError, CorruptFileError, ShapeError: the model cannot be used, see `OnnxModel`.
+    """
+
+    def __init__(self, settings: EmbeddingModel, device: torch.device) -> None:
+        self._model = OnnxModel(settings.weights, settings.input, device)
+        self._output = self._model.output(settings.output, "the features")
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of the model's file."""
+        return self._model.fingerprint
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return the features of pictures (N, 3, H, W) in [-1, 1]: (N, K) float64 on the CPU."""
+        return self._model.run(images)[self._output].flatten(1).double()

@@ -13,12 +13,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gdp.core.errors import MissingResourceError, ShapeError
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.pair_sources import PairSource
-from gdp.core.pairs import PairBatch, PairRecord
+from gdp import (
+    BuildContext,
+    MissingResourceError,
+    PairBatch,
+    PairRecord,
+    PairSource,
+    ShapeError,
+)
 from gdp.plugins.datasets.pictures import open_picture, picture_files, read_all, shorten, square
-from gdp.plugins.pair_sources.config import FolderConfig
+from gdp.plugins.pair_sources import FolderConfig
+from gdp.toolbox import from_levels
 
 
 class _Files(NamedTuple):
@@ -107,8 +112,8 @@ class FolderSource(PairSource):
                 f"{target.width} x {target.height}: cropped to squares they would show different parts of the scene. "
                 "Give both the same shape."
             )
-        source_levels, target_levels = (square(picture, self.resolution).float() for picture in (source, target))
-        return source_levels.div_(127.5).sub_(1), target_levels.div_(127.5).sub_(1)
+        source_levels, target_levels = (square(picture, self.resolution) for picture in (source, target))
+        return from_levels(source_levels), from_levels(target_levels)
 
     def held_out(self, names: Sequence[str | None]) -> Sequence[bool] | None:
         """Say which pairs the settings hold out by name or pattern; None where they name none.

@@ -10,14 +10,23 @@ from operator import itemgetter
 import torch
 from torch import Tensor
 
-from gdp.core.batching import in_fixed_chunks
-from gdp.core.errors import MissingResourceError, PluginError
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.datasets import Part, UnpairedDataset
-from gdp.core.interfaces.pair_sources import PairSource, Pictures
-from gdp.core.interfaces.teachers import TranslatorTeacher
-from gdp.core.pairs import PairBatch, PairRecord
-from gdp.plugins.pair_sources.config import TranslateConfig
+from gdp import (
+    BuildContext,
+    MissingResourceError,
+    PairBatch,
+    PairRecord,
+    PairSource,
+    Part,
+    Pictures,
+    PluginError,
+    TranslatorTeacher,
+    UnpairedDataset,
+)
+from gdp.plugins.pair_sources import TranslateConfig
+from gdp.toolbox import (
+    from_levels,
+    in_fixed_chunks,
+)
 
 _CHUNK = 4
 """Pictures that go through the teacher at once, never more nor fewer, so that a pair does not depend on its batch."""
@@ -85,7 +94,7 @@ class TranslateSource(PairSource):
             self._dataset.images(part, [number for _, number in together])
             for part, together in groupby(places, key=itemgetter(0))
         ]
-        pictures = torch.cat(parts).float().div_(127.5).sub_(1)
+        pictures = from_levels(torch.cat(parts))
         target = in_fixed_chunks(self._teacher.translate, pictures.to(self.context.device), _CHUNK)
         return PairBatch(
             indices=list(indices),

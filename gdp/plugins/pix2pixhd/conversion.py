@@ -1,22 +1,63 @@
-"""pix2pixHD's published checkpoints (.pth): global generators, local enhancers and multi-scale discriminators."""
+"""pix2pixHD's published checkpoints (.pth): global generators, local enhancers and multi-scale discriminators.
+
+Read the weights of a pix2pixHD generator from a safetensors file.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from gdp.core.arithmetic import count_parameters
-from gdp.core.errors import CorruptFileError
-from gdp.core.foreign import ForeignFile, plain_state, printable
-from gdp.core.interfaces.converters import Converted, Converter
-from gdp.core.progress import Progress
-from gdp.plugins.pix2pixhd.discriminators import MultiscaleDiscriminator
-from gdp.plugins.pix2pixhd.generators import GlobalGenerator, LocalEnhancer
-from gdp.plugins.pix2pixhd.normalisation import NormalisationName
+from gdp import (
+    Converted,
+    Converter,
+    CorruptFileError,
+    Progress,
+)
+from gdp.plugins.pix2pixhd.networks import GlobalGenerator, LocalEnhancer, MultiscaleDiscriminator
+from gdp.toolbox import (
+    ForeignFile,
+    NormalisationName,
+    count_parameters,
+    plain_state,
+    printable,
+)
+
+_HEAD = "coarse_head."
+
+
+def load_generator_state(generator: nn.Module, path: Path) -> None:
+    """Load a generator's weights, published or trained here; any float type is accepted.
+
+    The head of the global part alone is in no published file: it keeps its fresh weights where it is missing.
+
+    Raises:
+        CorruptFileError: the file is damaged, or holds another network's weights.
+    """
+    try:
+        state = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CorruptFileError(f"{path}: this is no whole safetensors file ({error}). Copy it again.") from error
+    own = generator.state_dict()
+    fresh = {name: tensor for name, tensor in own.items() if name.startswith(_HEAD) and name not in state}
+    try:
+        generator.load_state_dict({**fresh, **{name: tensor.to(own[name].dtype) for name, tensor in state.items()}})
+    except (RuntimeError, KeyError) as error:
+        reason = f"{error} is not known" if isinstance(error, KeyError) else str(error)
+        raise CorruptFileError(
+            f"{path}: these weights are another network's ({' '.join(reason.split())}). The student's settings must "
+            f"be those of the network: gdp convert tells them."
+        ) from error
+    if broken := [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]:
+        raise CorruptFileError(f"{path}: {broken[0]} holds NaN or infinite values.")
+
 
 CYCLEGAN_DOWNSAMPLINGS = 2
 """With so many, a global generator has the layers and names of CycleGAN's, whose converter then takes the file."""

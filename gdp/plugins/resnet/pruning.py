@@ -21,8 +21,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdp.core.errors import ShapeError
-from gdp.plugins.cyclegan.networks import FIRST_BLOCK, GeneratorChannels, ResnetGenerator
+from gdp import (
+    ShapeError,
+)
+from gdp.plugins.resnet.networks import FIRST_BLOCK, GeneratorChannels, ResnetGenerator
 
 SMALLEST_GROUP = 4
 """No group is pruned below this many channels."""

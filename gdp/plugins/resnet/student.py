@@ -11,16 +11,27 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from gdp.core.errors import CorruptFileError, MissingResourceError, PluginError, ShapeError
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.students import Discrimination, Opposite, PrunedStudent, Student
-from gdp.core.interfaces.teachers import Teacher, TranslatorTeacher
-from gdp.core.weights import weights_file
-from gdp.plugins.cyclegan.loading import read_state
-from gdp.plugins.cyclegan.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
-from gdp.plugins.resnet.config import ResnetConfig
+from gdp import (
+    BuildContext,
+    CorruptFileError,
+    Discrimination,
+    MissingResourceError,
+    Opposite,
+    PluginError,
+    PrunedStudent,
+    ShapeError,
+    Student,
+    Teacher,
+    TranslatorTeacher,
+)
+from gdp.plugins.resnet import ResnetConfig
+from gdp.plugins.resnet.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
 from gdp.plugins.resnet.pruning import prune_generator
 from gdp.plugins.resnet.transfer import transfer
+from gdp.toolbox import (
+    read_state,
+    weights_file,
+)
 
 _MULTIPLE = 4
 _OUTPUT_CHANNELS = 3

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from gdp.plugins.losses.hidden_states import block_paths, evenly_spread
+from gdp.plugins.losses.translation import block_paths, evenly_spread
 
 Shape = tuple[int, ...]
 

@@ -1,11 +1,190 @@
-"""StyleGAN2: networks, losses, training and projection, and the teacher that they make."""
+"""StyleGAN2: networks, losses, training and projection, and the teacher that they make.
+
+Settings of the StyleGAN2 teacher; imports no torch.
+
+Settings of a StyleGAN2 training; imports no torch.
+"""
 
 from __future__ import annotations
 
-from gdp.core.hookspecs import hookimpl
-from gdp.core.records import Register, RegisterConverter
-from gdp.plugins.stylegan2.config import StyleGAN2Config
-from gdp.plugins.stylegan2.training_settings import TrainingSettings
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from gdp import (
+    Config,
+    Progress,
+    Register,
+    RegisterConverter,
+    hookimpl,
+)
+from gdp.toolbox import (
+    WeightsAddress,
+    check_weights,
+    packaged_asset,
+    weights_file,
+)
+
+BuiltinWeights = Literal["builtin:faces64"]
+"""Weights that come with the package."""
+
+
+def _weights_file(weights: str | Path) -> str | Path:
+    if isinstance(weights, Path) and str(weights).startswith("builtin:"):
+        raise ValueError("no such built-in weights; there is builtin:faces64")
+    return weights if isinstance(weights, str) and weights.startswith("builtin:") else check_weights(weights)
+
+
+Weights = Annotated[BuiltinWeights | WeightsAddress | Path, AfterValidator(_weights_file)]
+"""`builtin:faces64`, or the path of a .safetensors file with the state-dict names of stylegan2-ada-pytorch, or its
+https address that ends in `#sha256=` and 64 hexadecimal digits."""
+
+
+class StyleGAN2Config(Config):
+    """Settings of the teacher `stylegan2`."""
+
+    weights: Weights = "builtin:faces64"
+    """`builtin:faces64`; the path of a .safetensors file, such as `gdp convert` writes of NVIDIA's and rosinality's; or
+    its https address that ends in `#sha256=` and 64 hexadecimal digits."""
+    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    """What the weights' file must hash to, 64 hexadecimal digits; left out, any file will do."""
+    discriminator: Weights | None = None
+    """The discriminator that the weights were trained with, for judging pictures: `builtin:faces64`, or the path of a
+    .safetensors file in the same layout. Left out, the built-in one for built-in weights, else the file
+    NAME.discriminator.safetensors or discriminator.safetensors beside the weights NAME.safetensors, if it is there."""
+    projection_vgg19: Path | None = None
+    """VGG19's ImageNet weights (.safetensors, or torchvision's .pth) for the feature distance of projections; left out,
+    a multi-scale distance that needs no weights."""
+
+    @property
+    def weights_are_builtin(self) -> bool:
+        """Whether the weights come with the package."""
+        return isinstance(self.weights, str) and self.weights.startswith("builtin:")
+
+
+DISCRIMINATOR_FILE = "discriminator.safetensors"
+"""What a training writes beside the generator's weights; behind their name and a dot, what `gdp convert` writes."""
+
+
+def weights_path(weights: str | Path, progress: Progress | None = None) -> Path:
+    """Return the file that a setting names, downloaded where it is an address.
+
+    Raises:
+        MissingResourceError: it is not there.
+        CorruptFileError: what the address gives has another hash.
+    """
+    if isinstance(weights, str) and weights.startswith("builtin:"):
+        return _asset(f"{weights.removeprefix('builtin:')}.safetensors")
+    return weights_file(weights, progress, setting="teacher.weights")
+
+
+def discriminator_path(config: StyleGAN2Config, progress: Progress | None = None) -> Path | None:
+    """Return the file of the discriminator that belongs to the weights; None where there is none.
+
+    Raises:
+        MissingResourceError: the settings name a file that is not there.
+        CorruptFileError: what the address gives has another hash.
+    """
+    given = config.discriminator
+    if given is None and isinstance(config.weights, Path):
+        own = config.weights.with_name(f"{config.weights.stem}.{DISCRIMINATOR_FILE}")
+        return next((file for file in (own, config.weights.with_name(DISCRIMINATOR_FILE)) if file.is_file()), None)
+    if given is None and not config.weights_are_builtin:
+        return None
+    if given is None or (isinstance(given, str) and given.startswith("builtin:")):
+        return _asset("faces64-discriminator.safetensors")
+    return weights_file(given, progress, setting="teacher.discriminator")
+
+
+def _asset(name: str) -> Path:
+    mend = "train them with `gdp train-teacher recipes/train_faces64.toml`"
+    return packaged_asset("gdp.plugins.stylegan2", name, mend)
+
+
+class TrainingSettings(Config):
+    """How a StyleGAN2 is trained. The defaults are the paper's (config-f), narrowed for 64 px pictures."""
+
+    images: int = Field(default=300_000, gt=0)
+    """Real pictures shown to the discriminator in all, repetitions counted."""
+    batch: int = Field(default=32, gt=0)
+    """Pictures in a step."""
+    shards: int = Field(default=2, gt=0)
+    """Equal parts of a batch that a processor computes at the same time, each on threads of its own; a GPU takes 1."""
+    seed: int = 0
+    """Seed of the initial weights, the order of the pictures and all noise."""
+    device: str = "cpu"
+    """Where to train, such as `cpu` or `cuda`."""
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    """Arithmetic of the convolutions; `auto` is bf16 where the device has it. R1 and path length stay in float32."""
+    z_dim: int = Field(default=128, gt=0)
+    """Size of the normally distributed latent z."""
+    w_dim: int = Field(default=128, gt=0)
+    """Size of the intermediate latent w."""
+    mapping_layers: int = Field(default=4, gt=0)
+    """Fully connected layers between z and w."""
+    mapping_learning_rate_multiplier: float = Field(default=0.01, gt=0)
+    """How much slower the mapping network learns than the rest."""
+    channel_base: int = Field(default=1024, gt=0)
+    """Feature maps times resolution, in both networks."""
+    channel_max: int = Field(default=128, gt=0)
+    """Most feature maps at any resolution."""
+    generator_channels: dict[int, int] = Field(default_factory=dict)
+    """Feature maps of the generator at single resolutions, where they differ from channel_base / resolution."""
+    discriminator_channels: dict[int, int] = Field(default_factory=dict)
+    """The same for the discriminator."""
+    conv_clamp: float | None = Field(default=None, gt=0)
+    """Largest magnitude of a feature; None for no limit."""
+    deviation_group: int = Field(default=4, gt=0)
+    """Samples over which the discriminator sees a standard deviation."""
+    learning_rate: float = Field(default=0.0025, gt=0)
+    """Adam's step size for both networks."""
+    r1_gamma: float = Field(default=0.2, ge=0)
+    """Weight of the R1 penalty, before its factor 1/2."""
+    r1_interval: int = Field(default=16, gt=0)
+    """Steps from one R1 penalty to the next (lazy regularisation)."""
+    path_length_weight: float = Field(default=2.0, ge=0)
+    """Weight of the path-length penalty; 0 leaves it out."""
+    path_length_interval: int = Field(default=4, gt=0)
+    """Steps from one path-length penalty to the next."""
+    path_length_decay: float = Field(default=0.01, gt=0, le=1)
+    """Share of a new value in the moving mean of the path length."""
+    path_length_shrink: int = Field(default=2, gt=0)
+    """The path-length penalty takes this part of a batch: 2 for half."""
+    reconstruction_weight: float = Field(default=0.0, ge=0)
+    """Weight of the distance between a picture and the synthesis of its own latent, for datasets that know the latents
+    of their pictures; 0 for the plain GAN."""
+    reconstruction_images: int = Field(default=0, ge=0)
+    """Pictures for which reconstruction is trained alone, before the discriminator joins in."""
+    noise: bool = True
+    """Whether fresh noise is added to the generator's features; without it all detail must come from the latent."""
+    style_mixing: float = Field(default=0.9, ge=0, le=1)
+    """Chance that a batch takes its w from a second latent from some layer on."""
+    ema_half_life: float = Field(default=10_000, ge=0)
+    """Pictures after which a weight's share in the generator's moving average has halved."""
+    mirror: bool = False
+    """Mirror half of the real pictures left to right."""
+    checkpoint_every: int = Field(default=20_000, gt=0)
+    """Pictures from one checkpoint to the next."""
+    samples_every: int = Field(default=10_000, gt=0)
+    """Pictures from one sample grid to the next."""
+    statistics_every: int = Field(default=1_000, gt=0)
+    """Pictures from one line of statistics to the next."""
+
+    @model_validator(mode="after")
+    def _shards_fit(self) -> TrainingSettings:
+        part, rest = divmod(self.batch, self.shards)
+        group = min(self.deviation_group, max(part, 1))
+        if rest or part % group or part < self.path_length_shrink:
+            raise ValueError(
+                f"batch ({self.batch}) must divide into {self.shards} shards of a multiple of "
+                f"{self.deviation_group} pictures (deviation_group)"
+            )
+        if self.reconstruction_images and not self.reconstruction_weight:
+            raise ValueError("reconstruction_images needs a reconstruction_weight above 0")
+        if self.reconstruction_weight and self.mirror:
+            raise ValueError("a mirrored picture has another latent: set mirror = false or reconstruction_weight = 0")
+        return self
 
 
 @hookimpl

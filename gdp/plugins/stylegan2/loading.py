@@ -12,10 +12,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from gdp.core.arithmetic import count_parameters
-from gdp.core.errors import CorruptFileError, GdpError
-from gdp.plugins.stylegan2.discriminator import Discriminator
-from gdp.plugins.stylegan2.networks import Generator, MappingNetwork, block_resolutions
+from gdp import (
+    CorruptFileError,
+    GdpError,
+)
+from gdp.plugins.stylegan2.networks import Discriminator, Generator, MappingNetwork, block_resolutions
+from gdp.toolbox import (
+    count_parameters,
+)
 
 Network = TypeVar("Network", Generator, Discriminator)
 

@@ -17,12 +17,17 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional
 
-from gdp.core.errors import ShapeError
-from gdp.core.interfaces.teachers import Projection
-from gdp.core.progress import Progress, SilentProgress
-from gdp.core.training.sampler import counter_generator
+from gdp import (
+    Progress,
+    Projection,
+    ShapeError,
+    SilentProgress,
+)
 from gdp.plugins.losses.perceptual import PerceptualLoss, load_vgg19_features
 from gdp.plugins.stylegan2.networks import Generator
+from gdp.toolbox import (
+    counter_generator,
+)
 
 STEPS = 1000
 W_SAMPLES = 10_000

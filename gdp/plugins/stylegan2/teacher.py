@@ -11,18 +11,23 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from gdp.core.batching import in_fixed_chunks
-from gdp.core.errors import CorruptFileError, ShapeError
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.datasets import Dataset
-from gdp.core.interfaces.teachers import LatentTeacher, Projection
-from gdp.core.progress import Progress, ProgressTask
-from gdp.plugins.stylegan2.config import StyleGAN2Config, discriminator_path, weights_path
-from gdp.plugins.stylegan2.discriminator import Discriminator, judge_alone
+from gdp import (
+    BuildContext,
+    CorruptFileError,
+    Dataset,
+    LatentTeacher,
+    Progress,
+    ProgressTask,
+    Projection,
+    ShapeError,
+)
+from gdp.plugins.stylegan2 import StyleGAN2Config, TrainingSettings, discriminator_path, weights_path
 from gdp.plugins.stylegan2.layers import SynthesisLayer, ToRgbLayer
 from gdp.plugins.stylegan2.loading import file_sha256, load_discriminator, load_generator
-from gdp.plugins.stylegan2.networks import Generator, SynthesisBlock
-from gdp.plugins.stylegan2.training_settings import TrainingSettings
+from gdp.plugins.stylegan2.networks import Discriminator, Generator, SynthesisBlock, judge_alone
+from gdp.toolbox import (
+    in_fixed_chunks,
+)
 
 _MAPPING_CHUNK = 64
 _SYNTHESIS_CHUNK = 4

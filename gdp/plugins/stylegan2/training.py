@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
-import struct
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -23,14 +21,22 @@ from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 from torchvision.utils import make_grid
 
-from gdp.core.errors import ShapeError, TrainingError
-from gdp.core.run_folder import write_atomically
-from gdp.core.training.checkpoint import Checkpoint, CheckpointFolder
-from gdp.core.training.sampler import BatchSampler, counter_generator
-from gdp.core.training.statistics import StatisticsFile
-from gdp.plugins.stylegan2.config import DISCRIMINATOR_FILE
-from gdp.plugins.stylegan2.training_settings import TrainingSettings
+from gdp import (
+    ShapeError,
+    TrainingError,
+)
+from gdp.plugins.stylegan2 import DISCRIMINATOR_FILE, TrainingSettings
 from gdp.plugins.stylegan2.training_step import AdversarialStep
+from gdp.toolbox import (
+    BatchSampler,
+    Checkpoint,
+    CheckpointFolder,
+    StatisticsFile,
+    counter_generator,
+    from_levels,
+    write_atomically,
+    write_tensors,
+)
 
 RESULT = "generator.safetensors"
 SAMPLES = 48
@@ -150,7 +156,7 @@ class _Training:
 
     def _batch(self) -> tuple[Tensor, Tensor | None]:
         indices = self.sampler.indices(self.step)
-        real = self.images[indices].to(self.networks.device).float() / 127.5 - 1
+        real = from_levels(self.images[indices].to(self.networks.device))
         if self.settings.mirror:
             random = counter_generator(self.settings.seed, "mirror", self.step)
             flipped = (torch.rand(len(real), generator=random) < 0.5).to(real.device)
@@ -216,25 +222,13 @@ class _Training:
             "conv_clamp": "" if self.settings.conv_clamp is None else str(self.settings.conv_clamp),
         }
         multiplier = {"mapping_learning_rate_multiplier": str(self.settings.mapping_learning_rate_multiplier)}
-        adversary = _safetensors_in_order(_halved(self.networks.discriminator.state_dict()), metadata)
-        write_atomically(self.folder / DISCRIMINATOR_FILE, adversary)
-        generator = _safetensors_in_order(_halved(self.networks.average.tensors), metadata | multiplier)
-        write_atomically(self.folder / RESULT, generator)
+        write_tensors(self.folder / DISCRIMINATOR_FILE, _halved(self.networks.discriminator.state_dict()), metadata)
+        write_tensors(self.folder / RESULT, _halved(self.networks.average.tensors), metadata | multiplier)
         return self.folder / RESULT
 
 
 def _halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.cpu().half().contiguous() for name, tensor in tensors.items()}
-
-
-def _safetensors_in_order(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
-    """Serialise with the metadata in a fixed order, which safetensors shuffles: equal weights, equal hash."""
-    content = safetensors.torch.save(tensors)
-    (length,) = struct.unpack("<Q", content[:8])
-    header = json.dumps({"__metadata__": metadata, **json.loads(content[8 : 8 + length])}, separators=(",", ":"))
-    encoded = header.encode()
-    encoded += b" " * (-len(encoded) % 8)  # tensors begin at a multiple of 8
-    return struct.pack("<Q", len(encoded)) + encoded + content[8 + length :]
+    return {name: tensor.cpu().half() for name, tensor in tensors.items()}
 
 
 def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -1,4 +1,7 @@
-"""One step of StyleGAN2's training: generator, path length, discriminator, R1, moving average."""
+"""One step of StyleGAN2's training: generator, path length, discriminator, R1, moving average.
+
+The training objectives of StyleGAN2. Each returns one value per sample; the caller takes the mean.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +11,92 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from gdp.core.errors import NonFiniteError
-from gdp.core.training.ema import WeightAverage
-from gdp.core.training.precision import computes_bf16
-from gdp.core.training.sampler import counter_generator
-from gdp.plugins.stylegan2.discriminator import Discriminator
-from gdp.plugins.stylegan2.layers import NoiseMode
-from gdp.plugins.stylegan2.losses import (
-    discriminator_loss,
-    generator_loss,
-    mix_styles,
-    path_length_penalty,
-    r1_penalty,
-    reconstruction_loss,
+from gdp import (
+    NonFiniteError,
 )
-from gdp.plugins.stylegan2.networks import Generator, channels_by_resolution
-from gdp.plugins.stylegan2.training_settings import TrainingSettings
+from gdp.plugins.stylegan2 import TrainingSettings
+from gdp.plugins.stylegan2.layers import NoiseMode
+from gdp.plugins.stylegan2.networks import Discriminator, Generator, channels_by_resolution
+from gdp.toolbox import (
+    WeightAverage,
+    computes_bf16,
+    counter_generator,
+)
+
+
+def generator_loss(fake_logits: Tensor) -> Tensor:
+    """Non-saturating logistic loss of the generator, per sample."""
+    # Goodfellow et al. 2014, section 3: maximise log D(G(z)), that is minimise -log sigmoid(D(G(z))).
+    return functional.softplus(-fake_logits)
+
+
+def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """Logistic loss of the discriminator, per pair of samples."""
+    # Goodfellow et al. 2014, equation 1: -log sigmoid(D(x)) - log(1 - sigmoid(D(G(z)))).
+    return functional.softplus(-real_logits) + functional.softplus(fake_logits)
+
+
+def r1_penalty(real_logits: Tensor, real_images: Tensor) -> Tensor:
+    """Squared gradient norm of the discriminator at real pictures, (N,); multiply by gamma / 2.
+
+    Args:
+        real_logits: (N, 1), computed from `real_images`.
+        real_images: (N, 3, R, R) that require gradients.
+    """
+    # Mescheder et al. 2018, equation 9: R1 = gamma / 2 * E[ |grad D(x)|^2 ].
+    (gradient,) = torch.autograd.grad(real_logits.sum(), real_images, create_graph=True)
+    return gradient.square().sum(dim=(1, 2, 3))
+
+
+def reconstruction_loss(images: Tensor, targets: Tensor, scales: int = 3) -> Tensor:
+    """Mean absolute difference of pictures (N, C, H, W), averaged over `scales` halvings of their size, (N,)."""
+    total = images.new_zeros(len(images))
+    for _ in range(scales):
+        total = total + (images - targets).abs().mean(dim=(1, 2, 3))
+        images, targets = functional.avg_pool2d(images, 2), functional.avg_pool2d(targets, 2)
+    return total / scales
+
+
+def path_length_penalty(
+    images: Tensor, ws: Tensor, mean_length: Tensor, decay: float = 0.01, noise: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Squared deviation of the path length from its moving mean, (N,), and the updated mean.
+
+    Args:
+        images: (N, 3, R, R), computed from `ws`.
+        ws: (N, num_ws, w_dim) that require gradients.
+        mean_length: moving mean of the path length so far, a scalar.
+        decay: share of the new value in the moving mean.
+        noise: picture-shaped standard normal numbers; None draws them.
+    """
+    # StyleGAN2, equation 4: E[ (|J_w^T y|_2 - a)^2 ] with y ~ N(0, I), here divided by the picture's size;
+    # J_w^T y is the gradient of <G(w), y>, and a is the moving mean of the lengths.
+    noise = torch.randn_like(images) if noise is None else noise
+    noise = noise / (images.shape[2] * images.shape[3]) ** 0.5
+    (gradient,) = torch.autograd.grad((images * noise).sum(), ws, create_graph=True)
+    lengths = gradient.square().sum(dim=2).mean(dim=1).sqrt()
+    # The gradient also flows through the new mean, as in the authors' program.
+    new_mean = mean_length.lerp(lengths.mean(), decay)
+    return (lengths - new_mean).square(), new_mean.detach()
+
+
+def mix_styles(ws: Tensor, other: Tensor, probability: float, random: torch.Generator | None = None) -> Tensor:
+    """Take the ws of `other` from a random layer on, with the given probability (StyleGAN, section 3.1).
+
+    Args:
+        ws: (N, num_ws, w_dim).
+        other: the same shape, from other latents.
+        probability: chance of mixing; one crossover layer is drawn for the whole batch.
+        random: source of random numbers.
+    """
+    device = ws.device if random is None else random.device
+    if torch.rand((), generator=random, device=device).item() >= probability:
+        return ws
+    crossover = int(torch.randint(1, ws.shape[1], (), generator=random, device=device).item())
+    return torch.cat([ws[:, :crossover], other[:, crossover:]], dim=1)
+
 
 Gradients = tuple[Tensor, ...]
 Result = TypeVar("Result")

@@ -1,13 +1,96 @@
-"""What the emulator is to be like: its key, limits, speed, and how it misbehaves."""
+"""What the emulator is to be like: its key, limits, speed, and how it misbehaves.
+
+The rate limit, and what was accepted in any window of a second and of a minute.
+
+Which requests go wrong, and how: a function of the seed and the request's number.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import math
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, cast
 
 from gdp.core.errors import GdpError
+
+
+class RateLimiter:
+    """Accepts at most so many requests in any window: a sliding one, so that no burst passes at a border."""
+
+    def __init__(self, limit: RateLimit) -> None:
+        windows = ((1.0, limit.per_second), (60.0, limit.per_minute))
+        self._windows = [(seconds, count, deque[float]()) for seconds, count in windows if count is not None]
+
+    def wait(self, now: float) -> float:
+        """Return 0 and count the request where it is accepted at `now`, else the seconds until one would be."""
+        wait = 0.0
+        for seconds, count, accepted in self._windows:
+            while accepted and accepted[0] <= now - seconds:
+                accepted.popleft()
+            if len(accepted) >= count:
+                wait = max(wait, accepted[len(accepted) - count] + seconds - now)
+        if wait > 0.0:
+            return wait
+        for _, _, accepted in self._windows:
+            accepted.append(now)
+        return 0.0
+
+
+def whole_seconds(wait: float) -> int:
+    """Return what Retry-After says of a wait: whole seconds, at least 1."""
+    return max(1, math.ceil(wait))
+
+
+def largest_in_window(times: Sequence[float], seconds: float) -> int:
+    """Return the largest number of ascending times that lie in any half-open window of that length."""
+    return max((index + 1 - bisect_left(times, time - seconds + 1e-9) for index, time in enumerate(times)), default=0)
+
+
+Fate = Literal["answer", "throttle", "server_error", "slow", "half_answer", "garbage", "drop_before", "drop_after"]
+
+SERVER_ERRORS = (500, 502, 503, 504, 408)
+GARBAGE = (
+    (b"<html><head><title>Bad gateway</title></head><body>Try again.</body></html>", "text/html"),
+    (b"", "application/json"),
+    (b'[{"faceRectangle": {"top": 12, "le', "application/json"),
+    (b'{"faces": []}', "application/json"),
+    (b'[{"faceRectangle": null, "faceAttributes": "none"}]', "application/json"),
+    (b"\xff\xfe\x00garbage\x00", "application/json"),
+    (b"null", "application/json"),
+)
+"""Bodies with their content types that no client can take for an answer of the service."""
+
+
+def fate(number: int, misbehaviour: Misbehaviour) -> Fate:
+    """Return what becomes of request `number`, counted from 0."""
+    shares = misbehaviour.shares()
+    throttle = shares.pop("throttle")
+    if unit(misbehaviour.seed, "storm", number // misbehaviour.storm) < throttle:
+        return "throttle"
+    # The rest is drawn from what the storms leave, so that each share is one of all requests.
+    left = unit(misbehaviour.seed, "fate", number) * (1.0 - throttle)
+    for name, share in shares.items():
+        if left < share:
+            return cast(Fate, name)
+        left -= share
+    return "answer"
+
+
+def choice(number: int, seed: int, purpose: str, count: int) -> int:
+    """Return a number in [0, count) for request `number`."""
+    return int(unit(seed, purpose, number) * count)
+
+
+def unit(seed: int, purpose: str, number: int) -> float:
+    """Hash to [0, 1)."""
+    digest = hashlib.blake2b(f"{seed} {purpose} {number}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
+
 
 JudgeName = Literal["built-in", "measures"]
 

@@ -1,11 +1,24 @@
 """Example inputs for tests of plugins: the same on every machine, made in milliseconds, moving no global state."""
 
-from gdp.testing.examples.datasets import TinyDataset, TinyUnpairedDataset
-from gdp.testing.examples.pictures import RESOLUTION, as_uint8, pairs, part_of, pictures
-from gdp.testing.examples.sources import TinyPairSource
-from gdp.testing.examples.students import AbsoluteDifference, LeastSquares, TinyStudent
+from gdp.testing.examples.pictures import (
+    RESOLUTION,
+    TinyDataset,
+    TinyUnpairedDataset,
+    as_uint8,
+    pairs,
+    part_of,
+    pictures,
+)
+from gdp.testing.examples.students import (
+    AbsoluteDifference,
+    LeastSquares,
+    TinyPairSource,
+    TinyStudent,
+    World,
+    latent_world,
+    translation_world,
+)
 from gdp.testing.examples.teachers import TinyLatentTeacher, TinyTranslatorTeacher
-from gdp.testing.examples.world import World, latent_world, translation_world
 
 __all__ = [
     "RESOLUTION",

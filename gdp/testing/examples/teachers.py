@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gdp.core.batching import in_fixed_chunks
 from gdp.core.interfaces.context import BuildContext
+from gdp.core.interfaces.picture_network import Logits
 from gdp.core.interfaces.teachers import LatentTeacher, Projection, TranslatorTeacher
-from gdp.core.logits import Logits
 from gdp.core.progress import Progress
+from gdp.support.batching import in_fixed_chunks
 from gdp.testing.examples.pictures import RESOLUTION
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)

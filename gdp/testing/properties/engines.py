@@ -10,9 +10,9 @@ import numpy
 import torch
 from torch import Tensor, nn
 
-from gdp.core.deployment.network import PictureNetwork
 from gdp.core.errors import GdpError
-from gdp.core.interfaces.engines import CalibratedEngine, Engine, Pictures, Translate
+from gdp.core.interfaces.engines import CalibratedEngine, Engine, PictureArray, Translate
+from gdp.core.interfaces.picture_network import PictureNetwork
 from gdp.testing.findings import fail, require
 from gdp.testing.subject import Subject
 
@@ -48,13 +48,13 @@ def _network() -> PictureNetwork:
     return PictureNetwork(_Generator()).eval()
 
 
-def _pictures(count: int, height: int, width: int) -> Pictures:
+def _pictures(count: int, height: int, width: int) -> PictureArray:
     return numpy.random.default_rng(5).integers(0, 256, (count, height, width, 3), dtype=numpy.uint8)
 
 
-def _expected(pictures: Pictures) -> Pictures:
+def _expected(pictures: PictureArray) -> PictureArray:
     with torch.no_grad():
-        made: Pictures = _network()(torch.from_numpy(pictures)).numpy()
+        made: PictureArray = _network()(torch.from_numpy(pictures)).numpy()
     return made
 
 

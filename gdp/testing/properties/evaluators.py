@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
-from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator
+from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Headline, Place, Sentence
 from gdp.core.interfaces.students import Student
 from gdp.core.pairs.records import PairBatch
 from gdp.core.progress import SilentProgress
 from gdp.testing.examples import TinyPairSource, part_of
-from gdp.testing.findings import require, require_pictures, require_same
+from gdp.testing.findings import fail, require, require_pictures, require_same
 from gdp.testing.subject import SEED, Subject
 
+PLACES: tuple[str, ...] = get_args(Place)
 _NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
 
 
@@ -92,6 +93,28 @@ def its_pictures_fit_the_report(subject: Subject) -> None:
             require_pictures(picture, (3, None, None), f"{row.title}, {column}")
 
 
+def its_words_fit_its_numbers(subject: Subject) -> None:
+    """Sentences and headlines are made by the class from the numbers alone, and none where there are no numbers."""
+    evaluator: type[Evaluator] = type(subject.build())
+    numbers = {name: float(metric.value) for name, metric in _evaluate(subject).metrics.items()}
+    for sentence in evaluator.sentences(numbers):
+        _require_sentence(sentence)
+    for headline in evaluator.headlines(numbers):
+        require(isinstance(headline, Headline), f"headlines gave a {type(headline).__name__}", "give gdp.Headline(...)")
+        require(bool(headline.value.strip() and headline.words.strip()), f"{headline} is empty", "fill value and words")
+    said = [*evaluator.sentences({}), *evaluator.headlines({})]
+    require(not said, f"it said {said[:1]} of numbers that are not there", "ask for its numbers with numbers.get")
+
+
+def _require_sentence(sentence: object) -> None:
+    if not isinstance(sentence, Sentence):
+        fail(f"sentences gave a {type(sentence).__name__}", "give gdp.Sentence(text)")
+    text = sentence.text
+    require(text.strip().endswith("."), f"{text!r} is no sentence", "end it with a full stop")
+    require(text.count("**") % 2 == 0, f"{text!r} has a ** without another", "put one on both sides")
+    require(sentence.place in PLACES, f"there is no place {sentence.place!r}", f"one of {', '.join(PLACES)}")
+
+
 def the_student_is_left_as_it_was(subject: Subject) -> None:
     """The student's weights and mode are the same after measuring."""
     student = _student(subject)
@@ -102,4 +125,9 @@ def the_student_is_left_as_it_was(subject: Subject) -> None:
     require(not student.generator.training, "the student was left in training mode", mend)
 
 
-PROPERTIES = (every_number_has_its_protocol, its_pictures_fit_the_report, the_student_is_left_as_it_was)
+PROPERTIES = (
+    every_number_has_its_protocol,
+    its_words_fit_its_numbers,
+    its_pictures_fit_the_report,
+    the_student_is_left_as_it_was,
+)

@@ -16,7 +16,7 @@ from gdp.testing.subject import Subject
 
 _SCORES_MAY_DIFFER = 1e-5
 _FIXED_CHUNKS = (
-    "judge each pair by itself; networks can be run by gdp.core.batching.in_fixed_chunks, and tolerance=... allows more"
+    "judge each pair by itself; networks can be run by gdp.toolbox.in_fixed_chunks, and tolerance=... allows more"
 )
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from gdp.core.interfaces.losses import Loss, TrainingStep
 from gdp.core.interfaces.students import Student
 from gdp.core.interfaces.teachers import TranslatorTeacher
-from gdp.core.training.networks import place_networks
+from gdp.core.training.precision import place_networks
 from gdp.core.training.preparation import prepare_losses
 from gdp.core.training.ways import Batch, Pool, build_ways
 from gdp.testing.examples import pictures

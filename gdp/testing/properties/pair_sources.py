@@ -21,7 +21,9 @@ from gdp.testing.findings import (
 from gdp.testing.subject import SEED, Subject
 
 _FAR = 100_000
-_MEND = "make each pair from context.seed and its number alone; networks in chunks: gdp.core.batching.in_fixed_chunks"
+_MEND = (
+    "make each pair from context.seed and its number alone; networks in chunks: gdp.support.batching.in_fixed_chunks"
+)
 
 
 def exercise(subject: Subject, source: PairSource) -> Any:

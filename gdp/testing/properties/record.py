@@ -14,8 +14,8 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from gdp.core.config import Config
-from gdp.core.recipe_choices import resolved_text
-from gdp.core.recipe_messages import flatten, recipe_keys
+from gdp.core.recipe.choices import resolved_text
+from gdp.core.recipe.messages import flatten, recipe_keys
 from gdp.testing.findings import fail, require, require_same
 from gdp.testing.subject import AnySubject, Subject
 

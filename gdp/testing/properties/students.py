@@ -15,7 +15,7 @@ from gdp.core.errors import GdpError
 from gdp.core.interfaces.losses import Loss
 from gdp.core.interfaces.students import Discrimination, Student
 from gdp.core.progress import SilentProgress
-from gdp.core.settings import TrainSection
+from gdp.core.recipe.sections import TrainSection
 from gdp.core.training import TrainingPairs, train_student
 from gdp.testing.examples import AbsoluteDifference, LeastSquares, as_uint8
 from gdp.testing.findings import (

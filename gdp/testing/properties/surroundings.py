@@ -19,7 +19,7 @@ from gdp.testing.subject import Subject
 Exercise = Callable[[Subject, Any], Any]
 """Lets a built plugin do its main work; returns what came of it, as tensors and plain data."""
 
-_OWN_SEED = "draw from torch.Generator().manual_seed(...) made of context.seed and the pair's number"
+_OWN_SEED = "draw from gdp.toolbox.counter_generator(context.seed, NAME, the pair's number)"
 
 
 def it_can_be_built(subject: Subject, exercise: Exercise) -> None:

@@ -118,7 +118,7 @@ def synthesis_gives_pictures(subject: Subject) -> None:
 def a_picture_does_not_depend_on_the_batch(subject: Subject) -> None:
     """A latent's w and picture are the same, to the bit, whatever they stand beside."""
     teacher = _latent(subject)
-    mend = "run the networks in chunks of one size: gdp.core.batching.in_fixed_chunks (or tolerance=... allows more)"
+    mend = "run the networks in chunks of one size: gdp.support.batching.in_fixed_chunks (or tolerance=... allows more)"
     z = _z(teacher)
     require_same(z[1:2], teacher.sample_z(SEED, [1]), "sample_z depends on the batch", mend)
     together = teacher.map(z)

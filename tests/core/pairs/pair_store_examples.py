@@ -45,16 +45,16 @@ def fill(folder: Path) -> None:
         missing = [index for index in store.missing(COUNT) if index % 11 != 3]  # some pairs cannot be made
         for start in range(0, len(missing), BATCH):
             store.append(example_batch(missing[start : start + BATCH]))
-        unscored = store.unscored(ASSESSMENT)
+        unscored = sorted(set(store.indices()) - set(store.scores(ASSESSMENT)))
         for start in range(0, len(unscored), BATCH):
             scores = {index: {"age": index / 3} for index in unscored[start : start + BATCH]}
             store.put_scores(ASSESSMENT, scores)
-        unjudged = store.unjudged(FILTER)
+        unjudged = sorted(set(store.indices()) - set(store.verdicts(FILTER)))
         for start in range(0, len(unjudged), BATCH):
             some = unjudged[start : start + BATCH]
             verdicts = {i: Verdict.keep_if(i % 5 > 0, reason="too dark", luminance=i / 150) for i in some}
             store.put_verdicts(FILTER, verdicts)
-        kept = store.kept([FILTER])
+        kept = [index for index, verdict in store.iterate_verdicts(FILTER) if verdict.decision == "keep"]
         store.set_split({index: "held_out" if index % 10 == 0 else "train" for index in kept})
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gdp.core.errors import TrainingError
-from gdp.core.training.compilation import FEWEST_STEPS, compilation, compiles
+from gdp.core.training.precision import FEWEST_STEPS, compilation, compiles
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from gdp.core.errors import CorruptFileError, MissingResourceError, PluginError,
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.students import Student
 from gdp.core.records import Kind, PluginRecord
-from gdp.core.training.inference import DeployedStudent, deployed_predict, find_size_multiple, load_student
+from gdp.core.training.inference import deployed_predict
+from gdp.tools.deploy.student import DeployedStudent, find_size_multiple, load_student
 
 
 class FourfoldConfig(Config):

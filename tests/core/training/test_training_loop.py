@@ -28,9 +28,9 @@ from gdp.core.errors import NonFiniteError, TrainingError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.students import TrainingPhase
 from gdp.core.training import TrainingPairs
-from gdp.core.training import pairs as training_pairs
-from gdp.core.training.descent import Descent
+from gdp.core.training import loader as training_pairs
 from gdp.core.training.objective import train_step
+from gdp.core.training.optimizer import Descent
 from gdp.core.training.precision import autocaster
 from gdp.core.training.ways import Batch
 

@@ -11,17 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from gdp.core.counters import counter_generator
 from gdp.core.errors import NonFiniteError, TrainingError
 from gdp.core.interfaces.students import TrainingPhase
-from gdp.core.settings import TrainSection
+from gdp.core.recipe.sections import TrainSection
+from gdp.core.training.adversary import ImagePool
 from gdp.core.training.checkpoint import Checkpoint, CheckpointFolder
-from gdp.core.training.ema import WeightAverage
-from gdp.core.training.image_pool import ImagePool
+from gdp.core.training.loader import BatchSampler, mirror_half, to_network
 from gdp.core.training.objective import Descent
-from gdp.core.training.pairs import mirror_half, to_network
+from gdp.core.training.optimizer import WeightAverage, learning_rate_factor, phase_ends, total_steps
 from gdp.core.training.precision import autocaster
-from gdp.core.training.sampler import BatchSampler, counter_generator
-from gdp.core.training.schedule import learning_rate_factor, phase_ends, total_steps
 from gdp.core.training.statistics import StatisticsFile, Window
 
 

@@ -18,7 +18,7 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.losses import Loss, TrainingStep
 from gdp.core.interfaces.students import Discrimination, Student, TrainingPhase
 from gdp.core.progress import SilentProgress
-from gdp.core.settings import TrainSection
+from gdp.core.recipe.sections import TrainSection
 from gdp.core.training import TrainingPairs, TrainingResult, train_student
 
 SIZE = 16

@@ -8,14 +8,14 @@ import pytest
 import torch
 from foreign_files import save_legacy, tag_as_cuda
 
-from gdp.core.conversion import Conversion, convert
 from gdp.core.errors import CorruptFileError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.progress import SilentProgress
-from gdp.plugins.cyclegan.config import CycleGANConfig
-from gdp.plugins.cyclegan.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
+from gdp.plugins.cyclegan import CycleGANConfig
 from gdp.plugins.cyclegan.teacher import CycleGANTeacher
+from gdp.plugins.resnet.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
 from gdp.registry import PluginRegistry
+from gdp.tools.convert import Conversion, convert
 
 SHARED = Path(os.environ.get("GDP_GOLDEN") or Path(__file__).parents[3].parent / "shared" / "golden").parent
 COMPRESSED = SHARED / "real" / "cyclegan_h2z_compressed"

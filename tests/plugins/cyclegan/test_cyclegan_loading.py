@@ -9,8 +9,9 @@ import safetensors.torch
 import torch
 
 from gdp.core.errors import CorruptFileError, MissingResourceError
-from gdp.plugins.cyclegan.loading import clean_state, discriminator_from_state, generator_from_state, read_state
-from gdp.plugins.cyclegan.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
+from gdp.plugins.cyclegan.conversion import clean_state, discriminator_from_state, generator_from_state
+from gdp.plugins.resnet.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
+from gdp.support.foreign import read_state
 
 SHARED = Path(os.environ.get("GDP_GOLDEN") or Path(__file__).parents[3].parent / "shared" / "golden").parent
 COMPRESSED = SHARED / "real" / "cyclegan_h2z_compressed"

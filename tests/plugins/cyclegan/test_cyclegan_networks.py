@@ -3,10 +3,9 @@ import torch
 
 from gdp.core.arithmetic import count_parameters
 from gdp.core.errors import ShapeError
-from gdp.plugins.cyclegan.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
-from gdp.plugins.losses.adversarial import LSGAN, discriminator_loss
-from gdp.plugins.losses.feature_matching import feature_matching_loss
-from gdp.plugins.pix2pixhd.generators import GlobalGenerator
+from gdp.plugins.losses.terms import LSGAN, discriminator_loss, feature_matching_loss
+from gdp.plugins.pix2pixhd.networks import GlobalGenerator
+from gdp.plugins.resnet.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
 
 
 def small(channels=None, **settings):

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from gdp.core.errors import CorruptFileError, MissingResourceError
 from gdp.core.interfaces.context import BuildContext
-from gdp.plugins.cyclegan.config import CycleGANConfig
-from gdp.plugins.cyclegan.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
+from gdp.plugins.cyclegan import CycleGANConfig
 from gdp.plugins.cyclegan.teacher import CycleGANTeacher
+from gdp.plugins.resnet.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
 
 
 def generator(seed: int) -> ResnetGenerator:
@@ -105,8 +105,8 @@ def test_weights_that_cannot_be_are_refused_with_the_recipe(weights: str) -> Non
 
 
 def test_the_embedded_teacher_paints() -> None:
-    from gdp.plugins.scenes.config import RenderedScenesConfig
-    from gdp.plugins.scenes.dataset import RenderedScenes
+    from gdp.plugins.scenes import RenderedScenesConfig
+    from gdp.plugins.scenes.renderer import RenderedScenes
 
     scenes = RenderedScenes(RenderedScenesConfig(train_count=1, test_count=8), BuildContext())
     embedded = CycleGANTeacher(CycleGANConfig(), BuildContext(dataset=scenes))

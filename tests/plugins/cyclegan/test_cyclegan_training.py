@@ -16,14 +16,14 @@ from gdp.core.errors import MissingResourceError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Part, UnpairedDataset
 from gdp.core.progress import Progress, SilentProgress
-from gdp.core.training.descent import Descent
 from gdp.core.training.objective import train_step
+from gdp.core.training.optimizer import Descent
 from gdp.core.training.precision import autocaster
 from gdp.core.training.ways import Batch
-from gdp.plugins.cyclegan.config import CycleGANConfig, CycleGANTraining
+from gdp.plugins.cyclegan import CycleGANConfig, CycleGANTraining
 from gdp.plugins.cyclegan.teacher import CycleGANTeacher
 from gdp.plugins.cyclegan.training import _losses
-from gdp.plugins.resnet.config import ResnetConfig
+from gdp.plugins.resnet import ResnetConfig
 from gdp.plugins.resnet.student import ResnetStudent
 
 SIZE = 32

@@ -8,13 +8,12 @@ from PIL import Image
 
 from gdp.core.errors import CorruptFileError, MissingResourceError
 from gdp.core.interfaces.context import BuildContext
-from gdp.plugins.datasets.config import ImageFolderConfig
-from gdp.plugins.datasets.image_folder import ImageFolder
+from gdp.plugins.datasets import ImageFolderConfig
+from gdp.plugins.datasets.folders import ImageFolder
 from gdp.plugins.datasets.pictures import open_picture, square
+from gdp.plugins.faces import RenderedFacesConfig
 from gdp.plugins.faces.attributes import sample_attributes
-from gdp.plugins.faces.config import RenderedFacesConfig
-from gdp.plugins.faces.dataset import RenderedFaces
-from gdp.plugins.faces.renderer import render
+from gdp.plugins.faces.renderer import RenderedFaces, render
 
 
 def test_rendered_faces_are_the_renderers(capsys: pytest.CaptureFixture[str]) -> None:

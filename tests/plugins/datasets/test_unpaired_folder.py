@@ -11,11 +11,10 @@ from PIL import Image
 from gdp.core.errors import CorruptFileError, MissingResourceError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Part
-from gdp.plugins.datasets import unpaired_folder
-from gdp.plugins.datasets.config import UnpairedFolderConfig
+from gdp.plugins.datasets import PUBLIC_SETS, UnpairedFolderConfig
+from gdp.plugins.datasets import folders as unpaired_folder
+from gdp.plugins.datasets.folders import UnpairedFolder
 from gdp.plugins.datasets.pictures import open_picture, square
-from gdp.plugins.datasets.public_sets import PUBLIC_SETS
-from gdp.plugins.datasets.unpaired_folder import UnpairedFolder
 from gdp.registry import PluginRegistry
 
 PARTS: tuple[Part, ...] = get_args(Part)

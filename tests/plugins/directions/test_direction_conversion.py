@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from gdp.core.conversion import convert
-from gdp.core.directions.files import read_direction
 from gdp.core.errors import CorruptFileError
 from gdp.core.progress import SilentProgress
 from gdp.registry import PluginRegistry
+from gdp.support.directions import read_direction
+from gdp.tools.convert import convert
 
 SHARED = Path(os.environ.get("GDP_GOLDEN") or Path(__file__).parents[3].parent / "shared" / "golden").parent
 REAL = SHARED / "real" / "latent_directions"

@@ -10,12 +10,11 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import save_file
 
-from gdp.core.directions.direction import Direction, measure_scale, normalised
-from gdp.core.directions.files import save_direction
 from gdp.core.errors import CorruptFileError, MissingResourceError, ShapeError
-from gdp.plugins.directions.config import DirectionStep
-from gdp.plugins.directions.files import load_direction
+from gdp.plugins.directions import DirectionStep
+from gdp.plugins.directions.conversion import load_direction
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
+from gdp.support.directions import Direction, measure_scale, normalised, save_direction
 
 REAL = Path(os.environ.get("GDP_GOLDEN", "../shared/golden")).parent / "real" / "latent_directions"
 

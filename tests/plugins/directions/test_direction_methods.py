@@ -12,7 +12,7 @@ from gdp.core.config import Config
 from gdp.core.errors import ShapeError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.directions import DirectionMethod, DirectionSearch
-from gdp.plugins.directions.config import (
+from gdp.plugins.directions import (
     ClassMeansConfig,
     LinearSvmConfig,
     LogisticRegressionConfig,
@@ -20,8 +20,14 @@ from gdp.plugins.directions.config import (
     RidgeConfig,
     SefaConfig,
 )
-from gdp.plugins.directions.labelled import ClassMeans, LinearSvmNormal, LogisticRegressionNormal, RidgeNormal
-from gdp.plugins.directions.unlabelled import ClosedForm, PrincipalComponents
+from gdp.plugins.directions.methods import (
+    ClassMeans,
+    ClosedForm,
+    LinearSvmNormal,
+    LogisticRegressionNormal,
+    PrincipalComponents,
+    RidgeNormal,
+)
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 
 AGE = torch.zeros(24, dtype=torch.float64)

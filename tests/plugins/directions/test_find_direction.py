@@ -15,20 +15,19 @@ from typer.testing import CliRunner, Result
 
 import gdp
 from gdp.cli.app import app
-from gdp.core.directions.choices import SearchChoices, read_choices
-from gdp.core.directions.effects import STRENGTHS
-from gdp.core.directions.files import read_direction
-from gdp.core.directions.opening import open_tools
-from gdp.core.directions.samples import Sampling, ScoredSamples, draw_samples
-from gdp.core.directions.search import SearchSettings, find_directions
 from gdp.core.progress import SilentProgress
-from gdp.plugins.directions.files import load_direction
+from gdp.plugins.directions.conversion import load_direction
 from gdp.plugins.faces.judge import FaceJudge
-from gdp.plugins.filters.config import FaceAttributesConfig
+from gdp.plugins.filters import FaceAttributesConfig
 from gdp.plugins.filters.face_attributes import FaceAttributesFilter
-from gdp.plugins.stylegan2.config import StyleGAN2Config
+from gdp.plugins.stylegan2 import StyleGAN2Config
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 from gdp.registry import PluginRegistry
+from gdp.support.directions import read_direction
+from gdp.tools.directions.choices import SearchChoices, read_choices
+from gdp.tools.directions.opening import open_tools
+from gdp.tools.directions.samples import STRENGTHS, Sampling, ScoredSamples, draw_samples
+from gdp.tools.directions.search import SearchSettings, find_directions
 
 PROJECT = Path(__file__).parents[3]
 FACES = ("source_age", "source_smile", "source_glasses")
@@ -110,11 +109,16 @@ def test_the_recipe_gives_the_teacher_and_what_scores_depend_on(tiny_weights: Pa
     assert "effects" not in json.loads(by_recipe.stdout)[0]["found"]
 
 
+def test_a_search_that_nobody_gave_a_teacher_says_so() -> None:
+    with pytest.raises(gdp.GdpError, match="no teacher is named, and there is no recipe that has one"):
+        read_choices(SearchChoices("pca"), PluginRegistry.discover())
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--label", "hat"], "no score is called 'hat'; there are source"),
-        ([], "name the filter with --filter and the score with --label"),
+        ([], "name the filter with --filter NAME and one of the scores that it measures with --label SCORE"),
         (["--label", "source", "--hold", "source"], "source cannot both grow (--label) and stay (--hold)"),
         (["--label", "source", "--layers", "0-9"], "there is no layer 6"),
         (["--label", "source", "--layers", "a-b"], "write numbers of w's such as 0-7"),
@@ -125,7 +129,7 @@ def test_the_recipe_gives_the_teacher_and_what_scores_depend_on(tiny_weights: Pa
         (["--label", "source", "--method", "sefa"], "needs no labels; leave --label and --hold out"),
         (["--label", "source", "--set", "method.shares=0.1"], "method.shares: unknown key, did you mean share?"),
         (["--label", "source", "--set", "filter.min_sharpness=1e9"], "the filter keeps 0 of 100 samples"),
-        (["--label", "source", "--teacher", "cyclegan"], "makes pictures from latents, such as stylegan2"),
+        (["--label", "source", "--teacher", "cyclegan"], "makes pictures from latents; there is cyclegan, stylegan2"),
     ],
 )
 def test_what_is_wrong_is_said(options: list[str], message: str, tiny: tuple[str, ...]) -> None:

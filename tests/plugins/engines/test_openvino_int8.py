@@ -12,18 +12,19 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from gdp.core.deployment.cards import read_card
-from gdp.core.deployment.export import export_run
-from gdp.core.deployment.models import build_engine, open_model
-from gdp.core.deployment.trial import installed_engines
 from gdp.core.errors import GdpError, MissingResourceError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.engines import CalibratedEngine, EngineContext
 from gdp.core.pairs import PairBatch, PairRecord, PairStore
-from gdp.core.publishing.leaks import find_leaks
 from gdp.core.records import Needs
-from gdp.plugins.engines import openvino_int8
+from gdp.plugins.engines import openvino_engine as openvino_int8
 from gdp.registry import PluginRegistry
+from gdp.tools.deploy.cards import read_card
+from gdp.tools.deploy.export import export_run
+from gdp.tools.deploy.models import build_engine
+from gdp.tools.deploy.opening import open_model
+from gdp.tools.deploy.trial import installed_engines
+from gdp.tools.publish.parcel import find_leaks
 
 REGISTRY = PluginRegistry.discover()
 SIZE = 32

@@ -9,9 +9,8 @@ from torch import Tensor
 
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.pairs.records import PairBatch
-from gdp.plugins.evaluators.config import FaceAttributesConfig, RenderedFacesConfig
-from gdp.plugins.evaluators.face_attributes import FaceAttributesEvaluator
-from gdp.plugins.evaluators.rendered_faces import RenderedFacesEvaluator, faces_of_ages
+from gdp.plugins.evaluators import FaceAttributesConfig, RenderedFacesConfig
+from gdp.plugins.evaluators.judged import FaceAttributesEvaluator, RenderedFacesEvaluator, faces_of_ages
 from gdp.plugins.faces.attributes import sample_attributes
 from gdp.plugins.faces.renderer import render
 

@@ -13,11 +13,10 @@ from torchmetrics.functional.image.lpips import _LPIPS
 from gdp.core.errors import CorruptFileError, MissingResourceError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.pairs.records import PairBatch
-from gdp.plugins.evaluators import feature_statistics
-from gdp.plugins.evaluators.config import HeldOutConfig
-from gdp.plugins.evaluators.feature_statistics import FeatureStatistics
+from gdp.plugins.evaluators import HeldOutConfig
+from gdp.plugins.evaluators import similarity as feature_statistics
 from gdp.plugins.evaluators.held_out import HeldOutEvaluator
-from gdp.plugins.evaluators.lpips import PerceptualDistance
+from gdp.plugins.evaluators.similarity import FeatureStatistics, PerceptualDistance
 
 Loader = Callable[[Sequence[int]], PairBatch]
 

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from gdp.core.interfaces.evaluators import Evaluator
-from gdp.core.recipe_messages import recipe_keys
+from gdp.core.recipe.messages import recipe_keys
 from gdp.plugins import evaluators
 
 

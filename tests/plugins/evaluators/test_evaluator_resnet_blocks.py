@@ -8,9 +8,9 @@ from pydantic import ValidationError
 
 from gdp.core.arithmetic import count_parameters
 from gdp.core.interfaces.context import BuildContext
-from gdp.plugins.cyclegan.networks import GeneratorChannels, ResnetGenerator
-from gdp.plugins.evaluators.config import ResnetBlocksConfig
+from gdp.plugins.evaluators import ResnetBlocksConfig
 from gdp.plugins.evaluators.resnet_blocks import ResnetBlocksEvaluator
+from gdp.plugins.resnet.networks import GeneratorChannels, ResnetGenerator
 
 PUBLISHED = {9: 11_378_179, 6: 7_837_699, 3: 4_297_219}
 

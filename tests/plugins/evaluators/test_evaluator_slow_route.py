@@ -6,8 +6,8 @@ import pytest
 
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.teachers import Teacher
-from gdp.plugins.evaluators.config import SlowRouteConfig
-from gdp.plugins.evaluators.slow_route import NAMES, SlowRouteEvaluator
+from gdp.plugins.evaluators import SlowRouteConfig
+from gdp.plugins.evaluators.speed import NAMES, SlowRouteEvaluator
 
 FEW = SlowRouteConfig(pictures=3, student_repeats=2)
 

@@ -7,9 +7,9 @@ import torch
 
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.teachers import Teacher
-from gdp.core.timing import Timing, time_interleaved
-from gdp.plugins.evaluators.config import SpeedConfig
+from gdp.plugins.evaluators import SpeedConfig
 from gdp.plugins.evaluators.speed import SpeedEvaluator
+from gdp.support.measuring import Timing, time_interleaved
 
 FEW = SpeedConfig(repeats=3, warmup=1)
 

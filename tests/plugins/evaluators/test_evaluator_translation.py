@@ -15,13 +15,12 @@ from gdp.core.interfaces.datasets import Part, UnpairedDataset
 from gdp.core.interfaces.teachers import Teacher, TranslatorTeacher
 from gdp.core.pairs.records import PairBatch, PairRecord
 from gdp.core.pairs.store import PairStore
-from gdp.plugins.evaluators.config import CycleConfig, UnpairedTruthConfig
-from gdp.plugins.evaluators.cycle import CycleEvaluator
-from gdp.plugins.evaluators.unpaired_truth import UnpairedTruthEvaluator
-from gdp.plugins.pair_sources.config import TranslateConfig
+from gdp.plugins.evaluators import CycleConfig, UnpairedTruthConfig
+from gdp.plugins.evaluators.translation import CycleEvaluator, UnpairedTruthEvaluator
+from gdp.plugins.pair_sources import TranslateConfig
 from gdp.plugins.pair_sources.translate import TranslateSource
-from gdp.plugins.scenes.config import RenderedScenesConfig
-from gdp.plugins.scenes.dataset import RenderedScenes
+from gdp.plugins.scenes import RenderedScenesConfig
+from gdp.plugins.scenes.renderer import RenderedScenes
 
 SIZE = 16
 

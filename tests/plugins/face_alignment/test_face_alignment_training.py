@@ -9,13 +9,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from gdp.core.deployment.landmarks import LandmarkFinder
 from gdp.plugins.face_alignment import FACES64
 from gdp.plugins.face_alignment import train as train_module
-from gdp.plugins.face_alignment.crowds import make_crowd, make_pool
-from gdp.plugins.face_alignment.export import settings, write_onnx
-from gdp.plugins.face_alignment.landmarks import rendered_landmarks
-from gdp.plugins.face_alignment.network import STRIDE, LandmarkModel, LandmarkNetwork
+from gdp.plugins.face_alignment.crowds import make_crowd, make_pool, rendered_landmarks
+from gdp.plugins.face_alignment.finder import LandmarkFinder
+from gdp.plugins.face_alignment.network import STRIDE, LandmarkModel, LandmarkNetwork, settings, write_onnx
 from gdp.plugins.face_alignment.train import targets
 from gdp.plugins.faces.attributes import sample_attributes
 from gdp.plugins.faces.renderer import render

@@ -14,11 +14,11 @@ import pytest
 import torch
 from embedded_people import RESOLUTION, YEARS, Scene, SmallStudent, in_range, levels, make_scene, psnr, train_student
 
-from gdp.core.deployment.aligned_faces import AlignedFaces, open_finder
-from gdp.core.deployment.models import Model
 from gdp.plugins.face_alignment import FACES64
-from gdp.plugins.face_alignment.landmarks import rendered_landmarks
+from gdp.plugins.face_alignment.crowds import rendered_landmarks
 from gdp.plugins.faces.renderer import render
+from gdp.tools.deploy.aligned_faces import AlignedFaces, open_finder
+from gdp.tools.deploy.models import Model
 
 SCENES = [
     ((256, 256), [120.0]),

@@ -16,8 +16,8 @@ from gdp.core.answers import AnswerBook
 from gdp.core.errors import BudgetError, GdpError, MissingResourceError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.pairs import PairBatch, PairRecord
-from gdp.plugins.face_services.azure_config import AzureFaceConfig
 from gdp.plugins.face_services.azure_filter import AzureFaceFilter
+from gdp.plugins.face_services.config import AzureFaceConfig
 
 
 def azure(server: ScriptedServer, book: AnswerBook, **settings: Any) -> AzureFaceFilter:

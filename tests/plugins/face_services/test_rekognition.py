@@ -15,7 +15,7 @@ from scripted_server import Answer, ScriptedServer, make_pairs
 from gdp.core.answers import AnswerBook
 from gdp.core.errors import BudgetError, MissingResourceError, ServiceError
 from gdp.core.interfaces.context import BuildContext
-from gdp.plugins.face_services.rekognition_config import RekognitionConfig
+from gdp.plugins.face_services.config import RekognitionConfig
 from gdp.plugins.face_services.rekognition_filter import RekognitionFilter
 
 SECRET = "wJalr-do-not-print-this-secret"
@@ -84,7 +84,7 @@ def test_the_largest_face_is_judged_and_landmarks_are_not_stored(server, book) -
     assert (scores["source_faces"], scores["source_confidence"]) == (2, 99.5)
     with book.opened() as ledger:
         (asked,) = ledger.questions(f"rekognition at {server.endpoint[7:]}")
-        stored = next(iter(ledger._rows("SELECT answer FROM answers WHERE question = ?", (asked,))))[0]
+        stored = next(iter(ledger._database.rows("SELECT answer FROM answers WHERE question = ?", (asked,))))[0]
     assert "Landmarks" not in stored
     server.script = lambda request: faces()
     assert rekognition(server, book).score(make_pairs(1, 7))[0]["source_faces"] == 0

@@ -5,11 +5,17 @@ from __future__ import annotations
 import torch
 
 from gdp.core.interfaces.context import BuildContext
-from gdp.plugins.directions.files import load_direction
-from gdp.plugins.faces.discriminator_card import area_under_curve, discriminator_section, measure_discriminator
+from gdp.plugins.directions.conversion import load_direction
+from gdp.plugins.faces.cards import (
+    area_under_curve,
+    attribute_shares,
+    discriminator_section,
+    measure,
+    measure_discriminator,
+    nearest_pictures,
+)
 from gdp.plugins.faces.judge import FaceJudge
-from gdp.plugins.faces.teacher_card import attribute_shares, measure, nearest_pictures
-from gdp.plugins.stylegan2.config import StyleGAN2Config, weights_path
+from gdp.plugins.stylegan2 import StyleGAN2Config, weights_path
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 
 

@@ -4,11 +4,10 @@ from safetensors.torch import save_file
 from torch.nn import functional
 
 from gdp.plugins.faces.attributes import sample_attributes
-from gdp.plugins.faces.degrade import degrade
 from gdp.plugins.faces.judge import JUDGE_WEIGHTS, FaceJudge
-from gdp.plugins.faces.judge_metrics import accuracies
 from gdp.plugins.faces.non_faces import NON_FACE_KINDS, make_non_faces
-from gdp.plugins.faces.renderer import render
+from gdp.plugins.faces.renderer import degrade, render
+from gdp.plugins.faces.train_judge import accuracies
 
 UNSEEN = sample_attributes(77, range(256))
 

@@ -13,8 +13,8 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.pairs import PairBatch, PairRecord
 from gdp.plugins.faces.attributes import sample_attributes
 from gdp.plugins.faces.renderer import render
-from gdp.plugins.filters.artifact import ArtifactFilter, blockiness, blur, checkerboard, luminance
-from gdp.plugins.filters.config import ArtifactConfig
+from gdp.plugins.filters import ArtifactConfig
+from gdp.plugins.filters.quality import ArtifactFilter, blockiness, blur, checkerboard, luminance
 
 
 @pytest.fixture(scope="module")

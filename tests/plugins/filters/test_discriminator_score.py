@@ -14,10 +14,10 @@ from gdp.core.interfaces.teachers import TranslatorTeacher
 from gdp.core.pairs import PairBatch, PairRecord, Scores
 from gdp.plugins.faces.attributes import sample_attributes
 from gdp.plugins.faces.renderer import render
-from gdp.plugins.filters.config import DiscriminatorScoreConfig
-from gdp.plugins.filters.discriminator_score import DiscriminatorScoreFilter
-from gdp.plugins.stylegan2.config import StyleGAN2Config
-from gdp.plugins.stylegan2.discriminator import Discriminator
+from gdp.plugins.filters import DiscriminatorScoreConfig
+from gdp.plugins.filters.quality import DiscriminatorScoreFilter
+from gdp.plugins.stylegan2 import StyleGAN2Config
+from gdp.plugins.stylegan2.networks import Discriminator
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 
 

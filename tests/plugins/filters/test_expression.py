@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from gdp.core.errors import GdpError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.pairs import Scores, Verdict
-from gdp.plugins.filters.config import ExpressionConfig
+from gdp.plugins.filters import ExpressionConfig
 from gdp.plugins.filters.expression import ExpressionFilter
 
 PAIRS: Mapping[int, Mapping[str, Scores]] = {

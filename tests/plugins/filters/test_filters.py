@@ -15,10 +15,10 @@ from gdp.core.pairs import PairBatch, PairRecord, Scores
 from gdp.plugins.faces.attributes import sample_attributes
 from gdp.plugins.faces.judge import JudgeNetwork
 from gdp.plugins.faces.renderer import render
-from gdp.plugins.filters.config import DuplicateConfig, FaceAttributesConfig, OppositeClasses, SharpnessConfig
-from gdp.plugins.filters.duplicate import DuplicateFilter, perceptual_hash
+from gdp.plugins.filters import DuplicateConfig, FaceAttributesConfig, OppositeClasses, SharpnessConfig
 from gdp.plugins.filters.face_attributes import FaceAttributesFilter
-from gdp.plugins.filters.sharpness import SharpnessFilter, laplacian_variance
+from gdp.plugins.filters.likeness import DuplicateFilter, perceptual_hash
+from gdp.plugins.filters.quality import SharpnessFilter, laplacian_variance
 
 
 def batch_of(source: Tensor, target: Tensor) -> PairBatch:

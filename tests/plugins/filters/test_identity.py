@@ -13,8 +13,8 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.pairs import PairBatch, PairRecord
 from gdp.plugins.faces.attributes import FaceAttributes, sample_attributes
 from gdp.plugins.faces.renderer import render
-from gdp.plugins.filters.config import IdentityConfig
-from gdp.plugins.filters.identity import IdentityFilter
+from gdp.plugins.filters import IdentityConfig
+from gdp.plugins.filters.likeness import IdentityFilter
 
 COUNT = 160
 SURROUNDINGS = (

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gdp.plugins.losses.adversarial import OBJECTIVES, discriminator_loss, generator_loss
+from gdp.plugins.losses.terms import OBJECTIVES, discriminator_loss, generator_loss
 
 
 def judgement(*logits):

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from gdp.core.errors import ShapeError
-from gdp.plugins.losses.hidden_states import evenly_spread, feature_l2_loss
+from gdp.plugins.losses.translation import evenly_spread, feature_l2_loss
 
 
 def maps(count, shape=(2, 3, 4, 5)):

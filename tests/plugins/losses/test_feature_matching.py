@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from gdp.plugins.losses.feature_matching import feature_matching_loss, feature_matching_terms
+from gdp.plugins.losses.terms import feature_matching_loss, feature_matching_terms
 
 
 def features(value):

@@ -1,6 +1,6 @@
 import torch
 
-from gdp.plugins.losses.pixel import l1_loss
+from gdp.plugins.losses.terms import l1_loss
 
 
 def test_l1_is_the_mean_absolute_difference():

@@ -13,7 +13,7 @@ from gdp.core.errors import MissingResourceError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.losses import Loss, TrainingStep
 from gdp.core.interfaces.students import Discrimination
-from gdp.plugins.losses.config import NoSettings, PerceptualVGGConfig
+from gdp.plugins.losses import NoSettings, PerceptualVGGConfig
 from gdp.plugins.losses.terms import (
     FeatureMatchingLoss,
     HingeLoss,

@@ -13,10 +13,10 @@ from gdp.core.errors import ShapeError, TrainingError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.losses import TrainingStep
 from gdp.core.interfaces.teachers import TranslatorTeacher
-from gdp.plugins.cyclegan.networks import GeneratorChannels, ResnetGenerator
-from gdp.plugins.losses.config import FeatureL2Config, NoSettings
+from gdp.plugins.losses import FeatureL2Config, NoSettings
 from gdp.plugins.losses.terms import LSGANLoss
 from gdp.plugins.losses.translation import CycleL1Loss, FeatureL2Loss, IdentityL1Loss, OutputL1Loss
+from gdp.plugins.resnet.networks import GeneratorChannels, ResnetGenerator
 
 
 def picture(level: float) -> Tensor:

@@ -13,8 +13,7 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.pairs import PairBatch, PairRecord
 from gdp.plugins.onnx_filters.classifier import OnnxClassifierFilter
 from gdp.plugins.onnx_filters.config import FaceDetectorModel, OnnxClassifierConfig, OnnxFaceDetectorConfig
-from gdp.plugins.onnx_filters.detector import OnnxFaceDetectorFilter
-from gdp.plugins.onnx_filters.faces import Face, FaceFinder, overlap
+from gdp.plugins.onnx_filters.detector import Face, FaceFinder, OnnxFaceDetectorFilter, overlap
 
 BLACK, RED, GREEN, YELLOW = (0.0, 0.0, 0.0), (255.0, 0.0, 0.0), (0.0, 255.0, 0.0), (255.0, 255.0, 0.0)
 LEFT, RIGHT = (0.0, 0.25, 0.5, 0.75), (0.5, 0.25, 1.0, 0.75)

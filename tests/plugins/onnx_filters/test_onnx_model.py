@@ -10,8 +10,7 @@ from pydantic import ValidationError
 
 from gdp.core.errors import CorruptFileError, MissingResourceError, ShapeError
 from gdp.plugins.onnx_filters.config import PictureInput
-from gdp.plugins.onnx_filters.model import OnnxModel
-from gdp.plugins.onnx_filters.pictures import prepare, square_around
+from gdp.plugins.onnx_filters.model import OnnxModel, prepare, square_around
 
 CPU = torch.device("cpu")
 COLOURS = torch.eye(3)

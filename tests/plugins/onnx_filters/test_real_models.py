@@ -12,7 +12,7 @@ from onnx_files import REAL, read_pictures
 
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.pairs import PairBatch, PairRecord
-from gdp.core.recipe import load_recipe
+from gdp.core.recipe.reading import load_recipe
 from gdp.plugins.onnx_filters.classifier import OnnxClassifierFilter
 from gdp.plugins.onnx_filters.config import OnnxClassifierConfig, OnnxFaceDetectorConfig
 from gdp.plugins.onnx_filters.detector import OnnxFaceDetectorFilter

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from gdp.core.errors import CorruptFileError, MissingResourceError, ShapeError
 from gdp.core.interfaces.context import BuildContext
-from gdp.plugins.pair_sources.config import FolderConfig
+from gdp.plugins.pair_sources import FolderConfig
 from gdp.plugins.pair_sources.folder import FolderSource
 
 REAL = Path(os.environ.get("GDP_GOLDEN", "../shared/golden")).parent / "real" / "stylegan2_ffhq_edits" / "images"

@@ -7,22 +7,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from gdp.core.directions.direction import Direction, normalised
-from gdp.core.directions.files import save_direction
 from gdp.core.errors import PluginError, ShapeError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.pair_sources import PairSource
-from gdp.plugins.directions.config import DirectionStep
-from gdp.plugins.pair_sources.config import (
-    LatentDirectionConfig,
-    MorphConfig,
-    StyleMixConfig,
-    TwoGeneratorsConfig,
-)
-from gdp.plugins.pair_sources.latent_direction import LatentDirectionSource
-from gdp.plugins.pair_sources.two_generators import TwoGeneratorsSource
-from gdp.plugins.pair_sources.two_latents import MorphSource, StyleMixSource
+from gdp.plugins.directions import DirectionStep
+from gdp.plugins.pair_sources import LatentDirectionConfig, MorphConfig, StyleMixConfig, TwoGeneratorsConfig
+from gdp.plugins.pair_sources.latents import LatentDirectionSource, MorphSource, StyleMixSource, TwoGeneratorsSource
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
+from gdp.support.directions import Direction, normalised, save_direction
 
 SEED = 11
 
@@ -198,5 +190,8 @@ def test_a_direction_of_another_teacher_is_remarked(
     save_direction(Direction("age", vectors, 1.0, teacher="ab" * 32), tmp_path / "age.safetensors")
     progress = Listening()
     config = LatentDirectionConfig(direction=tmp_path / "age.safetensors")
-    LatentDirectionSource(config, BuildContext(teacher=tiny_teacher, progress=progress))
-    assert "found on another teacher" in progress.said[0]
+    source = LatentDirectionSource(config, BuildContext(teacher=tiny_teacher, progress=progress))
+    source.make([0])
+    source.make([1])
+    [remark] = progress.said
+    assert "found on another teacher" in remark

@@ -13,7 +13,7 @@ from gdp.core.errors import MissingResourceError, PluginError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Part, UnpairedDataset
 from gdp.core.interfaces.teachers import Domain, TranslatorTeacher
-from gdp.plugins.pair_sources.config import TranslateConfig
+from gdp.plugins.pair_sources import TranslateConfig
 from gdp.plugins.pair_sources.translate import TranslateSource
 
 SIZE = 8

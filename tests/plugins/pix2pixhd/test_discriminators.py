@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from gdp.plugins.pix2pixhd.discriminators import MultiscaleDiscriminator
+from gdp.plugins.pix2pixhd.networks import MultiscaleDiscriminator
 
 
 def test_each_scale_sees_half_the_resolution_of_the_one_before_and_ends_in_logits():

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from gdp.core.arithmetic import count_macs, count_parameters
-from gdp.plugins.pix2pixhd.generators import GlobalGenerator, LocalEnhancer, halve
+from gdp.plugins.pix2pixhd.networks import GlobalGenerator, LocalEnhancer, halve
 
 
 def small(**settings):

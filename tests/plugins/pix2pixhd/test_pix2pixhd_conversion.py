@@ -9,15 +9,14 @@ import torch
 from foreign_files import save_legacy
 from safetensors.torch import load_file
 
-from gdp.core.conversion import Conversion, convert
 from gdp.core.errors import CorruptFileError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.progress import SilentProgress
-from gdp.plugins.pix2pixhd.config import Pix2PixHDConfig
-from gdp.plugins.pix2pixhd.discriminators import MultiscaleDiscriminator
-from gdp.plugins.pix2pixhd.generators import GlobalGenerator, LocalEnhancer
+from gdp.plugins.pix2pixhd import Pix2PixHDConfig
+from gdp.plugins.pix2pixhd.networks import GlobalGenerator, LocalEnhancer, MultiscaleDiscriminator
 from gdp.plugins.pix2pixhd.student import Pix2PixHDStudent
 from gdp.registry import PluginRegistry
+from gdp.tools.convert import Conversion, convert
 
 GENERATORS = {
     "global": GlobalGenerator(width=4, downsamplings=3, blocks=2),

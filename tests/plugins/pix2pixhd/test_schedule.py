@@ -1,7 +1,7 @@
 import pytest
 
-from gdp.plugins.pix2pixhd.generators import LocalEnhancer
-from gdp.plugins.pix2pixhd.schedule import enhancer_phases
+from gdp.plugins.pix2pixhd.networks import LocalEnhancer
+from gdp.plugins.pix2pixhd.student import enhancer_phases
 
 
 def enhancer(coarse_head=True):

@@ -16,11 +16,11 @@ from gdp.core.errors import ShapeError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.losses import Loss
 from gdp.core.progress import SilentProgress
-from gdp.core.settings import TrainSection
+from gdp.core.recipe.sections import TrainSection
 from gdp.core.training import TrainingPairs, train_student
-from gdp.plugins.losses.config import NoSettings
+from gdp.plugins.losses import NoSettings
 from gdp.plugins.losses.terms import FeatureMatchingLoss, L1Loss, LSGANLoss
-from gdp.plugins.pix2pixhd.config import Pix2PixHDConfig
+from gdp.plugins.pix2pixhd import Pix2PixHDConfig
 from gdp.plugins.pix2pixhd.student import Pix2PixHDStudent
 
 SIZE = 32

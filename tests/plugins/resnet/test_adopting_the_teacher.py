@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from gdp.core.errors import PluginError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.teachers import TranslatorTeacher
-from gdp.plugins.cyclegan.networks import GeneratorChannels, ResnetGenerator
-from gdp.plugins.resnet.config import ResnetConfig
+from gdp.plugins.resnet import ResnetConfig
+from gdp.plugins.resnet.networks import GeneratorChannels, ResnetGenerator
 from gdp.plugins.resnet.student import ResnetStudent
 
 CONTEXT = BuildContext(resolution=32)

@@ -5,8 +5,8 @@ import torch
 
 from gdp.core.arithmetic import count_macs
 from gdp.core.errors import ShapeError
-from gdp.plugins.cyclegan.loading import generator_from_state
-from gdp.plugins.cyclegan.networks import GeneratorChannels, ResnetGenerator
+from gdp.plugins.cyclegan.conversion import generator_from_state
+from gdp.plugins.resnet.networks import GeneratorChannels, ResnetGenerator
 from gdp.plugins.resnet.pruning import SMALLEST_GROUP, prune_generator
 
 KINDS = list(

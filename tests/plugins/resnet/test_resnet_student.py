@@ -18,16 +18,15 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.losses import Loss
 from gdp.core.interfaces.pair_sources import Pictures
 from gdp.core.progress import SilentProgress
-from gdp.core.settings import TrainSection
+from gdp.core.recipe.sections import TrainSection
 from gdp.core.training import TrainingPairs, TrainingResult, train_student
-from gdp.plugins.cyclegan.bundle import bundle
-from gdp.plugins.cyclegan.config import CycleGANConfig
-from gdp.plugins.cyclegan.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
-from gdp.plugins.cyclegan.teacher import CycleGANTeacher
-from gdp.plugins.losses.config import FeatureL2Config, NoSettings
+from gdp.plugins.cyclegan import CycleGANConfig
+from gdp.plugins.cyclegan.teacher import CycleGANTeacher, bundle
+from gdp.plugins.losses import FeatureL2Config, NoSettings
 from gdp.plugins.losses.terms import LSGANLoss
 from gdp.plugins.losses.translation import CycleL1Loss, FeatureL2Loss, IdentityL1Loss, OutputL1Loss
-from gdp.plugins.resnet.config import ResnetConfig
+from gdp.plugins.resnet import ResnetConfig
+from gdp.plugins.resnet.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
 from gdp.plugins.resnet.student import ResnetStudent
 
 SIZE = 32

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from gdp.plugins.cyclegan.networks import GeneratorChannels, ResnetGenerator
-from gdp.plugins.pix2pixhd.generators import GlobalGenerator
+from gdp.plugins.pix2pixhd.networks import GlobalGenerator
+from gdp.plugins.resnet.networks import GeneratorChannels, ResnetGenerator
 from gdp.plugins.resnet.transfer import transfer
 
 

@@ -13,10 +13,9 @@ from pydantic import ValidationError
 
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Part
-from gdp.plugins.scenes.config import RenderedScenesConfig
-from gdp.plugins.scenes.dataset import RenderedScenes
+from gdp.plugins.scenes import RenderedScenesConfig
 from gdp.plugins.scenes.parameters import sample_scenes
-from gdp.plugins.scenes.renderer import render
+from gdp.plugins.scenes.renderer import RenderedScenes, render
 
 PARTS: tuple[Part, ...] = get_args(Part)
 

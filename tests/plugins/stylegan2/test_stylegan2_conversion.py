@@ -10,16 +10,15 @@ import torch
 from foreign_files import ada_pickle, easy_dict, save_legacy, tag_as_cuda, tensorflow_pickle
 from torch import Tensor
 
-from gdp.core.conversion import Conversion, convert
 from gdp.core.errors import CorruptFileError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.progress import SilentProgress
-from gdp.plugins.stylegan2.config import StyleGAN2Config
-from gdp.plugins.stylegan2.discriminator import Discriminator
+from gdp.plugins.stylegan2 import StyleGAN2Config
 from gdp.plugins.stylegan2.loading import load_discriminator, load_generator
-from gdp.plugins.stylegan2.networks import Generator
+from gdp.plugins.stylegan2.networks import Discriminator, Generator
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 from gdp.registry import PluginRegistry
+from gdp.tools.convert import Conversion, convert
 
 
 def new_generator(**settings: Any) -> Generator:

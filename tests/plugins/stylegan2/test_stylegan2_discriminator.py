@@ -12,13 +12,12 @@ from torch import Tensor
 from gdp.core.errors import CorruptFileError, MissingResourceError, ShapeError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.progress import SilentProgress
-from gdp.plugins.faces.config import RenderedFacesConfig
-from gdp.plugins.faces.dataset import RenderedFaces
-from gdp.plugins.stylegan2.config import StyleGAN2Config
-from gdp.plugins.stylegan2.discriminator import Discriminator, judge_alone
+from gdp.plugins.faces import RenderedFacesConfig
+from gdp.plugins.faces.renderer import RenderedFaces
+from gdp.plugins.stylegan2 import StyleGAN2Config, TrainingSettings
 from gdp.plugins.stylegan2.loading import load_discriminator
+from gdp.plugins.stylegan2.networks import Discriminator, judge_alone
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
-from gdp.plugins.stylegan2.training_settings import TrainingSettings
 
 State = dict[str, Tensor]
 

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from gdp.plugins.stylegan2.losses import (
+from gdp.plugins.stylegan2.training_step import (
     discriminator_loss,
     generator_loss,
     mix_styles,

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from gdp.core.errors import ShapeError
-from gdp.plugins.stylegan2.discriminator import Discriminator
-from gdp.plugins.stylegan2.networks import Generator, channels_by_resolution
+from gdp.plugins.stylegan2.networks import Discriminator, Generator, channels_by_resolution
 
 
 def tiny_generator(resolution: int = 16, **options: int) -> Generator:

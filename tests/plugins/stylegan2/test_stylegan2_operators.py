@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gdp.plugins.stylegan2 import operators
+from gdp.plugins.stylegan2 import layers as operators
 from gdp.plugins.stylegan2.layers import SynthesisLayer
 
 KERNEL = operators.low_pass_filter()

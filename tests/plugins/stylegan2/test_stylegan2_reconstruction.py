@@ -11,12 +11,12 @@ from pydantic import ValidationError
 
 from gdp.core.errors import TrainingError
 from gdp.core.interfaces.context import BuildContext
+from gdp.plugins.faces import RenderedFacesConfig
 from gdp.plugins.faces.attributes import sample_attributes
-from gdp.plugins.faces.config import RenderedFacesConfig
-from gdp.plugins.faces.dataset import RenderedFaces
-from gdp.plugins.stylegan2.losses import reconstruction_loss
+from gdp.plugins.faces.renderer import RenderedFaces
+from gdp.plugins.stylegan2 import TrainingSettings
 from gdp.plugins.stylegan2.training import train
-from gdp.plugins.stylegan2.training_settings import TrainingSettings
+from gdp.plugins.stylegan2.training_step import reconstruction_loss
 
 SETTINGS = {
     "images": 960,

@@ -13,12 +13,11 @@ from safetensors.torch import load_file, save_file
 from gdp.core.errors import CorruptFileError, MissingResourceError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.progress import ProgressTask, SilentProgress
-from gdp.plugins.faces.config import RenderedFacesConfig
-from gdp.plugins.faces.dataset import RenderedFaces
-from gdp.plugins.stylegan2.config import StyleGAN2Config
+from gdp.plugins.faces import RenderedFacesConfig
+from gdp.plugins.faces.renderer import RenderedFaces
+from gdp.plugins.stylegan2 import StyleGAN2Config, TrainingSettings
 from gdp.plugins.stylegan2.loading import load_generator
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
-from gdp.plugins.stylegan2.training_settings import TrainingSettings
 
 
 def test_architecture_is_told_by_the_tensors(tiny_teacher: StyleGAN2Teacher) -> None:

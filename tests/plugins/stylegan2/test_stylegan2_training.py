@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from gdp.core.errors import NonFiniteError, ShapeError, TrainingError
+from gdp.plugins.stylegan2 import TrainingSettings
 from gdp.plugins.stylegan2.loading import load_generator
 from gdp.plugins.stylegan2.training import TrainingProgress, train
-from gdp.plugins.stylegan2.training_settings import TrainingSettings
 from gdp.plugins.stylegan2.training_step import AdversarialStep
 
 TINY = TrainingSettings(

@@ -15,8 +15,7 @@ from face_pictures import encode, faces, noise
 
 from gdp.core.errors import GdpError
 from gdp.testing.azure_face import TIERS, Emulator, Misbehaviour, RateLimit, Settings
-from gdp.testing.azure_face.limits import RateLimiter, largest_in_window
-from gdp.testing.azure_face.misbehaving import fate
+from gdp.testing.azure_face.settings import RateLimiter, fate, largest_in_window
 
 PICTURE = encode(faces()[0])
 

@@ -15,7 +15,16 @@ LOSSES = (
     "sound-loss", "sound-adversarial", "per-picture", "infinite", "detached-loss", "reaches-the-teacher",
     "pulls-the-generator", "hidden-adversary", "hidden-way-back", "shared-weights",
 )  # fmt: skip
-EVALUATORS = ("sound-evaluator", "no-protocol", "wide-picture", "keeps-training", "says-nothing")
+EVALUATORS = (
+    "sound-evaluator",
+    "takes-it-for-granted",
+    "invents",
+    "half-emphatic",
+    "no-protocol",
+    "wide-picture",
+    "keeps-training",
+    "says-nothing",
+)
 METHODS = ("sound-method", "zero", "backwards", "whitens-in-place")
 
 
@@ -213,6 +222,31 @@ def evaluators():
             value = float((made - pairs.target).abs().mean())
             row = gdp.PictureRow("first", {"student": made[0] * self.scale})
             return gdp.Evaluation({"quality.test.l1": gdp.Metric(value, self.protocol)}, {}, [row])
+
+        @classmethod
+        def sentences(cls, numbers):
+            if (value := numbers.get("quality.test.l1")) is not None:
+                yield gdp.Sentence(f"It is **{value:.3f}** away.")
+
+        @classmethod
+        def headlines(cls, numbers):
+            if (value := numbers.get("quality.test.l1")) is not None:
+                yield gdp.Headline(f"{value:.3f}", "L1")
+
+    class TakesItForGranted(SoundEvaluator):
+        @classmethod
+        def sentences(cls, numbers):
+            return [gdp.Sentence(f"It is {numbers['quality.test.l1']:.3f} away.")]
+
+    class Invents(SoundEvaluator):
+        @classmethod
+        def headlines(cls, numbers):
+            return [gdp.Headline("100 %", "certain")]
+
+    class HalfEmphatic(SoundEvaluator):
+        @classmethod
+        def sentences(cls, numbers):
+            return [gdp.Sentence("It is **near.")]
 
     class NoProtocol(SoundEvaluator):
         protocol = ""

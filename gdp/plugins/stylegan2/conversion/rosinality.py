@@ -8,12 +8,20 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from gdp.core.errors import CorruptFileError
-from gdp.core.foreign import ForeignFile, as_tensor, plain_state, printable
-from gdp.core.interfaces.converters import Converted, Converter
-from gdp.core.progress import Progress
-from gdp.plugins.stylegan2.conversion.results import generator, metadata_of, with_discriminator
+from gdp import (
+    Converted,
+    Converter,
+    CorruptFileError,
+    Progress,
+)
+from gdp.plugins.stylegan2.conversion import generator, metadata_of, with_discriminator
 from gdp.plugins.stylegan2.loading import mapping_from_state
+from gdp.toolbox import (
+    ForeignFile,
+    as_tensor,
+    plain_state,
+    printable,
+)
 
 MEAN_SAMPLES = 10_000
 """Latents whose mean stands for a mean w that the file lacks, as many as the official projector takes."""

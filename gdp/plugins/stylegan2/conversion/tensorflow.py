@@ -12,11 +12,19 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from gdp.core.errors import CorruptFileError
-from gdp.core.foreign import ForeignFile, ForeignObject, as_tensor, printable
-from gdp.core.interfaces.converters import Converted, Converter
-from gdp.core.progress import Progress
-from gdp.plugins.stylegan2.conversion.results import generator, metadata_of, with_discriminator
+from gdp import (
+    Converted,
+    Converter,
+    CorruptFileError,
+    Progress,
+)
+from gdp.plugins.stylegan2.conversion import generator, metadata_of, with_discriminator
+from gdp.toolbox import (
+    ForeignFile,
+    ForeignObject,
+    as_tensor,
+    printable,
+)
 
 NETWORK = "dnnlib.tflib.network.Network"
 _OLDEST = 4

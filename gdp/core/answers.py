@@ -1,0 +1,329 @@
+"""Paid answers: what services were asked and what they said, so that no picture is paid for twice.
+
+All runs of a user share one book, a SQLite file. Every call is noted in its ledger before it is sent, on the account of
+the run that makes it, and settled after.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import uuid
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from filelock import FileLock
+from platformdirs import user_data_path
+
+from gdp.core.config import content_key
+from gdp.core.database import Database, SqliteTexts
+from gdp.core.errors import CorruptFileError, readable_os_errors
+from gdp.core.pairs.records import Json
+
+if TYPE_CHECKING:
+    from gdp.core.run_folder import RunFolder
+
+FORMAT = 1
+WAIT_FOR_OTHERS = 60.0
+"""Seconds that a commit waits for other processes' commits."""
+
+Outcome = Literal["answered", "unusable", "unknown", "given back"]
+"""How a call ended: with an answer; with one that cannot be used, though charged; nobody knows, so it counts as
+charged; or not charged, so it is given back to the budget."""
+
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS questions (question TEXT PRIMARY KEY, service TEXT NOT NULL, content TEXT NOT NULL)",
+    """CREATE TABLE IF NOT EXISTS answers (
+        question TEXT NOT NULL, picture TEXT NOT NULL, answer TEXT NOT NULL, answered_at REAL NOT NULL,
+        PRIMARY KEY (question, picture)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS calls (
+        id INTEGER PRIMARY KEY, account TEXT NOT NULL, service TEXT NOT NULL, scope TEXT NOT NULL,
+        question TEXT NOT NULL, picture TEXT NOT NULL, sent_at REAL NOT NULL, outcome TEXT
+    )""",
+    "CREATE INDEX IF NOT EXISTS calls_by_time ON calls (scope, sent_at)",
+    """CREATE TABLE IF NOT EXISTS accounts (
+        account TEXT NOT NULL, service TEXT NOT NULL, counted INTEGER NOT NULL DEFAULT 0,
+        answered INTEGER NOT NULL DEFAULT 0, unusable INTEGER NOT NULL DEFAULT 0, lost INTEGER NOT NULL DEFAULT 0,
+        given_back INTEGER NOT NULL DEFAULT 0, reused INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (account, service)
+    ) WITHOUT ROWID""",
+)
+_TEXTS = SqliteTexts(
+    full="{path}: no space left to note paid answers ({error}). All noted before is intact: free some space and run "
+    "the same command again to go on.",
+    damaged="{path}: the book of paid answers is damaged ({error}). Restore it from a copy, or name another file in "
+    "$GDP_ANSWERS: pictures that no run has verdicts on are then paid for again.",
+    held="{path}: another process holds the book of paid answers ({error}). Wait until it is done, then run the same "
+    "command again.",
+    unusable="{path}: the book of paid answers cannot be used ({error}). Check that the folder exists, that you may "
+    "write to it and that it is a disk of this machine, or name another file in $GDP_ANSWERS.",
+)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """An account's calls to one service."""
+
+    counted: int = 0
+    """Calls that count against the budget: all but those given back."""
+    answered: int = 0
+    unusable: int = 0
+    """Calls that were charged and whose answers could not be used."""
+    lost: int = 0
+    """Calls whose outcome nobody knows: the connection broke."""
+    given_back: int = 0
+    """Calls that were not charged."""
+    reused: int = 0
+    """Answers that were there already."""
+
+    @property
+    def open(self) -> int:
+        """Calls that were sent and never settled: under way, or of a process that was killed."""
+        return self.counted - self.answered - self.unusable - self.lost
+
+
+_SETTLED: Mapping[Outcome, Tally] = {
+    "answered": Tally(answered=1),
+    "unusable": Tally(unusable=1),
+    "unknown": Tally(lost=1),
+    "given back": Tally(counted=-1, given_back=1),
+}
+"""What each outcome changes in an account, after the call was counted when it was sent."""
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """What became of the wish to make a call."""
+
+    kind: Literal["call", "known", "spent"]
+    """A call may be made; the answer is known by now; or the budget is spent."""
+    call: int = 0
+    """Number of the call, to settle it by."""
+    answer: Json = None
+    """The known answer."""
+
+
+def open_book(path: Path | None) -> Database:
+    """Open the file of a book, or one in memory, making its tables where they are not there.
+
+    Raises:
+        CorruptFileError: the file is no book, a damaged one, or one of a newer gdp.
+        DiskFullError, RunLockedError, RunFolderError: it cannot be opened or written.
+    """
+    database = Database(path, _TEXTS, WAIT_FOR_OTHERS, write_ahead=path is not None)
+    try:
+        if database.version > FORMAT:
+            raise CorruptFileError(
+                f"{path}: this book of paid answers has format {database.version}, and this gdp reads up to {FORMAT}. "
+                f"Update gdp, or name another file in $GDP_ANSWERS (pictures would then be paid for again)."
+            )
+        if database.version < FORMAT:
+            with database.transaction():
+                database.create(_TABLES, FORMAT)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+class Ledger:
+    """An open book, for one account; safe for many threads."""
+
+    def __init__(self, database: Database, account: str) -> None:
+        self.account = account
+        self._database = database
+
+    def add_question(self, service: str, content: Json) -> str:
+        """Note what a service is asked about pictures, and return its hash."""
+        question = content_key({"service": service, "content": content})
+        with self._database.transaction():
+            row = (question, service, json.dumps(content))
+            self._database.rows("INSERT OR IGNORE INTO questions VALUES (?, ?, ?)", row)
+        return question
+
+    def questions(self, service: str) -> dict[str, Json]:
+        """Return all that a service was ever asked about pictures, by hash."""
+        rows = self._database.rows("SELECT question, content FROM questions WHERE service = ?", (service,))
+        return {question: json.loads(content) for question, content in rows}
+
+    def find(self, questions: Sequence[str], pictures: Sequence[str]) -> dict[str, Json]:
+        """Return the known answers to any of these questions, by the pictures' hashes; an earlier question's first."""
+        known = {}
+        for picture in pictures:
+            answer = self._find(questions, picture)
+            if answer is not None:
+                known[picture] = json.loads(answer)
+        return known
+
+    def note_reused(self, service: str, count: int) -> None:
+        """Add to the number of answers that were there already."""
+        with self._database.transaction():
+            self._add(service, Tally(reused=count))
+
+    def reserve(
+        self, service: str, scope: str, questions: Sequence[str], picture: str, budget: int | None
+    ) -> Reservation:
+        """Note a call that is about to be sent: from now on it counts, unless it is given back.
+
+        Args:
+            service: whose budget it is.
+            scope: whose rate limit it is: the service at one address.
+            questions: hash of the question, then of others whose answers would do, too.
+            picture: hash of the picture.
+            budget: how many calls may count for this account and service; None for any number.
+        """
+        with self._database.transaction():
+            answer = self._find(questions, picture)
+            if answer is not None:  # another process, or another filter of this run, was faster
+                return Reservation("known", answer=json.loads(answer))
+            if budget is not None and self.tally(service).counted >= budget:
+                return Reservation("spent")
+            self._add(service, Tally(counted=1))
+            call = self._database.value(
+                "INSERT INTO calls (account, service, scope, question, picture, sent_at) VALUES (?, ?, ?, ?, ?, ?) "
+                "RETURNING id",
+                (self.account, service, scope, questions[0], picture, time.time()),
+            )
+            return Reservation("call", call=call)
+
+    def settle(self, call: int, outcome: Outcome, answer: Json = None) -> None:
+        """Note how a call ended; an answer is there for good when this returns."""
+        with self._database.transaction():
+            [(service, question, picture)] = self._database.rows(
+                "UPDATE calls SET outcome = ? WHERE id = ? RETURNING service, question, picture", (outcome, call)
+            )
+            self._add(service, _SETTLED[outcome])
+            if outcome == "answered":
+                text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+                row = (question, picture, text, time.time())
+                self._database.rows("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?)", row)
+
+    def recent(self, scope: str, seconds: float) -> list[float]:
+        """Return how many seconds ago calls were sent, of all accounts and processes, the longest ago first."""
+        now = time.time()
+        rows = self._database.rows(
+            "SELECT sent_at FROM calls WHERE scope = ? AND sent_at > ? ORDER BY sent_at", (scope, now - seconds)
+        )
+        return [max(0.0, now - sent_at) for (sent_at,) in rows]
+
+    def tally(self, service: str) -> Tally:
+        """Return the account's calls to a service."""
+        rows = self._database.rows(
+            "SELECT counted, answered, unusable, lost, given_back, reused FROM accounts "
+            "WHERE account = ? AND service = ?",
+            (self.account, service),
+        )
+        return Tally(*rows[0]) if rows else Tally()
+
+    def _find(self, questions: Sequence[str], picture: str) -> str | None:
+        for question in questions:
+            query = "SELECT answer FROM answers WHERE question = ? AND picture = ?"
+            if rows := self._database.rows(query, (question, picture)):
+                return str(rows[0][0])
+        return None
+
+    def _add(self, service: str, change: Tally) -> None:
+        self._database.rows(
+            "INSERT INTO accounts (account, service, counted, answered, unusable, lost, given_back, reused) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET counted = counted + excluded.counted, answered = answered + excluded.answered, "
+            "unusable = unusable + excluded.unusable, lost = lost + excluded.lost, "
+            "given_back = given_back + excluded.given_back, reused = reused + excluded.reused",
+            (self.account, service, *astuple(change)),
+        )
+
+
+ACCOUNT_FILE = "answers.json"
+PLACE = "GDP_ANSWERS"
+"""Environment variable that names another file for the answers."""
+
+
+def default_place() -> Path:
+    """Return the file of paid answers: `$GDP_ANSWERS`, else one for the user, shared by all runs."""
+    named = os.environ.get(PLACE)
+    return Path(named) if named else user_data_path("gdp") / "answers.sqlite"
+
+
+class AnswerBook:
+    """A handle on the paid answers of all runs and the calls that one account, a run, has made.
+
+    It is light: no file is touched before `opened`. Make it with `in_memory`, `at` or `of_run`.
+    """
+
+    def __init__(
+        self, place: Callable[[], Path | None], account: Callable[[], str], known_account: Callable[[], str | None]
+    ) -> None:
+        self._place = place
+        self._account = account
+        self._known_account = known_account
+        self._memory: Database | None = None
+
+    @classmethod
+    def in_memory(cls) -> AnswerBook:
+        """Return an empty book that is forgotten with the object."""
+        return cls(lambda: None, lambda: "memory", lambda: "memory")
+
+    @classmethod
+    def at(cls, path: Path, account: str) -> AnswerBook:
+        """Return the book in a file, with an account of this name."""
+        return cls(lambda: path, lambda: account, lambda: account)
+
+    @classmethod
+    def of_run(cls, folder: RunFolder) -> AnswerBook:
+        """Return the user's book; the account is the run's and is written into its folder when it is first needed."""
+        return cls(default_place, lambda: _account_of(folder), lambda: _known_account_of(folder))
+
+    @contextmanager
+    def opened(self) -> Iterator[Ledger]:
+        """Open the book; usable from many threads, while other processes use it, too.
+
+        Raises:
+            CorruptFileError: the file is no such book, a damaged one, or one of a newer gdp.
+            DiskFullError, RunLockedError, RunFolderError: it cannot be opened or written.
+        """
+        path = self._place()
+        if path is None:
+            yield Ledger(self._in_memory(), self._account())
+            return
+        with readable_os_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(f"{path}.lock")
+            with lock:  # one process at a time makes the tables and switches on write-ahead logging
+                database = open_book(path)
+        try:
+            yield Ledger(database, self._account())
+        finally:
+            database.close()
+
+    def tally(self, service: str) -> Tally:
+        """Return how many calls the account has made to a service, and how they ended; touches nothing."""
+        path = self._place()
+        if self._known_account() is None or (self._memory is None and (path is None or not path.exists())):
+            return Tally()
+        with self.opened() as ledger:
+            return ledger.tally(service)
+
+    def _in_memory(self) -> Database:
+        if self._memory is None:
+            self._memory = open_book(None)
+            weakref.finalize(self, self._memory.close)
+        return self._memory
+
+
+def _known_account_of(folder: RunFolder) -> str | None:
+    account = folder.read_json(ACCOUNT_FILE, {}).get("account")
+    return account if isinstance(account, str) else None
+
+
+def _account_of(folder: RunFolder) -> str:
+    known = _known_account_of(folder)
+    if known is not None:
+        return known
+    account = uuid.uuid4().hex
+    folder.write_json(ACCOUNT_FILE, {"account": account})
+    return account

@@ -1,0 +1,73 @@
+"""Pictures as floats and as 8-bit levels, and the way from the one to the other.
+
+In memory a picture is float32 RGB in [-1, 1], channels first. On disk, and for whoever deploys a student, it is uint8
+RGB with levels 0 to 255: level = (value + 1) * 127.5, rounded half to even, and value = level / 127.5 - 1. A level that
+goes to floats comes back as it was.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from gdp.core.errors import PairStoreError
+
+if TYPE_CHECKING:
+    import numpy
+    from numpy.typing import NDArray
+
+_HALF = 127.5
+"""The level of 0, and how many levels a step of 1 takes."""
+
+
+def unrounded_levels(pictures: Tensor) -> Tensor:
+    """Turn floats of any shape into levels in [0, 255] of the same type, not rounded; clamped beyond [-1, 1]."""
+    levels: Tensor = (pictures.clamp(-1, 1) + 1) * _HALF
+    return levels
+
+
+def to_levels(pictures: Tensor) -> Tensor:
+    """Turn floats of any shape into uint8 levels on the same device; what lies beyond [-1, 1] is clamped.
+
+    NaN has no level: what becomes of it is not determined (see `storable_levels`).
+    """
+    return unrounded_levels(pictures.float()).round().to(torch.uint8)
+
+
+def storable_levels(pictures: Tensor) -> Tensor:
+    """Turn floats of any shape and device into uint8 levels on the CPU, as `to_levels` does.
+
+    Raises:
+        PairStoreError: a value is NaN or infinite.
+    """
+    pictures = pictures.detach().cpu().float()
+    if not torch.isfinite(pictures).all():
+        raise PairStoreError("a picture holds NaN or infinite values; it cannot be stored. Look for what made it")
+    return to_levels(pictures)
+
+
+def from_levels(levels: Tensor) -> Tensor:
+    """Turn uint8 levels of any shape into new float32 in [-1, 1] on the same device."""
+    return levels.to(torch.float32) / _HALF - 1
+
+
+def to_array(levels: Tensor) -> NDArray[numpy.uint8]:
+    """Turn levels (..., C, H, W) of any device into a contiguous array (..., H, W, C), as image libraries have it."""
+    return levels.movedim(-3, -1).cpu().contiguous().numpy()
+
+
+def from_array(levels: NDArray[numpy.uint8]) -> Tensor:
+    """Copy levels (..., H, W, C), as image libraries have them, to (..., C, H, W), still in that order in memory."""
+    return torch.tensor(levels).movedim(-1, -3)
+
+
+def encode_png(picture: Tensor) -> bytes:
+    """Encode one picture (3, H, W) in [-1, 1], clamped, as an 8-bit PNG."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(to_array(to_levels(picture.detach()))).save(buffer, format="PNG", compress_level=6)
+    return buffer.getvalue()

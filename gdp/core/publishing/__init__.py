@@ -1,8 +1,0 @@
-"""Publishing a trained student in a repository of a model hub: what is sent, what must not be, and the sending.
-
-`gdp.core.publishing.push` is the way in. This package's `__init__` imports nothing, for light modules use `places`,
-and the command line needs the variable's name.
-"""
-
-HUB_VARIABLE = "HF_TOKEN"
-"""Environment variable that holds the hub's token, where the user names no other."""

@@ -1,0 +1,230 @@
+"""A plugin chosen in a recipe, and the checks of one section: core's keys, the plugin, the plugin's own keys."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from gdp.core.config import Config
+from gdp.core.errors import Mistake, PluginNotFoundError
+from gdp.core.recipe.messages import did_you_mean, explain, recipe_keys, shown
+from gdp.core.recipe.sections import (
+    DatasetSection,
+    DirectionMethodSection,
+    EngineSection,
+    EvaluatorSection,
+    FilterSection,
+    LossSection,
+    PairsSection,
+    StageSection,
+    StudentSection,
+    TeacherSection,
+)
+from gdp.core.recipe.text import KeyPath, RecipeText, format_path, printable
+from gdp.core.recipe.values import loose_conversions, prepare
+from gdp.core.records import Kind, PluginRecord, Plugins
+
+SectionT_co = TypeVar("SectionT_co", bound=Config, covariant=True)
+ModelT = TypeVar("ModelT", bound=Config)
+
+SECTION_KEYS: Mapping[Kind, str] = {
+    "teacher": "teacher",
+    "pair-source": "pairs",
+    "filter": "filters",
+    "student": "student",
+    "loss": "losses",
+    "evaluator": "evaluators",
+    "dataset": "dataset",
+    "stage": "stages",
+    "direction-method": "method",
+    "engine": "engine",
+}
+"""The key under which a recipe, or the --set of a command, chooses a plugin of each kind."""
+
+SECTION_MODELS: Mapping[Kind, type[Config]] = {
+    "teacher": TeacherSection,
+    "pair-source": PairsSection,
+    "filter": FilterSection,
+    "student": StudentSection,
+    "loss": LossSection,
+    "evaluator": EvaluatorSection,
+    "dataset": DatasetSection,
+    "stage": StageSection,
+    "direction-method": DirectionMethodSection,
+    "engine": EngineSection,
+}
+"""Core's own keys in a section of each kind; a plugin's settings may not take their names."""
+
+LISTED_KINDS: frozenset[Kind] = frozenset({"filter", "loss", "evaluator", "stage"})
+"""Kinds of which a recipe chooses any number, as an array of tables."""
+
+
+@dataclass(frozen=True)
+class Choice(Generic[SectionT_co]):
+    """One plugin that a recipe names, with its settings."""
+
+    record: PluginRecord
+    section: SectionT_co
+    """Core's keys of the section (a loss's weight, say)."""
+    config: Config
+    """The plugin's own settings, an instance of `record.config`."""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the section as plain data, every default written out."""
+        return {**dump(self.section), **dump(self.config)}
+
+
+def dump(model: Config) -> dict[str, Any]:
+    """Return settings as plain data under the keys that a recipe writes; `Path`s become text."""
+    return model.model_dump(mode="json", by_alias=True)
+
+
+def resolved_text(data: Mapping[str, Any], comment: str) -> str:
+    """Write plain data as TOML under a comment; keys without a value are left out, as TOML has no null."""
+    import tomlkit
+
+    document = tomlkit.document()
+    document.add(tomlkit.comment(comment))
+    document.update(_without_nothing(data))
+    return tomlkit.dumps(document)
+
+
+def _without_nothing(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nothing(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nothing(item) for item in value if item is not None]
+    return value
+
+
+@dataclass
+class Checker:
+    """Checks a recipe's sections and collects every mistake; nothing here raises for what the user wrote."""
+
+    text: RecipeText
+    plugins: Plugins
+    folder: Path
+    written: frozenset[KeyPath] = frozenset()
+    """Paths that were given on the command line."""
+    place: Callable[[KeyPath], KeyPath] = tuple
+    """Tells where in the file a path of the data stands, where that is elsewhere (variants)."""
+    mistakes: list[Mistake] = field(default_factory=list)
+
+    def mistake(self, path: KeyPath, message: str) -> None:
+        """Note a mistake at a path, with its line or with a word that --set gave it."""
+        path = self.place(path)
+        if any(path[: len(given)] == given for given in self.written):
+            self.mistakes.append(Mistake(format_path(path), f"{message} (given by --set)"))
+        else:
+            self.mistakes.append(Mistake(format_path(path), message, self.text.line(path)))
+
+    def top_level(self, known: Sequence[str], elsewhere: Mapping[str, str]) -> None:
+        """Report keys at the top that this sort of recipe does not have; `elsewhere` explains some of them."""
+        for key in self.text.data:
+            if key in known:
+                continue
+            self.mistake((key,), elsewhere.get(key, f"unknown section{did_you_mean(key, known)}"))
+
+    def settings(self, model: type[ModelT], data: Any, path: KeyPath, owner: str | None = None) -> ModelT | None:
+        """Validate a table with a model; `owner` names the plugin whose model it is."""
+        if not isinstance(data, Mapping):
+            self.mistake(path, f"expected a table, got {shown(data)}")
+            return None
+        before = len(self.mistakes)
+        try:
+            prepared = prepare(model, data, self.folder, lambda inner, message: self.mistake((*path, *inner), message))
+            settings = model.model_validate(prepared)
+            # Settings are written into the run folder and hashed: what cannot be written is no setting.
+            json.dumps(dump(settings), allow_nan=False)
+            for inner, message in loose_conversions(prepared, settings.model_dump(by_alias=True)):
+                self.mistake((*path, *inner), message)
+        except ValidationError as error:
+            reported = {mistake.where for mistake in self.mistakes[before:]}
+            for inner, message in explain(error, model, data):
+                if format_path(self.place((*path, *inner))) not in reported:
+                    self.mistake((*path, *inner), message)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 # a third party's validator may raise anything
+            whose = f"plugin {owner}" if owner else "these settings"
+            reason = describe_exception(error)
+            self.mistake(path, f"{whose} failed to check its settings ({reason}); report it to the plugin's author")
+        return settings if len(self.mistakes) == before else None
+
+    def one(self, kind: Kind, model: type[ModelT], *, required: str | None = None) -> Choice[ModelT] | None:
+        """Check `[section]`; `required` says what it is for if the recipe cannot do without."""
+        key = SECTION_KEYS[kind]
+        if key not in self.text.data:
+            if required is not None:
+                self.mistakes.append(
+                    Mistake(key, f"missing: add [{key}] with plugin = {self._one_of(kind)} {required}")
+                )
+            return None
+        data = self.text.data[key]
+        if isinstance(data, list):
+            self.mistake((key,), f"write [{key}] with single brackets: a recipe has one")
+            return None
+        return self.choice(kind, model, data, (key,))
+
+    def many(self, kind: Kind, model: type[ModelT], *, required: str | None = None) -> tuple[Choice[ModelT], ...]:
+        """Check `[[section]]`, any number of them; at least one if `required` says what for."""
+        key = SECTION_KEYS[kind]
+        data = self.text.data.get(key, [])
+        if isinstance(data, Mapping):
+            self.mistake((key,), f"write [[{key}]] with double brackets: a recipe can have several")
+            return ()
+        if not isinstance(data, list):
+            self.mistake((key,), f"expected tables [[{key}]], got {shown(data)}")
+            return ()
+        if not data and required is not None:
+            self.mistake((key,), f"missing: add [[{key}]] with plugin = {self._one_of(kind)} {required}")
+        choices = [self.choice(kind, model, entry, (key, position)) for position, entry in enumerate(data)]
+        return tuple(choice for choice in choices if choice is not None)
+
+    def choice(self, kind: Kind, model: type[ModelT], data: Any, path: KeyPath) -> Choice[ModelT] | None:
+        """Check one section: which plugin, core's keys, the plugin's keys."""
+        record = self.record(kind, data, path)
+        if record is None:
+            return None
+        core_keys, own_keys = recipe_keys(model), recipe_keys(record.config)
+        for key in data:
+            if key not in core_keys and key not in own_keys:
+                self.mistake((*path, key), f"unknown key{did_you_mean(key, {*core_keys, *own_keys} - {'plugin'})}")
+        section = self.settings(model, {key: data[key] for key in data if key in core_keys}, path)
+        own = {key: data[key] for key in data if key in own_keys and key not in core_keys}
+        config = self.settings(record.config, own, path, owner=f"{record.name} ({record.package})")
+        if section is None or config is None:
+            return None
+        return Choice(record, section, config)
+
+    def record(self, kind: Kind, data: Any, path: KeyPath) -> PluginRecord | None:
+        """Look up the plugin that a section names."""
+        if not isinstance(data, Mapping):
+            self.mistake(path, f"expected a table, got {shown(data)}")
+            return None
+        name = data.get("plugin")
+        if not isinstance(name, str):
+            got = "missing" if name is None else f"expected a name in quotes, got {shown(name)}"
+            self.mistake((*path, "plugin"), f"{got}: choose {self._one_of(kind)}")
+            return None
+        try:
+            return self.plugins.get(kind, name)
+        except PluginNotFoundError as error:
+            self.mistake((*path, "plugin"), printable(str(error)))
+            return None
+
+    def _one_of(self, kind: Kind) -> str:
+        names = [f'"{name}"' for name in self.plugins.names(kind)]
+        return " or ".join(names) if names else f"a {kind} plugin (none is installed)"
+
+
+def describe_exception(error: BaseException) -> str:
+    """Return `KeyError: 'x'` on one printable line, even where the exception cannot be turned to text."""
+    try:
+        text = printable(" ".join(str(error).split()))
+    except Exception:  # noqa: BLE001 # a third party's __str__ may raise anything
+        text = "its message cannot be shown"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

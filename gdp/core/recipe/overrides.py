@@ -1,0 +1,107 @@
+"""Overrides on the command line: `--set train.steps=200`, `--set filters[0].min_age=21`."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from typing import Any
+
+from gdp.core.errors import Mistake
+from gdp.core.recipe.text import DEEPEST_NESTING, KeyPath, format_path, printable
+
+_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_STRUCTURED = ('"', "'", "[", "{")
+
+
+class _OverrideMistakeError(Exception):
+    """An override cannot be applied; the message says why."""
+
+
+def apply_overrides(data: dict[str, Any], overrides: Sequence[str]) -> tuple[frozenset[KeyPath], list[Mistake]]:
+    """Write `KEY=VALUE` overrides into a recipe's data, in place.
+
+    Values are TOML (`3`, `0.5`, `true`, `"text"`, `[1, 2]`); a bare word is text. An empty value takes the key out.
+    An array grows by one when its length is given as the index.
+
+    Returns:
+        The paths that were written, and the mistakes of the overrides that could not be applied.
+    """
+    written: set[KeyPath] = set()
+    mistakes: list[Mistake] = []
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        try:
+            if not equals:
+                raise _OverrideMistakeError("write it as KEY=VALUE, such as train.steps=200")
+            path = _parse_key(key.strip())
+            _write(data, path, value.strip())
+            written.add(path)
+        except _OverrideMistakeError as error:
+            mistakes.append(Mistake(f"--set {printable(key)}", str(error)))
+    return frozenset(written), mistakes
+
+
+def _parse_key(key: str) -> KeyPath:
+    parts = key.replace("[", ".").replace("]", "").split(".")
+    if not all(_KEY.fullmatch(part) for part in parts) or not parts:
+        raise _OverrideMistakeError("this is no key; write it like train.steps or filters[0].min_age")
+    if len(parts) > DEEPEST_NESTING:
+        raise _OverrideMistakeError(f"no key of a recipe has more than {DEEPEST_NESTING} parts")
+    return tuple(int(part) if part.isascii() and part.isdigit() and len(part) < 10 else part for part in parts)
+
+
+def _parse_value(text: str) -> Any:
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        parsed = {}
+    if set(parsed) == {"value"}:
+        return parsed["value"]
+    if text.startswith(_STRUCTURED):
+        raise _OverrideMistakeError("the value begins like a TOML string, array or table and is none")
+    return text
+
+
+def _write(data: dict[str, Any], path: KeyPath, text: str) -> None:
+    container: Any = data
+    for position, part in enumerate(path[:-1]):
+        container = _enter(container, path, position, part)
+    last, here = path[-1], format_path(path[:-1])
+    if isinstance(container, list):
+        index = _index(container, last, here)
+        if not text:
+            del container[index : index + 1]
+        else:
+            container[index : index + 1] = [_parse_value(text)]
+    elif isinstance(container, dict):
+        if text:
+            container[str(last)] = _parse_value(text)
+        else:
+            container.pop(str(last), None)
+    else:
+        raise _OverrideMistakeError(f"{here} holds a value, not a table")
+
+
+def _enter(container: Any, path: KeyPath, position: int, part: str | int) -> Any:
+    """Step into one part of the path, making the table or array that is not there yet."""
+    fresh: Any = [] if isinstance(path[position + 1], int) else {}
+    here = format_path(path[:position])
+    if isinstance(container, list):
+        index = _index(container, part, here)
+        if index == len(container):
+            container.append(fresh)
+        return container[index]
+    if isinstance(container, dict):
+        return container.setdefault(str(part), fresh)
+    raise _OverrideMistakeError(f"{here} holds a value, not a table")
+
+
+def _index(array: list[Any], part: str | int, here: str) -> int:
+    if not isinstance(part, int):
+        raise _OverrideMistakeError(f"{here} is an array: give the number of the entry, such as {here}[0].{part}")
+    if part > len(array):
+        raise _OverrideMistakeError(
+            f"{here} has {len(array)} entries, counted from 0; the next new one is {here}[{len(array)}]"
+        )
+    return part

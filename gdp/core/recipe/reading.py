@@ -1,0 +1,256 @@
+"""Recipes: TOML files that name plugins and their settings, checked whole before anything runs.
+
+`load_recipe` and `load_teacher_recipe` find every mistake of a file at once, each with its line. Relative paths are
+resolved against the recipe's folder. Which plugins there are is asked of the registry (`Plugins`), so core knows none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gdp.core.config import Config
+from gdp.core.errors import Mistake, RecipeError
+from gdp.core.recipe.choices import Checker, Choice, dump
+from gdp.core.recipe.compare import read_compare
+from gdp.core.recipe.messages import shown
+from gdp.core.recipe.overrides import apply_overrides
+from gdp.core.recipe.sections import (
+    DatasetSection,
+    EvaluatorSection,
+    FilterSection,
+    LossSection,
+    PairsSection,
+    StageSection,
+    StudentSection,
+    TargetSection,
+    TeacherSection,
+    TrainSection,
+    find_targets,
+)
+from gdp.core.recipe.text import DEEPEST_NESTING, nesting, read_recipe_text
+from gdp.core.recipe.types import Compare, Recipe, RecipeHeader, TeacherRecipe, Variant
+from gdp.core.records import PluginRecord, Plugins
+
+__all__ = [
+    "Choice",
+    "Compare",
+    "Plugins",
+    "Recipe",
+    "RecipeHeader",
+    "TeacherRecipe",
+    "Variant",
+    "load_recipe",
+    "load_teacher_recipe",
+]
+
+RUN_KEYS = (
+    *("name", "seed", "teacher", "dataset", "pairs", "filters", "student", "losses", "train", "evaluators"),
+    *("stages", "targets", "compare"),
+)
+"""What a recipe of `gdp run` may hold at the top."""
+TEACHER_KEYS = ("name", "seed", "teacher", "dataset", "train")
+"""What a recipe of `gdp train-teacher` may hold at the top."""
+
+
+def load_recipe(path: Path, plugins: Plugins, overrides: Sequence[str] = ()) -> Recipe:
+    """Read and check a recipe of `gdp run`.
+
+    Args:
+        path: the TOML file.
+        plugins: what is installed.
+        overrides: `KEY=VALUE` as of `--set`, such as `train.steps=200` or `filters[0].min_age=21`.
+
+    Raises:
+        RecipeError: with every mistake of the file and of the overrides.
+    """
+    checker = _open(path, plugins, overrides)
+    checker.top_level(RUN_KEYS, {})
+    recipe = _read(checker, path)
+    compare = _compare(checker, path)
+    _raise_mistakes(checker)
+    if recipe is None:
+        raise AssertionError("a recipe without mistakes is there")
+    return replace(recipe, compare=compare)
+
+
+def load_teacher_recipe(path: Path, plugins: Plugins, overrides: Sequence[str] = ()) -> TeacherRecipe:
+    """Read and check a recipe of `gdp train-teacher`.
+
+    Args:
+        path: the TOML file.
+        plugins: what is installed.
+        overrides: `KEY=VALUE` as of `--set`, such as `train.batch=8`.
+
+    Raises:
+        RecipeError: with every mistake of the file and of the overrides.
+    """
+    checker = _open(path, plugins, overrides)
+    hint = "this section belongs to a recipe of gdp run, not to a teacher's training"
+    checker.top_level(TEACHER_KEYS, dict.fromkeys(set(RUN_KEYS) - set(TEACHER_KEYS), hint))
+    header = _header(checker)
+    teacher = _trained_teacher(checker)
+    dataset = checker.one("dataset", DatasetSection, required="(the pictures to train on)")
+    train = None
+    if teacher is not None and teacher.training is not None:
+        owner = f"{teacher.name} ({teacher.package})"
+        train = checker.settings(teacher.training, checker.text.data.get("train", {}), ("train",), owner)
+    _raise_mistakes(checker)
+    if header is None or teacher is None or dataset is None or train is None:
+        raise AssertionError("a section without mistakes is there")
+    return TeacherRecipe(header.name, header.seed, teacher, dataset, train, _absolute(path))
+
+
+def is_teacher_recipe(path: Path, overrides: Sequence[str] = ()) -> bool:
+    """Tell whether a file is a recipe of `gdp train-teacher`: it has a `[dataset]`.
+
+    Raises:
+        RecipeError: the file cannot be read or is not TOML.
+    """
+    data = read_recipe_text(path).data
+    apply_overrides(data, overrides)
+    return "dataset" in data and "student" not in data
+
+
+def _open(path: Path, plugins: Plugins, overrides: Sequence[str]) -> Checker:
+    text = read_recipe_text(path)
+    written, mistakes = apply_overrides(text.data, overrides)
+    if nesting(text.data) > DEEPEST_NESTING:
+        raise RecipeError(text.file, [*mistakes, Mistake("--set", "nests tables deeper than any recipe needs")])
+    checker = Checker(text, plugins, _absolute(path).parent, written)
+    checker.mistakes += mistakes
+    return checker
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+def _read(checker: Checker, path: Path) -> Recipe | None:
+    """Check everything but the comparison; None where a section has mistakes."""
+    header = _header(checker)
+    teacher, teacher_training = _teacher(checker)
+    dataset = checker.one("dataset", DatasetSection)
+    if teacher_training is not None and dataset is None:
+        checker.mistake(("teacher", "train"), "a teacher is trained on pictures: add [dataset]")
+    pairs = checker.one("pair-source", PairsSection, required="(who makes the pairs)")
+    filters = checker.many("filter", FilterSection)
+    student = checker.one("student", StudentSection, required="(the network to train)")
+    losses = checker.many("loss", LossSection, required="(what the student is trained for)")
+    evaluators = checker.many("evaluator", EvaluatorSection)
+    stages = _stages(checker)
+    train = checker.settings(TrainSection, checker.text.data.get("train", {}), ("train",))
+    targets = _targets(checker)
+    if header is None or pairs is None or student is None or train is None:
+        return None
+    return Recipe(
+        name=header.name,
+        seed=header.seed,
+        teacher=teacher,
+        teacher_training=teacher_training,
+        dataset=dataset,
+        pairs=pairs,
+        filters=filters,
+        student=student,
+        losses=losses,
+        train=train,
+        evaluators=evaluators,
+        stages=stages,
+        targets=targets,
+        path=_absolute(path),
+    )
+
+
+def _compare(checker: Checker, path: Path) -> Compare | None:
+    """Check `[compare]` with the recipe that each variant makes; what is wrong in the recipe itself is told once."""
+    read = read_compare(checker)
+    if read is None:
+        return None
+    section, drafts = read
+    variants = []
+    for draft in drafts:
+        recipe = _read(draft.checker, path)
+        checker.mistakes += [mistake for mistake in draft.checker.mistakes if mistake not in checker.mistakes]
+        if recipe is not None and draft.section is not None:
+            variants.append(Variant(draft.section, draft.changed, recipe))
+    return Compare(section, tuple(variants))
+
+
+def _header(checker: Checker) -> RecipeHeader | None:
+    data: Mapping[str, Any] = checker.text.data
+    return checker.settings(RecipeHeader, {key: data[key] for key in ("name", "seed") if key in data}, ())
+
+
+def _teacher(checker: Checker) -> tuple[Choice[TeacherSection] | None, Config | None]:
+    """Check `[teacher]` and, where it is to be trained first, `[teacher.train]`."""
+    teacher = checker.one("teacher", TeacherSection)
+    if teacher is None or teacher.section.train is None:
+        return teacher, None
+    record = teacher.record
+    if record.training is None:
+        checker.mistake(("teacher", "train"), f"{record.name} cannot be trained{_trainable(checker)}")
+        return teacher, None
+    owner = f"{record.name} ({record.package})"
+    training = checker.settings(record.training, teacher.section.train, ("teacher", "train"), owner)
+    if training is None:
+        return teacher, None
+    section = teacher.section.model_copy(update={"train": dump(training)})
+    return replace(teacher, section=section), training
+
+
+def _trainable(checker: Checker) -> str:
+    names = checker.plugins.names("teacher")
+    able = [name for name in names if checker.plugins.get("teacher", name).training is not None]
+    return f"; {', '.join(able)} can" if able else ""
+
+
+def _stages(checker: Checker) -> tuple[Choice[StageSection], ...]:
+    """Check `[[stages]]`: each once, and none that every run has anyway."""
+    chosen = checker.many("stage", StageSection)
+    names = [choice.record.name for choice in chosen]
+    for position, choice in enumerate(chosen):
+        if names.index(choice.record.name) < position:
+            checker.mistake(("stages", position), f"the stage {choice.record.name} is chosen twice")
+        elif choice.record.every_run:
+            checker.mistake(("stages", position), f"every run has the stage {choice.record.name}: leave this out")
+    return chosen
+
+
+def _targets(checker: Checker) -> dict[str, TargetSection]:
+    """Check `[targets]`: numbers by dotted name, each with its goal."""
+    data = checker.text.data.get("targets", {})
+    if not isinstance(data, Mapping):
+        checker.mistake(("targets",), f"expected a table, got {shown(data)}")
+        return {}
+    found = {}
+    for path, goal in find_targets(data):
+        name = ".".join(map(str, path))
+        if name in found:
+            checker.mistake(("targets", *path), "this number has two goals")
+        target = checker.settings(TargetSection, goal, ("targets", *path))
+        if target is not None:
+            found[name] = target
+    return found
+
+
+def _trained_teacher(checker: Checker) -> PluginRecord | None:
+    """Check `[teacher]`, which names the plugin and holds nothing else: its training settings are `[train]`."""
+    data = checker.text.data.get("teacher")
+    if not isinstance(data, Mapping):
+        checker.one("teacher", TeacherSection, required="(what to train)")
+        return None
+    for key in data:
+        if key != "plugin":
+            checker.mistake(("teacher", key), "unknown key: settings of a teacher's training belong into [train]")
+    record = checker.record("teacher", data, ("teacher",))
+    if record is not None and record.training is None:
+        checker.mistake(("teacher", "plugin"), f"{record.name} cannot be trained{_trainable(checker)}")
+        return None
+    return record
+
+
+def _raise_mistakes(checker: Checker) -> None:
+    if checker.mistakes:
+        raise RecipeError(checker.text.file, checker.mistakes)

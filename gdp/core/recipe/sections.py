@@ -1,0 +1,223 @@
+"""The sections of a recipe that belong to core; the rest of each section is the chosen plugin's own settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from gdp.core.config import Config
+from gdp.core.recipe.text import KeyPath
+
+VARIANT_NAME = r"^[A-Za-z0-9][A-Za-z0-9 ._,+()/-]*$"
+
+
+class TeacherSection(Config):
+    """`[teacher]`: the heavy model to learn from."""
+
+    plugin: str
+    """Name of a teacher plugin."""
+    train: dict[str, Any] | None = Field(default=None, examples=[{"epochs": 200}])
+    """Train the teacher first, on `[dataset]`: the settings that `[train]` has in a recipe of `gdp train-teacher`. Its
+    weights are those of this run then."""
+
+
+class PairsSection(Config):
+    """`[pairs]`: how (source, target) pairs are made."""
+
+    plugin: str
+    """Name of a pair source plugin."""
+    count: int | None = Field(default=None, ge=1)
+    """How many pairs to make; left out, as many as the source has."""
+    held_out: float = Field(default=0.1, ge=0.0, lt=1.0)
+    """Share of the kept pairs that is never trained on, in [0, 1); chosen by a hash of the pair's number."""
+    image_format: Literal["webp", "png"] = "webp"
+    """Lossless format of the stored pictures."""
+
+
+class FilterSection(Config):
+    """`[[filters]]`: one judge of pairs; they are asked in the recipe's order."""
+
+    plugin: str
+    """Name of a filter plugin."""
+    unknown: Literal["drop", "keep"] = "drop"
+    """What becomes of pairs on which the filter cannot decide."""
+    only_score: bool = False
+    """Only measure: every pair goes on, whatever the verdict; for scores that a later `expression` combines."""
+
+
+class StudentSection(Config):
+    """`[student]`: the small network."""
+
+    plugin: str
+    """Name of a student plugin."""
+
+
+class LossSection(Config):
+    """`[[losses]]`: one weighted term of the objective."""
+
+    plugin: str
+    """Name of a loss plugin."""
+    weight: float = Field(default=1.0, ge=0.0)
+    """Factor of this term in the generator's objective."""
+
+
+class EvaluatorSection(Config):
+    """`[[evaluators]]`: one measurement of the trained student."""
+
+    plugin: str
+    """Name of an evaluator plugin."""
+
+
+class StageSection(Config):
+    """`[[stages]]`: one further step of the run, from a plugin."""
+
+    plugin: str
+    """Name of a stage."""
+
+
+class DatasetSection(Config):
+    """`[dataset]`: the pictures that a teacher is trained on or that it translates."""
+
+    plugin: str
+    """Name of a dataset plugin."""
+
+
+class EngineSection(Config):
+    """`--set engine....`: how `gdp apply` runs a student."""
+
+    plugin: str
+    """Name of an engine, as `--engine` takes it."""
+
+
+class DirectionMethodSection(Config):
+    """`--set method....`: how `gdp find-direction` finds a direction."""
+
+    plugin: str
+    """Name of a direction method, as `--method` takes it."""
+
+
+class TrainSection(Config):
+    """`[train]`: how the student is trained."""
+
+    steps: int | None = Field(default=None, ge=1)
+    """Training steps (batches); give either steps or epochs."""
+    epochs: float | None = Field(default=None, gt=0)
+    """Passes over the kept training pairs; give either steps or epochs."""
+    batch: int = Field(default=16, ge=1)
+    """Pairs in a batch."""
+    learning_rate: float = Field(default=2e-4, gt=0)
+    """Adam's learning rate for the generator and the discriminator."""
+    discriminator_learning_rate: float | None = Field(default=None, gt=0)
+    """Adam's learning rate for the discriminator; left out, the same as the generator's."""
+    betas: tuple[float, float] = (0.5, 0.999)
+    """Adam's decay rates of the first and second moments, each in [0, 1)."""
+    schedule: Literal["constant", "linear", "cosine"] = "linear"
+    """Learning rate over time: constant, or falling to 0 linearly or by a half cosine from `decay_from` on."""
+    decay_from: float = Field(default=0.5, ge=0, le=1)
+    """Share of the steps after which the learning rate begins to fall, in [0, 1]."""
+    warmup_steps: int = Field(default=0, ge=0)
+    """Steps over which the learning rate rises linearly from 0."""
+    gradient_clip: float | None = Field(default=None, gt=0)
+    """Largest L2 norm of the generator's gradient; larger ones are scaled down. Left out: no clipping."""
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    """Arithmetic of the forward passes; auto is bf16 where the processor or GPU computes it natively."""
+    channels_last: bool = True
+    """Store activations channels-last, which is faster for convolutions on most machines."""
+    compile: Literal["auto", "always", "never"] = "auto"
+    """Whether pieces of the networks are compiled by torch.compile, where that is faster; auto: if the training has at
+    least 1000 steps and there is a C++ compiler."""
+    ema_half_life: float = Field(default=1000.0, ge=0)
+    """Half-life of the weights' exponential moving average in training pairs seen; 0 keeps the raw weights."""
+    flip: bool = False
+    """Mirror half of the training pairs, source and target alike."""
+    jitter: int | None = Field(default=None, ge=8)
+    """Height and width in pixels that training pictures are enlarged to (bicubic) before they are cropped back at a
+    random place: 286 for pictures of 256 pixels is CycleGAN's recipe. Left out: no crops."""
+    image_pool: int = Field(default=0, ge=0)
+    """Earlier predictions from which the discriminator is shown one half of the time; 0 for none."""
+    sample_every: int = Field(default=250, ge=1)
+    """Steps between sample grids (always of the same held-out pairs)."""
+    log_every: int = Field(default=10, ge=1)
+    """Steps between lines of statistics."""
+    checkpoint_every: int = Field(default=250, ge=1)
+    """Steps between checkpoints; a killed run loses at most this many."""
+
+    @model_validator(mode="after")
+    def _steps_or_epochs(self) -> TrainSection:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give either steps or epochs")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError("betas must each be in [0, 1)")
+        return self
+
+
+class TargetSection(Config):
+    """`[targets.quality.held_out.psnr_db]` and its like: a goal for one measured number, by its name in metrics.json.
+
+    The report tells which goals were reached; nothing else depends on them.
+    """
+
+    min: float | None = None
+    """The smallest value that reaches the goal, in the number's own unit."""
+    max: float | None = None
+    """The largest value that reaches the goal, in the number's own unit."""
+    words: str = Field(default="", max_length=200)
+    """What the report calls the number; left out, its name."""
+
+    @model_validator(mode="after")
+    def _a_goal(self) -> TargetSection:
+        if self.min is None and self.max is None:
+            raise ValueError("give min, max or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("min must not exceed max")
+        return self
+
+
+class CompareSection(Config):
+    """`[compare]`: variants of the recipe that are trained and measured beside it, in the same run."""
+
+    seeds: int = Field(default=1, ge=1, le=100)
+    """Trainings of each variant and of the recipe itself; training number k begins with the recipe's seed + k, the
+    pairs and those held out stay the same."""
+    metrics: tuple[str, ...] = Field(min_length=1)
+    """Numbers to compare, by their names in metrics.json, such as quality.held_out.psnr_db."""
+    unchanged: str = Field(default="everything", pattern=VARIANT_NAME, max_length=60)
+    """What the table calls the recipe as it is."""
+
+
+class VariantSection(Config):
+    """`[[compare.variants]]`: the recipe with something taken out or changed."""
+
+    name: str = Field(pattern=VARIANT_NAME, max_length=60)
+    """What the table calls it."""
+    without: tuple[str, ...] = ()
+    """Losses that are taken out, by the names of their plugins."""
+    change: dict[str, Any] = Field(default_factory=dict)
+    """Tables that are merged over the recipe's sections of the same names. One that names a plugin takes the section's
+    place, and an array (filters, losses) that of the whole list."""
+
+
+def find_targets(tree: Mapping[str, Any], path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    """Yield the path of every number that `[targets]` names, with what is said of it.
+
+    A table of tables only is a part of a name, as in metrics.json; anything else ends the name.
+    """
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value and all(isinstance(inner, Mapping) for inner in value.values()):
+            yield from find_targets(value, (*path, key))
+        else:
+            yield (*path, key), value
+
+
+def nested_targets(targets: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrange what is said of each number, by dotted name, as `find_targets` reads it."""
+    tree: dict[str, Any] = {}
+    for name, target in targets.items():
+        *parents, leaf = name.split(".")
+        place = tree
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[leaf] = target
+    return tree

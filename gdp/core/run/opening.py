@@ -1,0 +1,50 @@
+"""From a session on a run to its pairs.
+
+Who only looks needs neither the teacher nor what it is made of: content keys are those that the run wrote down.
+"""
+
+from __future__ import annotations
+
+from gdp.core.errors import RunFolderError
+from gdp.core.pairs.store import PairStore
+from gdp.core.run.session import Session
+from gdp.core.run.steps import keys_until
+from gdp.core.run_folder import RunFolder
+
+KEYS = "keys.json"
+"""The content keys of the run's stages, as far as they were known last; the pair store's as `store`."""
+
+
+def recorded_keys(folder: RunFolder) -> dict[str, str]:
+    """Return the content keys that a run wrote down; those of the stages that had finished, for one of an older gdp."""
+    keys = folder.read_json(KEYS)
+    if keys is not None:
+        return dict(keys)
+    stages = folder.stages()
+    found = {name: str(entry["key"]) for name, entry in stages.items()}
+    store = str(stages.get("pairs", {}).get("summary", {}).get("folder", ""))
+    return {**found, "store": store.rpartition("/")[2]} if store else found
+
+
+def open_pairs(session: Session) -> tuple[PairStore, list[int]]:
+    """Open the pairs of a run for reading, beside a process that works in it; the caller closes the store.
+
+    Where the run wrote down no keys, they are computed, which takes the teacher.
+
+    Returns:
+        The store, and the numbers of the pairs that the recipe asks for and that are made, ascending.
+
+    Raises:
+        RunFolderError: no pair is made yet with the recipe's settings.
+        GdpError: the store cannot be opened.
+    """
+    session.keys = recorded_keys(session.folder)
+    if "store" not in session.keys:
+        session.keys = keys_until(session, "pairs")
+    if not session.store_folder.is_dir():
+        raise RunFolderError(
+            f"{session.folder.path}: the run has no pairs of its present recipe yet; gdp run makes them."
+        )
+    store = session.open_store(read_only=True)
+    count = session.recipe.pairs.section.count
+    return store, store.indices() if count is None else store.made(0, count)

@@ -1,0 +1,145 @@
+"""A run from start to end: stages in order, each skipped when its content key says that nothing changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from gdp.core.errors import GdpError
+from gdp.core.progress import Stopped
+from gdp.core.run.opening import KEYS
+from gdp.core.run.recipes import require_stage
+from gdp.core.run.session import Session
+from gdp.core.run.steps import Step, steps_of
+from gdp.core.run.versions import machine, plugin_versions, versions
+from gdp.core.run_folder import now
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which stages to do, by their names."""
+
+    repeat_from: str | None = None
+    """Repeat this stage and all after it, even where nothing changed."""
+    until: str | None = None
+    """Stop after this stage."""
+    known: Mapping[str, str] = field(default_factory=dict)
+    """Content keys of first stages (and the pair store's) that are taken as they are: those stages are not looked at,
+    so that nothing need be there of which they were made."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended."""
+
+    state: str
+    """`finished`, or `stopped` where a stage is still to be done."""
+    done: tuple[str, ...]
+    """Stages that this process did; the others were up to date."""
+
+
+def execute(session: Session, plan: Plan = Plan()) -> Outcome:
+    """Do what is to be done of a run, under the folder's lock.
+
+    Raises:
+        GdpError: something that a user can mend; what was done is kept, the same command goes on from there.
+    """
+    names = [step.name for step in steps_of(session)]
+    require_stage(names, plan.repeat_from, "--from")
+    require_stage(names, plan.until, "--until")
+    with session.folder.locked():
+        _announce(session)
+        try:
+            outcome = _execute_stages(session, plan)
+        except Stopped:
+            outcome = Outcome("stopped", ())
+        except BaseException as error:
+            _record_failure(session, error)
+            raise
+        session.folder.update_run(state=outcome.state)
+        session.folder.event("run", state=outcome.state)
+        session.plugins.notify("gdp_run_finished", run=session.folder, outcome=outcome.state)
+        return outcome
+
+
+def _announce(session: Session) -> None:
+    recipe, folder = session.recipe, session.folder
+    folder.write_text("recipe.toml", recipe.to_toml())
+    started = folder.read_json("run.json", {}).get("started_at", now())
+    folder.update_run(
+        name=recipe.name,
+        state="running",
+        started_at=started,
+        recipe=str(recipe.path) if recipe.path else None,
+        error=None,
+        versions={**versions(), **plugin_versions(choice.record for choice in recipe.choices())},
+        machine=machine(str(session.device), torch.get_num_threads()),
+    )
+    folder.event("run", state="running")
+    session.plugins.notify("gdp_run_started", run=folder, recipe=recipe.to_data())
+
+
+def _record_failure(session: Session, error: BaseException) -> None:
+    """Note how a run ended, as far as the folder can still be written: the disk may be what failed."""
+    state = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
+    try:
+        session.folder.update_run(state=state, error=str(error) or type(error).__name__)
+        session.folder.log(f"{state}: {error}")
+    except GdpError:
+        session.progress.message("the run's state could not be written; the error that stopped it follows")
+    session.plugins.notify("gdp_run_finished", run=session.folder, outcome=state)
+
+
+def _execute_stages(session: Session, plan: Plan) -> Outcome:
+    done: list[str] = []
+    first: str | None = None
+    session.keys = dict(plan.known)
+    for step in steps_of(session):
+        first = step.name if step.name == plan.repeat_from else first
+        if step.name in plan.known:
+            continue
+        if step.applies(session):
+            _know(session, step)
+            if step.is_up_to_date(session, session.keys) and first is None:
+                session.progress.message(f"{step.name}: up to date")
+            else:
+                if first is not None:
+                    step.reset(session, first)
+                _execute_one(session, step)
+                done.append(step.name)
+        else:
+            session.folder.forget_stage(step.name)
+        if step.name == plan.until:
+            is_last = step is steps_of(session)[-1]
+            return Outcome("finished" if is_last else "stopped", tuple(done))
+    return Outcome("finished", tuple(done))
+
+
+def _know(session: Session, step: Step) -> None:
+    """Add a stage's content key to the session's, and write them all down for those who only look at the run."""
+    session.keys = {**session.keys, **step.keys(session, session.keys)}
+    written = session.folder.read_json(KEYS, {})
+    if any(written.get(name) != key for name, key in session.keys.items()):
+        session.folder.write_json(KEYS, session.keys)  # what stood behind them belonged to other inputs
+
+
+def _execute_one(session: Session, step: Step) -> None:
+    if session.stop_requested():
+        raise Stopped
+    name = step.name
+    session.folder.log(f"{name}: begins")
+    seconds, summary = step.perform(session)
+    session.folder.log(f"{name}: finished in {seconds:.1f} s: {summary}")
+    session.folder.event("stage", stage=name, seconds=round(seconds, 3), summary=summary)
+    session.plugins.notify("gdp_stage_finished", run=session.folder, stage=name, summary=summary)
+    session.progress.message(f"{name}: finished in {seconds:.1f} s ({_short(summary)})")
+
+
+def _short(summary: dict[str, Any]) -> str:
+    """Format a stage's figures for one line; hashes and paths are left to the files."""
+    hidden = ("folder", "weights", "file")
+    shown = {name: value for name, value in summary.items() if name not in hidden and "sha256" not in name}
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in shown.items())

@@ -1,0 +1,324 @@
+"""What the stages of one run share: the recipe, its plugins (built when first needed), the folder, the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from gdp.core.answers import AnswerBook
+from gdp.core.building import build, describe_plugin, plugin_errors
+from gdp.core.config import Config, content_key
+from gdp.core.errors import MissingResourceError
+from gdp.core.files import file_sha256
+from gdp.core.interfaces.context import BuildContext, Deferred
+from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
+from gdp.core.interfaces.evaluators import Evaluator
+from gdp.core.interfaces.filters import PairJudge
+from gdp.core.interfaces.losses import Loss
+from gdp.core.interfaces.pair_sources import PairSource
+from gdp.core.interfaces.students import Student
+from gdp.core.interfaces.teachers import Teacher
+from gdp.core.pairs.store import PairStore
+from gdp.core.progress import Progress
+from gdp.core.recipe.reading import Choice, Recipe
+from gdp.core.records import PluginRecord, Plugins
+from gdp.core.run.notes import portable, trained_weights
+from gdp.core.run_folder import RunFolder
+from gdp.core.training.inference import WEIGHTS, load_generator_weights
+
+if TYPE_CHECKING:
+    from gdp.core.run.steps import Step
+
+
+def never() -> bool:
+    """Say that nobody asked the run to stop."""
+    return False
+
+
+def plugin_key(record: PluginRecord) -> dict[str, str]:
+    """Return what a plugin contributes to a content key: its name, and who supplies it where gdp does not."""
+    supplier = {"supplier": record.supplier} if record.supplier else {}
+    return {"plugin": record.name, **supplier}
+
+
+@dataclass
+class Session:
+    """One process's work on one run."""
+
+    recipe: Recipe
+    folder: RunFolder
+    plugins: Plugins
+    progress: Progress
+    device: torch.device
+    stop_requested: Callable[[], bool] = never
+    rehearses: bool = False
+    """Whether this is a pre-flight: a teacher that is still to be trained is stood in for by an untrained one."""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Content keys of the stages so far, and of the pair store as `store`; never changed in place."""
+    home: RunFolder | None = None
+    """The run's folder, which holds the pairs, where `folder` is that of one training of a comparison."""
+    own_split: bool = False
+    """Whether `folder` says which pairs were kept and held out; if not, the pair store does."""
+    seed_shift: int = 0
+    """What is added to the recipe's seed for the training; a comparison trains with several seeds."""
+    steps: tuple[Step, ...] | None = field(default=None, repr=False, compare=False)
+    """The stages of this run, once `gdp.core.run.steps.steps_of` has built them."""
+    _trained: tuple[Path, Student] | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def path(self) -> Path:
+        """The run's folder, absolute."""
+        return self.folder.path
+
+    @property
+    def summaries(self) -> Mapping[str, Mapping[str, Any]]:
+        """What the finished stages recorded, by name."""
+        return {name: entry["summary"] for name, entry in self.folder.stages().items()}
+
+    @property
+    def student_folder(self) -> Path:
+        """Where the stage export leaves the trained student."""
+        return self.folder.path / "student"
+
+    def data(self) -> Mapping[str, Any]:
+        """Return the resolved recipe as plain data."""
+        return self.recipe.to_data()
+
+    @cached_property
+    def teacher(self) -> Teacher | None:
+        """The teacher, weights loaded; None where the recipe has none."""
+        if self.recipe.teacher is None:
+            return None
+        choice, context = self.recipe.teacher, self.context(dataset=self.dataset)
+        training = self.recipe.teacher_training
+        if training is None:
+            teacher: Teacher = self.build(choice, Teacher, context)
+            return teacher
+        implementation: type[Teacher] = self.plugins.load(choice.record)
+        weights = trained_weights(self.teacher_folder)
+        with plugin_errors(describe_plugin(choice.record)):
+            if weights is not None:
+                settings = {**choice.config.model_dump(), **implementation.trained_settings(weights)}
+                return implementation(choice.record.config.model_validate(settings), context)
+            if self.rehearses:
+                return implementation.untrained(choice.config, training, context)
+        raise MissingResourceError(
+            f"{self.teacher_folder}: the teacher is not trained yet; run the stage teacher first"
+        )
+
+    def _deferred_teacher(self) -> Deferred | None:
+        """Return the teacher for plugins that may do without it: it is loaded when somebody reads it."""
+        choice = self.recipe.teacher
+        if choice is None:
+            return None
+        installed = bool(choice.record.implementation)
+        return Deferred(lambda: self.teacher, lambda: self.plugins.load(choice.record) if installed else None)
+
+    @property
+    def teacher_fingerprint(self) -> str:
+        """The hash of the teacher's weights; the teacher is not loaded where an earlier run hashed the same files."""
+        choice = self.recipe.teacher
+        assert choice is not None
+        if "teacher" not in vars(self):
+            recorded = self.pairs_home.stages().get("teacher", {})
+            summary = recorded.get("summary", {})
+            fingerprint = str(summary.get("weights_sha256"))
+            same_settings = recorded.get("key") == self.teacher_key(fingerprint)
+            if same_settings and summary.get("files_sha256") == (self.weight_files_sha256() or ()):
+                return fingerprint
+        assert self.teacher is not None
+        return self.teacher.fingerprint
+
+    def teacher_key(self, fingerprint: str) -> str:
+        """Return the content key of the stage teacher for a hash of the weights."""
+        assert self.recipe.teacher is not None
+        return content_key({"stage": "teacher", **self.settings_key(self.recipe.teacher), "fingerprint": fingerprint})
+
+    def weight_files_sha256(self) -> list[str] | None:
+        """Return the hashes of the files that hold the teacher's weights; None where it names none, or one is gone."""
+        choice = self.recipe.teacher
+        assert choice is not None
+        implementation: type[Teacher] = self.plugins.load(choice.record)
+        with plugin_errors(describe_plugin(choice.record)):
+            files = [Path(file) for file in implementation.weight_files(choice.config)]
+        if not files or not all(file.is_file() for file in files):
+            return None
+        return [file_sha256(file) for file in files]
+
+    @property
+    def teacher_folder(self) -> Path:
+        """Folder of the teacher's own training."""
+        training, choice = self.recipe.teacher_training, self.recipe.teacher
+        assert training is not None
+        assert choice is not None
+        pictures = self.dataset.fingerprint if isinstance(self.dataset, UnpairedDataset) else None
+        dataset = None if self.recipe.dataset is None else self.settings_key(self.recipe.dataset)
+        key = content_key(
+            {
+                **plugin_key(choice.record),
+                "training": self._portable(training),
+                "dataset": dataset,
+                "pictures": pictures,
+            }
+        )
+        return self.pairs_home.stage_folder("teacher", key)
+
+    @cached_property
+    def dataset(self) -> Dataset | UnpairedDataset | None:
+        """The pictures that the teacher translates; None where the recipe has none."""
+        if self.recipe.dataset is None:
+            return None
+        dataset: Dataset | UnpairedDataset = self.build(self.recipe.dataset, (Dataset, UnpairedDataset), self.context())
+        return dataset
+
+    @cached_property
+    def pair_source(self) -> PairSource:
+        """The maker of pairs."""
+        context = self.context(teacher=self._deferred_teacher(), dataset=self.dataset)
+        source: PairSource = self.build(self.recipe.pairs, PairSource, context)
+        return source
+
+    @cached_property
+    def filters(self) -> list[tuple[Choice[Any], PairJudge]]:
+        """The judges in the recipe's order."""
+        context = self.context(teacher=self._deferred_teacher(), pairs=self.recipe.pairs.section.count)
+        judges = []
+        for choice in self.recipe.filters:
+            judge: PairJudge = self.build(choice, PairJudge, context)
+            judges.append((choice, judge))
+        return judges
+
+    def new_student(self) -> Student:
+        """Build the student with fresh weights, determined by the training's seed."""
+        context = self.context(
+            teacher=self.teacher,
+            input_channels=self.pair_source.input_channels,
+            resolution=self.pair_source.resolution,
+            seed=self.training_seed,
+        )
+        torch.manual_seed(self.training_seed)
+        student: Student = self.build(self.recipe.student, Student, context)
+        return student
+
+    def trained_student(self) -> Student:
+        """Return the student with its trained weights; it is built once for all who look at it.
+
+        Raises:
+            MissingResourceError, CorruptFileError: there are no weights for the present keys, or they are damaged.
+        """
+        weights = self.train_folder / WEIGHTS
+        if self._trained is None or self._trained[0] != weights:
+            student = self.new_student()
+            load_generator_weights(student, weights)
+            self._trained = (weights, student)
+        return self._trained[1]
+
+    def initialise(self, student: Student) -> Mapping[str, Any]:
+        """Let a new student get ready to be trained, and return what it did."""
+        with plugin_errors(describe_plugin(self.recipe.student.record)):
+            return student.initialise(self.teacher)
+
+    def new_losses(self) -> list[tuple[str, float, Loss]]:
+        """Build the terms of the objective: (name, weight, loss)."""
+        terms = []
+        for choice in self.recipe.losses:
+            loss = self.build(choice, Loss, self.context(teacher=self.teacher, seed=self.training_seed))
+            terms.append((choice.record.name, choice.section.weight, loss))
+        return terms
+
+    def new_evaluators(self) -> list[tuple[str, Evaluator]]:
+        """Build the measurements: (name, evaluator)."""
+        context = self.context(teacher=self.teacher, dataset=self.dataset)
+        return [(choice.record.name, self.build(choice, Evaluator, context)) for choice in self.recipe.evaluators]
+
+    def context(self, seed: int | None = None, **fields: Any) -> BuildContext:
+        """Return the surroundings of a plugin of this run; its seed is the recipe's where none is given."""
+        seed = self.recipe.seed if seed is None else seed
+        answers = AnswerBook.of_run(self.pairs_home)
+        return BuildContext(seed=seed, device=self.device, progress=self.progress, answers=answers, **fields)
+
+    def build(self, choice: Choice[Any], kind: type[Any] | tuple[type[Any], ...], context: BuildContext) -> Any:
+        """Import and construct one plugin.
+
+        Raises:
+            GdpError: what the plugin itself says is wrong.
+            PluginError: it is not of its kind, or its constructor failed in a way that it did not foresee.
+        """
+        return build(self.plugins, choice.record, choice.config, context, kind=kind)
+
+    def settings_key(self, choice: Choice[Any]) -> dict[str, Any]:
+        """Return what a choice contributes to a content key: plugin and settings, paths relative to the recipe."""
+        return {**plugin_key(choice.record), "settings": self._portable(choice.config)}
+
+    def _portable(self, config: Config) -> Any:
+        return portable(config.model_dump(), self.recipe.path.parent if self.recipe.path else Path.cwd())
+
+    def adopt(self, other: Session) -> None:
+        """Use what another session of the same run has built already, as far as the two recipes agree."""
+        ours, theirs = self.recipe, other.recipe
+        if ours.dataset != theirs.dataset:
+            return
+        self.dataset = other.dataset
+        if (ours.teacher, ours.teacher_training) != (theirs.teacher, theirs.teacher_training):
+            return
+        self.teacher = other.teacher
+        if ours.filters == theirs.filters:
+            self.filters = other.filters
+        if (ours.pairs.record, ours.pairs.config) == (theirs.pairs.record, theirs.pairs.config):
+            self.pair_source = other.pair_source
+
+    @property
+    def training_seed(self) -> int:
+        """Seed of the student's fresh weights and of everything random in its training."""
+        return (self.recipe.seed + self.seed_shift) % 2**63
+
+    @property
+    def pairs_home(self) -> RunFolder:
+        """The folder that holds the pair stores."""
+        return self.home or self.folder
+
+    @property
+    def split_home(self) -> RunFolder:
+        """The folder that tells how many pairs were kept."""
+        return self.folder if self.own_split else self.pairs_home
+
+    @property
+    def store_folder(self) -> Path:
+        """Folder of the pair store for the present pairs' key."""
+        return self.store_at(self.keys)
+
+    def store_at(self, keys: Mapping[str, str]) -> Path:
+        """Return the folder of the pair store for some keys."""
+        return self.pairs_home.stage_folder("pairs", keys["store"])
+
+    @property
+    def train_folder(self) -> Path:
+        """Folder of the training for the present key."""
+        return self.folder.stage_folder("train", self.keys["train"])
+
+    def open_store(self, read_only: bool = False, keys: Mapping[str, str] | None = None) -> PairStore:
+        """Open the pair store of the present key, or of other keys."""
+        return PairStore.open(
+            self.store_at(self.keys if keys is None else keys),
+            read_only=read_only,
+            image_format=self.recipe.pairs.section.image_format,
+        )
+
+    def split(self, store: PairStore, name: str) -> list[int]:
+        """Return the pairs of a part of the split, ascending."""
+        if self.own_split:
+            indices: list[int] = self.folder.read_json("split.json", {}).get(name, [])
+            return indices
+        return store.split(name)
+
+    def set_split(self, store: PairStore, parts: Mapping[str, Sequence[int]]) -> None:
+        """Record which kept pairs are in which part."""
+        if self.own_split:
+            self.folder.write_json("split.json", {name: list(indices) for name, indices in parts.items()})
+        else:
+            store.set_split({index: name for name, indices in parts.items() for index in indices})

@@ -1,0 +1,155 @@
+"""Stage evaluate: let each evaluator measure the trained student; write metrics.json, and words and pictures on it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from gdp.core.building import plugin_errors
+from gdp.core.errors import PluginError
+from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric
+from gdp.core.interfaces.stages import Stage
+from gdp.core.interfaces.students import Student
+from gdp.core.pairs.records import PairBatch
+from gdp.core.progress import Stopped
+from gdp.core.run import pictures
+from gdp.core.run.numbers import VERDICT, read_given_metrics, verdict_document
+from gdp.core.run.session import Session
+from gdp.core.run.stages.filters import HELD_OUT
+from gdp.core.run_folder import RunFolder
+from gdp.core.training.inference import deployed_predict
+
+
+class EvaluateStage(Stage[Session]):
+    """Lets each evaluator measure the trained student."""
+
+    def key(self, session: Session, keys: Mapping[str, str]) -> Mapping[str, Any]:
+        """Return what the outcome depends on: the training and every evaluator's settings."""
+        choices = [session.settings_key(choice) for choice in session.recipe.evaluators]
+        return {"train": keys["train"], "filter": keys["filter"], "evaluators": choices}
+
+    def is_there(self, session: Session) -> bool:
+        """Say whether the numbers of a finished stage are still there."""
+        return (session.folder.path / "metrics.json").is_file()
+
+    def execute(self, session: Session) -> dict[str, Any]:
+        """Measure everything anew: all numbers of a run come from one process on one machine.
+
+        Raises:
+            Stopped: the user asked to stop.
+        """
+        total = Evaluation()
+        measured_by: dict[str, str] = {}
+        with session.open_store(read_only=True) as store:
+            student = session.trained_student()
+            context = evaluation_context(session, student, session.split(store, HELD_OUT), store.load)
+            for name, evaluator in session.new_evaluators():
+                if session.stop_requested():
+                    raise Stopped
+                found = measure(name, evaluator, context)
+                _merge(total, found, name)
+                measured_by.update(dict.fromkeys(found.metrics, name))
+        funnel = session.split_home.read_json("funnel.json", {"made": 0, "kept": 0})
+        for count in ("made", "kept"):
+            total.metrics[f"pairs.{count}"] = Metric(funnel[count], f"Pairs {count}, counted in the manifest.", "pairs")
+        total.metrics.update(read_given_metrics(session.folder, total.metrics))
+        plain = {name: metric.value for name, metric in total.metrics.items()}
+        session.folder.write_json("pictures/rows.json", pictures.write_rows(session.folder, total.rows))
+        session.folder.write_json(VERDICT, _verdict(session, plain))
+        session.folder.write_json("metrics.json", metrics_document(total, measured_by))
+        session.plugins.notify("gdp_metrics", run=session.folder, stage="evaluate", step=0, metrics=plain)
+        return {"metrics": len(total.metrics), "absent": len(total.absent)}
+
+
+def evaluation_context(
+    session: Session, student: Student, held_out: Sequence[int], load: Callable[[Sequence[int]], PairBatch]
+) -> EvaluationContext:
+    """Return what evaluators measure, and with what.
+
+    Args:
+        session: the run.
+        student: with the weights that are to be measured.
+        held_out: numbers of the pairs that no training saw.
+        load: reads pairs, as `PairStore.load` does.
+    """
+    return EvaluationContext(
+        student=student,
+        predict=deployed_predict(student, session.recipe.train.precision, session.device),
+        teacher=session.teacher,
+        pair_source=session.pair_source,
+        held_out=held_out,
+        load=load,
+        seed=session.recipe.seed,
+        device=session.device,
+        progress=session.progress,
+    )
+
+
+def measure(name: str, evaluator: Evaluator, context: EvaluationContext) -> Evaluation:
+    """Let one evaluator measure.
+
+    Raises:
+        PluginError: it failed in a way that it did not foresee.
+    """
+    with plugin_errors(f"evaluator {name}"):
+        return evaluator.evaluate(context)
+
+
+def _verdict(session: Session, numbers: Mapping[str, float]) -> dict[str, Any]:
+    """Let the recipe's evaluators say what the numbers mean."""
+    classes = [
+        (choice.record.name, partial(session.plugins.load, choice.record)) for choice in session.recipe.evaluators
+    ]
+    verdict = verdict_document(classes, {name: value for name, value in numbers.items() if math.isfinite(value)})
+    for failure in verdict["failed"]:
+        session.progress.message(failure)
+    return verdict
+
+
+def _merge(total: Evaluation, found: Evaluation, name: str) -> None:
+    for metric in found.metrics:
+        if metric in total.metrics:
+            raise PluginError(f"evaluator {name}: {metric} was measured by another evaluator of this recipe already")
+    total.metrics.update(found.metrics)
+    total.absent.update(found.absent)
+    total.rows.extend(found.rows)
+
+
+def metrics_document(evaluation: Evaluation, measured_by: Mapping[str, str]) -> dict[str, Any]:
+    """Arrange numbers as metrics.json holds them: nested by dotted name, protocols and absences beside them.
+
+    A number that is not finite (the decibels of a perfect match) is reported as absent, for JSON has no infinity.
+
+    Args:
+        evaluation: what was measured.
+        measured_by: name of the evaluator of each number; core's own numbers have none.
+    """
+    document: dict[str, Any] = {}
+    protocols: dict[str, Mapping[str, str]] = {}
+    absent = dict(evaluation.absent)
+    for name, metric in sorted(evaluation.metrics.items()):
+        if metric.value != metric.value or metric.value in (float("inf"), float("-inf")):
+            absent[name] = f"not finite ({metric.value}). {metric.protocol}"
+            continue
+        *parents, leaf = name.split(".")
+        place = document
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[leaf] = metric.value
+        about = {"protocol": metric.protocol, "unit": metric.unit, "better": metric.better}
+        protocols[name] = {**about, "evaluator": measured_by.get(name, "")}
+    return {**document, "protocols": protocols, "absent": dict(sorted(absent.items()))}
+
+
+def read_metrics(folder: RunFolder) -> dict[str, float]:
+    """Return the numbers of a metrics.json by dotted name."""
+    document = folder.read_json("metrics.json", {})
+    numbers = {}
+    for name in document.get("protocols", {}):
+        value = document
+        for part in name.split("."):
+            value = value[part]
+        numbers[name] = float(value)
+    return numbers

@@ -1,0 +1,70 @@
+"""Stage export: put the trained student where `gdp.load` finds it, and check that it comes back the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from gdp.core.arithmetic import count_macs, count_parameters
+from gdp.core.errors import CorruptFileError
+from gdp.core.files import write_atomically
+from gdp.core.interfaces.stages import Stage
+from gdp.core.run.places import without_places_in
+from gdp.core.run.session import Session
+from gdp.core.run.versions import plugin_versions, versions
+
+
+class ExportStage(Stage[Session]):
+    """Puts the trained student where `gdp.load` finds it."""
+
+    def key(self, session: Session, keys: Mapping[str, str]) -> Mapping[str, Any]:
+        """Return what the outcome depends on: the training alone."""
+        return {"train": keys["train"]}
+
+    def is_there(self, session: Session) -> bool:
+        """Say whether the student of a finished stage is still there."""
+        folder = session.student_folder
+        return (folder / "student.safetensors").is_file() and (folder / "student.json").is_file()
+
+    def execute(self, session: Session) -> dict[str, Any]:
+        """Write student/student.safetensors and student/student.json; load them again and compare bit for bit."""
+        import torch
+
+        trained = session.train_folder / "student.safetensors"
+        content = trained.read_bytes()
+        folder = session.student_folder
+        student = session.trained_student()
+        channels, resolution = session.pair_source.input_channels, session.pair_source.resolution
+        device = next(student.generator.parameters()).device  # where evaluate has left it
+        example = torch.zeros(1, channels, resolution, resolution, device=device)
+        card = {
+            "format": 1,
+            "plugin": session.recipe.student.record.name,
+            "config": without_places_in(session.recipe.student.config.model_dump(mode="json")),
+            "input_channels": channels,
+            "resolution": resolution,
+            "value_range": [-1, 1],
+            "precision": session.recipe.train.precision,
+            "seed": session.recipe.seed,
+            "weights_sha256": hashlib.sha256(content).hexdigest(),
+            "parameters": count_parameters(student.generator),
+            "macs": count_macs(student.generator, example),
+            "versions": without_places_in({**versions(), **plugin_versions([session.recipe.student.record])}),
+        }
+        write_atomically(folder / "student.safetensors", content)
+        write_atomically(folder / "student.json", (json.dumps(card, indent=2, ensure_ascii=False) + "\n").encode())
+        written = hashlib.sha256((folder / "student.safetensors").read_bytes()).hexdigest()
+        if written != card["weights_sha256"]:
+            raise CorruptFileError(
+                f"{folder / 'student.safetensors'}: what was written does not read back the same. Check the disk and "
+                f"run the same command again."
+            )
+        return {
+            "folder": session.folder.relative(folder),
+            "bytes": len(content),
+            "weights_sha256": card["weights_sha256"],
+            "parameters": card["parameters"],
+            "macs": card["macs"],
+        }

@@ -1,0 +1,88 @@
+"""Stage filter: let each filter judge what the filters before it kept, then split the kept pairs.
+
+A forced filter stage forgets nothing: verdicts may have cost money, so it decides anew from the stored scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gdp.core.counters import counter_fraction
+from gdp.core.errors import MissingResourceError
+from gdp.core.interfaces.filters import ScoringFilter
+from gdp.core.interfaces.stages import Stage
+from gdp.core.pairs.store import PairStore
+from gdp.core.run import pictures
+from gdp.core.run.judging import DecodedPairs, Judged, walk
+from gdp.core.run.session import Session
+from gdp.core.run.stages.pairs import wanted
+
+REJECTS_SHOWN = 8
+TRAIN, HELD_OUT = "train", "held_out"
+
+
+class FilterStage(Stage[Session]):
+    """Lets each filter judge what the filters before it kept, then splits the kept pairs."""
+
+    def key(self, session: Session, keys: Mapping[str, str]) -> Mapping[str, Any]:
+        """Return what the outcome depends on: the pairs, every filter's settings and model files, and the split."""
+        judges = [
+            {
+                **session.settings_key(choice),
+                "unknown": choice.section.unknown,
+                "only_score": choice.section.only_score,
+                "fingerprint": judge.fingerprint if isinstance(judge, ScoringFilter) else "",
+            }
+            for choice, judge in session.filters
+        ]
+        held_out = session.recipe.pairs.section.held_out
+        return {"pairs": keys["pairs"], "filters": judges, "held_out": held_out}
+
+    def execute(self, session: Session) -> dict[str, Any]:
+        """Judge, split, and write the funnel with pictures of some rejects.
+
+        Raises:
+            Stopped: the user asked to stop; every verdict so far is stored.
+            MissingResourceError: too few pairs are left to train on.
+        """
+        funnel: list[dict[str, Any]] = []
+        rejects: list[dict[str, str]] = []
+        with session.open_store() as store:
+            made = store.made(0, wanted(session))
+            kept: Sequence[int] = made
+            pairs = DecodedPairs(store)
+            for position, judged in enumerate(walk(session, store, made, measure=True, pairs=pairs)):
+                kept = judged.kept
+                funnel.append({**judged.funnel_row(), "summary": dict(judged.filter.judge.summary())})
+                rejects += _write_rejects(session, pairs, position, judged)
+            train, held_out = _split(session, store, kept)
+            session.set_split(store, {TRAIN: train, HELD_OUT: held_out})
+        session.folder.write_json("funnel.json", {"made": len(made), "filters": funnel, "kept": len(kept)})
+        session.folder.write_json("pictures/rejects.json", rejects)
+        if len(train) < 1:
+            counts = ", ".join(f"{row['filter']} kept {row['kept']} of {row['input']}" for row in funnel)
+            raise MissingResourceError(
+                f"No pair is left to train on: {len(made)} made; {counts or 'no filters'}; {len(held_out)} held out. "
+                f"Make more pairs (pairs.count) or loosen the filter that drops most; no picture is made or judged "
+                f"twice."
+            )
+        return {"made": len(made), "kept": len(kept), "train": len(train), "held_out": len(held_out)}
+
+
+def _write_rejects(session: Session, pairs: DecodedPairs, position: int, judged: Judged) -> list[dict[str, str]]:
+    """Write pictures of some pairs that a filter dropped."""
+    kept, named = set(judged.kept), judged.filter
+    dropped = [index for index in judged.entered if index not in kept][:REJECTS_SHOWN]
+    prefix = f"{position}-{named.choice.record.name}"
+    return pictures.write_rejects(session.folder, pairs, prefix, named.name, dropped, judged.verdicts)
+
+
+def _split(session: Session, store: PairStore, kept: Sequence[int]) -> tuple[list[int], list[int]]:
+    chosen = session.pair_source.held_out(store.names(kept))
+    if chosen is None:
+        share = session.recipe.pairs.section.held_out
+        # A pair's side of the split never changes, however many pairs are made or kept.
+        chosen = [counter_fraction(session.recipe.seed, "split", index) < share for index in kept]
+    held_out = [index for index, out in zip(kept, chosen, strict=True) if out]
+    return [index for index, out in zip(kept, chosen, strict=True) if not out], held_out

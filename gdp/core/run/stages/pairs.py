@@ -1,0 +1,100 @@
+"""Stage pairs: make the pairs that are missing, in order, durably."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+from gdp.core.building import describe_plugin, plugin_errors
+from gdp.core.config import content_key
+from gdp.core.errors import MissingResourceError, PluginError
+from gdp.core.interfaces.stages import Stage
+from gdp.core.pairs.records import PairBatch
+from gdp.core.progress import Stopped
+from gdp.core.run.session import Session
+
+BATCH = 32
+"""Pairs made and stored at a time: a killed run makes at most this many again."""
+
+
+def wanted(session: Session) -> int:
+    """Return how many pairs the recipe asks for.
+
+    Raises:
+        MissingResourceError: the recipe asks for more than the source has, or sets no number for an endless source.
+    """
+    count, available = session.recipe.pairs.section.count, session.pair_source.count
+    name = session.recipe.pairs.record.name
+    if count is None and available is None:
+        raise MissingResourceError(f"pairs.count: {name} can make any number of pairs; say how many, as count = 2000")
+    if count is not None and available is not None and count > available:
+        raise MissingResourceError(
+            f"pairs.count: {count} pairs are wanted and {name} has {available}; lower it, or leave it out to take all"
+        )
+    chosen = count if count is not None else available
+    assert chosen is not None
+    return chosen
+
+
+class PairsStage(Stage[Session]):
+    """Makes the pairs that are missing."""
+
+    shares = ("store",)
+
+    def key(self, session: Session, keys: Mapping[str, str]) -> Mapping[str, Any]:
+        """Return what the outcome depends on; the store's key leaves the count out: more pairs extend it."""
+        store = {
+            "stage": "store",
+            **session.settings_key(session.recipe.pairs),
+            "teacher": keys["teacher"],
+            "seed": session.recipe.seed,
+            "fingerprint": session.pair_source.fingerprint,
+            "image_format": session.recipe.pairs.section.image_format,
+        }
+        return {"store": content_key(store), "count": wanted(session)}
+
+    def is_there(self, session: Session) -> bool:
+        """Say whether the pairs are still in the store; a repair may have taken damaged ones out."""
+        if not session.store_folder.is_dir():
+            return False
+        with session.open_store(read_only=True) as store:
+            return not store.missing(wanted(session))
+
+    def reset(self, session: Session, first: str) -> None:
+        """Throw the stored pairs of the present key away."""
+        shutil.rmtree(session.store_folder, ignore_errors=True)
+
+    def execute(self, session: Session) -> dict[str, Any]:
+        """Make the missing pairs; each is committed to the store before the next batch is begun.
+
+        Raises:
+            Stopped: the user asked to stop; what is made is stored.
+        """
+        count = wanted(session)
+        with session.open_store() as store:
+            missing = store.missing(count)
+            made_before = count - len(missing)
+            with session.progress.task("pairs", count, "pair", done=made_before) as task:
+                for start in range(0, len(missing), BATCH):
+                    if session.stop_requested():
+                        raise Stopped
+                    indices = missing[start : start + BATCH]
+                    store.append(_make(session, indices))
+                    task.advance(len(indices))
+            made = len(store.made(0, count))
+        return {
+            "made": made,
+            "made_now": len(missing),
+            "folder": session.pairs_home.relative(session.store_folder),
+            "resolution": session.pair_source.resolution,
+        }
+
+
+def _make(session: Session, indices: list[int]) -> PairBatch:
+    record = session.recipe.pairs.record
+    with plugin_errors(describe_plugin(record)):
+        batch = session.pair_source.make(indices)
+    if list(batch.indices) != list(indices):
+        raise PluginError(f"pair source {record.name}: was asked for pairs {indices[:4]}... and made others")
+    return batch

@@ -1,0 +1,103 @@
+"""Stage teacher: load the heavy model, or train it first, and record what it is."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from gdp.core.arithmetic import count_macs, count_parameters
+from gdp.core.building import describe_plugin, plugin_errors
+from gdp.core.interfaces.stages import Stage
+from gdp.core.interfaces.teachers import Teacher
+from gdp.core.progress import Progress, ProgressTask, Stopped
+from gdp.core.run.notes import TRAINED, trained_weights
+from gdp.core.run.session import Session
+
+
+class TeacherStage(Stage[Session]):
+    """Loads the heavy model, or trains it first."""
+
+    def key(self, session: Session, keys: Mapping[str, str]) -> Mapping[str, Any]:
+        """Return what the outcome depends on: settings and the hash of the weights, or how they are trained."""
+        choice = session.recipe.teacher
+        if choice is None:
+            return {}
+        if session.recipe.teacher_training is not None:
+            return {**session.settings_key(choice), "trained": session.teacher_folder.name}
+        return {**session.settings_key(choice), "fingerprint": session.teacher_fingerprint}
+
+    def is_there(self, session: Session) -> bool:
+        """Say whether the weights of a teacher that was trained here are still there."""
+        return session.recipe.teacher_training is None or trained_weights(session.teacher_folder) is not None
+
+    def reset(self, session: Session, first: str) -> None:
+        """Throw the teacher's own training away, checkpoints included."""
+        if session.recipe.teacher_training is not None:
+            shutil.rmtree(session.teacher_folder, ignore_errors=True)
+
+    def execute(self, session: Session) -> dict[str, Any]:
+        """Record what the teacher is: weights' hash, parameters, multiply-accumulates for one picture.
+
+        Raises:
+            Stopped: the user asked to stop while the teacher was trained; it goes on from its newest checkpoint.
+        """
+        choice = session.recipe.teacher
+        if choice is None:
+            return {"plugin": None}
+        if not self.is_there(session):
+            _train(session)
+        teacher = session.teacher
+        assert teacher is not None
+        files = session.weight_files_sha256() if session.recipe.teacher_training is None else None
+        return {
+            "plugin": choice.record.name,
+            "licence": choice.record.licence,
+            "weights_sha256": teacher.fingerprint,
+            **({"files_sha256": files} if files is not None else {}),
+            "resolution": teacher.resolution,
+            "parameters": count_parameters(teacher.module),
+            "macs": count_macs(teacher.module, *teacher.example_inputs()),
+        }
+
+
+def _train(session: Session) -> None:
+    choice = session.recipe.teacher
+    assert choice is not None
+    record, folder = choice.record, session.teacher_folder
+    implementation: type[Teacher] = session.plugins.load(record)
+    implementation.require_dataset(record.name, session.dataset)
+    progress = _StoppableProgress(session.progress, session.stop_requested)
+    with plugin_errors(describe_plugin(record)):
+        weights = implementation.train(session.recipe.teacher_training, session.dataset, folder, progress)
+    name = f"{session.pairs_home.relative(folder)}/{TRAINED}"
+    session.pairs_home.write_json(name, {"weights": weights.relative_to(folder).as_posix()})
+
+
+class _StoppableProgress:
+    """Shows progress, and ends the work where the user asks for it: trainings of teachers are not asked themselves."""
+
+    def __init__(self, shown: Progress, stop_requested: Callable[[], bool]) -> None:
+        self._shown, self._stop_requested = shown, stop_requested
+
+    @contextmanager
+    def task(self, name: str, total: int, unit: str, done: int = 0) -> Iterator[ProgressTask]:
+        """Open a piece of work."""
+        with self._shown.task(name, total, unit, done) as task:
+            yield _StoppableTask(task, self._stop_requested)
+
+    def message(self, text: str) -> None:
+        """Tell one line."""
+        self._shown.message(text)
+
+
+class _StoppableTask:
+    def __init__(self, shown: ProgressTask, stop_requested: Callable[[], bool]) -> None:
+        self._shown, self._stop_requested = shown, stop_requested
+
+    def advance(self, amount: int = 1, **status: float | str) -> None:
+        """Tell that units are done; raises `Stopped` where the user asked for it."""
+        self._shown.advance(amount, **status)
+        if self._stop_requested():
+            raise Stopped

@@ -1,0 +1,144 @@
+"""Stage train: train the student on the kept pairs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from gdp.core.arithmetic import count_parameters
+from gdp.core.interfaces.losses import Loss
+from gdp.core.interfaces.stages import Stage
+from gdp.core.interfaces.students import Student
+from gdp.core.progress import Progress, Stopped
+from gdp.core.recipe.sections import TrainSection
+from gdp.core.run.judging import indices_digest
+from gdp.core.run.session import Session
+from gdp.core.run.stages.filters import HELD_OUT, TRAIN
+from gdp.core.training import TrainingPairs, TrainingResult, train_student
+
+INITIALISATION = "initialisation.json"
+"""What the student took over before its first step, in the training's folder."""
+
+
+class TrainStage(Stage[Session]):
+    """Trains the student on the kept pairs."""
+
+    def key(self, session: Session, keys: Mapping[str, str]) -> Mapping[str, Any]:
+        """Return what the outcome depends on: the pairs that are trained on, student, objective and schedule."""
+        with session.open_store(read_only=True, keys=keys) as store:
+            train, held_out = session.split(store, TRAIN), session.split(store, HELD_OUT)
+        recipe = session.recipe
+        return {
+            "store": keys["store"],
+            "train": indices_digest(train),
+            "held_out": indices_digest(held_out),
+            "student": session.settings_key(recipe.student),
+            "losses": [{**session.settings_key(choice), "weight": choice.section.weight} for choice in recipe.losses],
+            "settings": recipe.train.model_dump(mode="json"),
+            "seed": session.training_seed,
+        }
+
+    def is_there(self, session: Session) -> bool:
+        """Say whether the trained weights of a finished stage are still there."""
+        return (session.train_folder / "student.safetensors").is_file()
+
+    def reset(self, session: Session, first: str) -> None:
+        """Throw the training of the present key away, checkpoints included."""
+        shutil.rmtree(session.train_folder, ignore_errors=True)
+
+    def execute(self, session: Session) -> dict[str, Any]:
+        """Train, or go on from the last checkpoint.
+
+        Raises:
+            Stopped: the user asked to stop; a checkpoint is written.
+        """
+        student = session.new_student()
+        session.folder.write_json(
+            f"{session.folder.relative(session.train_folder)}/{INITIALISATION}",
+            {"student": session.initialise(student)},
+        )
+
+        def on_metrics(step: int, metrics: Mapping[str, float]) -> None:
+            session.plugins.notify("gdp_metrics", run=session.folder, stage="train", step=step, metrics=metrics)
+
+        def on_images(step: int, path: Path) -> None:
+            session.plugins.notify("gdp_images", run=session.folder, stage="train", step=step, path=path)
+
+        with session.open_store(read_only=True) as store:
+            pairs = training_pairs(
+                session, session.split(store, TRAIN), session.split(store, HELD_OUT), store.load_uint8
+            )
+            result = train(
+                session,
+                student,
+                session.new_losses(),
+                pairs,
+                session.recipe.train,
+                progress=session.progress,
+                stop=session.stop_requested,
+                on_metrics=on_metrics,
+                on_images=on_images,
+            )
+        if not result.finished:
+            raise Stopped
+        return {
+            "folder": session.folder.relative(session.train_folder),
+            "weights": session.folder.relative(result.weights),
+            "steps": result.steps,
+            "pairs": result.pairs,
+            "seconds_training": round(result.seconds, 3),
+            "images_per_second": round(result.images_per_second, 3),
+            "parameters": count_parameters(student.generator),
+        }
+
+
+def training_pairs(
+    session: Session,
+    train_on: Sequence[int],
+    held_out: Sequence[int],
+    load_uint8: Callable[[Sequence[int]], tuple[Tensor, Tensor]],
+) -> TrainingPairs:
+    """Return what the trainer is fed with.
+
+    Args:
+        session: the run.
+        train_on: numbers of the pairs that are trained on.
+        held_out: numbers of those that sample grids show.
+        load_uint8: reads pairs, as `PairStore.load_uint8` does.
+    """
+    source = session.pair_source
+    teach = source.teach if source.live else None
+    return TrainingPairs(train_on, held_out, load_uint8, unpaired=source.unpaired, teach=teach)
+
+
+def train(
+    session: Session,
+    student: Student,
+    losses: Sequence[tuple[str, float, Loss]],
+    pairs: TrainingPairs,
+    settings: TrainSection,
+    *,
+    progress: Progress,
+    stop: Callable[[], bool],
+    on_metrics: Callable[[int, Mapping[str, float]], None],
+    on_images: Callable[[int, Path], None],
+) -> TrainingResult:
+    """Train a student in the session's training folder; the stage does it, and an estimate for some steps."""
+    return train_student(
+        student,
+        losses,
+        pairs,
+        settings,
+        session.train_folder,
+        seed=session.training_seed,
+        device=session.device,
+        progress=progress,
+        on_metrics=on_metrics,
+        on_images=on_images,
+        stop=stop,
+        teacher=session.teacher,
+    )

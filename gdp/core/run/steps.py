@@ -1,0 +1,187 @@
+"""The steps of a run: core's stages and those that plugins add, in order, each with its content key."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from gdp.core.building import build, describe_plugin, plugin_errors
+from gdp.core.config import content_key
+from gdp.core.errors import GdpError, PluginError
+from gdp.core.interfaces.stages import Stage
+from gdp.core.recipe.choices import Choice
+from gdp.core.records import CORE_STAGES, PluginRecord
+from gdp.core.run.session import Session
+from gdp.core.run.stages.evaluate import EvaluateStage
+from gdp.core.run.stages.export import ExportStage
+from gdp.core.run.stages.filters import FilterStage
+from gdp.core.run.stages.pairs import PairsStage
+from gdp.core.run.stages.teacher import TeacherStage
+from gdp.core.run.stages.train import TrainStage
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage in its place in a run."""
+
+    name: str
+    stage: Stage[Any]
+    choice: Choice[Any] | None = None
+    """The recipe's choice and settings; None for stages that every run has."""
+    record: PluginRecord | None = None
+    """Where a plugin supplies it."""
+
+    def keys(self, session: Session, before: Mapping[str, str]) -> dict[str, str]:
+        """Return what the stage adds to the content keys; nothing is changed by it.
+
+        Args:
+            session: the run.
+            before: keys of the stages before.
+        """
+        with self._blame():
+            content = dict(self.stage.key(session, before))
+        settings = session.settings_key(self.choice) if self.choice is not None else {}
+        shared = {name: str(content[name]) for name in self.stage.shares}
+        return {self.name: content_key({"stage": self.name, **settings, **content}), **shared}
+
+    def applies(self, session: Session) -> bool:
+        """Say whether the recipe asks for it."""
+        with self._blame():
+            return self.stage.applies(session)
+
+    def is_up_to_date(self, session: Session, keys: Mapping[str, str]) -> bool:
+        """Say whether it has finished for these keys and its output is still there."""
+        finished = session.folder.stages().get(self.name)
+        if finished is None or finished["key"] != keys[self.name]:
+            return False
+        with self._blame():
+            return self.stage.is_there(session)
+
+    def reset(self, session: Session, first: str) -> None:
+        """Throw away what it keeps between runs, for all is repeated from the stage `first` on."""
+        with self._blame():
+            self.stage.reset(session, first)
+
+    def perform(self, session: Session) -> tuple[float, dict[str, Any]]:
+        """Do it, and record under the session's key that it has finished; return its seconds and its summary."""
+        session.folder.forget_stage(self.name)
+        started = time.monotonic()
+        with self._blame():
+            summary = dict(self.stage.execute(session))
+        seconds = time.monotonic() - started
+        session.folder.finish_stage(self.name, session.keys[self.name], seconds, summary)
+        return seconds, summary
+
+    def _blame(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.record is None else plugin_errors(describe_plugin(self.record))
+
+
+_CORE: Mapping[str, type[Stage[Session]]] = {
+    "teacher": TeacherStage,
+    "pairs": PairsStage,
+    "filter": FilterStage,
+    "train": TrainStage,
+    "evaluate": EvaluateStage,
+    "export": ExportStage,
+}
+
+
+def steps_of(session: Session) -> tuple[Step, ...]:
+    """Return the steps of a run, in order: each added stage after the one that it names, and after those added there.
+
+    Raises:
+        PluginError: a stage cannot be built, or wants to stand after one that there is not.
+    """
+    if session.steps is not None:
+        return session.steps
+    context = session.context()
+    steps = [Step(name, _CORE[name](None, context)) for name in CORE_STAGES]
+    added = [(record, None) for record in session.plugins.records("stage") if record.every_run]
+    chosen = [(choice.record, choice) for choice in session.recipe.stages]
+    waiting = [_added(session, record, choice) for record, choice in (*added, *chosen)]
+    while waiting:
+        placed = [step for step in waiting if _place(steps, step)]
+        if not placed:
+            raise PluginError(_nowhere(waiting[0], steps))
+        waiting = [step for step in waiting if step not in placed]
+    session.steps = tuple(steps)
+    return session.steps
+
+
+def step_of(session: Session, name: str) -> Step:
+    """Return one step of a run."""
+    return next(step for step in steps_of(session) if step.name == name)
+
+
+def _added(session: Session, record: PluginRecord, choice: Choice[Any] | None) -> Step:
+    config = record.config() if choice is None else choice.config
+    stage: Stage[Any] = build(session.plugins, record, config, session.context(), kind=Stage)
+    return Step(record.name, stage, choice, record)
+
+
+def _place(steps: list[Step], step: Step) -> bool:
+    """Insert a step after the one that it names and those inserted there before; False where that is not there yet."""
+    assert step.record is not None
+    names = [each.name for each in steps]
+    if step.record.after not in names:
+        return False
+    position = names.index(step.record.after) + 1
+    while position < len(steps) and _follows(steps, steps[position], step.record.after):
+        position += 1
+    steps.insert(position, step)
+    return True
+
+
+def _follows(steps: Sequence[Step], step: Step, name: str) -> bool:
+    """Say whether a step was added directly after the one of a name, so that a later one stands behind it."""
+    return step.record is not None and step.record.after == name
+
+
+def _nowhere(step: Step, steps: Iterable[Step]) -> str:
+    assert step.record is not None
+    return (
+        f"{describe_plugin(step.record)}: it wants to stand after the stage {step.record.after}, and this run has "
+        f"{', '.join(each.name for each in steps)}. Tell the plugin's author."
+    )
+
+
+def keys_until(session: Session, last: str) -> dict[str, str]:
+    """Compute the content keys up to a stage and return them; nothing is changed by it, and no stage is done.
+
+    The keys from train on rest on the verdicts that are stored.
+
+    Args:
+        session: the run.
+        last: name of the last stage whose key is wanted.
+
+    Raises:
+        GdpError: what a key depends on is not there.
+    """
+    keys: dict[str, str] = {}
+    for step in steps_of(session):
+        if step.applies(session):
+            keys |= step.keys(session, keys)
+        if step.name == last:
+            return keys
+    raise AssertionError(f"there is no stage {last}")
+
+
+def stages_to_do(session: Session) -> list[str]:
+    """Return the stages that a run would do, in order; from the first that changed on, all are.
+
+    The session's keys are those of the stages before that one then, and the first one's where it can be told.
+    """
+    asked = [step for step in steps_of(session) if step.applies(session)]
+    session.keys = {}
+    for number, step in enumerate(asked):
+        try:
+            session.keys = {**session.keys, **step.keys(session, session.keys)}
+            done = step.is_up_to_date(session, session.keys)
+        except GdpError:  # what the key depends on is not there yet
+            done = False
+        if not done:
+            return [step.name for step in asked[number:]]
+    return []

@@ -1,0 +1,237 @@
+"""The batches of a training: which pairs, from memory or read ahead, mirrored, jittered, on the device.
+
+A batch is determined by the seed and the step alone, so that a resumed run goes on as it was.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gdp.core.counters import counter_generator
+from gdp.core.errors import TrainingError
+from gdp.core.interfaces.pair_sources import Pictures
+from gdp.core.pictures import from_levels
+from gdp.core.progress import Progress
+from gdp.core.recipe.sections import TrainSection
+from gdp.core.training.ways import Batch
+
+
+class BatchSampler:
+    """Deals out the pairs in a new random order every epoch; a batch may reach into the next epoch.
+
+    Args:
+        pairs: indices of the training pairs.
+        batch: pairs in a batch.
+        seed: with it and the epoch's number the order is drawn.
+    """
+
+    def __init__(self, pairs: Sequence[int], batch: int, seed: int) -> None:
+        self._pairs = list(pairs)
+        self._batch = batch
+        self._seed = seed
+        self._orders: dict[int, list[int]] = {}
+
+    def positions(self, step: int) -> list[int]:
+        """Return the positions in `pairs` that make up the batch of step number `step`, counted from 0."""
+        count = len(self._pairs)
+        dealt = range(step * self._batch, (step + 1) * self._batch)
+        epochs = range(dealt[0] // count, dealt[-1] // count + 1)
+        self._orders = {epoch: self._orders.get(epoch) or self._order(epoch) for epoch in epochs}
+        return [self._orders[number // count][number % count] for number in dealt]
+
+    def indices(self, step: int) -> list[int]:
+        """Return the indices of the pairs that make up the batch of step number `step`."""
+        return [self._pairs[position] for position in self.positions(step)]
+
+    def _order(self, epoch: int) -> list[int]:
+        order: list[int] = torch.randperm(
+            len(self._pairs), generator=counter_generator(self._seed, "epoch", epoch)
+        ).tolist()
+        return order
+
+
+CACHE_LIMIT = 2 * 1024**3
+"""Training pictures are kept in memory as uint8 where they take at most so many bytes."""
+CACHE_CHUNK = 256
+READ_AHEAD = 3
+
+Load = Callable[[Sequence[int]], tuple[Tensor, ...]]
+"""From indices to uint8 pictures: one tensor (N, C, H, W) for each picture of an item."""
+
+
+@dataclass(frozen=True)
+class TrainingPairs:
+    """The pairs that a student is trained on, and the pictures beside them."""
+
+    train: Sequence[int]
+    """Indices of the pairs to train on, without those held out."""
+    held_out: Sequence[int]
+    """Indices of pairs that are never trained on; the sample grids show the first of them."""
+    load_uint8: Callable[[Sequence[int]], tuple[Tensor, Tensor]]
+    """Loads pairs by index as uint8 RGB, sources (N, C, H, W) and targets (N, 3, H, W); called from a background
+    thread where they do not fit in memory."""
+    unpaired: Pictures | None = None
+    """Real pictures of the target's domain that belong to no pair."""
+    teach: Callable[[Tensor], Tensor] | None = None
+    """Makes targets (N, 3, H, W) of sources during training; None where the stored ones are used."""
+    learns_from_targets: bool = True
+    """If not, the loaded targets only stand beside the samples (a teacher's own training has none to learn from)."""
+    measures_targets: bool = True
+    """Whether the distance to held-out targets says anything."""
+
+
+@contextmanager
+def open_feed(
+    load: Load, items: Sequence[int], sampler: BatchSampler, steps: range, progress: Progress
+) -> Iterator[Callable[[int], tuple[Tensor, ...]]]:
+    """Open the flow of training batches: a function from step to uint8 pictures.
+
+    Args:
+        load: gives the pictures of items.
+        items: all that the sampler deals out.
+        sampler: says which of them make up a step's batch.
+        steps: the steps that will be asked for, in this order.
+        progress: reports the loading into memory.
+    """
+    if len(items) * sum(picture.nbytes for picture in load(items[:1])) <= CACHE_LIMIT:
+        cached = _load_all(load, items, progress)
+
+        def from_memory(step: int) -> tuple[Tensor, ...]:
+            positions = torch.tensor(sampler.positions(step))
+            return tuple(pictures[positions] for pictures in cached)
+
+        yield from_memory
+        return
+
+    with ThreadPoolExecutor(1, "pairs") as executor:
+        ahead: deque[Future[tuple[Tensor, ...]]] = deque()
+        unasked = iter(steps)
+
+        def from_disk(step: int) -> tuple[Tensor, ...]:
+            while len(ahead) <= READ_AHEAD and (upcoming := next(unasked, None)) is not None:
+                ahead.append(executor.submit(load, sampler.indices(upcoming)))
+            return ahead.popleft().result()
+
+        try:
+            yield from_disk
+        finally:
+            executor.shutdown(cancel_futures=True)
+
+
+def _load_all(load: Load, items: Sequence[int], progress: Progress) -> tuple[Tensor, ...]:
+    parts: list[tuple[Tensor, ...]] = []
+    with progress.task("load pictures", len(items), "pictures") as task:
+        for start in range(0, len(items), CACHE_CHUNK):
+            chunk = items[start : start + CACHE_CHUNK]
+            parts.append(load(chunk))
+            task.advance(len(chunk))
+    return tuple(torch.cat(column) for column in zip(*parts, strict=True))
+
+
+def mirror_half(pictures: tuple[Tensor, ...], seed: int, step: int, stream: str = "flip") -> tuple[Tensor, ...]:
+    """Mirror left and right about half of the items, in all their pictures alike; chosen by (seed, stream, step)."""
+    chosen = torch.rand(len(pictures[0]), generator=counter_generator(seed, stream, step)) < 0.5
+    chosen = chosen[:, None, None, None]
+    return tuple(torch.where(chosen, picture.flip(3), picture) for picture in pictures)
+
+
+def jitter(pictures: tuple[Tensor, ...], size: int, seed: int, step: int, stream: str) -> tuple[Tensor, ...]:
+    """Enlarge pictures to `size` and crop them back at random places, all pictures of an item alike.
+
+    pix2pix's random jitter (Isola et al., CVPR 2017, appendix 6.2), from 286 to 256 pixels there.
+
+    Args:
+        pictures: float (N, C, H, W) in [-1, 1], of one height and width.
+        size: height and width to enlarge to, at least as large as they are.
+        seed: with the step and the stream it decides the places.
+        step: of the training.
+        stream: a name, so that pairs and unpaired pictures are cut differently.
+    """
+    count, _, height, width = pictures[0].shape
+    random = counter_generator(seed, stream, step)
+    tops = torch.randint(0, size - height + 1, (count,), generator=random).tolist()
+    lefts = torch.randint(0, size - width + 1, (count,), generator=random).tolist()
+    jittered = []
+    for picture in pictures:
+        large = functional.interpolate(picture, size=(size, size), mode="bicubic", align_corners=False).clamp(-1, 1)
+        crops = [
+            large[row, :, top : top + height, left : left + width]
+            for row, (top, left) in enumerate(zip(tops, lefts, strict=True))
+        ]
+        jittered.append(torch.stack(crops))
+    return tuple(jittered)
+
+
+def to_network(image: Tensor, device: torch.device, memory_format: torch.memory_format, downscale: int = 1) -> Tensor:
+    """Turn uint8 pictures (N, C, H, W) into float32 in [-1, 1] on the device, `downscale` times smaller by area."""
+    image = from_levels(image.to(device, non_blocking=True))
+    if downscale > 1:
+        height, width = image.shape[2] // downscale, image.shape[3] // downscale
+        image = functional.interpolate(image, size=(height, width), mode="area")
+    return image.contiguous(memory_format=memory_format)
+
+
+UNPAIRED_SEEDS = "unpaired"
+
+
+@contextmanager
+def open_batches(
+    pairs: TrainingPairs,
+    settings: TrainSection,
+    seed: int,
+    steps: range,
+    device: torch.device,
+    memory_format: torch.memory_format,
+    progress: Progress,
+) -> Iterator[Callable[[int, int], Batch]]:
+    """Open the flow of batches: a function from (step, downscale) to the step's pictures.
+
+    Raises:
+        TrainingError: pictures cannot be jittered as the settings ask.
+    """
+    unpaired = pairs.unpaired
+    with ExitStack() as stack:
+        sampler = BatchSampler(pairs.train, settings.batch, seed)
+        learns = pairs.learns_from_targets and pairs.teach is None
+        load_pairs: Load = pairs.load_uint8 if learns else lambda some: pairs.load_uint8(some)[:1]
+        feed = stack.enter_context(open_feed(load_pairs, pairs.train, sampler, steps, progress))
+        other = None
+        if unpaired is not None:
+            numbers = range(unpaired.count)
+            own_seed = int(torch.randint(2**62, (), generator=counter_generator(seed, UNPAIRED_SEEDS, 0)))
+            sampler = BatchSampler(numbers, settings.batch, own_seed)
+            load = unpaired.load_uint8
+            other = stack.enter_context(open_feed(lambda some: (load(some),), numbers, sampler, steps, progress))
+
+        def batch(step: int, downscale: int) -> Batch:
+            pictures = feed(step)
+            real = None if other is None else other(step)
+            if settings.flip:
+                pictures = mirror_half(pictures, seed, step)
+                real = None if real is None else mirror_half(real, seed, step, "flip unpaired")
+            pictures = tuple(to_network(image, device, memory_format, downscale) for image in pictures)
+            picture = None if real is None else to_network(real[0], device, memory_format, downscale)
+            if settings.jitter is not None:
+                _check_jitter(settings.jitter, pictures[0].shape[2])
+                pictures = jitter(pictures, settings.jitter, seed, step, "jitter")
+                if picture is not None:
+                    (picture,) = jitter((picture,), settings.jitter, seed, step, "jitter unpaired")
+            return Batch(pictures[0], pictures[1] if learns else None, picture)
+
+        yield batch
+
+
+def _check_jitter(size: int, pixels: int) -> None:
+    if size < pixels:
+        raise TrainingError(
+            f"train.jitter enlarges pictures to {size} pixels before they are cropped, and they have {pixels} already: "
+            f"choose a larger size (286 for pictures of 256 pixels, say) or leave it out"
+        )

@@ -1,0 +1,324 @@
+"""What implementations of plugins may use beside the interfaces of `gdp`, as the built-ins do.
+
+Names are imported when they are first used: a module of registration that takes one imports no torch by it, unless the
+name itself needs it. What is promised about them stands in `docs/api_stability.md`; `docs/hooks.md` lists them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gdp.core.answers import AnswerBook, Ledger, Outcome
+    from gdp.core.arithmetic import count_macs, count_parameters
+    from gdp.core.config import content_key
+    from gdp.core.counters import counter_generator, counter_keys, counter_uniform, keyed_uniform
+    from gdp.core.errors import readable_os_errors
+    from gdp.core.files import write_atomically
+    from gdp.core.pairs.records import number, pictures_by_part
+    from gdp.core.pictures import encode_png, from_array, from_levels, to_array, to_levels, unrounded_levels
+    from gdp.core.recipe.messages import did_you_mean
+    from gdp.core.recipe.sections import TrainSection
+    from gdp.core.tensor_file import write_tensors
+    from gdp.core.training import TrainingPairs, train_student
+    from gdp.core.training.checkpoint import Checkpoint, CheckpointFolder
+    from gdp.core.training.loader import BatchSampler
+    from gdp.core.training.optimizer import WeightAverage
+    from gdp.core.training.precision import autocaster, computes_bf16
+    from gdp.core.training.statistics import StatisticsFile
+    from gdp.support.assets import packaged_asset
+    from gdp.support.batching import in_fixed_chunks
+    from gdp.support.directions import (
+        DIRECTION_FORMAT,
+        Direction,
+        normalised,
+        project_out,
+        project_out_of_spread,
+        read_direction,
+    )
+    from gdp.support.downloads.unpacking import find_pictures
+    from gdp.support.expressions import BoundExpression, parse_condition
+    from gdp.support.expressions.binding import bind
+    from gdp.support.foreign import (
+        ForeignFile,
+        ForeignObject,
+        as_tensor,
+        module_state,
+        plain_state,
+        printable,
+        read_foreign,
+        read_state,
+        read_state_dict,
+        walk_modules,
+    )
+    from gdp.support.measuring import Timing, describe_machine, time_interleaved, time_once
+    from gdp.support.networks.convolution import Convolution, TransposedConvolution
+    from gdp.support.networks.layers import (
+        FewChannelConvolution,
+        NormalisationFactory,
+        NormalisationName,
+        PaddingName,
+        ResidualBlock,
+        ResizeConvolution,
+        UpsamplingName,
+        downsampling,
+        initialise_weights,
+        normalisation,
+        stem,
+        upsampling,
+    )
+    from gdp.support.squares import Levels, Points, Square, cut, fit_similarity
+    from gdp.support.weights import ConvertedWeights, WeightsAddress, check_weights, weights_file
+    from gdp.support.wording import duration, percent, plain, scaled, times, with_unit
+
+SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "numbers that do not depend on what is beside them": {
+        "gdp.support.batching": ("in_fixed_chunks",),
+        "gdp.core.training.loader": ("BatchSampler",),
+        "gdp.core.counters": (
+            "counter_generator",
+            "counter_keys",
+            "counter_uniform",
+            "keyed_uniform",
+        ),
+    },
+    "pictures": {
+        "gdp.core.pictures": (
+            "encode_png",
+            "from_array",
+            "from_levels",
+            "to_array",
+            "to_levels",
+            "unrounded_levels",
+        ),
+        "gdp.core.pairs.records": (
+            "number",
+            "pictures_by_part",
+        ),
+        "gdp.support.downloads.unpacking": ("find_pictures",),
+        "gdp.support.squares": (
+            "Levels",
+            "Points",
+            "Square",
+            "cut",
+            "fit_similarity",
+        ),
+    },
+    "files": {
+        "gdp.core.files": ("write_atomically",),
+        "gdp.core.config": ("content_key",),
+        "gdp.core.errors": ("readable_os_errors",),
+        "gdp.support.assets": ("packaged_asset",),
+        "gdp.core.tensor_file": ("write_tensors",),
+        "gdp.support.weights": (
+            "ConvertedWeights",
+            "WeightsAddress",
+            "check_weights",
+            "weights_file",
+        ),
+    },
+    "foreign": {
+        "gdp.support.foreign": (
+            "ForeignFile",
+            "ForeignObject",
+            "as_tensor",
+            "module_state",
+            "plain_state",
+            "printable",
+            "read_foreign",
+            "read_state",
+            "read_state_dict",
+            "walk_modules",
+        ),
+    },
+    "networks": {
+        "gdp.core.arithmetic": (
+            "count_macs",
+            "count_parameters",
+        ),
+        "gdp.support.networks.convolution": (
+            "Convolution",
+            "TransposedConvolution",
+        ),
+        "gdp.support.networks.layers": (
+            "FewChannelConvolution",
+            "NormalisationFactory",
+            "NormalisationName",
+            "PaddingName",
+            "ResidualBlock",
+            "ResizeConvolution",
+            "UpsamplingName",
+            "downsampling",
+            "initialise_weights",
+            "normalisation",
+            "stem",
+            "upsampling",
+        ),
+    },
+    "training": {
+        "gdp.core.recipe.sections": ("TrainSection",),
+        "gdp.core.training": (
+            "TrainingPairs",
+            "train_student",
+        ),
+        "gdp.core.training.checkpoint": (
+            "Checkpoint",
+            "CheckpointFolder",
+        ),
+        "gdp.core.training.optimizer": ("WeightAverage",),
+        "gdp.core.training.precision": (
+            "autocaster",
+            "computes_bf16",
+        ),
+        "gdp.core.training.statistics": ("StatisticsFile",),
+    },
+    "measuring": {
+        "gdp.support.measuring": (
+            "Timing",
+            "describe_machine",
+            "time_interleaved",
+            "time_once",
+        ),
+    },
+    "numbers in words": {
+        "gdp.support.wording": (
+            "duration",
+            "percent",
+            "plain",
+            "scaled",
+            "times",
+            "with_unit",
+        ),
+    },
+    "conditions": {
+        "gdp.support.expressions": (
+            "BoundExpression",
+            "parse_condition",
+        ),
+        "gdp.support.expressions.binding": ("bind",),
+    },
+    "directions": {
+        "gdp.support.directions": (
+            "Direction",
+            "normalised",
+            "project_out",
+            "project_out_of_spread",
+            "DIRECTION_FORMAT",
+            "read_direction",
+        ),
+    },
+    "services that cost money": {
+        "gdp.core.answers": (
+            "AnswerBook",
+            "Ledger",
+            "Outcome",
+        ),
+    },
+    "names": {
+        "gdp.core.recipe.messages": ("did_you_mean",),
+    },
+}
+"""The names by subject, each with the module that it lives in; plugins take them from here, for modules may move."""
+
+_HOME_OF = {name: module for modules in SUBJECTS.values() for module, names in modules.items() for name in names}
+
+__all__ = [
+    "DIRECTION_FORMAT",
+    "AnswerBook",
+    "BatchSampler",
+    "BoundExpression",
+    "Checkpoint",
+    "CheckpointFolder",
+    "ConvertedWeights",
+    "Convolution",
+    "Direction",
+    "FewChannelConvolution",
+    "ForeignFile",
+    "ForeignObject",
+    "Ledger",
+    "Levels",
+    "NormalisationFactory",
+    "NormalisationName",
+    "Outcome",
+    "PaddingName",
+    "Points",
+    "ResidualBlock",
+    "ResizeConvolution",
+    "Square",
+    "StatisticsFile",
+    "Timing",
+    "TrainSection",
+    "TrainingPairs",
+    "TransposedConvolution",
+    "UpsamplingName",
+    "WeightAverage",
+    "WeightsAddress",
+    "as_tensor",
+    "autocaster",
+    "bind",
+    "check_weights",
+    "computes_bf16",
+    "content_key",
+    "count_macs",
+    "count_parameters",
+    "counter_generator",
+    "counter_keys",
+    "counter_uniform",
+    "cut",
+    "describe_machine",
+    "did_you_mean",
+    "downsampling",
+    "duration",
+    "encode_png",
+    "find_pictures",
+    "fit_similarity",
+    "from_array",
+    "from_levels",
+    "in_fixed_chunks",
+    "initialise_weights",
+    "keyed_uniform",
+    "module_state",
+    "normalisation",
+    "normalised",
+    "number",
+    "packaged_asset",
+    "parse_condition",
+    "percent",
+    "pictures_by_part",
+    "plain",
+    "plain_state",
+    "printable",
+    "project_out",
+    "project_out_of_spread",
+    "read_direction",
+    "read_foreign",
+    "read_state",
+    "read_state_dict",
+    "readable_os_errors",
+    "scaled",
+    "stem",
+    "time_interleaved",
+    "time_once",
+    "times",
+    "to_array",
+    "to_levels",
+    "train_student",
+    "unrounded_levels",
+    "upsampling",
+    "walk_modules",
+    "weights_file",
+    "with_unit",
+    "write_atomically",
+    "write_tensors",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'gdp.toolbox' has no attribute {name!r}")
+    return getattr(import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,129 @@
+"""System A's networks at their published sizes, with random weights: a run folder that can be measured as any other.
+
+StyleGAN2 config-f at 512 px (Karras et al., 2020: 32768 / resolution feature maps, at most 512) and pix2pixHD's global
+generator (Wang et al., 2018: width 64, 4 downsamplings, 9 blocks; 182,443,267 parameters).
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import tomllib
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision
+from torch import nn
+
+from gdp.core.interfaces.context import BuildContext
+from gdp.core.interfaces.teachers import LatentTeacher
+from gdp.core.progress import Progress, SilentProgress
+from gdp.core.recipe.reading import load_recipe
+from gdp.core.records import Plugins
+from gdp.core.run.session import Session
+from gdp.core.run.steps import step_of
+from gdp.core.run_folder import RunFolder
+from gdp.core.tensor_file import write_tensors
+from gdp.support.directions import Direction, normalised, save_direction
+from gdp.tools.bench.measuring import bench, in_a_process_of_its_own
+from gdp.tools.bench.request import Request, SlowRoute
+from gdp.tools.bench.tasks import Bench
+from gdp.tools.bench.worker import OpenPlugins
+
+RECIPE = "recipe.toml"
+SIZES = {"z_dim": 512, "w_dim": 512, "resolution": 512, "channel_base": 32768, "channel_max": 512, "mapping_layers": 8}
+"""Of StyleGAN2 config-f."""
+STEPS, REPEATS = 5, 10
+SLOW_ROUTES = (
+    SlowRoute("slow route"),
+    SlowRoute("slow route, VGG19-shaped distance", ("teacher.projection_vgg19=vgg19.safetensors",)),
+)
+ABOUT = (
+    "random weights, for times do not depend on them; no VGG weights are needed: the first slow route has a distance "
+    "without a network, the second the arithmetic of VGG19's features (the published one has VGG16's)"
+)
+
+
+def bench_paper(request: Request, open_plugins: OpenPlugins, progress: Progress) -> Bench:
+    """Measure the published sizes.
+
+    Args:
+        request: threads, engines, repeats, steps and device count; its model and sizes do not.
+        open_plugins: makes the registry.
+        progress: where to report.
+    """
+    with tempfile.TemporaryDirectory(prefix="gdp-paper-") as folder:
+        progress.message("making networks of the published sizes, with random weights")
+        in_a_process_of_its_own(_make, open_plugins, Path(folder))
+        found = bench(
+            replace(
+                request,
+                model=Path(folder),
+                sizes=(),
+                repeats=REPEATS if request.repeats is None else request.repeats,
+                slow_steps=STEPS if request.slow_steps is None else request.slow_steps,
+                slow_routes=SLOW_ROUTES,
+            ),
+            open_plugins,
+            progress,
+        )
+    return Bench({**found.about, "model": "system A at its published sizes", "weights": ABOUT}, found.rows)
+
+
+def _make(open_plugins: OpenPlugins, folder: Path) -> None:
+    make_run(open_plugins(), folder, SIZES)
+
+
+def make_run(plugins: Plugins, folder: Path, sizes: dict[str, int], overrides: tuple[str, ...] = ()) -> None:
+    """Write a run folder with an exported student, a teacher and a direction of random weights.
+
+    Args:
+        plugins: the registry.
+        folder: an empty folder.
+        sizes: of the teacher's network.
+        overrides: of the recipe, such as `student.width=4`.
+    """
+    with resources.as_file(resources.files("gdp.tools.bench") / "paper.toml") as template:
+        shutil.copyfile(template, folder / RECIPE)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        _write_teacher(plugins, folder, sizes)
+        _write_vgg(folder / "vgg19.safetensors")
+        recipe = load_recipe(folder / RECIPE, plugins, overrides)
+        run = RunFolder(folder)
+        run.write_text(RECIPE, recipe.to_toml())
+        run.write_json("run.json", {"name": recipe.name, "state": "finished", "recipe": str(folder / RECIPE)})
+        _write_student(Session(recipe, run, plugins, SilentProgress(), torch.device("cpu")))
+
+
+def _write_teacher(plugins: Plugins, folder: Path, sizes: dict[str, int]) -> None:
+    """Write another network of the class of the recipe's teacher, as it is built in, of these sizes."""
+    record = plugins.get("teacher", tomllib.loads((folder / RECIPE).read_text(encoding="utf-8"))["teacher"]["plugin"])
+    built_in: LatentTeacher = plugins.load(record)(record.config(), BuildContext())
+    make: Any = type(built_in.module)
+    network: nn.Module = make(**sizes)
+    write_tensors(folder / "teacher.safetensors", network.state_dict())
+    save_direction(
+        Direction("any", normalised(torch.randn(1, sizes["w_dim"])), scale=1.0), folder / "direction.safetensors"
+    )
+
+
+def _write_vgg(path: Path) -> None:
+    with torch.device("meta"):  # the classifier's 574 MB are never drawn
+        features = torchvision.models.vgg19(weights=None).features
+    features.to_empty(device="cpu")
+    for parameter in features.parameters():
+        nn.init.normal_(parameter, std=0.02)
+    write_tensors(path, {f"features.{name}": value for name, value in features.state_dict().items()})
+
+
+def _write_student(session: Session) -> None:
+    """Export a student of fresh weights, as a finished training's is."""
+    session.keys = {"train": "random"}
+    session.train_folder.mkdir(parents=True)
+    write_tensors(session.train_folder / "student.safetensors", session.new_student().generator.state_dict())
+    step_of(session, "export").stage.execute(session)
+    shutil.rmtree(session.train_folder)

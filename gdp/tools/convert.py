@@ -1,0 +1,202 @@
+"""Convert a foreign file of weights: read it without running it, find its layout, write what gdp's plugins load.
+
+torch is imported when the file is there and its target is free.
+
+Beside each .safetensors file stands a card of the same name in JSON: what it was, its hash, the architecture, what was
+left out, how to use it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, PluginError, RunFolderError
+from gdp.core.files import write_atomically
+from gdp.core.progress import Progress
+from gdp.core.recipe.choices import describe_exception
+from gdp.core.records import PlainRecord, Plugins
+from gdp.core.run.versions import versions
+
+if TYPE_CHECKING:
+    from gdp.support.foreign import ForeignFile
+    from gdp.support.foreign.converter import Converted, Converter
+
+CARD = "gdp-converted-1"
+LICENCE = (
+    "unknown: weights have a licence of their own, which no file tells. Look it up where the file came from before you "
+    "use or publish what is made with it; NVIDIA's, for one, are for non-commercial use."
+)
+_MEGABYTE = 1_000_000
+_CHUNK = 2**22
+_NAMED = 12
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """One file that was written."""
+
+    path: Path
+    card: Mapping[str, Any]
+
+
+def convert(
+    source: Path,
+    converters: Plugins,
+    progress: Progress,
+    *,
+    target: Path | None = None,
+    layout: str | None = None,
+    overwrite: bool = False,
+) -> list[Conversion]:
+    """Convert a file; a second network in it, such as a discriminator, gets a file of its own.
+
+    Args:
+        target: the .safetensors file to write; None for the same name beside the source.
+        layout: name of the converter; None for the one that recognises the file.
+        overwrite: whether files that are there may be replaced.
+
+    Raises:
+        CorruptFileError: it cannot be read, or holds no known layout; the message says what it holds.
+        PluginNotFoundError: there is no converter of that name.
+        PluginError: the converter failed.
+        RunFolderError, DiskFullError: the target is there already, or cannot be written.
+    """
+    target = source.with_suffix(".safetensors") if target is None else target
+    if target.suffix != ".safetensors":
+        raise RunFolderError(f"{target}: the new file's name must end in .safetensors.")
+    _check_free([target], overwrite)
+    if layout is not None:
+        converters.get("converter", layout)  # a name that is not known is told at once
+    if not source.is_file():
+        raise MissingResourceError(f"{source}: there is no such file.")
+    from gdp.support.foreign import read_foreign
+
+    file = read_foreign(source)
+    record, converter = _choose(file, converters, layout, progress)
+    try:
+        converted = converter.convert(file, progress)
+    except CorruptFileError as error:
+        raise CorruptFileError(f"{source}: it cannot be converted as {record.name}: {_one_line(error)}") from error
+    except GdpError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"{source}: converter {record.name} of {record.package} failed at it ({describe_exception(error)}). The "
+            f"file is damaged, or the converter has a mistake: report it to its author."
+        ) from error
+    sha256 = _hash(source, progress)
+    found = {"name": source.name, "sha256": sha256, "bytes": source.stat().st_size, "layout": file.layout}
+    parts = {target: converted}
+    for word, other in converted.beside.items():
+        parts[target.with_name(f"{target.stem}.{word}.safetensors")] = other
+    _check_free(list(parts), overwrite)
+    return [_write(path, part, record, found, progress) for path, part in parts.items()]
+
+
+def describe_content(content: object) -> str:
+    """Say in a few words what a foreign file holds."""
+    from gdp.support.foreign import ForeignObject, as_tensor, printable
+
+    tensor = as_tensor(content)
+    if tensor is not None:
+        return f"one array of the shape {tuple(tensor.shape)}"
+    if isinstance(content, dict):
+        names = [printable(str(name)[:200]) if isinstance(name, str | int) else type(name).__name__ for name in content]
+        more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+        return f"a dictionary of {', '.join(names[:_NAMED]) or 'nothing'}{more}"
+    if isinstance(content, ForeignObject):
+        return f"an object of the class {printable(content.name)}"
+    if isinstance(content, list | tuple):
+        kinds = sorted(
+            {printable(item.name) if isinstance(item, ForeignObject) else type(item).__name__ for item in content}
+        )
+        return f"a row of {len(content):,} values ({', '.join(kinds[:_NAMED])})"
+    return f"a {type(content).__name__}"
+
+
+def _choose(
+    file: ForeignFile, converters: Plugins, layout: str | None, progress: Progress
+) -> tuple[PlainRecord, Converter]:
+    if layout is not None:
+        record = converters.get("converter", layout)
+        return record, converters.load(record)()
+    records = converters.records("converter")
+    found = []
+    for record in records:
+        try:
+            converter: Converter = converters.load(record)()
+            if converter.recognise(file):
+                found.append((record, converter))
+        except Exception as error:  # noqa: BLE001 # one third party's converter must not keep the others from working
+            progress.message(f"converter {record.name} of {record.package} is left out: {describe_exception(error)}")
+    if len(found) == 1:
+        return found[0]
+    holds = f"{file.path}: a {file.layout} with {describe_content(file.content)}"
+    if found:
+        choices = " or ".join(f"--as {record.name}" for record, _ in found)
+        raise CorruptFileError(f"{holds}. It may be of several layouts: say which it is, with {choices}.")
+    known = "; ".join(record.summary for record in records)
+    raise CorruptFileError(f"{holds}. That is no layout that is known here. Known are: {known or 'none'}.")
+
+
+def _write(
+    path: Path, converted: Converted, record: PlainRecord, source: Mapping[str, Any], progress: Progress
+) -> Conversion:
+    import torch
+
+    from gdp.core.tensor_file import write_tensors
+    from gdp.support.foreign import printable
+
+    tensors = converted.tensors
+    if broken := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
+        raise CorruptFileError(f"{source['name']}: {printable(broken[0])} holds NaN or infinite values.")
+    metadata = {**converted.metadata, "converted_from": source["sha256"], "converter": record.name}
+    write_tensors(path, tensors, dict(sorted(metadata.items())), progress)
+    card = {
+        "format": CARD,
+        "what": converted.what,
+        "file": path.name,
+        "sha256": _hash(path, progress),
+        "tensors": len(tensors),
+        "bytes": path.stat().st_size,
+        "source": dict(source),
+        "converter": {"name": record.name, "package": record.package, "version": record.version},
+        "architecture": dict(converted.architecture),
+        "use": converted.use.replace("{file}", path.name),
+        "licence": LICENCE,
+        "dropped": list(converted.dropped),
+        "remarks": list(converted.remarks),
+        "gdp": versions()["gdp-distill"],
+    }
+    write_atomically(path.with_suffix(".json"), json.dumps(card, indent=2, allow_nan=False).encode())
+    return Conversion(path, card)
+
+
+def _check_free(targets: Sequence[Path], overwrite: bool) -> None:
+    for target in targets:
+        if not overwrite and target.exists():
+            raise RunFolderError(f"{target} is there already: name another file with -o, or pass --overwrite.")
+
+
+def _hash(path: Path, progress: Progress) -> str:
+    digest, size = hashlib.sha256(), path.stat().st_size
+    told = done = 0
+    try:
+        with path.open("rb") as file, progress.task(f"hashing {path.name}", max(1, size // _MEGABYTE), "MB") as task:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+                done += len(chunk)
+                task.advance(done // _MEGABYTE - told)
+                told = done // _MEGABYTE
+    except OSError as error:
+        raise MissingResourceError(f"{path}: this file cannot be read ({error.strerror or error}).") from error
+    return digest.hexdigest()
+
+
+def _one_line(error: Exception) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in str(error))

@@ -1,0 +1,1 @@
+"""The trained student outside of gdp: exported, and run by engines."""

@@ -1,0 +1,138 @@
+"""The card that stands beside an exported file: how to feed it, and how far it is from torch. Imports no torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from gdp.core.errors import CorruptFileError, MissingResourceError
+from gdp.core.files import write_atomically
+
+FORMAT = 1
+PROTOCOL = (
+    "pictures of this file against those of torch in float32, eager, on the same inputs; differences in 8-bit levels "
+    "over all pixels and colours; PSNR = 10 log10(255^2 / mean squared difference), null where nothing differs"
+)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Differences between two engines' pictures, in 8-bit levels (1 to 255)."""
+
+    pictures: int
+    """How many were compared."""
+    largest: int
+    """Of any pixel and colour."""
+    mean: float
+    """Mean absolute difference."""
+    psnr_db: float | None
+    """Peak signal-to-noise ratio, 10 log10(255^2 / mean squared difference); None where nothing differs."""
+
+    def describe(self) -> str:
+        """Return it in one line."""
+        psnr = "equal" if self.psnr_db is None else f"{self.psnr_db:.1f} dB PSNR"
+        return f"{psnr}; largest difference {self.largest} of 255, mean {self.mean:.4f}; {self.pictures} pictures"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of an exported file."""
+
+    engine: str
+    """Name of the engine that wrote and reads it."""
+    compared_on: str
+    """On what it ran when it was compared: versions, threads, precision."""
+    size_multiple: int
+    """Heights and widths must be multiples of this many pixels."""
+    input_channels: int
+    resolution: int
+    """Height and width in pixels that the student was trained at."""
+    weights_sha256: str
+    """Of the student's safetensors."""
+    bytes: int
+    """Of the file and of what belongs to it."""
+    sha256: str
+    """Of the file."""
+    difference: Difference
+    versions: dict[str, str]
+
+    def to_data(self, path: Path) -> dict[str, Any]:
+        """Return the card of a file as plain data."""
+        return {
+            "format": FORMAT,
+            "file": path.name,
+            "engine": self.engine,
+            "compared_on": self.compared_on,
+            "input": {
+                "name": "pictures",
+                "layout": "NHWC",
+                "type": "uint8",
+                "range": [0, 255],
+                "colours": "RGB",
+                "channels": self.input_channels,
+                "size_multiple": self.size_multiple,
+            },
+            "output": {"name": "translated", "layout": "NHWC", "type": "uint8", "range": [0, 255], "colours": "RGB"},
+            "resolution": self.resolution,
+            "weights_sha256": self.weights_sha256,
+            "bytes": self.bytes,
+            "sha256": self.sha256,
+            "difference_to_torch": {**asdict(self.difference), "protocol": PROTOCOL},
+            "versions": self.versions,
+        }
+
+
+def card_path(path: Path) -> Path:
+    """Return where the card of an exported file stands."""
+    return path.with_name(f"{path.name}.json")
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return an exported file and what belongs to it: OpenVINO's weights stand in a .bin beside the .xml."""
+    weights = path.with_suffix(".bin")
+    return [path, weights] if path.suffix == ".xml" and weights.is_file() else [path]
+
+
+def write_card(card: Card, path: Path) -> None:
+    """Write the card of an exported file beside it.
+
+    Raises:
+        DiskFullError, RunFolderError: as the system says.
+    """
+    write_atomically(card_path(path), (json.dumps(card.to_data(path), indent=2) + "\n").encode())
+
+
+def read_card(path: Path) -> Card:
+    """Read the card of an exported file.
+
+    Raises:
+        MissingResourceError: there is none.
+        CorruptFileError: it is damaged, or of a newer gdp.
+    """
+    place = card_path(path)
+    if not place.is_file():
+        raise MissingResourceError(
+            f"{path}: there is no card {place.name} beside this file, so nobody knows how to feed it. gdp apply takes "
+            f"runs, and files that gdp export has written together with their cards"
+        )
+    try:
+        data = json.loads(place.read_text(encoding="utf-8"))
+        if int(data["format"]) > FORMAT:
+            raise ValueError(f"its format is {data['format']}, and this gdp reads up to {FORMAT}")
+        found = data["difference_to_torch"]
+        return Card(
+            engine=str(data["engine"]),
+            compared_on=str(data["compared_on"]),
+            size_multiple=int(data["input"]["size_multiple"]),
+            input_channels=int(data["input"]["channels"]),
+            resolution=int(data["resolution"]),
+            weights_sha256=str(data["weights_sha256"]),
+            bytes=int(data["bytes"]),
+            sha256=str(data["sha256"]),
+            difference=Difference(found["pictures"], found["largest"], found["mean"], found["psnr_db"]),
+            versions=dict(data["versions"]),
+        )
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise CorruptFileError(f"{place}: this card cannot be read ({error!r}); export the student again") from error

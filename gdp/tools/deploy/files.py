@@ -1,0 +1,150 @@
+"""Picture files as the student sees them, and written back as their owners expect."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError
+from gdp.core.files import write_atomically
+from gdp.core.interfaces.engines import PictureArray
+
+PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+VIDEOS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"})
+_OPAQUE = frozenset({".jpg", ".jpeg", ".bmp"})
+"""Formats that hold no alpha."""
+
+
+@dataclass(frozen=True)
+class LoadedPicture:
+    """A picture file in memory, turned upright."""
+
+    path: Path
+    levels: PictureArray
+    """(H, W, 3) uint8 RGB."""
+    alpha: NDArray[numpy.uint8] | None
+    """(H, W) uint8; None where the file is opaque."""
+    colour_profile: bytes | None
+    """Its ICC profile."""
+
+
+def load_picture(path: Path) -> LoadedPicture:
+    """Read a picture file: turned as its EXIF orientation says, its alpha kept apart; of an animation, the first frame.
+
+    Raises:
+        MissingResourceError: there is no such file.
+        CorruptFileError: it is no picture, or damaged.
+    """
+    if not path.is_file():
+        raise MissingResourceError(f"{path}: there is no such picture")
+    try:
+        with Image.open(path) as file:
+            profile = file.info.get("icc_profile")
+            upright = ImageOps.exif_transpose(file)
+            has_alpha = upright.has_transparency_data
+            whole = upright.convert("RGBA" if has_alpha else "RGB")
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise CorruptFileError(f"{path}: this is no picture that can be read ({error})") from error
+    levels = numpy.asarray(whole)
+    return LoadedPicture(path, levels[..., :3], levels[..., 3] if has_alpha else None, profile or None)
+
+
+def save_picture(picture: LoadedPicture, levels: PictureArray, path: Path) -> None:
+    """Write a translated picture with the alpha and the colour profile of its original, in the format of its suffix.
+
+    Args:
+        picture: the original.
+        levels: (H, W, 3).
+        path: the file; JPEG is written at quality 95 without colour subsampling, WebP and PNG without loss.
+
+    Raises:
+        GdpError: the format cannot be written.
+        DiskFullError, RunFolderError: as the system says.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in PICTURES:
+        raise GdpError(f"{path}: pictures are written as {', '.join(sorted(PICTURES))}, not as {suffix or 'no suffix'}")
+    bands = [levels] if picture.alpha is None or suffix in _OPAQUE else [levels, picture.alpha]
+    image = Image.fromarray(numpy.dstack(bands))
+    options: dict[str, Any] = {"icc_profile": picture.colour_profile} if picture.colour_profile else {}
+    if suffix in (".jpg", ".jpeg"):
+        options |= {"quality": 95, "subsampling": 0}
+    elif suffix == ".webp":
+        options |= {"lossless": True}
+    buffer = io.BytesIO()
+    image.save(buffer, Image.registered_extensions()[suffix], **options)
+    write_atomically(path, buffer.getvalue())
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to translate."""
+
+    source: Path
+    target: Path
+
+
+def find_jobs(inputs: Sequence[str], output: Path, suffix: str | None = None) -> list[Job]:
+    """Find what a user's inputs name: files, folders (with what lies below them) and patterns.
+
+    Args:
+        inputs: paths and glob patterns (`faces/*.jpg`, `**/*.png`).
+        output: a file for one input file; else a folder, in which the folders below an input are kept.
+        suffix: of the written files, such as `.png`; None keeps each one's own.
+
+    Raises:
+        MissingResourceError: an input names nothing.
+        GdpError: two inputs would be written to one file, or over an input.
+    """
+    found = [pair for text in inputs for pair in _expand(text)]
+    single = len(found) == 1 and output.suffix.lower() in PICTURES | VIDEOS and not output.is_dir()
+    jobs: dict[Path, Job] = {}
+    sources = {source.resolve() for source, _ in found}
+    for source, below in found:
+        target = output if single else output / below
+        target = target if suffix is None or single or source.suffix.lower() in VIDEOS else target.with_suffix(suffix)
+        if target.resolve() in sources:
+            raise GdpError(f"{target}: would be written over one of the inputs; choose another folder with --output")
+        if target in jobs and jobs[target].source.resolve() != source.resolve():
+            raise GdpError(
+                f"{source} and {jobs[target].source} would both be written to {target}; translate them in two calls"
+            )
+        jobs[target] = Job(source, target)
+    return list(jobs.values())
+
+
+def _expand(text: str) -> Iterator[tuple[Path, Path]]:
+    """Yield each file that an input names, with its path below the output folder."""
+    place = Path(text).expanduser()
+    if place.is_file():
+        yield place, Path(place.name)
+        return
+    if place.is_dir():
+        files = sorted(file for file in place.rglob("*") if file.suffix.lower() in PICTURES | VIDEOS)
+        pairs = [(file, file.relative_to(place)) for file in files if file.is_file()]
+    else:
+        pairs = [(file, Path(file.name)) for file in _matches(place)]
+    if not pairs:
+        raise MissingResourceError(
+            f"{text}: there is no such file, folder or pattern with pictures ({', '.join(sorted(PICTURES))}) in it"
+        )
+    yield from pairs
+
+
+def _matches(pattern: Path) -> list[Path]:
+    fixed = Path(pattern.anchor)
+    parts = list(pattern.parts[1:] if pattern.anchor else pattern.parts)
+    while parts and not any(sign in parts[0] for sign in "*?["):
+        fixed /= parts.pop(0)
+    if not parts or not fixed.is_dir():
+        return []
+    return sorted(
+        file for file in fixed.glob("/".join(parts)) if file.suffix.lower() in PICTURES | VIDEOS and file.is_file()
+    )

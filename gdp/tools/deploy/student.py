@@ -1,0 +1,201 @@
+"""The trained student in torch: from its files, on pictures of any size."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from pydantic import ValidationError
+from torch import Tensor
+from torch.nn import functional
+
+from gdp.core.errors import CorruptFileError, MissingResourceError, PluginError, ShapeError
+from gdp.core.interfaces.context import BuildContext
+from gdp.core.interfaces.students import Student
+from gdp.core.pictures import from_array, from_levels, to_array, to_levels
+from gdp.core.records import Plugins
+from gdp.core.training.inference import CARD, WEIGHTS, deployed_predict, load_generator_weights
+from gdp.core.training.precision import Precision
+
+
+def load_student(folder: Path, plugins: Plugins, device: torch.device) -> DeployedStudent:
+    """Load a trained student from the folder that holds `student.safetensors` and `student.json`, or from either file.
+
+    Raises:
+        MissingResourceError: a file is not there.
+        CorruptFileError: a file is damaged or does not fit the other.
+        PluginError: the student's plugin is not installed, or no longer takes these settings.
+    """
+    folder = folder.parent if folder.name in (WEIGHTS, CARD) else folder
+    path = folder / CARD
+    if not path.is_file():
+        raise MissingResourceError(f"{path}: there is no trained student here. `gdp runs` lists the runs that have one")
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        name, config = str(card["plugin"]), card["config"]
+        channels, resolution, precision = int(card["input_channels"]), int(card["resolution"]), card["precision"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptFileError(f"{path}: the student's description is damaged ({error!r}); export it again") from error
+    record = plugins.get("student", name)
+    try:
+        settings = record.config.model_validate(config)
+    except ValidationError as error:
+        raise PluginError(
+            f"{path}: the student {name} that is installed does not take these settings: {error}"
+        ) from error
+    context = BuildContext(device=device, input_channels=channels, resolution=resolution)
+    student: Student = plugins.load(record)(settings, context)
+    load_generator_weights(student, folder / WEIGHTS)
+    digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    return DeployedStudent(student, channels, resolution, precision, device, digest)
+
+
+class DeployedStudent:
+    """A trained student, ready for pictures.
+
+    Call it with a picture and get a picture of the same kind: a PIL image for an image or a path, a tensor in
+    [-1, 1] for a tensor; with a list of pictures and get a list. A student of two inputs takes two pictures. Sizes
+    that the network does not take are padded by reflection, and the padding is cut off again.
+
+    Args:
+        student: holds its trained weights.
+        input_channels: channels of its source, 3 for each picture.
+        resolution: height and width in pixels that it was trained at.
+        precision: of the forward pass.
+        device: where it runs.
+        weights_sha256: of the file of its weights.
+    """
+
+    def __init__(
+        self,
+        student: Student,
+        input_channels: int,
+        resolution: int,
+        precision: Precision,
+        device: torch.device,
+        weights_sha256: str = "",
+    ) -> None:
+        self.student = student
+        self.input_channels = input_channels
+        self.resolution = resolution
+        self.weights_sha256 = weights_sha256
+        """Of the file of its weights."""
+        self._predict = deployed_predict(student, precision, device)
+        self.size_multiple = find_size_multiple(self._predict, input_channels, resolution)
+        """Heights and widths that are multiples of this many pixels need no padding."""
+
+    @overload
+    def __call__(self, *pictures: Tensor) -> Tensor: ...
+
+    @overload
+    def __call__(self, *pictures: Image.Image | Path | str) -> Image.Image: ...
+
+    @overload
+    def __call__(self, *pictures: list[Tensor]) -> list[Tensor]: ...
+
+    @overload
+    def __call__(self, *pictures: list[Image.Image | Path | str]) -> list[Image.Image]: ...
+
+    def __call__(self, *pictures: Any) -> Any:
+        """Translate a picture, a batch of pictures (N, C, H, W), or a list of pictures of any sizes.
+
+        Args:
+            pictures: one for each input of the student, of one size; a tensor may hold all inputs in its channels.
+
+        Raises:
+            ShapeError: not as many pictures as the student takes, of different sizes, or too small.
+            MissingResourceError, CorruptFileError: a path is no picture file.
+        """
+        if pictures and all(isinstance(picture, list) for picture in pictures):
+            return [self(*inputs) for inputs in zip(*pictures, strict=True)]
+        tensors = [picture if isinstance(picture, Tensor) else _to_tensor(picture) for picture in pictures]
+        predicted = self._translate(tensors)
+        if all(isinstance(picture, Tensor) for picture in pictures):
+            return predicted
+        return _to_image(predicted)
+
+    def _translate(self, pictures: Sequence[Tensor]) -> Tensor:
+        shapes = [tuple(picture.shape) for picture in pictures]
+        is_batch = bool(shapes) and len(shapes[0]) == 4
+        fits = shapes and {len(shape) for shape in shapes} <= {3, 4} and len({s[:-3] + s[-2:] for s in shapes}) == 1
+        if not fits or sum(shape[-3] for shape in shapes) != self.input_channels:
+            raise ShapeError(
+                f"this student takes {self.input_channels // 3} picture(s) of one size, {self.input_channels} channels "
+                f"in all, each (3, height, width) or (N, 3, height, width); got {shapes}"
+            )
+        if not all(picture.is_floating_point() for picture in pictures):
+            raise ShapeError("a student takes pictures as floating-point tensors in [-1, 1]: use uint8 / 127.5 - 1")
+        source = torch.cat([picture.float() for picture in pictures], dim=-3)
+        source = source if is_batch else source[None]
+        height, width = source.shape[-2:]
+        predicted = self._predict(self._pad(source))[..., :height, :width]
+        return predicted if is_batch else predicted[0]
+
+    def _pad(self, source: Tensor) -> Tensor:
+        height, width = source.shape[-2:]
+        rows, columns = -height % self.size_multiple, -width % self.size_multiple
+        if rows >= height or columns >= width:
+            raise ShapeError(
+                f"a picture of {width}x{height} pixels is too small for this student, which takes multiples of "
+                f"{self.size_multiple} pixels and was trained at {self.resolution}"
+            )
+        return functional.pad(source, (0, columns, 0, rows), mode="reflect") if rows or columns else source
+
+
+def find_size_multiple(predict: Callable[[Tensor], Tensor], channels: int, resolution: int) -> int:
+    """Find the smallest power of two whose odd multiples the network takes and gives back, by trying.
+
+    Args:
+        predict: the network, (1, C, H, W) -> (1, 3, H, W).
+        channels: C.
+        resolution: a height and width that it takes; returned where no smaller one is found.
+    """
+    for exponent in itertools.count():
+        multiple: int = 2**exponent
+        if multiple >= resolution:
+            return resolution
+        size = multiple * (max(1, 32 // multiple) | 1)  # odd multiples, not too small for deep networks
+        if size == resolution:  # which says nothing of others
+            size += 2 * multiple
+        try:
+            taken = predict(torch.zeros(1, channels, size, size)).shape[-2:] == (size, size)
+        except (RuntimeError, ValueError, ShapeError):  # how networks refuse a size is theirs to choose
+            taken = False
+        if taken:
+            return multiple
+    raise AssertionError("unreachable")
+
+
+def _to_tensor(picture: Image.Image | Path | str) -> Tensor:
+    """Return (3, H, W) in [-1, 1]."""
+    if not isinstance(picture, Image.Image):
+        picture = read_picture(Path(picture))
+    rgb = picture.convert("RGB")
+    return from_levels(from_array(numpy.asarray(rgb)))
+
+
+def read_picture(path: Path) -> Image.Image:
+    """Read a picture file as RGB, turned as its EXIF orientation says.
+
+    Raises:
+        MissingResourceError: there is no such file.
+        CorruptFileError: it is no picture.
+    """
+    if not path.is_file():
+        raise MissingResourceError(f"{path}: there is no such picture")
+    try:
+        with Image.open(path) as file:
+            return ImageOps.exif_transpose(file).convert("RGB")
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise CorruptFileError(f"{path}: this is no picture that can be read ({error})") from error
+
+
+def _to_image(picture: Tensor) -> Image.Image:
+    return Image.fromarray(to_array(to_levels(picture)))

@@ -1,0 +1,227 @@
+"""Finding directions: draw samples, let a filter score them, ask the method, hold others still, and measure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from gdp.core.errors import PluginError, ShapeError
+from gdp.core.interfaces.directions import DirectionMethod, DirectionSearch, FoundDirection
+from gdp.core.interfaces.filters import ScoringFilter
+from gdp.core.interfaces.teachers import LatentTeacher
+from gdp.core.pairs.records import Json
+from gdp.core.progress import Progress
+from gdp.support.directions import Direction, chosen_layers, hold_by_effects, measure_scale, normalised
+from gdp.tools.directions.samples import (
+    Effects,
+    Sampling,
+    ScoredSamples,
+    deviations_of,
+    draw_samples,
+    mean_scores,
+    measure_effects,
+)
+
+MEASURED_FROM = 1_000_000
+"""Samples from this number on are measured on; those below have found the direction."""
+REFINED_FROM = 2_000_000
+"""Samples from this number on tell, while others are held still, what the directions do so far."""
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """What to look for, and on how many samples."""
+
+    labels: tuple[str, ...] = ()
+    """Names of scores; for each a direction along which it grows and the others stay. None for methods without."""
+    hold: tuple[str, ...] = ()
+    """Names of scores that are to stay as they are."""
+    name: str = ""
+    """What the direction is called; empty for the label's or the method's name. For one direction alone."""
+    samples: int = 5000
+    sampling: Sampling = field(default_factory=Sampling)
+    layers: tuple[int, ...] | None = None
+    """Numbers of the w's that the direction is made for; None for all."""
+    components: int = 10
+    """How many directions methods without labels return."""
+    refine: int = 2
+    """How often the held scores' measured change is taken out; 0 leaves it at the method's own orthogonalisation."""
+    measured: int = 200
+    """Other samples on which effects are measured, for refining and in the end; 0 measures nothing."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Who takes part in a search."""
+
+    teacher: LatentTeacher
+    method: DirectionMethod
+    judge: ScoringFilter | None
+    method_name: str
+    filter_name: str
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A direction, and what it does."""
+
+    direction: Direction
+    effects: Effects | None
+    """None where there is no filter, or nothing was to be measured."""
+
+
+def find_directions(tools: Tools, settings: SearchSettings, samples: ScoredSamples | None = None) -> list[Finding]:
+    """Find a direction for each label, or several without labels, and measure what they do.
+
+    Args:
+        tools: teacher, method and filter.
+        settings: what to look for.
+        samples: drawn and scored samples, where there are some already; None draws them.
+
+    Raises:
+        ShapeError: a name that is no score, a score that hardly varies, too few samples, or a wrong layer.
+        PluginError: the method or the filter cannot do what is asked.
+    """
+    _check(tools, settings)
+    chosen_layers(settings.layers, tools.teacher.num_ws, settings.name or tools.method_name)
+    labelled = tools.method.labelled
+    if samples is None:
+        judge = tools.judge if labelled or settings.measured else None
+        samples = draw_samples(tools.teacher, judge, settings.sampling, settings.samples, tools.progress)
+    found = _labelled(tools, settings, samples) if labelled else _unlabelled(tools, settings, samples)
+    return [_measured(tools, settings, samples, direction) for direction in found]
+
+
+def _check(tools: Tools, settings: SearchSettings) -> None:
+    labels, hold = settings.labels, settings.hold
+    if not tools.method.labelled and (labels or hold):
+        raise PluginError(f"direction method {tools.method_name} needs no labels; leave --label and --hold out")
+    if tools.method.labelled and (tools.judge is None or not labels):
+        raise PluginError(
+            f"direction method {tools.method_name} finds a direction from a filter's scores: name the filter with "
+            "--filter NAME and one of the scores that it measures with --label SCORE"
+        )
+    if both := set(labels) & set(hold):
+        raise ShapeError(f"{', '.join(sorted(both))} cannot both grow (--label) and stay (--hold)")
+
+
+def _labelled(tools: Tools, settings: SearchSettings, samples: ScoredSamples) -> list[Direction]:
+    names = (*settings.labels, *settings.hold)
+    known = _known(samples, names)
+    found = [_ask(tools, settings, known, name, [other for other in names if other != name]) for name in names]
+    vectors, leaks = torch.stack([each.vector for each in found]), torch.empty(0, len(names))
+    if len(names) > 1 and settings.refine and settings.measured:
+        vectors, leaks = _refined(tools, settings, vectors, names, deviations_of(samples.scores))
+    directions = []
+    for number, label in enumerate(settings.labels):
+        facts: dict[str, Json] = {
+            "label": label,
+            "held": [name for name in names if name != label],
+            "leaks": [round(float(leak), 4) for leak in leaks[:, number]],
+            **found[number].facts,
+        }
+        name = settings.name if settings.name and len(settings.labels) == 1 else label.removeprefix("source_")
+        directions.append(_direction(tools, settings, name, vectors[number], len(known.w), facts))
+    return directions
+
+
+def _unlabelled(tools: Tools, settings: SearchSettings, samples: ScoredSamples) -> list[Direction]:
+    search = DirectionSearch(samples.w, tools.teacher, layers=settings.layers, components=settings.components)
+    name = settings.name or tools.method_name
+    return [
+        _direction(
+            tools, settings, f"{name}-{number}", found.vector, len(samples.w), {"component": number, **found.facts}
+        )
+        for number, found in enumerate(tools.method.find(search), 1)
+    ]
+
+
+def _known(samples: ScoredSamples, names: Sequence[str]) -> ScoredSamples:
+    """Keep the samples of which all these scores are known; each score is standardised."""
+    scores = {name: samples.standardised(name) for name in names}
+    known = ~torch.stack(list(scores.values())).isnan().any(dim=0)
+    return ScoredSamples(samples.w[known], {name: score[known] for name, score in scores.items()})
+
+
+def _ask(
+    tools: Tools, settings: SearchSettings, samples: ScoredSamples, label: str, hold: Sequence[str]
+) -> FoundDirection:
+    """Let the method find the direction of a score with others held."""
+    held = {name: samples.scores[name] for name in hold}
+    search = DirectionSearch(samples.w, tools.teacher, samples.scores[label], held, settings.layers)
+    found = tools.method.find(search)
+    if len(found) != 1 or tuple(found[0].vector.shape) != (tools.teacher.w_dim,):
+        raise PluginError(
+            f"direction method {tools.method_name} must return one direction of {tools.teacher.w_dim} numbers"
+        )
+    return found[0]
+
+
+def _refined(
+    tools: Tools,
+    settings: SearchSettings,
+    vectors: Tensor,
+    names: Sequence[str],
+    deviations: dict[str, float],
+) -> tuple[Tensor, Tensor]:
+    """Hold each other's scores by what the directions `vectors` (K, w_dim) are measured to do."""
+    teacher, judge = tools.teacher, tools.judge
+    assert judge is not None
+    ws = settings.sampling.ws(teacher, range(REFINED_FROM, REFINED_FROM + settings.measured))
+    layers = chosen_layers(settings.layers, teacher.num_ws, names[0])
+    spread = teacher.map(teacher.sample_z(0, range(4096)))[:, 0].cpu().double()
+
+    def unit(moves: Tensor) -> Tensor:
+        directions = moves / moves.norm(dim=1, keepdim=True)
+        deviations_along: Tensor = (spread @ directions.T).std(dim=0)
+        return torch.mul(directions, deviations_along[:, None])
+
+    def effects(moves: Tensor) -> Tensor:
+        rows = []
+        with tools.progress.task("holding others", 2 * len(moves) * len(ws), "pictures") as task:
+            for move in moves:
+                there = torch.zeros(teacher.num_ws, teacher.w_dim)
+                there[layers] = move.float()
+                high, low = (mean_scores(teacher, judge, ws, step, task.advance)[0] for step in (there, -there))
+                rows.append([(high[name] - low[name]) / 2 / deviations[name] for name in names])
+        return torch.tensor(rows, dtype=torch.float64)
+
+    return hold_by_effects(unit(vectors), effects, unit, settings.refine)
+
+
+def _direction(
+    tools: Tools, settings: SearchSettings, name: str, vector: Tensor, samples: int, facts: dict[str, Json]
+) -> Direction:
+    try:
+        vectors = normalised(vector[None])
+    except ValueError as error:
+        raise ShapeError(f"direction method {tools.method_name} found no direction for {name}: {error}") from error
+    found = {
+        "method": tools.method_name,
+        "method_settings": tools.method.config.model_dump(mode="json"),
+        "filter": tools.filter_name,
+        "samples": samples,
+        "seed": settings.sampling.seed,
+        "truncation": settings.sampling.truncation,
+        **facts,
+    }
+    scale = measure_scale(tools.teacher, vectors)
+    return Direction(name, vectors, scale, settings.layers, tools.teacher.fingerprint, found)
+
+
+def _measured(tools: Tools, settings: SearchSettings, samples: ScoredSamples, direction: Direction) -> Finding:
+    if tools.judge is None or not settings.measured:
+        return Finding(direction, None)
+    ws = measuring_ws(tools.teacher, settings)
+    deviations = deviations_of(samples.scores)
+    effects = measure_effects(tools.teacher, tools.judge, direction, ws, deviations, tools.progress)
+    return Finding(replace(direction, found={**direction.found, "effects": effects.to_data()}), effects)
+
+
+def measuring_ws(teacher: LatentTeacher, settings: SearchSettings) -> Tensor:
+    """Return the ws (N, num_ws, w_dim) of the samples on which effects are measured."""
+    return settings.sampling.ws(teacher, range(MEASURED_FROM, MEASURED_FROM + max(1, settings.measured)))

@@ -1,0 +1,110 @@
+"""Writing what was found: a file for each direction, and its picture strip.
+
+A picture strip: rows of samples, columns of strengths, and what was measured under each column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from gdp.core.errors import readable_os_errors
+from gdp.core.interfaces.teachers import LatentTeacher
+from gdp.core.pictures import to_array, to_levels
+from gdp.support.directions import Direction, save_direction
+from gdp.tools.directions.samples import STRENGTHS, Effects
+from gdp.tools.directions.search import Finding, SearchSettings, Tools, measuring_ws
+
+SMALLEST_COLUMN = 96
+"""Pixels; smaller pictures are enlarged by a whole factor, so that the words below them can be read."""
+_LINE = 16
+
+
+def write_strip(
+    teacher: LatentTeacher, direction: Direction, ws: Tensor, captions: Sequence[Sequence[str]], path: Path
+) -> None:
+    """Write a PNG with one row for each of ws (N, num_ws, w_dim) and one column for each of `STRENGTHS`.
+
+    Args:
+        teacher: makes the pictures.
+        direction: what is followed.
+        ws: the samples.
+        captions: lines of words under each column.
+        path: the PNG file.
+
+    Raises:
+        DiskFullError, RunFolderError: the file cannot be written.
+    """
+    columns = []
+    for strength in STRENGTHS:
+        images = teacher.synthesize(ws + direction.displacement(teacher, strength).to(ws))
+        columns.append(numpy.concatenate(to_array(to_levels(images))))  # (N * R, R, 3)
+    factor = -(-SMALLEST_COLUMN // teacher.resolution)
+    width = teacher.resolution * factor
+    pictures = Image.fromarray(numpy.concatenate(columns, axis=1))
+    pictures = pictures.resize((pictures.width * factor, pictures.height * factor), Image.Resampling.NEAREST)
+    lines = max((len(lines) for lines in captions), default=0)
+    sheet = Image.new("RGB", (pictures.width, pictures.height + lines * _LINE + (6 if lines else 0)), "white")
+    sheet.paste(pictures)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
+    for column, words in enumerate(captions):
+        for row, text in enumerate(words):
+            centre = (column * width + width // 2, pictures.height + 3 + row * _LINE)
+            draw.text(centre, text, fill="black", font=font, anchor="ma")
+    with readable_os_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sheet.save(path, "PNG")
+
+
+def write_findings(
+    tools: Tools,
+    settings: SearchSettings,
+    findings: Sequence[Finding],
+    *,
+    output: str | Path | None,
+    strip: str | Path | None,
+    rows: int,
+) -> list[Path | None]:
+    """Write directions and strips; return each direction's file, None where there is no `output`.
+
+    Raises:
+        DiskFullError, RunFolderError: a file cannot be written.
+    """
+    names = [finding.direction.name for finding in findings]
+    files = _named(output, names)
+    for finding, file, picture in zip(findings, files, _named(strip, names), strict=True):
+        if file is not None:
+            save_direction(finding.direction, file)
+        if picture is not None:
+            ws = measuring_ws(tools.teacher, settings)[:rows]
+            write_strip(tools.teacher, finding.direction, ws, _captions(finding), picture)
+    return files
+
+
+def _named(path: str | Path | None, names: Sequence[str]) -> list[Path | None]:
+    """Return a path for each direction: `out.png`, or `out-smile.png` and so on where there are several."""
+    if path is None:
+        return [None] * len(names)
+    path = Path(path)
+    return [path] if len(names) == 1 else [path.with_stem(f"{path.stem}-{name}") for name in names]
+
+
+def _captions(finding: Finding) -> list[list[str]]:
+    """Write under each column its strength, and what was measured there of the label (or of what changes most)."""
+    effects = finding.effects
+    if effects is None:
+        return [[f"{strength:+.0f}"] for strength in STRENGTHS]
+    score = str(finding.direction.found.get("label") or _most_changed(effects))
+    if not score:
+        return [[f"{effect.strength:+.0f}"] for effect in effects.strengths]
+    short = score.removeprefix("source_")
+    return [[f"{effect.strength:+.0f}", f"{short} {effect.means[score]:.3g}"] for effect in effects.strengths]
+
+
+def _most_changed(effects: Effects) -> str:
+    changes = effects.changes
+    return max(changes, key=lambda name: abs(changes[name]), default="")

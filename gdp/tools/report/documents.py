@@ -1,0 +1,241 @@
+"""The two documents that are made of a run's folder: report.html, and the model card, README.md beside the student.
+
+The report is one self-contained page for whoever trained; the card is what whoever gets the student must know.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from gdp.core.files import write_atomically
+from gdp.core.run.places import without_places
+from gdp.support.wording import duration, plain, scaled, with_unit
+from gdp.tools.report import tables
+from gdp.tools.report.folder import Number, RunData, mapping, mappings
+from gdp.tools.report.pictures import draw_curves, picture_tables, reject_strips, sample_grids
+from gdp.tools.report.variants import read_comparison
+from gdp.tools.report.verdict import assess, headlines, paragraph, said
+
+REPORT = "report.html"
+CARD = "README.md"
+SAMPLE = "samples.png"
+UNKNOWN_LICENCE = "not known to gdp"
+"""Stands in the card's words where the licence of the teacher's weights is the user's to find out."""
+
+
+def write_report(data: RunData) -> Path:
+    """Write `report.html` into the folder of a run, and return its path.
+
+    An unfinished run gets a report too, which says what is missing.
+
+    Raises:
+        DiskFullError, RunFolderError: the system refuses to write.
+    """
+    path = data.folder / REPORT
+    with warnings.catch_warnings():
+        # Whatever a drawing library has to say is no concern of who reads the report.
+        warnings.simplefilter("ignore")
+        html = render_report(data)
+    write_atomically(path, html.encode(errors="replace"))
+    return path
+
+
+def render_report(data: RunData) -> str:
+    """Return the report of a run as HTML that refers to nothing outside itself."""
+    seconds = [tables.number_of(entry.get("seconds")) for entry in data.stages.values()]
+    return _report_template().render(
+        name=data.name,
+        written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        state=str(data.run.get("state") or "") if data.unfinished else "",
+        time=duration(sum(seconds)) if seconds else "",
+        verdict=paragraph(data),
+        headlines=headlines(data),
+        assessments=assess(data),
+        picture_tables=picture_tables(data),
+        funnel=tables.funnel_table(data),
+        rejects=reject_strips(data),
+        curves=draw_curves(data.statistics),
+        samples=sample_grids(data),
+        initialisation=tables.read_initialisation(data),
+        comparison=read_comparison(data),
+        sizes=tables.size_table(data),
+        said_of_sizes=said(data, "speed and size"),
+        pruning=tables.pruning_table(data),
+        metric_groups=tables.metric_groups(data),
+        absent=sorted(data.absent.items()),
+        stages=tables.stage_table(data),
+        facts=tables.facts(data),
+        recipe=data.recipe_text,
+        missing=data.missing,
+    )
+
+
+@cache
+def _report_template() -> Template:
+    here = Path(__file__).parent
+    environment = Environment(
+        loader=FileSystemLoader(here), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    style = (here / "style.css").read_text(encoding="utf-8")
+    environment.globals["style"] = Markup(style)  # noqa: S704 # of this package; all else is escaped
+    return environment.get_template("report.html.j2")
+
+
+def write_model_card(data: RunData) -> Path:
+    """Write `student/README.md` of a run, with the last sample grid beside it, and return its path.
+
+    Raises:
+        DiskFullError, RunFolderError: the system refuses to write.
+    """
+    place = data.folder / "student"
+    grid = data.samples[-1] if data.samples else None
+    if grid is not None:
+        shutil.copyfile(grid, place / SAMPLE)
+    channels = json.loads((place / "student.json").read_text(encoding="utf-8"))["input_channels"]
+    write_atomically(place / CARD, render_model_card(data, grid is not None, channels).encode(errors="replace"))
+    return place / CARD
+
+
+def render_model_card(data: RunData, with_sample: bool, channels: int = 3) -> str:
+    """Return the card as Markdown, beginning with the header that model hubs read.
+
+    Args:
+        data: the run.
+        with_sample: whether `samples.png` stands beside it.
+        channels: of the student's input.
+    """
+    size = data.value("size.student.parameters")
+    pairs = data.section("pairs")
+    card = _card_template().render(
+        name=data.name,
+        parameters=scaled(size) if size else None,
+        student=data.section("student").get("plugin", "unknown"),
+        teacher=data.section("teacher").get("plugin"),
+        sample=SAMPLE if with_sample else None,
+        channels=channels,
+        resolution=mapping(data.stages.get("pairs", {}).get("summary")).get("resolution", "unknown"),
+        origin=_origin(data),
+        funnel=_card_funnel(data),
+        machine=_machine(data),
+        numbers=[_card_line(number) for number in sorted(data.numbers.values(), key=lambda number: number.name)],
+        absent=[(_cell(name), _cell(reason)) for name, reason in sorted(data.absent.items())],
+        licence=_licence(data),
+        domain=f"pairs of `{pairs.get('plugin', 'unknown')}`",
+        limits=_limits(data),
+        recipe=data.recipe_text.strip(),
+    )
+    return without_places(card)  # cards are published
+
+
+@cache
+def _card_template() -> Template:
+    # Markdown is read as text; what stands in table cells goes through `_cell`.
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=False,  # noqa: S701 # no HTML is made here
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("model_card.md.j2")
+
+
+def _cell(value: object) -> str:
+    """Return text that stays inside its cell of a Markdown table and makes no markup of its own."""
+    text = " ".join(str(value).split())
+    for sign in ("\\", "|", "<", "`", "[", "]"):
+        text = text.replace(sign, f"\\{sign}" if sign != "<" else "&lt;")
+    return text
+
+
+def _origin(data: RunData) -> list[tuple[str, str]]:
+    teacher = mapping(data.stages.get("teacher", {}).get("summary"))
+    training = mapping(data.stages.get("train", {}).get("summary"))
+    losses = [f"{loss.get('plugin')} x {plain(float(loss.get('weight', 1)))}" for loss in _listed(data, "losses")]
+    facts = {
+        "teacher": data.section("teacher").get("plugin") or "none",
+        "teacher's weights": _name(data.section("teacher").get("weights")),
+        "sha256 of the teacher's weights": teacher.get("weights_sha256"),
+        "pairs": data.section("pairs").get("plugin"),
+        "pairs trained on": training.get("pairs"),
+        "losses": ", ".join(losses),
+        "steps": training.get("steps"),
+        "seed": data.recipe.get("seed"),
+        "versions": ", ".join(f"{name} {version}" for name, version in mapping(data.run.get("versions")).items()),
+    }
+    return [(name, _cell(value)) for name, value in facts.items() if value not in (None, "")]
+
+
+def _name(weights: object) -> str:
+    """Return what weights are called: builtin names and addresses whole, of a path its last part."""
+    text = str(weights or "")
+    return text if ":" in text and "\\" not in text else Path(text).name
+
+
+def _listed(data: RunData, name: str) -> list[dict[str, Any]]:
+    return mappings(data.recipe.get(name))
+
+
+def _card_funnel(data: RunData) -> list[dict[str, str]]:
+    rows = []
+    for row in mappings(data.funnel.get("filters")):
+        reasons = [f"{reason} ({count})" for reason, count in mapping(row.get("reasons")).items()]
+        rows.append(
+            {
+                "filter": _cell(row.get("filter", "")),
+                "entered": _cell(row.get("input", "")),
+                "kept": _cell(row.get("kept", "")),
+                "reasons": _cell(", ".join(reasons)),
+            }
+        )
+    return rows
+
+
+def _machine(data: RunData) -> str:
+    machine = mapping(data.run.get("machine"))
+    return _cell(", ".join(f"{name} {value}" for name, value in machine.items()) or "an unknown machine")
+
+
+def _card_line(number: Number) -> dict[str, str]:
+    return {
+        "name": _cell(number.name),
+        "value": _cell(with_unit(number.value, number.unit)),
+        "protocol": _cell(number.protocol),
+    }
+
+
+def _licence(data: RunData) -> str:
+    teacher = mapping(data.stages.get("teacher", {}).get("summary"))
+    weights = _name(data.section("teacher").get("weights"))
+    if not data.section("teacher"):
+        return (
+            f"The pairs were made before; their licence is {UNKNOWN_LICENCE}. Find it out: it binds the student, too."
+        )
+    if weights.startswith("builtin:"):
+        return (
+            f"The teacher `{_cell(weights)}` comes with its plugin under {_cell(teacher.get('licence', 'no licence'))}."
+        )
+    return (
+        f"The teacher's weights (`{_cell(weights)}`) were given by whoever made this student; their licence is "
+        f"{UNKNOWN_LICENCE}. Many weights of GANs are for non-commercial use only. Find it out: it binds the "
+        f"student, too."
+    )
+
+
+def _limits(data: RunData) -> list[str]:
+    limits = []
+    held_out = mapping(data.stages.get("filter", {}).get("summary")).get("held_out")
+    if held_out is not None:
+        limits.append(f"The numbers above rest on {held_out} held-out pairs of the same source as the training pairs.")
+    if data.unfinished:
+        limits.append(f"The run was not finished when this was written: {', '.join(data.unfinished)} is lacking.")
+    return limits

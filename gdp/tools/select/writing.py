@@ -1,0 +1,106 @@
+"""Writing what was selected: contact sheets and tables, as files that are whole or not there."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from gdp.core.errors import GdpError, readable_os_errors
+from gdp.core.pairs.store import PairStore
+from gdp.core.progress import Progress
+from gdp.support.expressions.binding import written
+from gdp.tools.select.requests import check_sheet
+from gdp.tools.select.sheets import html_sheet, png_sheet, read_thumbnails
+from gdp.tools.select.table import PairTable
+
+LARGEST = 256
+"""Pixels of a side above which pictures of a sheet are scaled down."""
+
+
+def write_sheet(
+    path: Path,
+    store: PairStore,
+    table: PairTable,
+    rows: Sequence[int],
+    *,
+    title: str,
+    subtitle: str,
+    captions: Sequence[str],
+    progress: Progress,
+) -> None:
+    """Write thumbnails of some pairs, with what the filters say of them, as a PNG or as a self-contained page.
+
+    Args:
+        path: the file, .png or .html.
+        store: the pairs.
+        table: what is said of them.
+        rows: which of its rows, in the order wanted.
+        title: heading of the page.
+        subtitle: the line under it.
+        captions: second line under each pair of a PNG, where the pair was not dropped.
+        progress: is told of each pair.
+
+    Raises:
+        GdpError: there is nothing to show, too much for a PNG, or the file cannot be written.
+    """
+    check_sheet(path)
+    if not rows:
+        raise GdpError(f"{path}: no pair to show, so no sheet was written")
+    with progress.task("sheet", len(rows), "pair") as task:
+        pairs = read_thumbnails(store, table, rows, LARGEST, task)
+        if path.suffix.lower() == ".png":
+            _replace(path, [png_sheet(table, pairs, len(rows), captions)])
+        else:
+            _replace(path, (piece.encode(errors="replace") for piece in html_sheet(table, pairs, title, subtitle)))
+
+
+def write_csv(path: Path, table: PairTable, rows: Sequence[int]) -> None:
+    """Write all that is known of some pairs as CSV, a line each; what is not known is left empty.
+
+    Raises:
+        GdpError: the file cannot be written.
+    """
+    _replace(path, _csv_lines(table, rows))
+
+
+def column_names(table: PairTable) -> list[tuple[str, str, str]]:
+    """Return the columns of all that is known of pairs: name as a condition writes it, filter, score."""
+    own = [(name, "", name) for name in ("index", "split", "decision", "filter", "reason")]
+    scores = [
+        (f"{written(each.name)}.{written(score)}", each.name, score)
+        for each in table.judged
+        for score in ("decision", "reason", *each.scores)
+    ]
+    return [*own, *scores]
+
+
+def _csv_lines(table: PairTable, rows: Sequence[int]) -> Iterator[bytes]:
+    columns = column_names(table)
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow([name for name, _, _ in columns])
+    for row in rows:
+        scores = table.scores(row)
+        writer.writerow([scores.get(owner, {}).get(score) for _, owner, score in columns])
+        yield buffer.getvalue().encode(errors="replace")
+        buffer.seek(0)
+        buffer.truncate()
+    yield buffer.getvalue().encode(errors="replace")
+
+
+def _replace(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write a file piece by piece beside its place, and put it there when it is whole."""
+    with readable_os_errors(path):
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.writelines(pieces)
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise

@@ -1,0 +1,130 @@
+"""The stage filter with each form of filter: what is measured is stored, combined, and never measured twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from gdp.core.config import Config
+from gdp.core.errors import PluginError
+from gdp.core.interfaces.context import BuildContext
+from gdp.core.interfaces.filters import CombiningFilter, PairJudge, ScoringFilter
+from gdp.core.pairs import PairBatch, PairRecord, PairStore, Scores, Verdict
+from gdp.core.progress import SilentProgress, Stopped
+from gdp.core.recipe.reading import Choice
+from gdp.core.recipe.sections import FilterSection
+from gdp.core.records import PluginRecord
+from gdp.core.run.judging import NamedFilter, judge_pairs
+from gdp.core.run.session import Session
+
+COUNT = 200
+
+
+class Numbers(ScoringFilter):
+    """Scores a pair by its number; answers come in reverse order, one at a time."""
+
+    asked = 0
+
+    def score(self, pairs: PairBatch) -> list[Scores]:
+        raise AssertionError("the stream is overridden")
+
+    def score_stream(self, batches: Iterable[PairBatch]) -> Iterator[Mapping[int, Scores]]:
+        for pairs in batches:
+            for index in reversed(pairs.indices):
+                self.asked += 1
+                yield {index: {"number": index}}
+
+    def decide(self, scores: Mapping[int, Scores]) -> dict[int, Verdict]:
+        return {index: Verdict.keep_if(int(row["number"] or 0) % 2 == 0) for index, row in scores.items()}
+
+
+class Forgetful(Numbers):
+    def score_stream(self, batches: Iterable[PairBatch]) -> Iterator[Mapping[int, Scores]]:
+        for scores in super().score_stream(batches):
+            if 7 not in scores:
+                yield scores
+
+
+class Repeating(Numbers):
+    def score_stream(self, batches: Iterable[PairBatch]) -> Iterator[Mapping[int, Scores]]:
+        for scores in super().score_stream(batches):
+            yield scores
+            yield scores
+
+
+class Both(CombiningFilter):
+    def decide(self, scores: Mapping[int, Mapping[str, Scores]]) -> dict[int, Verdict]:
+        return {
+            index: Verdict.keep_if(rows["numbers"]["number"] == rows["numbers-2"]["number"] == index)
+            for index, rows in scores.items()
+        }
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[PairStore]:
+    picture = torch.zeros(COUNT, 3, 4, 4)
+    records = [PairRecord(index, seed=1) for index in range(COUNT)]
+    with PairStore.open(tmp_path / "pairs", image_format="png") as store:
+        store.append(PairBatch(list(range(COUNT)), picture, picture, records))
+        yield store
+
+
+def session(stop_after: int | None = None) -> Session:
+    asked = iter(range(10_000))
+    made = Session.__new__(Session)
+    made.progress = SilentProgress()
+    made.stop_requested = lambda: stop_after is not None and next(asked) >= stop_after
+    made.settings_key = lambda choice: {"plugin": choice.record.name, "settings": choice.config.model_dump()}  # type: ignore[method-assign] # no recipe file is needed here
+    return made
+
+
+def named(judge: PairJudge, name: str = "numbers", **section: Any) -> NamedFilter:
+    record = PluginRecord("filter", "numbers", "for tests", Config, "tests:none")
+    return NamedFilter(
+        name, Choice(record=record, config=Config(), section=FilterSection(plugin="numbers", **section)), judge
+    )
+
+
+def test_streamed_scores_are_stored_and_never_measured_again(store: PairStore) -> None:
+    judge = Numbers(Config(), BuildContext())
+    for _ in range(2):
+        judged = judge_pairs(session(), store, named(judge), range(COUNT), {})
+        assert sorted(index for index, verdict in judged.verdicts.items() if verdict.decision == "keep") == [
+            *range(0, COUNT, 2)
+        ]
+    assert judge.asked == COUNT
+
+
+def test_a_stopped_stream_keeps_what_it_yielded_and_goes_on_from_there(store: PairStore) -> None:
+    judge = Numbers(Config(), BuildContext())
+    with pytest.raises(Stopped):
+        judge_pairs(session(stop_after=2), store, named(judge), range(COUNT), {})
+    assert 0 < judge.asked < COUNT
+    judge_pairs(session(), store, named(judge), range(COUNT), {})
+    assert judge.asked == COUNT
+
+
+@pytest.mark.parametrize(("broken", "message"), [(Forgetful, "no scores on 1 of 200"), (Repeating, "twice or unasked")])
+def test_a_stream_that_forgets_or_repeats_pairs_is_reported(
+    store: PairStore, broken: type[Numbers], message: str
+) -> None:
+    with pytest.raises(PluginError, match=message):
+        judge_pairs(session(), store, named(broken(Config(), BuildContext())), range(COUNT), {})
+
+
+def test_a_combining_filter_sees_the_scores_of_every_filter_before_it(store: PairStore) -> None:
+    first = judge_pairs(session(), store, named(Numbers(Config(), BuildContext())), range(COUNT), {})
+    earlier = {"numbers": first.scores, "numbers-2": first.scores}
+    judged = judge_pairs(session(), store, named(Both(Config(), BuildContext()), "both"), range(COUNT), earlier)
+    assert {verdict.decision for verdict in judged.verdicts.values()} == {"keep"}
+
+
+def test_a_filter_that_only_scores_lets_every_pair_pass() -> None:
+    judge = Numbers(Config(), BuildContext())
+    assert not named(judge).lets_pass(Verdict.drop("odd"))
+    assert named(judge, only_score=True).lets_pass(Verdict.drop("odd"))
+    assert named(judge, unknown="keep").lets_pass(Verdict.unknown("dark"))

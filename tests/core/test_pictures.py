@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import io
+
+import numpy
+import pytest
+import torch
+from PIL import Image
+
+from gdp.core.errors import PairStoreError
+from gdp.core.interfaces.picture_network import PictureNetwork
+from gdp.core.pictures import encode_png, from_array, from_levels, storable_levels, to_array, to_levels
+
+ALL_LEVELS = torch.arange(256, dtype=torch.uint8)
+BEYOND = torch.tensor([-torch.inf, -2.0, -1.0, -1 + 0.5 / 127.5, 0.0, 1.0, 1.5, torch.inf])
+
+
+def test_all_levels_survive_a_round_trip() -> None:
+    values = from_levels(ALL_LEVELS)
+    assert values.dtype == torch.float32
+    assert (float(values[0]), float(values[-1])) == (-1.0, 1.0)
+    assert torch.equal(to_levels(values), ALL_LEVELS)
+    assert torch.equal(storable_levels(values), ALL_LEVELS)
+    assert torch.equal(ALL_LEVELS, torch.arange(256, dtype=torch.uint8)), "the levels are left as they were"
+
+
+def test_halves_go_to_the_even_level_and_what_lies_beyond_is_clamped() -> None:
+    assert to_levels(BEYOND).tolist() == [0, 0, 0, 0, 128, 255, 255, 255]
+    assert to_levels(BEYOND[1:-1].double()).tolist() == [0, 0, 0, 128, 255, 255]
+
+
+def test_levels_are_those_of_numpy_in_float32() -> None:
+    values = torch.rand(20_000, generator=torch.Generator().manual_seed(0)) * 2.4 - 1.2
+    expected = numpy.rint((values.numpy() + numpy.float32(1)) * numpy.float32(127.5)).clip(0, 255)
+    assert numpy.array_equal(to_levels(values).numpy(), expected.astype(numpy.uint8))
+    assert torch.equal(from_levels(ALL_LEVELS), ALL_LEVELS.float().div_(127.5).sub_(1))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_has_no_level_is_not_stored(value: float) -> None:
+    with pytest.raises(PairStoreError, match="NaN or infinite"):
+        storable_levels(torch.tensor([0.0, value]))
+
+
+def test_arrays_have_their_colours_last() -> None:
+    levels = torch.randint(0, 256, (2, 3, 4, 5), dtype=torch.uint8)
+    array = to_array(levels)
+    assert array.shape == (2, 4, 5, 3)
+    assert array.flags.c_contiguous
+    assert numpy.array_equal(array[1, 2, 3], levels[1, :, 2, 3].numpy())
+    assert torch.equal(from_array(array), levels)
+    assert torch.equal(from_array(array[0]), levels[0])
+
+
+def test_a_png_holds_the_levels() -> None:
+    picture = torch.rand(3, 6, 7) * 2.2 - 1.1
+    decoded = numpy.asarray(Image.open(io.BytesIO(encode_png(picture.requires_grad_()))))
+    assert torch.equal(from_array(decoded), to_levels(picture.detach()))
+
+
+def test_a_network_takes_and_gives_levels_with_colours_last() -> None:
+    levels = torch.randint(0, 256, (2, 4, 5, 6), dtype=torch.uint8)
+    network = PictureNetwork(torch.nn.Conv2d(6, 3, 1).requires_grad_(False))
+    expected = to_levels(network.generator(from_levels(levels.permute(0, 3, 1, 2))))
+    assert torch.equal(network(levels), expected.permute(0, 2, 3, 1))

@@ -1,0 +1,75 @@
+"""Which addresses are used, which are refused, and what of them is shown."""
+
+from __future__ import annotations
+
+import pytest
+from archive_server import tiny_record
+
+from gdp.core.errors import MissingResourceError
+from gdp.support.downloads.addresses import archive_addresses, check_address, show_address
+
+RECORD = tiny_record(b"")
+
+
+@pytest.mark.parametrize(
+    ("mirror", "address"),
+    [
+        ("https://mirror.example/sets", "https://mirror.example/sets/tiny.zip"),
+        ("https://mirror.example/sets/", "https://mirror.example/sets/tiny.zip"),
+        ("https://mirror.example", "https://mirror.example/tiny.zip"),
+        ("https://mirror.example/a/other.zip?key=1", "https://mirror.example/a/other.zip?key=1"),
+        ("https://mirror.example/sets?key=1", "https://mirror.example/sets/tiny.zip?key=1"),
+        ("https://10.0.0.3/sets", "https://10.0.0.3/sets/tiny.zip"),
+        ("http://localhost:8000", "http://localhost:8000/tiny.zip"),
+        ("http://127.3.2.1", "http://127.3.2.1/tiny.zip"),
+        ("http://[::1]:8000/x", "http://[::1]:8000/x/tiny.zip"),
+    ],
+)
+def test_a_mirror_is_asked_alone(mirror: str, address: str) -> None:
+    assert archive_addresses(RECORD, mirror) == [address]
+
+
+@pytest.mark.parametrize("mirror", [None, ""])
+def test_without_a_mirror_the_publishers_addresses_are_used(mirror: str | None) -> None:
+    assert archive_addresses(RECORD, mirror) == ["https://example.invalid/tiny.zip"]
+
+
+@pytest.mark.parametrize(
+    "mirror",
+    [
+        "http://mirror.example",
+        "http://10.0.0.3/sets",
+        "http://localhost.evil.example",
+        "http://127.0.0.1.evil.example/",
+        "http://user@localhost@evil.example/",
+        "ftp://mirror.example",
+        "file:///etc",
+        "/data/sets",
+        "mirror.example/sets",
+        "https://",
+        "https://[::1",
+        "https://mirror.example:port",
+    ],
+)
+def test_other_addresses_are_refused(mirror: str) -> None:
+    with pytest.raises(MissingResourceError) as caught:
+        archive_addresses(RECORD, mirror)
+    assert "address" in str(caught.value)
+
+
+def test_the_internet_may_not_redirect_into_a_private_network() -> None:
+    start = "https://example.com/tiny.zip"
+    check_address("https://other.example.com/tiny.zip", start)
+    for private in ("https://10.0.0.3/x", "https://192.168.1.1/x", "https://169.254.169.254/x", "https://localhost/x"):
+        with pytest.raises(MissingResourceError, match="private network is refused"):
+            check_address(private, start)
+        check_address(private, "https://10.0.0.9/tiny.zip")
+    with pytest.raises(MissingResourceError, match="redirects to it"):
+        check_address("http://localhost/x", start)
+
+
+def test_keys_in_addresses_are_never_shown() -> None:
+    assert show_address("https://user:secret@host.example/a.zip?token=secret#x") == "https://host.example/a.zip"
+    with pytest.raises(MissingResourceError) as caught:
+        archive_addresses(RECORD, "http://user:secret@host.example/a?token=secret")
+    assert "secret" not in str(caught.value)

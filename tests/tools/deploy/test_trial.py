@@ -1,0 +1,67 @@
+"""Which engines `gdp apply` tries, and when it tries them again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from tiny_student import ONE_THREAD, REGISTRY, export, make_tiny_student, write_pictures
+
+from gdp.tools.deploy.cards import card_path
+from gdp.tools.deploy.models import CHOICE, remembered
+from gdp.tools.deploy.trial import engines_to_try, find_fastest
+
+FLOATS = {"torch", "onnx", "openvino"}
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pictures(tmp_path_factory.mktemp("trial") / "pictures")
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> Path:
+    """A `student/` folder with the float exports."""
+    folder = make_tiny_student(tmp_path_factory.mktemp("trial"))
+    for engine in ("onnx", "openvino"):
+        export(folder, engine, pictures)
+    return folder
+
+
+@pytest.fixture
+def student(exported: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(exported, tmp_path / "student")
+
+
+def tried(student: Path) -> set[str]:
+    return {record.name for record in engines_to_try(REGISTRY, student)}
+
+
+def test_rounding_to_8_bits_is_tried_where_a_good_export_lies_beside_the_others(student: Path, pictures: Path) -> None:
+    assert tried(student) == FLOATS
+    path = export(student, "openvino-int8", pictures)
+    assert tried(student) == FLOATS | {"openvino-int8"}
+    find_fastest(REGISTRY, student, ONE_THREAD, lambda text: None)
+    assert set(json.loads((student / CHOICE).read_text())["milliseconds"]) == FLOATS | {"openvino-int8"}
+    card = json.loads(card_path(path).read_text())
+    card["difference_to_torch"]["psnr_db"] = 39.9
+    card_path(path).write_text(json.dumps(card))
+    assert tried(student) == FLOATS
+
+
+def test_an_export_of_earlier_weights_is_not_tried(student: Path, pictures: Path) -> None:
+    path = export(student, "openvino-int8", pictures)
+    card = json.loads(card_path(path).read_text())
+    card_path(path).write_text(json.dumps({**card, "weights_sha256": "0" * 64}))
+    assert tried(student) == FLOATS
+
+
+def test_the_choice_is_made_anew_when_an_export_comes_or_goes(student: Path, pictures: Path) -> None:
+    fastest = find_fastest(REGISTRY, student, ONE_THREAD, lambda text: None)
+    assert remembered(student, ONE_THREAD) == fastest
+    path = export(student, "openvino-int8", pictures)
+    assert remembered(student, ONE_THREAD) is None
+    card_path(path).write_text("damaged")
+    assert remembered(student, ONE_THREAD) == fastest

@@ -1,0 +1,56 @@
+"""A student of random weights that is exported in a second, and pictures such as it would see."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from gdp.core.interfaces.context import BuildContext
+from gdp.core.interfaces.engines import EngineContext
+from gdp.registry import PluginRegistry
+from gdp.tools.deploy.export import export_run
+from gdp.tools.deploy.models import build_engine
+
+REGISTRY = PluginRegistry.discover()
+SIZE = 32
+ONE_THREAD = EngineContext(threads=1)
+
+
+def make_tiny_student(folder: Path) -> Path:
+    """Write a ResNet of one block into a `student/` folder and return that."""
+    student = folder / "student"
+    student.mkdir(parents=True)
+    settings = {"blocks": 1, "width": 8}
+    record = REGISTRY.get("student", "resnet")
+    context = BuildContext(device=torch.device("cpu"), input_channels=3, resolution=SIZE)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        generator = REGISTRY.load(record)(record.config.model_validate(settings), context).generator
+    save_file(generator.state_dict(), student / "student.safetensors")
+    card = {
+        "plugin": "resnet", "config": settings, "input_channels": 3, "resolution": SIZE, "precision": "float32",
+        "weights_sha256": hashlib.sha256((student / "student.safetensors").read_bytes()).hexdigest(),
+    }  # fmt: skip
+    (student / "student.json").write_text(json.dumps(card))
+    return student
+
+
+def write_pictures(folder: Path, count: int = 24) -> Path:
+    """Write smooth pictures of SIZE pixels into a folder and return that."""
+    folder.mkdir(parents=True)
+    coarse = torch.rand(count, 3, 4, 4, generator=torch.Generator().manual_seed(1))
+    levels = torch.nn.functional.interpolate(coarse, size=SIZE, mode="bilinear").mul(255).to(torch.uint8)
+    for number, picture in enumerate(levels.permute(0, 2, 3, 1).numpy()):
+        Image.fromarray(picture).save(folder / f"{number:02}.png")
+    return folder
+
+
+def export(student: Path, engine: str, pictures: Path) -> Path:
+    """Export the student for an engine, beside its weights."""
+    path, _ = export_run(REGISTRY, student, build_engine(REGISTRY, engine, ONE_THREAD, {}), engine, pictures=pictures)
+    return path
