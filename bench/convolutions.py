@@ -15,9 +15,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gdp.cli.common import print_table
-from gdp.cli.progress import choose_progress
-from gdp.cli.run import prepare_processor
+from gdp.cli.common import prepare_processor
+from gdp.console import choose_progress, print_table
 from gdp.core.files import write_atomically
 from gdp.core.progress import Progress
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import torch
 
-from gdp.cli.progress import choose_progress
+from gdp.console import choose_progress
 from gdp.registry import PluginRegistry
 from gdp.support.directions import save_direction
-from gdp.tools.directions.opening import SearchChoices, open_tools
+from gdp.tools.directions.choices import SearchChoices, read_choices
+from gdp.tools.directions.opening import open_tools
 from gdp.tools.directions.samples import Sampling, draw_samples
 from gdp.tools.directions.search import Finding, SearchSettings, find_directions
 
@@ -46,9 +47,9 @@ def main() -> None:
     registry, progress = PluginRegistry.discover(), choose_progress()
     rows, samples = [], None
     for method in METHODS:
-        choices = SearchChoices(method, "stylegan2", "face-attributes")
+        chosen = read_choices(SearchChoices(method, "stylegan2", "face-attributes"), registry)
         device = torch.device("cpu")
-        tools = open_tools(choices, registry, seed=0, pictures=SAMPLES, device=device, progress=progress)
+        tools = open_tools(chosen, registry, seed=0, pictures=SAMPLES, device=device, progress=progress)
         if samples is None:
             samples = draw_samples(tools.teacher, tools.judge, Sampling(), SAMPLES, progress)
         settings = SearchSettings(WANTED, BESIDE, samples=SAMPLES, refine=REFINE, measured=MEASURED)

@@ -1,6 +1,7 @@
 """How long `gdp apply` takes from the start of its process to the first written picture.
 
     python bench/start_up.py [RUN...] [--repeats 5] [--output FILE]
+    python bench/start_up.py --light        # instead: the commands that need no torch, bench/light_commands.py
 
 By default of a pix2pixHD of full width at 256 px, made by bench/wide_students.py; the student is copied and exported.
 Ways: each exported file by itself; the run, its engine remembered from an earlier call; and the run before the engine
@@ -23,6 +24,7 @@ from statistics import median
 from time import perf_counter, sleep
 from typing import Any
 
+import light_commands
 from wide_students import EXPORTS, ROOT, export, make_run
 
 from gdp.core.files import write_atomically
@@ -113,7 +115,11 @@ def main() -> None:
     parser.add_argument("runs", nargs="*", type=Path)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--output", type=Path, default=RESULT)
+    parser.add_argument("--light", action="store_true", help="measure the commands that need no torch, and no student")
     options = parser.parse_args()
+    if options.light:
+        light_commands.main([])
+        return
     students: dict[str, Any] = {}
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="gdp-start-up-") as folder:

@@ -2,7 +2,7 @@
 
     python bench/threads.py [--turns 9] [--output FILE]
 
-Writes bench/results/threads.json. gdp's own choice is in gdp/cli/run.py. For a machine with nothing else to do.
+Writes bench/results/threads.json. gdp's own choice is in gdp/cli/common.py. For a machine with nothing else to do.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from statistics import median, quantiles
 from time import perf_counter
 from typing import Any, Self
 
-from gdp.cli.progress import choose_progress
+from gdp.console import choose_progress
 from gdp.core.files import write_atomically
 from gdp.core.progress import ProgressTask
 from gdp.core.run.versions import machine, versions

@@ -20,8 +20,8 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from gdp.cli.progress import choose_progress
-from gdp.cli.run import prepare_processor
+from gdp.cli.common import prepare_processor
+from gdp.console import choose_progress
 from gdp.core.files import write_atomically
 from gdp.core.progress import Progress
 from gdp.core.run.versions import machine, versions

@@ -1,4 +1,7 @@
-"""gdp from Python: run a recipe, use a student, train a teacher. Importing this package imports torch."""
+"""gdp from Python: run a recipe, use a student, train a teacher.
+
+What a caller wants is read and checked first; torch is imported when that is known to be good.
+"""
 
 from gdp.api.runs import (
     FinishedRun,

@@ -8,24 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from gdp.core.interfaces.engines import EngineContext
 from gdp.core.progress import Progress, SilentProgress
-from gdp.core.recipe.reading import load_recipe
-from gdp.core.run.opening import is_run, load_run_recipe
-from gdp.core.run.pipeline import Outcome, Plan, execute
-from gdp.core.run.session import Session, never
-from gdp.core.run_folder import RunFolder, find_run
+from gdp.core.run.recipes import load_run_recipe, open_recipe
+from gdp.core.run_folder import find_run
 from gdp.registry import PluginRegistry
-from gdp.tools.deploy.models import Model
-from gdp.tools.deploy.opening import open_model
-from gdp.tools.deploy.student import DeployedStudent, load_student
-from gdp.tools.prune.opening import PruningRequest, open_pruning
-from gdp.tools.prune.record import Subject
-from gdp.tools.select.refilter import RefilterRequest, open_refiltering
+
+if TYPE_CHECKING:
+    import torch
+
+    from gdp.core.run.pipeline import Outcome, Plan
+    from gdp.core.run.session import Session
+    from gdp.tools.deploy.models import Model
+    from gdp.tools.deploy.student import DeployedStudent
+    from gdp.tools.prune.record import Subject
 
 
 @dataclass(frozen=True)
@@ -44,6 +41,8 @@ class FinishedRun:
 
 def choose_device(name: str = "auto") -> torch.device:
     """Return the torch device of a name; `auto` is the first GPU where there is one, else the CPU."""
+    import torch
+
     if name != "auto":
         return torch.device(name)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -57,7 +56,7 @@ def open_session(
     device: str = "auto",
     registry: PluginRegistry | None = None,
     progress: Progress | None = None,
-    stop_requested: Callable[[], bool] = never,
+    stop_requested: Callable[[], bool] | None = None,
 ) -> Session:
     """Read a recipe and prepare its run; nothing is written yet.
 
@@ -68,20 +67,17 @@ def open_session(
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         registry: the plugins; by default all that are installed.
         progress: where to show progress; by default nowhere.
-        stop_requested: asked between pieces of work; True ends the run cleanly.
+        stop_requested: asked between pieces of work; True ends the run cleanly. By default nobody is asked.
 
     Raises:
         RecipeError: with all mistakes of the recipe.
     """
     registry = registry or PluginRegistry.discover()
-    if is_run(Path(recipe)):
-        loaded = load_run_recipe(RunFolder(Path(recipe).absolute()), registry, overrides)
-        path = Path(folder or recipe)
-    else:
-        loaded = load_recipe(Path(recipe), registry, overrides)
-        path = Path(folder) if folder is not None else Path("runs") / loaded.name
+    loaded, place = open_recipe(Path(recipe), registry, overrides, None if folder is None else Path(folder))
+    from gdp.core.run.session import Session, never
+
     progress = progress or SilentProgress()
-    return Session(loaded, RunFolder(path.absolute()), registry, progress, choose_device(device), stop_requested)
+    return Session(loaded, place, registry, progress, choose_device(device), stop_requested or never)
 
 
 def look_at(run: str | Path, *, registry: PluginRegistry | None = None, progress: Progress | None = None) -> Session:
@@ -98,7 +94,9 @@ def look_at(run: str | Path, *, registry: PluginRegistry | None = None, progress
     """
     folder, registry = find_run(Path(run)), registry or PluginRegistry.discover()
     recipe = load_run_recipe(folder, registry, look=True)
-    return Session(recipe, folder, registry, progress or SilentProgress(), torch.device("cpu"))
+    from gdp.core.run.session import Session
+
+    return Session(recipe, folder, registry, progress or SilentProgress(), choose_device("cpu"))
 
 
 def run(
@@ -115,6 +113,8 @@ def run(
         GdpError: something that can be mended; what was done is kept.
     """
     session = open_session(recipe, folder=folder, overrides=overrides, device=device)
+    from gdp.core.run.pipeline import Plan, execute
+
     return FinishedRun(session.folder.path, execute(session, plan or Plan()))
 
 
@@ -142,10 +142,15 @@ def prune(
     Raises:
         GdpError: something that can be mended; what was done is kept.
     """
+    from gdp.tools.prune.request import PruningRequest, read_request
+
     request = PruningRequest(Path(run), macs, of, None if folder is None else Path(folder), steps, overrides)
-    session, _ = open_pruning(
-        request, PluginRegistry.discover(), device=choose_device(device), progress=SilentProgress()
-    )
+    registry = PluginRegistry.discover()
+    asked = read_request(request, registry)
+    from gdp.core.run.pipeline import execute
+    from gdp.tools.prune.opening import open_pruning
+
+    session, _ = open_pruning(asked, registry, device=choose_device(device), progress=SilentProgress())
     return FinishedRun(session.folder.path, execute(session))
 
 
@@ -186,10 +191,14 @@ def refilter(
         GdpError: something would have to be measured, more than the filters would change, or no pair would be left;
             nothing is written then.
     """
+    from gdp.tools.select.requests import RefilterRequest, read_new_filters
+
     request = RefilterRequest(Path(run), None if recipe is None else Path(recipe), overrides)
-    found = open_refiltering(
-        request, PluginRegistry.discover(), device=choose_device(device), progress=SilentProgress()
-    )
+    registry = PluginRegistry.discover()
+    asked = read_new_filters(request, registry)
+    from gdp.tools.select.refilter import open_refiltering
+
+    found = open_refiltering(asked, registry, device=choose_device(device), progress=SilentProgress())
     if dry_run:
         found.require_known()
     else:
@@ -203,6 +212,8 @@ def load(path: str | Path, *, device: str = "auto", registry: PluginRegistry | N
     Raises:
         MissingResourceError, CorruptFileError: there is no student, or its files are damaged.
     """
+    from gdp.tools.deploy.student import load_student
+
     place = Path(path)
     folder = place / "student" if (place / "student").is_dir() else place
     return load_student(folder, registry or PluginRegistry.discover(), choose_device(device))
@@ -231,6 +242,9 @@ def deploy(
     Raises:
         MissingResourceError, CorruptFileError: there is no student, or its files are damaged.
     """
+    from gdp.core.interfaces.engines import EngineContext
+    from gdp.tools.deploy.opening import open_model
+
     return open_model(
         registry or PluginRegistry.discover(), Path(model), engine=engine, context=EngineContext(device, threads)
     )

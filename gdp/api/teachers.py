@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gdp.api.runs import choose_device
 from gdp.core.building import plugin_errors
 from gdp.core.errors import PluginError
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
-from gdp.core.interfaces.teachers import Teacher
 from gdp.core.progress import Progress, SilentProgress
 from gdp.core.recipe.reading import load_teacher_recipe
 from gdp.core.run_folder import RunFolder
 from gdp.registry import PluginRegistry
-from gdp.tools.directions.opening import SearchChoices, open_tools
-from gdp.tools.directions.samples import Sampling
-from gdp.tools.directions.search import Finding, SearchSettings, find_directions
-from gdp.tools.directions.writing import check_names, write_findings
+
+if TYPE_CHECKING:
+    from gdp.tools.directions.search import Finding
 
 DEFAULT_TEACHER = "stylegan2"
 """The teacher of `gdp find-direction` where neither the user nor a recipe names one."""
@@ -79,12 +76,19 @@ def find_direction(
     Raises:
         GdpError: something that can be mended.
     """
+    from gdp.tools.directions.choices import SearchChoices, check_names, read_choices
+
     check_names(output, strip)
     registry, progress = registry or PluginRegistry.discover(), progress or SilentProgress()
     place = None if recipe is None else Path(recipe)
     choices = SearchChoices(method, teacher, filter, place, overrides, otherwise=DEFAULT_TEACHER)
-    chosen = choose_device(device)
-    tools = open_tools(choices, registry, seed=seed, pictures=samples, device=chosen, progress=progress)
+    chosen = read_choices(choices, registry)
+    from gdp.tools.directions.opening import open_tools
+    from gdp.tools.directions.samples import Sampling
+    from gdp.tools.directions.search import SearchSettings, find_directions
+    from gdp.tools.directions.writing import write_findings
+
+    tools = open_tools(chosen, registry, seed=seed, pictures=samples, device=choose_device(device), progress=progress)
     settings = SearchSettings(
         labels=tuple(labels),
         hold=tuple(hold),
@@ -117,6 +121,10 @@ def train_teacher(
     """
     registry = registry or PluginRegistry.discover()
     loaded = load_teacher_recipe(Path(recipe), registry, overrides)
+    from gdp.core.interfaces.context import BuildContext
+    from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
+    from gdp.core.interfaces.teachers import Teacher
+
     place = RunFolder((Path(folder) if folder is not None else Path("runs") / loaded.name).absolute())
     context = BuildContext(seed=loaded.seed, progress=progress or SilentProgress())
     teacher, dataset = registry.load(loaded.teacher), registry.load(loaded.dataset.record)

@@ -1,35 +1,101 @@
-"""The app: the options that all commands share, and the commands."""
+"""The app: the options that all commands share, and the commands, each imported when it is called."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from gdp.cli import (
-    apply,
-    azure_face_emulator,
-    bench,
-    convert,
-    describe,
-    estimate,
-    export,
-    fetch_data,
-    filter,
-    find_direction,
-    list_plugins,
-    new_plugin,
-    pairs,
-    prune,
-    push,
-    report,
-    run,
-    runs,
-    schema,
-    validate,
-)
-from gdp.cli.common import GdpGroup, State
+from gdp import __version__
+from gdp.cli.common import State, prepare_processor, readable_errors
+from gdp.core.errors import GdpError, PluginNotFoundError
+from gdp.core.records import DISTRIBUTION, PlainRecord
+from gdp.registry.commands import build_command, built_in_commands
+
+_SHARED_OPTIONS = ("--no-plugin", "--plugins-dir")
+
+
+class GdpGroup(TyperGroup):
+    """Finds commands by their records, and tells gdp's errors as one paragraph and an exit code."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Let the shared options stand behind the command too, where people write them."""
+        with readable_errors():
+            return super().parse_args(ctx, hoist_shared_options(args))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        with readable_errors():
+            return super().invoke(ctx)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all commands, those of plugins included."""
+        return [record.name for record in [*built_in_commands().values(), *_of_plugins(state_of(ctx))]]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import a command and return it; a built-in one is found without asking which plugins there are."""
+        state, built_in = state_of(ctx), built_in_commands().get(cmd_name)
+        if built_in is not None and cmd_name not in state.disabled:
+            return build_command(built_in)
+        try:
+            record = state.registry.get("command", cmd_name)
+        except PluginNotFoundError as error:
+            ctx.fail(str(error))
+        return build_command(record)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List all commands with their summaries, and import none of them; help is there even if plugins fail."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(record.name, record.summary) for record in built_in_commands().values()])
+        try:
+            found = _of_plugins(state_of(ctx))
+        except GdpError as error:
+            with formatter.section("Commands of plugins cannot be shown"):
+                formatter.write_text(str(error))
+            return
+        if found:
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl([(record.name, f"{record.summary} ({_supplier(record)})") for record in found])
+
+
+def state_of(context: Any) -> State:
+    """Return the state that a command's context carries; made when it is first asked for, of the shared options.
+
+    A command is looked for before the app's own function has run, and `--help` before all options are read.
+    """
+    if not isinstance(context.obj, State):
+        folders = [Path(folder) for folder in context.params.get("plugins_dir") or ()]
+        context.obj = State(frozenset(context.params.get("no_plugin") or ()), tuple(folders) if folders else None)
+    return context.obj
+
+
+def _of_plugins(state: State) -> list[PlainRecord]:
+    return [record for record in state.registry.records("command") if record.package != DISTRIBUTION]
+
+
+def _supplier(record: PlainRecord) -> str:
+    return Path(record.package).name  # of a plugin of one file the file, without its folder
+
+
+def hoist_shared_options(arguments: Sequence[str]) -> list[str]:
+    """Move every `--no-plugin NAME` and `--plugins-dir DIR` that stands before a `--` to the front."""
+    hoisted: list[str] = []
+    others: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == "--":
+            others += [argument, *rest]
+        elif argument in _SHARED_OPTIONS:
+            hoisted += [argument, *([value] if (value := next(rest, None)) is not None else [])]
+        elif argument.startswith(tuple(f"{option}=" for option in _SHARED_OPTIONS)):
+            hoisted.append(argument)
+        else:
+            others.append(argument)
+    return [*hoisted, *others]
+
 
 app = typer.Typer(
     cls=GdpGroup,
@@ -43,9 +109,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from gdp.registry.candidates import own_version
-
-        typer.echo(f"gdp {own_version()}")
+        typer.echo(f"gdp {__version__}")
         raise typer.Exit
 
 
@@ -57,6 +121,7 @@ def root(
         typer.Option(
             "--no-plugin",
             metavar="NAME",
+            is_eager=True,  # known before --help is shown
             help="Leave a plugin out, by its own name or its entry point's. Repeatable; may follow the command.",
         ),
     ] = None,
@@ -65,6 +130,7 @@ def root(
         typer.Option(
             "--plugins-dir",
             metavar="DIR",
+            is_eager=True,
             help="Take every .py file of a folder for a plugin; in place of $GDP_PLUGINS_DIR. Repeatable; may follow "
             "the command.",
         ),
@@ -77,30 +143,4 @@ def root(
 
     Example: gdp run recipes/stylegan_age.toml
     """
-    run.prepare_processor()
-    context.obj = State(frozenset(no_plugin or ()), tuple(plugins_dir) if plugins_dir else None)
-
-
-for command in (
-    run,
-    estimate,
-    filter,
-    pairs,
-    prune,
-    export,
-    push,
-    apply,
-    bench,
-    find_direction,
-    fetch_data,
-    convert,
-    list_plugins,
-    describe,
-    new_plugin,
-    schema,
-    validate,
-    runs,
-    report,
-    azure_face_emulator,
-):
-    command.register(app)
+    prepare_processor()

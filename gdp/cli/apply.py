@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import print_json
-from gdp.cli.progress import choose_progress
-from gdp.cli.run import stop_on_signal
+from gdp.console import choose_progress, print_json, stop_on_signal
 from gdp.core.errors import GdpError
 
 if TYPE_CHECKING:
@@ -107,8 +105,3 @@ def apply(
         if aligned is not None:
             typer.echo(aligned.describe())
     require_readable(applied)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("apply")(apply)

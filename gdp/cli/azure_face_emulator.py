@@ -161,8 +161,3 @@ In the recipe:
 plugin = "azure-face"
 endpoint = "{endpoint}"{age}
 """
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("azure-face-emulator")(azure_face_emulator)

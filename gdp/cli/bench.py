@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import print_json, print_table
-from gdp.cli.progress import choose_progress
+from gdp.console import choose_progress, print_json, print_table
 from gdp.core.errors import GdpError
 from gdp.core.files import write_atomically
 
@@ -55,9 +54,7 @@ def bench(
 
     Example: gdp bench runs/stylegan-age --threads 1,2
     """
-    from gdp.tools.bench.measuring import bench as measure
-    from gdp.tools.bench.paper import bench_paper
-    from gdp.tools.bench.preparing import Request
+    from gdp.tools.bench.request import Request, check_request
     from gdp.tools.bench.table import check_plot, plot
 
     if (model is None) != paper:
@@ -73,6 +70,11 @@ def bench(
         repeats=repeats,
         slow_steps=slow_steps,
     )
+    if not paper:
+        check_request(request, context.obj.registry)
+    from gdp.tools.bench.measuring import bench as measure
+    from gdp.tools.bench.paper import bench_paper
+
     progress: Progress = choose_progress()
     open_plugins = plugins_opener(context.obj)
     found = bench_paper(request, open_plugins, progress) if paper else measure(request, open_plugins, progress)
@@ -109,8 +111,3 @@ def plugins_opener(state: State) -> partial[PluginRegistry]:
     from gdp.registry import PluginRegistry
 
     return partial(PluginRegistry.discover, disabled=state.disabled, folders=state.plugins_folders)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("bench")(bench)

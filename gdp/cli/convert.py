@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from gdp.cli.common import State, encodable, print_json, print_table
-from gdp.cli.progress import choose_progress
+from gdp.cli.common import State
+from gdp.console import choose_progress, encodable, print_json, print_table
 
 
 def convert(
@@ -62,13 +62,8 @@ def _print(text: str) -> None:
 
 
 def _print_layouts(state: State, json_: bool) -> None:
-    records = state.registry.converters()
+    records = state.registry.records("converter")
     if json_:
         print_json([{"name": record.name, "summary": record.summary, "package": record.package} for record in records])
         return
     print_table(("KIND", "SUMMARY", "PACKAGE"), [(record.name, record.summary, record.package) for record in records])
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("convert")(convert)

@@ -10,15 +10,16 @@ from typing import Annotated, Any
 
 import typer
 
-from gdp.cli.common import State, encodable, print_json
+from gdp.cli.common import State
 from gdp.cli.settings_help import Setting, describe_settings, toml_value
+from gdp.console import encodable, print_json
 from gdp.core.config import Config
 from gdp.core.errors import PluginNotFoundError
 from gdp.core.recipe.choices import LISTED_KINDS, SECTION_KEYS, SECTION_MODELS, Checker
 from gdp.core.recipe.messages import did_you_mean
 from gdp.core.recipe.sections import CompareSection, TrainSection, VariantSection
 from gdp.core.recipe.text import RecipeText
-from gdp.core.records import KINDS, Kind, PluginRecord, Plugins
+from gdp.core.records import KINDS, PLAIN_KINDS, Kind, PlainKind, PlainRecord, PluginRecord, Plugins
 from gdp.registry.implementations import missing_needs
 
 _COMMENT_COLUMN = 34
@@ -32,7 +33,10 @@ SECTIONS: Mapping[str, Mapping[str, type[Config]]] = {
 def describe(
     context: typer.Context,
     kind: Annotated[
-        str, typer.Argument(help=f"One of {', '.join(KINDS)}; or {' or '.join(SECTIONS)}.", show_default=False)
+        str,
+        typer.Argument(
+            help=f"One of {', '.join((*KINDS, *PLAIN_KINDS))}; or {' or '.join(SECTIONS)}.", show_default=False
+        ),
     ],
     name: Annotated[
         str, typer.Argument(help="The plugin's name, as gdp list-plugins shows it.", show_default=False)
@@ -50,6 +54,9 @@ def describe(
         _describe_section(kind, json_)
         return
     record = state.registry.get(_parse_kind(kind), name)
+    if isinstance(record, PlainRecord):
+        _describe_plain(record, json_)
+        return
     core = [setting for setting in describe_settings(SECTION_MODELS[record.kind]) if setting.key != "plugin"]
     own = describe_settings(record.config)
     training = describe_settings(record.training) if record.training is not None else []
@@ -58,10 +65,7 @@ def describe(
         print_json({**_facts(record), "settings": _plain(own), "section": _plain(core),
                     "training": _plain(training), "example": example})  # fmt: skip
         return
-    lines = [f"{record.kind} {record.name}: {record.summary}", ""]
-    lines += [
-        f"{key.replace('_', ' '):<22}{_words(value)}" for key, value in _facts(record).items() if key not in _TITLE
-    ]
+    lines = _headlines(record)
     lines += _section("Settings", own) + _section("Settings that every such section has", core)
     lines += _section("Settings of its training ([train] of gdp train-teacher)", training)
     lines += ["", "Example", *(f"  {line}" for line in example.splitlines()), *(f"  # {line}" for line in problems)]
@@ -70,6 +74,22 @@ def describe(
 
 
 _TITLE = ("kind", "name", "summary")
+
+
+def _headlines(record: PluginRecord | PlainRecord) -> list[str]:
+    facts = {key: value for key, value in _facts(record).items() if key not in _TITLE}
+    words = [f"{key.replace('_', ' '):<22}{_words(value)}" for key, value in facts.items()]
+    return [f"{record.kind} {record.name}: {record.summary}", "", *words]
+
+
+def _describe_plain(record: PlainRecord, json_: bool) -> None:
+    """Show what is known of something that has no settings."""
+    if json_:
+        print_json(_facts(record))
+        return
+    more = ["", f"gdp {record.name} --help shows its options"] if record.kind == "command" else []
+    for line in [*_headlines(record), *more]:
+        typer.echo(encodable(line, "utf-8"))
 
 
 def _describe_section(name: str, json_: bool) -> None:
@@ -84,15 +104,18 @@ def _describe_section(name: str, json_: bool) -> None:
             typer.echo(encodable(line, "utf-8"))
 
 
-def _parse_kind(word: str) -> Kind:
+def _parse_kind(word: str) -> Kind | PlainKind:
     """Accept a kind's name, and the recipe's section of that kind (`pairs`, `losses`)."""
     for kind in KINDS:
         if word in (kind, SECTION_KEYS[kind]):
             return kind
-    raise PluginNotFoundError(f'"{word}" is no kind of plugin{did_you_mean(word, KINDS)}')
+    for plain in PLAIN_KINDS:
+        if word == plain:
+            return plain
+    raise PluginNotFoundError(f'"{word}" is no kind of plugin{did_you_mean(word, (*KINDS, *PLAIN_KINDS))}')
 
 
-def _facts(record: PluginRecord) -> dict[str, Any]:
+def _facts(record: PluginRecord | PlainRecord) -> dict[str, Any]:
     return {
         "kind": record.kind,
         "name": record.name,
@@ -163,8 +186,3 @@ def _try_example(record: PluginRecord, settings: Sequence[Setting], plugins: Plu
 
 def _toml_key(key: str) -> str:
     return key if key.replace("-", "").replace("_", "").isalnum() and key.isascii() else toml_value(key)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("describe")(describe)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import print_json, print_table
-from gdp.cli.progress import choose_progress
-from gdp.cli.run import DeviceOption, FolderOption, RecipeArgument, SetOption
+from gdp.cli.common import DeviceOption, FolderOption, RecipeArgument, SetOption
+from gdp.console import choose_progress, print_json, print_table
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
@@ -35,16 +34,19 @@ def estimate(
 
     Example: gdp estimate recipes/stylegan_age.toml --set train.steps=5000
     """
+    from gdp.core.run.recipes import require_recipe
     from gdp.tools.estimate.instances import read_prices
 
+    require_recipe(recipe)
     offered = read_prices(prices)
     from gdp.api import open_session
-    from gdp.tools.estimate.probing import estimate as probe
-    from gdp.tools.estimate.table import OFFER_COLUMNS, PART_COLUMNS, notes, offer_rows, part_rows, to_data
 
     registry: PluginRegistry = context.obj.registry
     progress = choose_progress()
     session = open_session(recipe, folder=folder, overrides=set_ or (), device=device, registry=registry)
+    from gdp.tools.estimate.probing import estimate as probe
+    from gdp.tools.estimate.table import OFFER_COLUMNS, PART_COLUMNS, notes, offer_rows, part_rows, to_data
+
     found = probe(session, seconds, progress.message)
     if json_:
         print_json(to_data(found, offered, price))
@@ -55,8 +57,3 @@ def estimate(
     typer.echo()
     for line in notes(found, offered, price):
         typer.echo(line)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("estimate")(estimate)

@@ -1,4 +1,4 @@
-"""`gdp export`. torch is imported when it starts."""
+"""`gdp export`. torch is imported when student and engine are there."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import print_json
+from gdp.console import print_json
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
@@ -41,7 +41,6 @@ def export(
     """
     from gdp.core.errors import GdpError
     from gdp.core.interfaces.engines import EngineContext
-    from gdp.tools.deploy.export import export_run
     from gdp.tools.deploy.models import build_engine, find_model
 
     registry: PluginRegistry = context.obj.registry
@@ -50,6 +49,10 @@ def export(
         raise GdpError(f"{run}: this is an exported file already; name the run whose student to export")
     name = f"{to}-int8" if int8 and not to.endswith("-int8") else to
     engine = build_engine(registry, name, EngineContext(), {})
+    if pictures is not None and not pictures.is_dir():
+        raise GdpError(f"{pictures}: there is no such folder of pictures. Mend --pictures, or leave it out.")
+    from gdp.tools.deploy.export import export_run
+
     path, card = export_run(
         registry, place.folder, engine, name, output=output, pictures=pictures, worst_psnr_db=worst_psnr
     )
@@ -58,8 +61,3 @@ def export(
         return
     typer.echo(f"{path}: {card.bytes / 1e6:.1f} MB for {card.compared_on}")
     typer.echo(f"against torch in float32: {card.difference.describe()}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("export")(export)

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gdp.cli.common import State, print_json, print_table
-from gdp.cli.progress import choose_progress
+from gdp.cli.common import State
+from gdp.console import choose_progress, print_json, print_table
 from gdp.core.records import DownloadRecord
 from gdp.support.downloads.unpacking import count_pictures
 
@@ -37,11 +37,11 @@ def fetch_data(
     """
     state: State = context.obj
     if list_:
-        _print_sets(state.registry.downloads(), folder, json_)
+        _print_sets(state.registry.records("download"), folder, json_)
         return
     if name is None:
         raise typer.BadParameter("name a set, as in gdp fetch-data monet2photo; --list shows them all")
-    record = state.registry.download(name)
+    record = state.registry.get("download", name)
     from gdp.support.downloads.sets import fetch_set
 
     found = fetch_set(record, folder, mirror=mirror, progress=choose_progress())
@@ -86,8 +86,3 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         row["summary"],
         row["licence"],
     )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("fetch-data")(fetch_data)

@@ -1,4 +1,4 @@
-"""`gdp filter`. torch is imported when it starts."""
+"""`gdp filter`. torch is imported when the new filters are known to be good."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gdp.cli.common import print_json, print_table
-from gdp.cli.progress import choose_progress
-from gdp.cli.run import DeviceOption, stop_on_signal
+from gdp.cli.common import DeviceOption
+from gdp.console import choose_progress, print_json, print_table, stop_on_signal
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
@@ -42,13 +41,16 @@ def filter_(
     """
     if dry_run and measure:
         raise typer.BadParameter("a dry run measures nothing; leave one of the two out", param_hint="--measure")
-    from gdp.api import choose_device
-    from gdp.tools.select.refilter import RefilterRequest, open_refiltering
+    from gdp.tools.select.requests import RefilterRequest, read_new_filters
 
     registry: PluginRegistry = context.obj.registry
+    asked = read_new_filters(RefilterRequest(run, recipe, set_ or ()), registry)
+    from gdp.api import choose_device
+    from gdp.tools.select.refilter import open_refiltering
+
     with stop_on_signal() as stop_requested:
         found = open_refiltering(
-            RefilterRequest(run, recipe, set_ or ()),
+            asked,
             registry,
             device=choose_device(device),
             progress=choose_progress(),
@@ -108,8 +110,3 @@ def _data(found: Refiltering, dry_run: bool, finished: bool) -> dict[str, Any]:
         "after": found.after,
         "stale": found.stale,
     }
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("filter")(filter_)

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gdp.cli.common import print_json, print_table
-from gdp.cli.progress import choose_progress
-from gdp.cli.run import DeviceOption
+from gdp.cli.common import DeviceOption
+from gdp.console import choose_progress, print_json, print_table
 from gdp.core.errors import GdpError
 
 if TYPE_CHECKING:
@@ -160,8 +159,3 @@ def _headline(name: str, scale: float, facts: dict[str, Any], path: Path | None)
     held = f", held: {', '.join(facts['held'])}" if facts.get("held") else ""
     wrote = f"; wrote {path}" if path is not None else ""
     return f"{name}: {facts['method']} from {facts['samples']} samples{held}; scale {scale:.4f}{wrote}"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("find-direction")(find_direction)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gdp.cli.common import encodable
+from gdp.console import encodable
 
 if TYPE_CHECKING:
     from gdp.tools.select.table import Histogram, NumberSummary, PairTable, WordSummary

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from gdp.cli.common import State, print_json, print_table
+from gdp.cli.common import State
+from gdp.console import print_json, print_table
 from gdp.registry import PluginRow
 
 
@@ -41,8 +42,3 @@ def _print_remarks(row: PluginRow) -> None:
         typer.echo(f"\n{row.name} of {row.package} ({row.entry_point}) is {row.status}: {row.reason}\n  {row.mend}")
     if row.note:
         typer.echo(f"\n{row.name} of {row.package}: {row.note}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("list-plugins")(list_plugins)

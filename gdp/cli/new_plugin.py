@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from gdp.cli.common import State, print_json
+from gdp.cli.common import State
+from gdp.console import print_json
 from gdp.scaffold.kinds import LICENCES, SCAFFOLDS
 from gdp.scaffold.names import choose_names, parse_kind
 from gdp.scaffold.writing import write_package
@@ -50,8 +51,3 @@ def new_plugin(
     typer.echo(f"{package.folder}: {package.names.article} {parsed} called {package.names.plugin}")
     for line in [*package.files, "", "Next:", *steps]:
         typer.echo(f"  {line}".rstrip())
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("new-plugin")(new_plugin)

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gdp.cli.common import print_json, print_table
 from gdp.cli.histograms import print_summary
-from gdp.cli.progress import choose_progress
+from gdp.console import choose_progress, print_json, print_table
 from gdp.core.errors import GdpError
 
 if TYPE_CHECKING:
@@ -52,17 +51,21 @@ def pairs(
     Example: gdp pairs runs/stylegan-age --where "source_age < 20 and decision == 'drop'" --sheet young.html
     """
     from gdp.api import look_at
-    from gdp.core.run.opening import open_pairs
+    from gdp.core.run_folder import find_run
     from gdp.support.expressions import parse_condition, parse_value
-    from gdp.tools.select.table import read_table
-    from gdp.tools.select.writing import check_sheet, write_csv
+    from gdp.tools.select.requests import check_sheet
 
-    registry: PluginRegistry = context.obj.registry
+    find_run(run)
     if sheet is not None:
         check_sheet(sheet)
     condition, order = _read("--where", where, parse_condition), _read("--sort", sort, parse_value)
     names = {reference.name: None for each in (condition, order) if each for reference in each.references}
+    registry: PluginRegistry = context.obj.registry
     session = look_at(run, registry=registry, progress=choose_progress())
+    from gdp.core.run.opening import open_pairs
+    from gdp.tools.select.table import read_table
+    from gdp.tools.select.writing import write_csv
+
     store, made = open_pairs(session)
     with store:
         table = read_table(session, store, made)
@@ -187,8 +190,3 @@ def _data(folder: str, table: PairTable, rows: list[int], listed: list[int] | No
 def _pair(table: PairTable, row: int) -> dict[str, Any]:
     scores = dict(table.scores(row))
     return {**scores.pop(""), "filters": scores}
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("pairs")(pairs)

@@ -1,4 +1,4 @@
-"""`gdp prune`. torch is imported when it starts."""
+"""`gdp prune`. torch is imported when the run is known to be one that can be pruned."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.progress import choose_progress
-from gdp.cli.run import DeviceOption, SetOption, stop_on_signal
+from gdp.cli.common import DeviceOption, SetOption
+from gdp.console import choose_progress, stop_on_signal
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
@@ -49,15 +49,17 @@ def prune(
 
     Example: gdp prune runs/cyclegan-painting --macs 0.5
     """
-    from gdp.api import choose_device
-    from gdp.core.run.pipeline import execute
-    from gdp.tools.prune.opening import PruningRequest, open_pruning
+    from gdp.tools.prune.request import PruningRequest, read_request
 
     registry: PluginRegistry = context.obj.registry
-    request = PruningRequest(run, macs, of.value, folder, steps, set_ or ())
+    asked = read_request(PruningRequest(run, macs, of.value, folder, steps, set_ or ()), registry)
+    from gdp.api import choose_device
+    from gdp.core.run.pipeline import execute
+    from gdp.tools.prune.opening import open_pruning
+
     with stop_on_signal() as stop_requested:
         session, record = open_pruning(
-            request,
+            asked,
             registry,
             device=choose_device(device),
             progress=choose_progress(),
@@ -85,8 +87,3 @@ def _sizes(record: PruningRecord) -> str:
         f"{before.macs / 1e9:.4f} -> {after.macs / 1e9:.4f} GMAC a picture "
         f"({100 * after.macs / before.macs:.1f} % are left)"
     )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("prune")(prune)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import print_json, print_table
+from gdp.console import print_json, print_table
 from gdp.core.records import KINDS
 from gdp.tools.publish import HUB_VARIABLE
 
@@ -95,8 +95,3 @@ def _print(repository: str, parcel: Parcel, pushed: Pushed | None) -> None:
         typer.echo(f"nothing was sent; {repository} would get these files in one commit")
     else:
         typer.echo(f"{pushed.url}: commit {pushed.commit[:12]}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("push")(push)

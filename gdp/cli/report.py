@@ -28,8 +28,3 @@ def report(
     typer.echo(str(page))
     if open_:
         typer.launch(str(page))
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("report")(report)

@@ -1,59 +1,20 @@
-"""`gdp run` and `gdp train-teacher`: the commands that work for minutes to days. torch is imported when they start."""
+"""`gdp run`. torch is imported when the recipe is known to be good."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.progress import choose_progress
+from gdp.cli.common import DeviceOption, FolderOption, RecipeArgument, SetOption
+from gdp.console import choose_progress, stop_on_signal
 from gdp.core.records import CORE_STAGES
 
 if TYPE_CHECKING:
     from gdp.core.run.session import Session
     from gdp.registry import PluginRegistry
     from gdp.tools.estimate.limits import Limits
-
-RecipeArgument = Annotated[Path, typer.Argument(help="The recipe, a TOML file.", show_default=False)]
-FolderOption = Annotated[
-    Path | None, typer.Option("--folder", "-f", help="Run folder. Default: runs/<name of the recipe>.")
-]
-SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="Override a setting, as train.steps=200. Repeatable.")
-]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
-
-
-def prepare_processor() -> None:
-    """Let idle OpenMP threads sleep: spinning ones make inference several times slower beside a busy neighbour."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-
-
-@contextmanager
-def stop_on_signal() -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C or SIGTERM stop the run at the next safe point; the second Ctrl-C stops it at once."""
-    asked = False
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-        typer.echo("stopping at the next safe point; press Ctrl-C again to stop at once", err=True)
-
-    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def run(
@@ -85,20 +46,23 @@ def run(
 
     Example: gdp run recipes/stylegan_age.toml --set train.steps=200
     """
+    from gdp.core.run.recipes import require_recipe, require_stage
+
+    require_recipe(recipe)
     from gdp.api import open_session
-    from gdp.tools.estimate.limits import Limits, built_judges
 
     registry: PluginRegistry = context.obj.registry
-    limits = Limits(max_hours, max_cost, price)
+    known = [*CORE_STAGES, *registry.names("stage")]
+    require_stage(known, from_, "--from")
+    require_stage(known, until, "--until")
+    progress = choose_progress()
     with stop_on_signal() as stop_requested:
         session = open_session(
-            recipe,
-            folder=folder,
-            overrides=set_ or (),
-            device=device,
-            registry=registry,
-            progress=choose_progress(),
+            recipe, folder=folder, overrides=set_ or (), device=device, registry=registry, progress=progress
         )
+        from gdp.tools.estimate.limits import Limits, built_judges
+
+        limits = Limits(max_hours, max_cost, price)
         session.stop_requested = lambda: stop_requested() or limits.reached(built_judges(session))
         if dry_run:
             _print_preflight(session, json_)
@@ -141,26 +105,3 @@ def _print_preflight(session: Session, json_: bool) -> None:
         typer.echo("ready to run; nothing was written" if good else "not ready; nothing was written")
     if not good:
         raise typer.Exit(1)
-
-
-def train_teacher(
-    context: typer.Context,
-    recipe: RecipeArgument,
-    folder: FolderOption = None,
-    set_: SetOption = None,
-) -> None:
-    """Train a teacher on pictures, or go on where its training stopped.
-
-    Example: gdp train-teacher recipes/train_faces64.toml
-    """
-    from gdp.api import train_teacher as train
-
-    registry: PluginRegistry = context.obj.registry
-    weights = train(recipe, folder=folder, overrides=set_ or (), registry=registry, progress=choose_progress())
-    typer.echo(f"finished: {weights}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the app."""
-    app.command("run")(run)
-    app.command("train-teacher")(train_teacher)

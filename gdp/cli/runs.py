@@ -8,8 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gdp.cli.common import print_json, print_table
-from gdp.cli.progress import format_seconds
+from gdp.console import format_seconds, print_json, print_table
 from gdp.core.errors import CorruptFileError
 from gdp.core.run_folder import RunFolder
 
@@ -79,8 +78,3 @@ def _is_held(lock: Path) -> bool:
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     done = ", ".join(row["stages"]) or "-"
     return (row["name"], row["state"], done, format_seconds(row["seconds"]), row["updated_at"] or "-", row["folder"])
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("runs")(runs)

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from gdp.cli.common import State, print_json
+from gdp.cli.common import State
+from gdp.console import print_json
 from gdp.core.errors import GdpError
 
 
@@ -36,8 +37,3 @@ def schema(
     except OSError as error:
         raise GdpError(f"{output}: cannot be written ({error.strerror}). Name another file with --output.") from error
     typer.echo(f"wrote {output}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("schema")(schema)

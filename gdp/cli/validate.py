@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gdp.cli.common import State, print_json
+from gdp.cli.common import State
+from gdp.console import print_json
 from gdp.core.errors import RecipeError
 from gdp.core.recipe.reading import (
     Choice,
@@ -85,8 +86,3 @@ def _names(choices: Sequence[Choice[Any]]) -> str:
 def _compared(compare: Compare) -> str:
     names = ", ".join(variant.name for variant in compare.variants) or "no variants"
     return f"{names}; {compare.section.seeds} {'seeds' if compare.section.seeds > 1 else 'seed'}"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("validate")(validate)

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from gdp.core.config import Config
 from gdp.core.errors import GdpError, PluginError
 from gdp.core.progress import Stopped
-from gdp.core.records import PluginRecord, Plugins
+from gdp.core.records import PlainRecord, PluginRecord, Plugins
 
 
-def describe_plugin(record: PluginRecord) -> str:
+def describe_plugin(record: PluginRecord | PlainRecord) -> str:
     """Return what errors call a plugin: `filter brightness (gdp-filter-brightness)`."""
     return f"{record.kind} {record.name} ({record.package or 'unknown package'})"
 
@@ -79,11 +79,12 @@ def settings_of(record: PluginRecord, settings: Mapping[str, Any], place: str = 
 
 
 @contextmanager
-def plugin_errors(where: str) -> Iterator[None]:
+def plugin_errors(where: str, passing: tuple[type[BaseException], ...] = ()) -> Iterator[None]:
     """Name the plugin in whatever goes wrong inside it, so that a user knows whom to ask.
 
     Args:
         where: what the error calls the plugin, as `describe_plugin` does.
+        passing: further exceptions that are no fault of the plugin.
 
     Raises:
         PluginError: the plugin raised something that is no GdpError, be it SystemExit or a panic of a foreign library;
@@ -94,6 +95,8 @@ def plugin_errors(where: str) -> Iterator[None]:
     except (GdpError, Stopped, KeyboardInterrupt, GeneratorExit, MemoryError):
         raise
     except BaseException as error:
+        if isinstance(error, passing):
+            raise
         raise PluginError(
             f"{where}: failed with {type(error).__name__}: {error}. This is a fault of the plugin or of its settings; "
             f"run again with GDP_TRACEBACK=1 to see where."

@@ -7,7 +7,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema
+
+from gdp.core.attribute_docs import attribute_docs
 
 
 class Config(BaseModel):
@@ -15,11 +19,38 @@ class Config(BaseModel):
 
     Write one docstring line under each field that says what it is, with its unit or range.
     A field of type `pathlib.Path` is resolved against the folder of the recipe that names it.
+
+    Pydantic builds the model when it is first used, for every command imports the settings of all plugins and uses
+    few. The docstrings are read when help is asked for: by `described_fields`, and for the JSON schema.
     """
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, validate_default=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False, defer_build=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Return the JSON schema, the fields' docstrings its descriptions."""
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for name, field in described_fields(cls).items():
+            key = field.alias or name
+            if key in properties and field.description is not None:
+                properties[key].setdefault("description", field.description)
+        return schema
+
+
+def described_fields(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
+    """Return a model's fields by name, the docstrings below them as their descriptions.
+
+    This is `use_attribute_docstrings` of pydantic, which reads the source of every model as soon as its class is made
+    and so takes as long as all the rest of a light command.
+    """
+    fields = model.model_fields
+    for base in model.__mro__:
+        if issubclass(base, Config) and any(field.description is None for field in fields.values()):
+            for name, text in attribute_docs(base).items():
+                if name in fields and fields[name].description is None:
+                    fields[name].description = text
+    return fields
 
 
 def content_key(content: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from gdp.core.records import Register, RegisterConverter, RegisterDownload
+from gdp.core.records import Register, RegisterCommand, RegisterConverter, RegisterDownload
 
 if TYPE_CHECKING:
     from gdp.core.run_folder import RunFolder
@@ -126,6 +126,15 @@ def gdp_register_converters(register: RegisterConverter) -> None:
 
     Args:
         register: call it once for each layout.
+    """
+
+
+@hookspec
+def gdp_register_commands(register: RegisterCommand) -> None:
+    """Register commands of the command line: `gdp NAME`, a function whose parameters typer reads.
+
+    Args:
+        register: call it once for each command.
     """
 
 

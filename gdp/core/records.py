@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, get_args
+from typing import Any, ClassVar, Literal, Protocol, get_args, overload
 
 from gdp.core.config import Config
 
@@ -23,6 +23,13 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 """All kinds, in the order in which a run meets them."""
 RECIPE_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind not in ("direction-method", "engine"))
 """Kinds that a recipe chooses; a direction method is chosen by `gdp find-direction`, an engine by `gdp apply`."""
+
+PlainKind = Literal["converter", "command"]
+"""What has no settings, and is chosen by no recipe."""
+PLAIN_KINDS: tuple[PlainKind, ...] = get_args(PlainKind)
+"""All kinds without settings; all that is known of one is its `PlainRecord`."""
+AnyKind = Kind | PlainKind | Literal["download"]
+"""What can be registered."""
 CORE_STAGES = ("teacher", "pairs", "filter", "train")
 """The stages that every run is made of, in order; plugins add others after one of them."""
 LAST_STAGE = "export"
@@ -189,56 +196,74 @@ class RegisterDownload(Protocol):
 
 
 @dataclass(frozen=True)
-class ConverterRecord:
-    """One foreign layout of weights that `gdp convert` reads."""
+class PlainRecord:
+    """One registered thing that has no settings: what reads a foreign layout of weights, or a command."""
 
-    kind: ClassVar[Literal["converter"]] = "converter"
     images_leave_machine: ClassVar[bool] = False
 
+    kind: PlainKind
     name: str
     summary: str
     implementation: str
-    """`module:attribute` of the class."""
+    """`module:attribute` of the class, of a command of the function."""
     needs: Needs = field(default_factory=Needs)
     licence: str = "Apache-2.0"
     package: str = ""
     version: str = ""
 
 
-class RegisterConverter(Protocol):
-    """The callback that `gdp_register_converters` receives; call it once for each layout."""
+class RegisterPlain(Protocol):
+    """The callback of the hooks that register kinds without settings."""
 
     def __call__(self, name: str, *, implementation: str, summary: str, needs: Needs = ..., licence: str = ...) -> None:
-        """Register one reader of a foreign layout (`gdp.Converter`).
+        """Register one.
 
         Args:
-            name: lower-case words joined by hyphens, as `gdp convert --as` takes it.
-            implementation: `module:attribute` of the class, imported only when a file is converted.
-            summary: one line for `gdp convert --list`.
+            name: lower-case words joined by hyphens, as the command line takes it.
+            implementation: `module:attribute`, imported only when it is used.
+            summary: one line for `gdp list-plugins`, of a command for `gdp --help` too.
             needs: extra modules.
             licence: of the code.
         """
 
 
+class RegisterConverter(RegisterPlain, Protocol):
+    """The callback that `gdp_register_converters` receives; call it once for each layout."""
+
+
+class RegisterCommand(RegisterPlain, Protocol):
+    """The callback that `gdp_register_commands` receives; call it once for each command."""
+
+
+Record = PluginRecord | DownloadRecord | PlainRecord
+"""What is known of a plugin of any kind; all have kind, name, summary, package, version, licence and needs."""
+
+
 class Plugins(Protocol):
     """What core and the tools ask of the installed plugins; the registry is it."""
 
-    def get(self, kind: Kind, name: str) -> PluginRecord:
+    @overload
+    def get(self, kind: Kind, name: str) -> PluginRecord: ...
+
+    @overload
+    def get(self, kind: PlainKind, name: str) -> PlainRecord: ...
+
+    def get(self, kind: Kind | PlainKind, name: str) -> PluginRecord | PlainRecord:
         """Return a plugin's record; raises `PluginNotFoundError` that says what is there."""
 
-    def names(self, kind: Kind) -> list[str]:
+    def names(self, kind: Kind | PlainKind) -> list[str]:
         """Return the usable names of a kind, sorted."""
 
-    def records(self, kind: Kind) -> list[PluginRecord]:
+    @overload
+    def records(self, kind: Kind) -> list[PluginRecord]: ...
+
+    @overload
+    def records(self, kind: PlainKind) -> list[PlainRecord]: ...
+
+    def records(self, kind: Kind | PlainKind) -> Any:
         """Return the usable records of a kind, by name."""
 
-    def converter(self, name: str) -> ConverterRecord:
-        """Return the record of a foreign layout of weights; raises `PluginNotFoundError`."""
-
-    def converters(self) -> list[ConverterRecord]:
-        """Return the records of all foreign layouts of weights, by name."""
-
-    def load(self, record: PluginRecord | ConverterRecord) -> Any:
+    def load(self, record: PluginRecord | PlainRecord) -> Any:
         """Import the implementation of a record; raises `PluginError` where it cannot be used."""
 
     def notify(self, hook: str, **arguments: Any) -> None:

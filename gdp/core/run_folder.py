@@ -28,8 +28,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from gdp.core.errors import CorruptFileError, MissingResourceError, RunFolderError, RunLockedError, readable_os_errors
 from gdp.core.files import write_atomically
 
@@ -63,6 +61,8 @@ class RunFolder:
             RunLockedError: another process holds it.
             RunFolderError: it cannot be created or written, or it is of a newer gdp.
         """
+        from filelock import FileLock, Timeout
+
         with readable_os_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path / "lock")

@@ -6,15 +6,18 @@ Plugins of one file are found by `gdp.registry.file_plugins`.
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from gdp import __version__
 from gdp.core.records import DISTRIBUTION
+from gdp.registry.distributions import ENTRY_POINT_GROUP, find_distributions
 
-ENTRY_POINT_GROUP = "gdp"
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 
 @dataclass(frozen=True)
@@ -56,37 +59,27 @@ def find_candidates() -> tuple[list[Candidate], list[tuple[str, BaseException]]]
     """
     installed: dict[tuple[str, str, str], Candidate] = {}
     unreadable: list[tuple[str, BaseException]] = []
-    seen: set[str] = set()
-    for distribution in importlib.metadata.distributions():
+    for distribution in find_distributions():
         try:
-            name = str(distribution.metadata["Name"] or "")
-            if name in seen:  # a folder that stands twice on the path
-                continue
-            seen.add(name)
-            for candidate in _of_distribution(distribution, name):
+            for candidate in _of_distribution(distribution):
                 installed.setdefault((candidate.package, candidate.name, candidate.entry_point), candidate)
         except Exception as error:  # noqa: BLE001 # foreign metadata can be damaged in any way
             unreadable.append((_place(distribution), error))
     return [*_built_ins(), *(installed[key] for key in sorted(installed))], unreadable
 
 
-def own_version() -> str:
-    """Return the installed version of gdp."""
-    try:
-        return importlib.metadata.version(DISTRIBUTION)
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
-
-
 def _built_ins() -> Iterator[Candidate]:
     import gdp.plugins
 
-    version = own_version()
     for found in sorted(pkgutil.iter_modules(gdp.plugins.__path__), key=lambda found: found.name):
         if found.ispkg:
-            module = f"gdp.plugins.{found.name}"
-            load = _Import(module)
-            yield Candidate(found.name, DISTRIBUTION, version, module, load, module, builtin=True)
+            yield built_in(found.name)
+
+
+def built_in(name: str) -> Candidate:
+    """Return the candidate of a subpackage of `gdp.plugins`."""
+    module = f"gdp.plugins.{name}"
+    return Candidate(name, DISTRIBUTION, __version__, module, _Import(module), module, builtin=True)
 
 
 @dataclass(frozen=True)
@@ -97,15 +90,12 @@ class _Import:
         return importlib.import_module(self.module)
 
 
-def _of_distribution(distribution: importlib.metadata.Distribution, package: str) -> Iterator[Candidate]:
-    text = distribution.read_text("entry_points.txt")
-    # Parsing every installed package's entry points costs more than all the rest of a light command.
-    if text is None or f"[{ENTRY_POINT_GROUP}]" not in text.replace(" ", ""):
-        return
+def _of_distribution(distribution: Distribution) -> Iterator[Candidate]:
+    package = str(distribution.metadata["Name"] or "unknown")
     for point in distribution.entry_points.select(group=ENTRY_POINT_GROUP):
         written = f"{point.name} = {point.value}"
-        yield Candidate(point.name, package or "unknown", distribution.version, written, point.load, point.module)
+        yield Candidate(point.name, package, distribution.version, written, point.load, point.module)
 
 
-def _place(distribution: importlib.metadata.Distribution) -> str:
+def _place(distribution: Distribution) -> str:
     return str(getattr(distribution, "_path", "a package without a readable name"))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
-from gdp.core.records import KINDS, ConverterRecord, DownloadRecord, PluginRecord
+from gdp.core.records import KINDS, PLAIN_KINDS, DownloadRecord, Record
 from gdp.registry.candidates import Candidate
-from gdp.registry.converter_checks import ConverterCollector
 from gdp.registry.download_checks import DownloadCollector
 from gdp.registry.hook_checks import REGISTRATION_PREFIX, Hook
+from gdp.registry.plain_checks import PlainCollector
 from gdp.registry.record_checks import RecordCollector
 
-Record = PluginRecord | DownloadRecord | ConverterRecord
+KindT = TypeVar("KindT", bound=str)
 
 
 def run_registration(candidate: Candidate, hook: Hook) -> Iterator[Record]:
@@ -23,17 +24,25 @@ def run_registration(candidate: Candidate, hook: Hook) -> Iterator[Record]:
     """
     if not hook.name.startswith(REGISTRATION_PREFIX):
         return
-    plural = hook.name.removeprefix(REGISTRATION_PREFIX).replace("_", "-")
-    collector: RecordCollector | DownloadCollector | ConverterCollector
-    if plural == f"{DownloadRecord.kind}s":
-        collector = DownloadCollector(candidate.package, candidate.version)
-    elif plural == f"{ConverterRecord.kind}s":
-        collector = ConverterCollector(candidate.package, candidate.version)
-    else:
-        kind = next(kind for kind in KINDS if plural in (f"{kind}s", f"{kind}es"))
-        collector = RecordCollector(kind, candidate.package, candidate.version)
+    collector = _collector(hook.name, candidate)
     hook.function(**dict.fromkeys(hook.arguments, collector))
     yield from (_resolved(record, candidate) for record in collector.records)
+
+
+def _collector(hook: str, candidate: Candidate) -> RecordCollector | PlainCollector | DownloadCollector:
+    """Return the `register` callback of a hook."""
+    supplier = candidate.package, candidate.version
+    if (kind := _registered(KINDS, hook)) is not None:
+        return RecordCollector(kind, *supplier)
+    if (plain := _registered(PLAIN_KINDS, hook)) is not None:
+        return PlainCollector(plain, *supplier)
+    return DownloadCollector(*supplier)
+
+
+def _registered(kinds: Sequence[KindT], hook: str) -> KindT | None:
+    """Return the kind that a hook's name has in the plural."""
+    plural = hook.removeprefix(REGISTRATION_PREFIX).replace("_", "-")
+    return next((kind for kind in kinds if plural in (f"{kind}s", f"{kind}es")), None)
 
 
 def _resolved(record: Record, candidate: Candidate) -> Record:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
-import logging
 import os
 from collections.abc import Mapping
+from typing import Any
 
 from gdp.core.errors import PluginError
 from gdp.core.recipe.choices import describe_exception
-from gdp.core.records import ConverterRecord, Needs, PluginRecord
+from gdp.core.records import Needs, PlainRecord, PluginRecord
 from gdp.registry.api_versions import adopt_old_methods
-
-_logger = logging.getLogger(__name__)
 
 _INTERFACES: Mapping[str, tuple[str, ...]] = {
     "teacher": ("gdp.core.interfaces.teachers:Teacher",),
@@ -32,7 +30,9 @@ _INTERFACES: Mapping[str, tuple[str, ...]] = {
     "stage": ("gdp.core.interfaces.stages:Stage",),
     "converter": ("gdp.support.foreign.converter:Converter",),
     "dataset": ("gdp.core.interfaces.datasets:Dataset", "gdp.core.interfaces.datasets:UnpairedDataset"),
+    "command": (),
 }
+"""From which of these the class of each kind derives; none where the implementation is a function."""
 
 
 def missing_needs(needs: Needs) -> list[str]:
@@ -40,11 +40,11 @@ def missing_needs(needs: Needs) -> list[str]:
     return [*(f"${name}" for name in needs.environment if not os.environ.get(name)), *needs.missing_modules()]
 
 
-def load_implementation(record: PluginRecord | ConverterRecord) -> type:
-    """Import the class of a plugin; this is where torch and the plugin's own dependencies come in.
+def load_implementation(record: PluginRecord | PlainRecord) -> Any:
+    """Import the class of a plugin, of a command the function; here torch and the plugin's dependencies come in.
 
     Raises:
-        PluginError: it cannot be imported, is not there, is no class of the plugin's kind, or lacks methods.
+        PluginError: it cannot be imported, is not there, is not what the plugin's kind asks for, or lacks methods.
     """
     who = f"{record.kind} {record.name} of {record.package or 'an unknown package'}"
     module, _, path = record.implementation.partition(":")
@@ -57,28 +57,44 @@ def load_implementation(record: PluginRecord | ConverterRecord) -> type:
     except (Exception, SystemExit) as error:
         raise PluginError(
             f"{who}: {record.implementation} cannot be imported ({describe_exception(error)}). Update or reinstall "
-            f"{record.package}, or choose another {record.kind}."
+            f"{record.package}, or {_instead(record)}."
         ) from error
+    if not _INTERFACES[record.kind]:
+        _check_function(who, record, found)
+        return found
     if not isinstance(found, type):
         raise PluginError(f"{who}: {record.implementation} is {type(found).__name__}, not a class.")
     for renamed in adopt_old_methods(found):
-        _logger.warning("%s: %s", who, renamed)
+        import logging
+
+        logging.getLogger(__name__).warning("%s: %s", who, renamed)
     _check_contract(who, record, found)
     return found
 
 
-def _missing_module(who: str, record: PluginRecord | ConverterRecord, error: ModuleNotFoundError) -> str:
+def _missing_module(who: str, record: PluginRecord | PlainRecord, error: ModuleNotFoundError) -> str:
     name = error.name or ""
     if name.partition(".")[0] in {needed.partition(".")[0] for needed in record.needs.modules}:
         command = record.needs.how_to_install(name)
         return f"{who} needs the Python module {name}, which is not installed. Install it with: {command}"
     return (
         f"{who}: {record.implementation} cannot be imported, no module named {name!r}. Install what {record.package} "
-        f"needs (pip install {name.partition('.')[0]} may do), or choose another {record.kind}."
+        f"needs (pip install {name.partition('.')[0]} may do), or {_instead(record)}."
     )
 
 
-def _check_contract(who: str, record: PluginRecord | ConverterRecord, found: type) -> None:
+def _instead(record: PluginRecord | PlainRecord) -> str:
+    return f"choose another {record.kind}" if _INTERFACES[record.kind] else f"do without this {record.kind}"
+
+
+def _check_function(who: str, record: PluginRecord | PlainRecord, found: object) -> None:
+    if not inspect.isfunction(found):
+        raise PluginError(f"{who}: {record.implementation} is {type(found).__name__}, not a function.")
+    if inspect.iscoroutinefunction(found) or inspect.isgeneratorfunction(found):
+        raise PluginError(f"{who}: {record.implementation} is asynchronous or a generator; write a plain function.")
+
+
+def _check_contract(who: str, record: PluginRecord | PlainRecord, found: type) -> None:
     interfaces = []
     for place in _INTERFACES[record.kind]:
         module, _, name = place.partition(":")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import pluggy
@@ -11,8 +11,6 @@ import pluggy
 from gdp.core import hookspecs
 from gdp.core.recipe.choices import describe_exception
 from gdp.registry.hook_checks import HOOK_ARGUMENTS, Hook
-
-_logger = logging.getLogger(__name__)
 
 
 class _PresentNames:
@@ -27,9 +25,17 @@ class LifeHooks:
     """Calls the hooks of a run's life one listener at a time; a listener that raises is logged once and left out."""
 
     def __init__(self) -> None:
-        self._manager = pluggy.PluginManager("gdp")
-        self._manager.add_hookspecs(hookspecs)
+        self._listeners: list[tuple[object, str]] = []
         self._silenced: set[str] = set()
+
+    @cached_property
+    def _manager(self) -> pluggy.PluginManager:
+        """Pluggy's manager of the listeners, made when the first of them is to be told something."""
+        manager = pluggy.PluginManager("gdp")
+        manager.add_hookspecs(hookspecs)
+        for plugin, name in self._listeners:
+            manager.register(plugin, name)
+        return manager
 
     @property
     def relay(self) -> pluggy.HookRelay:
@@ -40,7 +46,9 @@ class LifeHooks:
         """Add a plugin module or object whose hooks have been checked; old names are heard under those of today."""
         if any(hook.deprecations for hook in hooks):
             plugin = _PresentNames(hooks)
-        self._manager.register(plugin, name)
+        self._listeners.append((plugin, name))
+        if "_manager" in vars(self):
+            self._manager.register(plugin, name)
 
     def notify(self, hook: str, **arguments: Any) -> None:
         """Tell every listener, in the order of registration.
@@ -62,8 +70,10 @@ class LifeHooks:
             try:
                 implementation.function(**chosen)
             except (Exception, SystemExit) as error:  # noqa: BLE001 # a listener must not break the run
+                import logging
+
                 self._silenced.add(implementation.plugin_name)
-                _logger.warning(
+                logging.getLogger(__name__).warning(
                     "plugin %s failed in %s (%s); the run goes on and the plugin is told nothing more",
                     implementation.plugin_name,
                     hook,

@@ -8,7 +8,7 @@ from typing import Any
 from gdp.core.config import Config
 from gdp.core.errors import PluginError
 from gdp.core.recipe.choices import SECTION_MODELS
-from gdp.core.records import CORE_STAGES, LAST_STAGE, Kind, Needs, PluginRecord
+from gdp.core.records import CORE_STAGES, DISTRIBUTION, LAST_STAGE, Kind, Needs, PluginRecord
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _IMPLEMENTATION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
@@ -83,6 +83,10 @@ class RecordCollector:
                     f"register({name!r}): {model.__name__} has {', '.join(taken)}, which every {self.kind} section "
                     f"already has; rename it"
                 )
+        if self.package != DISTRIBUTION:
+            # Pydantic would find fault with it when a recipe is read; here the whole package is left out, with the
+            # reason. The built-in models are built by the tests, and else when they are used.
+            model.model_rebuild()
 
 
 def check_words(name: object, implementation: object, summary: object, licence: object) -> None:

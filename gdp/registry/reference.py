@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import inspect
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 import gdp
-from gdp import toolbox
+from gdp import console, toolbox
 from gdp.core import hookspecs
+from gdp.core.attribute_docs import attribute_docs
 from gdp.registry.hook_checks import HOOK_ARGUMENTS
 
 _HEAD = """\
@@ -35,7 +34,9 @@ def reference_page() -> str:
         lines += [f"### {subject[0].upper()}{subject[1:]}", ""]
         names = sorted((name for found in modules.values() for name in found), key=str.lower)
         lines += [*(f"- `gdp.toolbox.{name}`: {first_line(documentation_of(name, toolbox))}" for name in names), ""]
-    lines += ["## Interfaces", ""]
+    lines += ["## Console", "", "`gdp.console` has what commands print with.", ""]
+    lines += [f"- `gdp.console.{name}`: {first_line(documentation_of(name, console))}" for name in console.__all__]
+    lines += ["", "## Interfaces", ""]
     for name, interface in interfaces():
         lines += [f"### gdp.{name}", "", inspect.cleandoc(interface.__doc__ or ""), ""]
         lines += [f"- `{member}`: {first_line(text)}" for member, text in members_of(interface)]
@@ -99,19 +100,6 @@ def members_of(interface: type[Any]) -> Iterator[tuple[str, str]]:
 def _parameters(function: Any) -> str:
     names = [name for name in inspect.signature(function).parameters if name not in ("self", "cls")]
     return f"({', '.join(names)})"
-
-
-def attribute_docs(place: Any) -> dict[str, str]:
-    """Return the strings that stand below the assignments of a class or module, by the name that is assigned."""
-    tree: Any = ast.parse(inspect.getsource(place))
-    body = tree.body[0].body if inspect.isclass(place) else tree.body
-    found = {}
-    for statement, below in pairwise(body):
-        targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
-        is_text = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
-        if is_text and isinstance(targets[0], ast.Name):
-            found[targets[0].id] = str(below.value.value)
-    return found
 
 
 def documentation_of(name: str, face: Any = gdp) -> str:

@@ -8,16 +8,25 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import pluggy
 
 from gdp.core.errors import PluginError, PluginNotFoundError
 from gdp.core.recipe.choices import describe_exception
-from gdp.core.records import API_VERSION, KINDS, ConverterRecord, DownloadRecord, Kind, PluginRecord
+from gdp.core.records import (
+    API_VERSION,
+    AnyKind,
+    DownloadRecord,
+    Kind,
+    PlainKind,
+    PlainRecord,
+    PluginRecord,
+    Record,
+)
 from gdp.registry.api_versions import IncompatibleError, check_version
 from gdp.registry.candidates import Candidate, find_candidates
-from gdp.registry.collecting import Record, run_registration
+from gdp.registry.collecting import run_registration
 from gdp.registry.file_plugins import find_file_plugins, heavy_imports, plugins_folders
 from gdp.registry.hook_checks import Hook, find_hooks
 from gdp.registry.implementations import load_implementation, missing_needs
@@ -38,9 +47,7 @@ class PluginRegistry:
         """Every plugin and every entry point that yielded none, in the order in which they were found."""
         self._disabled = disabled
         self._strict = strict
-        self._records: dict[tuple[Kind, str], PluginRecord] = {}
-        self._downloads: dict[str, DownloadRecord] = {}
-        self._converters: dict[str, ConverterRecord] = {}
+        self._records: dict[tuple[AnyKind, str], Record] = {}
         self._life = LifeHooks()
 
     @classmethod
@@ -77,7 +84,16 @@ class PluginRegistry:
 
     # ------------------------------------------------------------------ asking
 
-    def get(self, kind: Kind, name: str) -> PluginRecord:
+    @overload
+    def get(self, kind: Kind, name: str) -> PluginRecord: ...
+
+    @overload
+    def get(self, kind: PlainKind, name: str) -> PlainRecord: ...
+
+    @overload
+    def get(self, kind: Literal["download"], name: str) -> DownloadRecord: ...
+
+    def get(self, kind: AnyKind, name: str) -> Record:
         """Return the record of a plugin.
 
         Raises:
@@ -85,49 +101,28 @@ class PluginRegistry:
         """
         record = self._records.get((kind, name))
         if record is None:
-            raise PluginNotFoundError(self._not_found(kind, name, self.names(kind)))
+            raise PluginNotFoundError(self._not_found(kind, name))
         return record
 
-    def names(self, kind: Kind) -> list[str]:
+    def names(self, kind: AnyKind) -> list[str]:
         """Return the usable names of a kind, sorted."""
         return sorted(name for found, name in self._records if found == kind)
 
-    def records(self, kind: Kind) -> list[PluginRecord]:
+    @overload
+    def records(self, kind: Kind) -> list[PluginRecord]: ...
+
+    @overload
+    def records(self, kind: PlainKind) -> list[PlainRecord]: ...
+
+    @overload
+    def records(self, kind: Literal["download"]) -> list[DownloadRecord]: ...
+
+    def records(self, kind: AnyKind) -> list[Any]:
         """Return the usable records of a kind, by name."""
         return [self._records[kind, name] for name in self.names(kind)]
 
-    def download(self, name: str) -> DownloadRecord:
-        """Return the record of a public set of pictures.
-
-        Raises:
-            PluginNotFoundError: there is none; the message says which there are, or why it cannot be used.
-        """
-        record = self._downloads.get(name)
-        if record is None:
-            raise PluginNotFoundError(self._not_found("download", name, sorted(self._downloads)))
-        return record
-
-    def downloads(self) -> list[DownloadRecord]:
-        """Return the records of all public sets, by name."""
-        return [self._downloads[name] for name in sorted(self._downloads)]
-
-    def converter(self, name: str) -> ConverterRecord:
-        """Return the record of a foreign layout of weights.
-
-        Raises:
-            PluginNotFoundError: there is none; the message says which there are, or why it cannot be used.
-        """
-        record = self._converters.get(name)
-        if record is None:
-            raise PluginNotFoundError(self._not_found("converter", name, sorted(self._converters)))
-        return record
-
-    def converters(self) -> list[ConverterRecord]:
-        """Return the records of all foreign layouts of weights, by name."""
-        return [self._converters[name] for name in sorted(self._converters)]
-
-    def load(self, record: PluginRecord | ConverterRecord) -> type:
-        """Import the implementation of a plugin.
+    def load(self, record: PluginRecord | PlainRecord) -> Any:
+        """Import the implementation of a plugin: a class, of a command a function.
 
         Raises:
             PluginError: it cannot be imported or does not keep its kind's contract.
@@ -215,7 +210,7 @@ class PluginRegistry:
         if record.name in self._disabled or candidate.name in self._disabled:
             self._report(candidate, "disabled", "left out by --no-plugin", "", record)
             return
-        first = self._keep(record)
+        first = self._records.setdefault((record.kind, record.name), record)
         if first is not record:
             self._report(
                 candidate,
@@ -227,14 +222,6 @@ class PluginRegistry:
             )
             return
         self._report(candidate, "ok", "", "", record, note)
-
-    def _keep(self, record: Record) -> Record:
-        """Return the record that has this one's name: an earlier one, or this one, which is kept then."""
-        if isinstance(record, DownloadRecord):
-            return self._downloads.setdefault(record.name, record)
-        if isinstance(record, ConverterRecord):
-            return self._converters.setdefault(record.name, record)
-        return self._records.setdefault((record.kind, record.name), record)
 
     def _report(
         self,
@@ -279,15 +266,17 @@ class PluginRegistry:
             hint = f"did you mean {close[0]}?" if close else "gdp list-plugins shows what there is."
             raise PluginNotFoundError(f"--no-plugin {name}: there is no plugin of that name; {hint}")
 
-    def _not_found(self, kind: Kind | Literal["download", "converter"], name: str, names: Sequence[str]) -> str:
+    def _not_found(self, kind: AnyKind, name: str) -> str:
         for row in self.rows:
             if row.name == name and row.kind in ("", kind) and row.status != "ok":
                 return f'{kind} "{name}" cannot be used ({row.status}): {row.reason}'
-        others = [other for other in KINDS if (other, name) in self._records]
+        names = self.names(kind)
+        others = [other for other, taken in self._records if taken == name]
         if others:
             return f'"{name}" is a {others[0]}, not a {kind}; there is {", ".join(names) or "none"}'
         close = get_close_matches(name, names, n=1, cutoff=0.5)
         there = f"did you mean {close[0]}?" if close else f"there is {', '.join(names) or 'none'}"
         broken = len(self.defects)
         more = f" ({broken} installed plugins cannot be used: see gdp list-plugins)" if broken else ""
-        return f'no {kind} plugin is called "{name}"; {there}{more}'
+        what = kind if kind == "command" else f"{kind} plugin"
+        return f'no {what} is called "{name}"; {there}{more}'

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gdp import (
-    Kind,
-)
+from gdp import Kind, PlainKind
 
 
 @dataclass(frozen=True)
@@ -17,6 +15,7 @@ class Scaffold:
     plural: str
     """The kind's name in `gdp_register_...`."""
     class_suffix: str
+    """What the class's name ends in; empty where the implementation is a function."""
     summary: str
     """What the plugin of the template does, in one line."""
     usage: str
@@ -25,9 +24,11 @@ class Scaffold:
     """Settings for the conformance kit, as Python source; empty for the defaults."""
     implementation: str = ""
     """Name of the module that holds the class; empty for the kind's."""
+    register: str = "Register"
+    """Name in gdp of what the registering hook is given."""
 
 
-SCAFFOLDS: Mapping[Kind, Scaffold] = {
+SCAFFOLDS: Mapping[Kind | PlainKind, Scaffold] = {
     "filter": Scaffold(
         "filters",
         "Filter",
@@ -87,8 +88,15 @@ SCAFFOLDS: Mapping[Kind, Scaffold] = {
         "Runs students in torch, from weights of half the size",
         "gdp apply RUN PICTURES --engine {name}",
     ),
+    "command": Scaffold(
+        "commands",
+        "",
+        "Shows the numbers that a run has measured",
+        "gdp {name} runs/faces --of quality",
+        register="RegisterCommand",
+    ),
 }
-"""Every kind that `gdp new-plugin` knows."""
+"""Every kind that `gdp new-plugin` knows; those of `KINDS` have settings of their own."""
 
 LICENCES: Mapping[str, str] = {
     "Apache-2.0": "Apache License, version 2.0",

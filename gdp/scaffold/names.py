@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import builtins
 import importlib.util
+import keyword
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gdp import (
     KINDS,
+    PLAIN_KINDS,
     Kind,
+    PlainKind,
     PluginError,
     PluginNotFoundError,
 )
@@ -22,14 +26,14 @@ LONGEST_NAME = 24
 """Characters; so that lines of the package stay below 120."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_RESERVED = frozenset({"gdp", "builtin", "none", "all", "name", *KINDS})
+_RESERVED = frozenset({"gdp", "builtin", "none", "all", "name", *KINDS, *PLAIN_KINDS})
 
 
 @dataclass(frozen=True)
 class Names:
     """What everything in the package is called."""
 
-    kind: Kind
+    kind: Kind | PlainKind
     plugin: str
     """As recipes write it."""
 
@@ -63,8 +67,16 @@ class Names:
         """Name of the class, such as `ContrastFilter`."""
         return self.stem + SCAFFOLDS[self.kind].class_suffix
 
+    @property
+    def attribute(self) -> str:
+        """What the implementation's module offers: the class, of a command the function, such as `watch`."""
+        if SCAFFOLDS[self.kind].class_suffix:
+            return self.class_name
+        name = self.plugin.replace("-", "_")
+        return f"{name}_" if keyword.iskeyword(name) or hasattr(builtins, name) else name
 
-def parse_kind(word: str) -> Kind:
+
+def parse_kind(word: str) -> Kind | PlainKind:
     """Return the kind of that name.
 
     Raises:
@@ -78,7 +90,7 @@ def parse_kind(word: str) -> Kind:
     )
 
 
-def choose_names(kind: Kind, wanted: str, taken: Sequence[str]) -> Names:
+def choose_names(kind: Kind | PlainKind, wanted: str, taken: Sequence[str]) -> Names:
     """Make a plugin's names of what the author typed: `My Contrast` and `gdp-filter-my-contrast` are `my-contrast`.
 
     Args:

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gdp import (
     API_VERSION,
+    KINDS,
     RECIPE_KINDS,
     PluginError,
 )
@@ -87,10 +88,11 @@ def _render(names: Names, author: str, licence: str) -> dict[str, str]:
     templates = _SHARED | {
         "LICENSE": f"licences/{licence}.txt",
         f"{names.module}/__init__.py": "package/record.py.j2",
-        f"{names.module}/config.py": f"{names.kind}/config.py.j2",
         f"{names.module}/{names.implementation}.py": f"{names.kind}/implementation.py.j2",
         f"tests/test_{names.module}.py": f"{names.kind}/test.py.j2",
     }
+    if names.kind in KINDS:
+        templates[f"{names.module}/config.py"] = f"{names.kind}/config.py.j2"
     values = _values(names, author, licence)
     files = {path: environment.get_template(template).render(values) for path, template in templates.items()}
     return files | {f"{names.module}/py.typed": ""}
@@ -104,6 +106,7 @@ def _values(names: Names, author: str, licence: str) -> dict[str, object]:
         "scaffold": scaffold,
         "options": f", settings={scaffold.settings}" if scaffold.settings else "",
         "in_recipe": names.kind in RECIPE_KINDS,
+        "has_settings": names.kind in KINDS,
         "usage": scaffold.usage.format(name=names.plugin),
         "author": author,
         "author_quoted": json.dumps(author, ensure_ascii=False),  # of printable text, a TOML string as well

@@ -18,15 +18,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gdp.core.errors import GdpError
-from gdp.core.records import Kind
+from gdp.core.records import PLAIN_KINDS, Kind, PlainKind
 from gdp.registry import PluginRegistry
 from gdp.testing.examples import World, latent_world, translation_world
 from gdp.testing.findings import DoesNotApplyError, NotConformantError
 from gdp.testing.properties import Property, properties_of
-from gdp.testing.subject import Subject
+from gdp.testing.subject import AnySubject, PlainSubject, Subject
 
 if TYPE_CHECKING:
     import pytest
@@ -41,7 +41,7 @@ class Case:
     """One property of one plugin; call it to check."""
 
     promise: Property
-    subject: Subject
+    subject: AnySubject
 
     @property
     def name(self) -> str:
@@ -80,7 +80,7 @@ _MEND_EXCEPTION = (
 
 
 def check(
-    kind: Kind,
+    kind: Kind | PlainKind,
     name: str,
     *,
     settings: Mapping[str, Any] | None = None,
@@ -96,7 +96,7 @@ def check(
     Args:
         kind: such as `filter`.
         name: the plugin's, as recipes write it.
-        settings: its settings, as a recipe writes them; by default none.
+        settings: its settings, as a recipe writes them; by default none. Commands have none.
         world: teacher, dataset, pairs and student that it meets; by default `examples.latent_world()`, for losses
             `examples.translation_world()`.
         registry: where it is registered; by default all that is installed, and $GDP_PLUGINS_DIR.
@@ -133,7 +133,7 @@ def check(
     return remarks
 
 
-def cases(kind: Kind, name: str, **options: Any) -> pytest.MarkDecorator:
+def cases(kind: Kind | PlainKind, name: str, **options: Any) -> pytest.MarkDecorator:
     """Return a decorator that makes one test of each property; the test takes `case` and calls it.
 
     Args:
@@ -148,7 +148,7 @@ def cases(kind: Kind, name: str, **options: Any) -> pytest.MarkDecorator:
 
 
 def make_cases(
-    kind: Kind,
+    kind: Kind | PlainKind,
     name: str,
     *,
     settings: Mapping[str, Any] | None = None,
@@ -166,15 +166,14 @@ def make_cases(
         ValueError: `without` names no property of this kind, or there is no such kind.
     """
     known = properties(kind)
-    subject = Subject(
-        kind,
-        name,
-        registry or PluginRegistry.discover(),
-        settings or {},
-        world or _default_world(kind),
-        tolerance,
-        tuple(varying),
-    )
+    registry = registry or PluginRegistry.discover()
+    plain = next((each for each in PLAIN_KINDS if each == kind), None)
+    subject: AnySubject
+    if plain is not None:
+        subject = PlainSubject(plain, name, registry)
+    else:
+        world = world or _default_world(kind)
+        subject = Subject(cast(Kind, kind), name, registry, settings or {}, world, tolerance, tuple(varying))
     _ = subject.record  # a name that is not registered is told before anything is checked
     left_out = set(without or {})
     if left_out - set(known):
@@ -188,11 +187,11 @@ def make_cases(
     ]
 
 
-def properties(kind: Kind) -> dict[str, str]:
+def properties(kind: Kind | PlainKind) -> dict[str, str]:
     """Return the properties of a kind: name to what is asked."""
     return {found.name: found.about for found in properties_of(kind)}
 
 
-def _default_world(kind: Kind) -> World:
+def _default_world(kind: str) -> World:
     make: Callable[[], World] = translation_world if kind == "loss" else latent_world
     return make()

@@ -15,7 +15,7 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.engines import EngineContext
 from gdp.core.recipe.choices import SECTION_MODELS, Checker, Choice
 from gdp.core.recipe.text import RecipeText
-from gdp.core.records import Kind, PluginRecord
+from gdp.core.records import Kind, PlainKind, PlainRecord, PluginRecord
 from gdp.registry import PluginRegistry, PluginRow
 from gdp.testing.examples import World
 from gdp.testing.findings import fail
@@ -53,8 +53,7 @@ class Subject:
     @property
     def row(self) -> PluginRow:
         """What `gdp list-plugins` tells of it."""
-        rows = self.registry.rows
-        return next(row for row in rows if (row.kind, row.name, row.status) == (self.kind, self.name, "ok"))
+        return _usable_row(self.registry, self.kind, self.name)
 
     def choose(self, settings: Mapping[str, Any]) -> tuple[Choice[Any] | None, Sequence[Mistake]]:
         """Read settings as a recipe's section is read, core's keys included; None with mistakes."""
@@ -91,7 +90,8 @@ class Subject:
         Raises:
             PluginError: it cannot be imported or breaks its kind's contract.
         """
-        return self.registry.load(self.record)
+        implementation: type = self.registry.load(self.record)
+        return implementation
 
     def context(self, **changes: Any) -> BuildContext:
         """Return what a run would give to the plugin: a CPU, a seed, and the world's teacher, dataset and size."""
@@ -113,3 +113,42 @@ class Subject:
     def varies(self, name: str) -> bool:
         """Say whether a number was announced to differ from run to run."""
         return any(fnmatchcase(name, pattern) for pattern in self.varying)
+
+
+@dataclass(frozen=True)
+class PlainSubject:
+    """A registered plugin of a kind without settings, such as a command."""
+
+    kind: PlainKind
+    name: str
+    registry: PluginRegistry
+
+    @cached_property
+    def record(self) -> PlainRecord:
+        """The light record.
+
+        Raises:
+            PluginNotFoundError: no such plugin is usable; the message says why.
+        """
+        return self.registry.get(self.kind, self.name)
+
+    @property
+    def row(self) -> PluginRow:
+        """What `gdp list-plugins` tells of it."""
+        return _usable_row(self.registry, self.kind, self.name)
+
+    @cached_property
+    def implementation(self) -> Any:
+        """The class or function, imported.
+
+        Raises:
+            PluginError: it cannot be imported or breaks its kind's contract.
+        """
+        return self.registry.load(self.record)
+
+
+AnySubject = Subject | PlainSubject
+
+
+def _usable_row(registry: PluginRegistry, kind: str, name: str) -> PluginRow:
+    return next(row for row in registry.rows if (row.kind, row.name, row.status) == (kind, name, "ok"))

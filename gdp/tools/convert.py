@@ -1,5 +1,7 @@
 """Convert a foreign file of weights: read it without running it, find its layout, write what gdp's plugins load.
 
+torch is imported when the file is there and its target is free.
+
 Beside each .safetensors file stands a card of the same name in JSON: what it was, its hash, the architecture, what was
 left out, how to use it.
 """
@@ -11,19 +13,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, PluginError, RunFolderError
 from gdp.core.files import write_atomically
 from gdp.core.progress import Progress
 from gdp.core.recipe.choices import describe_exception
-from gdp.core.records import ConverterRecord, Plugins
+from gdp.core.records import PlainRecord, Plugins
 from gdp.core.run.versions import versions
-from gdp.core.tensor_file import write_tensors
-from gdp.support.foreign import ForeignFile, ForeignObject, as_tensor, printable, read_foreign
-from gdp.support.foreign.converter import Converted, Converter
+
+if TYPE_CHECKING:
+    from gdp.support.foreign import ForeignFile
+    from gdp.support.foreign.converter import Converted, Converter
 
 CARD = "gdp-converted-1"
 LICENCE = (
@@ -69,6 +70,12 @@ def convert(
     if target.suffix != ".safetensors":
         raise RunFolderError(f"{target}: the new file's name must end in .safetensors.")
     _check_free([target], overwrite)
+    if layout is not None:
+        converters.get("converter", layout)  # a name that is not known is told at once
+    if not source.is_file():
+        raise MissingResourceError(f"{source}: there is no such file.")
+    from gdp.support.foreign import read_foreign
+
     file = read_foreign(source)
     record, converter = _choose(file, converters, layout, progress)
     try:
@@ -93,6 +100,8 @@ def convert(
 
 def describe_content(content: object) -> str:
     """Say in a few words what a foreign file holds."""
+    from gdp.support.foreign import ForeignObject, as_tensor, printable
+
     tensor = as_tensor(content)
     if tensor is not None:
         return f"one array of the shape {tuple(tensor.shape)}"
@@ -112,11 +121,11 @@ def describe_content(content: object) -> str:
 
 def _choose(
     file: ForeignFile, converters: Plugins, layout: str | None, progress: Progress
-) -> tuple[ConverterRecord, Converter]:
+) -> tuple[PlainRecord, Converter]:
     if layout is not None:
-        record = converters.converter(layout)
+        record = converters.get("converter", layout)
         return record, converters.load(record)()
-    records = converters.converters()
+    records = converters.records("converter")
     found = []
     for record in records:
         try:
@@ -136,8 +145,13 @@ def _choose(
 
 
 def _write(
-    path: Path, converted: Converted, record: ConverterRecord, source: Mapping[str, Any], progress: Progress
+    path: Path, converted: Converted, record: PlainRecord, source: Mapping[str, Any], progress: Progress
 ) -> Conversion:
+    import torch
+
+    from gdp.core.tensor_file import write_tensors
+    from gdp.support.foreign import printable
+
     tensors = converted.tensors
     if broken := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
         raise CorruptFileError(f"{source['name']}: {printable(broken[0])} holds NaN or infinite values.")

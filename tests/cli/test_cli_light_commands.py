@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -12,38 +13,18 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from gdp.cli.app import app
-from gdp.cli.common import hoist_shared_options
+from gdp.cli.app import app, hoist_shared_options
 from gdp.cli.describe import make_example
 from gdp.cli.settings_help import describe_settings
 from gdp.core.recipe.choices import SECTION_MODELS
 from gdp.core.records import KINDS, PluginRecord
 from gdp.registry import PluginRegistry
+from gdp.registry.commands import built_in_commands
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = sorted((ROOT / "tests" / "registry" / "packages").iterdir())
 RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
-COMMANDS = (
-    "run",
-    "train-teacher",
-    "filter",
-    "pairs",
-    "prune",
-    "push",
-    "export",
-    "apply",
-    "convert",
-    "find-direction",
-    "new-plugin",
-    "azure-face-emulator",
-    "fetch-data",
-    "list-plugins",
-    "describe",
-    "schema",
-    "validate",
-    "runs",
-    "report",
-)
+COMMANDS = tuple(built_in_commands())
 BUILT_INS = [record for kind in KINDS for record in PluginRegistry.discover().records(kind)]
 
 
@@ -88,6 +69,26 @@ for arguments in (["--help"], ["--version"], ["list-plugins"], ["list-plugins", 
         env={**os.environ, **with_broken_plugins()},
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
+
+
+def test_a_table_for_a_pipe_and_a_look_at_all_plugins_import_little() -> None:
+    program = """
+import sys
+from typer.testing import CliRunner
+from gdp.cli.app import app
+assert CliRunner().invoke(app, ["list-plugins"], catch_exceptions=False).exit_code == 0
+for name in ("rich.console", "jinja2", "httpx", "tomlkit", "numpy", "sqlite3", "filelock", "gdp.support.expressions"):
+    assert name not in sys.modules, name
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, cwd=ROOT)
+
+
+def test_a_terminal_gets_a_fitted_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = gdp("list-plugins").stdout.splitlines()
+    assert "\x1b[1m" in lines[0], "bold headings"
+    assert max(len(re.sub("\x1b[^m]*m", "", line).rstrip()) for line in lines if not line.startswith("\n")) <= 60
 
 
 def test_broken_plugins_are_listed_with_reason_and_mend() -> None:

@@ -54,6 +54,12 @@ def test_every_kind_is_listed_without_a_remark(environment: CleanEnvironment, pa
         assert (row["package"], row["version"]) == (f"gdp-{kind}-{NAME}", "0.1.0")
 
 
+def test_the_command_is_listed_and_has_help(environment: CleanEnvironment, packages: dict[str, Path]) -> None:
+    assert packages["command"].is_dir()
+    assert f"{NAME}  Shows the numbers that a run has measured (gdp-command" in environment.run("gdp", "--help")
+    assert f"Example: gdp {NAME} runs/faces" in environment.run("gdp", NAME, "--help")
+
+
 @pytest.fixture(scope="module")
 def outcomes(environment: CleanEnvironment, packages: dict[str, Path]) -> dict[str, tuple[int, str]]:
     """Exit status and output of each package's tests, by folder."""

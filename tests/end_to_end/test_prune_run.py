@@ -26,8 +26,9 @@ from gdp.core.run.session import Session
 from gdp.core.run_folder import RunFolder
 from gdp.registry import PluginRegistry
 from gdp.support.metrics_files import GIVEN, read_given_metrics
-from gdp.tools.prune.opening import PruningRequest, open_pruning
+from gdp.tools.prune.opening import open_pruning
 from gdp.tools.prune.record import PruningRecord
+from gdp.tools.prune.request import PruningRequest, read_request
 
 CPU = torch.device("cpu")
 SHORT = ("train.steps=1", "train.sample_every=1")
@@ -43,7 +44,8 @@ def prune(run: Path, *arguments: str | Path) -> dict[str, Any]:
 
 
 def opened(request: PruningRequest) -> tuple[Session, PruningRecord]:
-    return open_pruning(request, PluginRegistry.discover(), device=CPU, progress=SilentProgress())
+    registry = PluginRegistry.discover()
+    return open_pruning(read_request(request, registry), registry, device=CPU, progress=SilentProgress())
 
 
 def contents(folder: Path) -> dict[str, str]:

@@ -174,6 +174,21 @@ def test_not_found_says_what_there_is(install: Any) -> None:
             "implementation='a:B', summary='x')",
             "must keep extra='forbid'",
         ),
+        (
+            "register('x', config=type('S', (Settings,), {'__annotations__': {'odd': type('Odd', (), {})}}), "
+            "implementation='a:B', summary='x')",
+            "Unable to generate pydantic-core schema for",
+        ),
+        (
+            "register('x', config=type('S', (Settings,), {'__annotations__': {'later': 'NotDefined'}}), "
+            "implementation='a:B', summary='x')",
+            "name 'NotDefined' is not defined",
+        ),
+        (
+            "register('x', config=type('S', (Settings,), {'__annotations__': {'name': \"Literal['a', 1, int]\"}}), "
+            "implementation='a:B', summary='x')",
+            "name 'Literal' is not defined",
+        ),
         ("raise SystemExit(3)", "SystemExit: 3"),
         ("raise RecursionError", "RecursionError"),
         ("raise type('E', (Exception,), {'__str__': lambda self: 1 / 0})", "its message cannot be shown"),

@@ -40,7 +40,7 @@ def source(name: str, **changes: Any) -> str:
 def test_a_third_partys_layout_is_converted(install: Any, make_package: Callable[..., Path], tmp_path: Path) -> None:
     install(make_package(source("halves"), "good"))
     registry = PluginRegistry.discover()
-    assert registry.converter("halves").package == "gdp-good"
+    assert registry.get("converter", "halves").package == "gdp-good"
     row = next(row for row in registry.rows if row.name == "halves")
     assert (row.kind, row.status) == ("converter", "ok")
     torch.save({"halves": torch.ones(2)}, tmp_path / "file.pt")
@@ -62,13 +62,13 @@ def test_a_converter_that_raises_keeps_no_other_from_working(
 def test_two_layouts_that_fit_are_both_named(install: Any, make_package: Callable[..., Path], tmp_path: Path) -> None:
     install(make_package(source("halves"), "good"))
     registry = PluginRegistry.discover()
-    one = registry.converter("halves")
+    one = registry.get("converter", "halves")
 
     class Twice:
-        def converters(self) -> list[Any]:
+        def records(self, kind: str) -> list[Any]:
             return [one, one]
 
-        def converter(self, name: str) -> Any:
+        def get(self, kind: str, name: str) -> Any:
             return one
 
         def load(self, record: Any) -> type:
@@ -102,4 +102,4 @@ def test_an_unknown_layout_is_told_with_the_nearest() -> None:
     with pytest.raises(
         PluginNotFoundError, match=r'no converter plugin is called "stylegan2-adda"; did you mean stylegan2-ada'
     ):
-        PluginRegistry.discover().converter("stylegan2-adda")
+        PluginRegistry.discover().get("converter", "stylegan2-adda")

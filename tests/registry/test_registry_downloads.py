@@ -26,10 +26,10 @@ def source(name: str, **changes: Any) -> str:
 def test_a_third_partys_set_is_registered(install: Any, make_package: Callable[..., Path]) -> None:
     install(make_package(source("mine", archive_folder="a/mine", sha256="0" * 64)))
     registry = PluginRegistry.discover()
-    record = registry.download("mine")
+    record = registry.get("download", "mine")
     assert (record.package, record.version, record.archive_folder) == ("gdp-made", "1.0", "a/mine")
     assert record.parts == {"trainA": 3, "trainB": 4}
-    assert record in registry.downloads()
+    assert record in registry.records("download")
     row = next(row for row in registry.rows if row.name == "mine")
     assert (row.kind, row.status, row.needs, row.licence) == ("download", "ok", "network", "CC0")
 
@@ -38,17 +38,17 @@ def test_a_set_of_a_name_that_is_taken_is_a_clash(install: Any, make_package: Ca
     install(make_package(source("horse2zebra")))
     registry = PluginRegistry.discover()
     assert [(row.status, row.package) for row in registry.defects] == [("clash", "gdp-made")]
-    assert registry.download("horse2zebra").package == "gdp-distill"
+    assert registry.get("download", "horse2zebra").package == "gdp-distill"
 
 
 def test_a_set_can_be_left_out(install: Any, make_package: Callable[..., Path]) -> None:
     install(make_package(source("mine")))
     registry = PluginRegistry.discover(disabled=frozenset({"mine", "maps"}))
-    assert {"mine", "maps"}.isdisjoint(record.name for record in registry.downloads())
+    assert {"mine", "maps"}.isdisjoint(record.name for record in registry.records("download"))
     with pytest.raises(PluginNotFoundError, match="left out by --no-plugin"):
-        registry.download("maps")
+        registry.get("download", "maps")
     with pytest.raises(PluginNotFoundError, match="did you mean horse2zebra"):
-        registry.download("horse2zebr")
+        registry.get("download", "horse2zebr")
 
 
 @pytest.mark.parametrize(
@@ -79,4 +79,4 @@ def test_a_wrong_set_is_a_row_and_breaks_nothing(
     registry = PluginRegistry.discover()
     assert [row.status for row in registry.defects] == ["broken"]
     assert reason in registry.defects[0].reason
-    assert registry.download("horse2zebra").size > 10**8
+    assert registry.get("download", "horse2zebra").size > 10**8

@@ -11,7 +11,7 @@ import pytest
 import gdp
 from gdp.core import hookspecs
 from gdp.core.errors import PluginError
-from gdp.core.records import KINDS
+from gdp.core.records import KINDS, PLAIN_KINDS, PlainKind, PlainRecord
 from gdp.registry import PluginRegistry
 from gdp.registry.hook_checks import HOOK_ARGUMENTS
 
@@ -62,6 +62,15 @@ def test_every_hook_and_argument_is_documented(hook: str) -> None:
 
 
 def test_every_kind_has_its_registration_hook() -> None:
-    others = {"gdp_register_downloads", "gdp_register_converters"}
-    of_kinds = {hook for hook in HOOK_ARGUMENTS if hook.startswith("gdp_register_")} - others
-    assert of_kinds == {f"gdp_register_{kind.replace('-', '_')}{'es' if kind == 'loss' else 's'}" for kind in KINDS}
+    kinds = (*KINDS, *PLAIN_KINDS, "download")
+    hooks = {hook for hook in HOOK_ARGUMENTS if hook.startswith("gdp_register_")}
+    assert hooks == {f"gdp_register_{kind.replace('-', '_')}{'es' if kind == 'loss' else 's'}" for kind in kinds}
+
+
+@pytest.mark.parametrize("kind", PLAIN_KINDS)
+def test_an_implementation_of_another_sort_is_refused_for_every_kind_without_settings(kind: PlainKind) -> None:
+    record = PlainRecord(kind, "odd", "Odd", "pathlib:Path", package="gdp-odd")
+    with pytest.raises(
+        PluginError, match=rf"{kind} odd of gdp-odd: pathlib:Path (is type, not a|does not derive from)"
+    ):
+        PluginRegistry().load(record)

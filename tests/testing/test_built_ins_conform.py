@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from gdp.core.interfaces.context import BuildContext
-from gdp.core.records import KINDS
+from gdp.core.records import KINDS, PlainRecord
 from gdp.plugins.cyclegan import CycleGANConfig
 from gdp.plugins.cyclegan.teacher import CycleGANTeacher
 from gdp.plugins.resnet import ResnetConfig
@@ -141,6 +141,11 @@ def test_a_built_in_keeps_what_its_kind_promises(kind: Any, name: str, tmp_path:
         return
     options = OPTIONS.get((kind, name), {})
     conformance.check(kind, name, registry=REGISTRY, **(options(tmp_path) if callable(options) else options))
+
+
+@pytest.mark.parametrize("record", REGISTRY.records("command"), ids=lambda record: record.name)
+def test_a_built_in_command_keeps_what_commands_promise(record: PlainRecord) -> None:
+    conformance.check("command", record.name, registry=REGISTRY)
 
 
 def test_every_special_setting_is_of_a_plugin_that_there_is() -> None:

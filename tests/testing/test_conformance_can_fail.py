@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from gdp.core.errors import PluginNotFoundError
-from gdp.core.records import Kind
+from gdp.core.records import Kind, PlainKind
 from gdp.registry import PluginRegistry
 from gdp.testing import conformance, examples
 
 WRONG = Path(__file__).parent / "wrong_plugins"
 SCORES = {0: {"sound": {"mean": 0.4}}, 1: {"sound": {"mean": -0.2}}}
-SOUND: dict[tuple[Kind, str], dict[str, Any]] = {
+SOUND: dict[tuple[Kind | PlainKind, str], dict[str, Any]] = {
     ("filter", "sound"): {},
     ("filter", "sound-scoring"): {},
     ("filter", "sound-combining"): {"world": replace(examples.latent_world(), scores=SCORES)},
@@ -29,8 +29,9 @@ SOUND: dict[tuple[Kind, str], dict[str, Any]] = {
     ("loss", "sound-adversarial"): {},
     ("evaluator", "sound-evaluator"): {},
     ("direction-method", "sound-method"): {},
+    ("command", "sound-command"): {},
 }
-LACKING: list[tuple[Kind, str, str, str]] = [
+LACKING: list[tuple[Kind | PlainKind, str, str, str]] = [
     ("filter", "heavy", "registering-imports-nothing-heavy", "imports torch"),
     ("filter", "nothing-but-a-name", "the-summary-fits-a-line", "the summary is 'Nothing but a name'"),
     ("filter", "undocumented", "every-setting-is-documented", "Undocumented.limit"),
@@ -121,6 +122,12 @@ LACKING: list[tuple[Kind, str, str, str]] = [
     ("direction-method", "zero", "directions-fit-the-latents", "direction 0 is 0"),
     ("direction-method", "backwards", "the-label-grows-along-the-direction", "cosine"),
     ("direction-method", "whitens-in-place", "the-samples-stay-as-they-are", "find changed the samples"),
+    ("command", "without-docstring", "the-implementation-keeps-its-contract", "has no docstring"),
+    ("command", "asynchronous", "the-implementation-keeps-its-contract", "is asynchronous or a generator"),
+    ("command", "heavy-command", "importing-it-imports-nothing-heavy", "importing torch.hub imports torch"),
+    ("command", "unexplained", "every-parameter-is-explained", "without help: run, twice"),
+    ("command", "misunderstood", "every-parameter-is-explained", "failed with NameError"),
+    ("command", "without-example", "the-help-has-an-example", "no example of gdp without-example"),
 ]
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from gdp.core.config import described_fields
 from gdp.core.recipe.text import KeyPath, printable
 
 _LONGEST_ECHO = 60
@@ -72,7 +73,7 @@ def is_secret_name(name: str) -> bool:
 
 def recipe_keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
     """Return the model's fields under the keys that a recipe writes (an alias where there is one)."""
-    return {field.alias or name: field for name, field in model.model_fields.items()}
+    return {field.alias or name: field for name, field in described_fields(model).items()}
 
 
 def flatten(annotation: Any) -> Iterator[Any]:

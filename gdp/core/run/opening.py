@@ -1,87 +1,18 @@
-"""From a run's folder to a session on it: to go on with the run, or only to look at it.
+"""From a session on a run to its pairs.
 
-Who only looks needs neither the teacher nor what it is made of: content keys are those that the run wrote down, and of
-a plugin that is not installed here no more is known than what the recipe says.
+Who only looks needs neither the teacher nor what it is made of: content keys are those that the run wrote down.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Any, cast
-
-from pydantic import ConfigDict
-
-from gdp.core.config import Config
-from gdp.core.errors import PluginNotFoundError, RunFolderError
+from gdp.core.errors import RunFolderError
 from gdp.core.pairs.store import PairStore
-from gdp.core.recipe.reading import Recipe, load_recipe
-from gdp.core.records import Kind, PluginRecord, Plugins
 from gdp.core.run.session import Session
 from gdp.core.run.steps import keys_until
 from gdp.core.run_folder import RunFolder
 
-RECIPE = "recipe.toml"
 KEYS = "keys.json"
 """The content keys of the run's stages, as far as they were known last; the pair store's as `store`."""
-
-
-class _AnySettings(Config):
-    """Settings of a plugin that is not installed."""
-
-    model_config = ConfigDict(extra="allow")
-
-
-class _AsRecorded:
-    """The registry, with stand-ins for plugins of a run that are not installed here; good for looking alone."""
-
-    def __init__(self, plugins: Plugins) -> None:
-        self._plugins = plugins
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._plugins, name)
-
-    def get(self, kind: Kind, name: str) -> PluginRecord:
-        """Return a plugin's record, or one that takes any settings and names no implementation."""
-        try:
-            return self._plugins.get(kind, name)
-        except PluginNotFoundError:
-            return PluginRecord(kind, name, "not installed here", _AnySettings, implementation="")
-
-
-def is_run(path: Path) -> bool:
-    """Say whether a path is a run's folder that holds its recipe."""
-    return (path / "run.json").is_file() and (path / RECIPE).is_file()
-
-
-def load_run_recipe(
-    folder: RunFolder,
-    plugins: Plugins,
-    overrides: Sequence[str] = (),
-    derived: Path | None = None,
-    *,
-    look: bool = False,
-) -> Recipe:
-    """Read the recipe that a run was last made with.
-
-    Content keys write paths relative to the recipe's place, so it counts as standing where the original stood, and
-    equal work has equal keys.
-
-    Args:
-        folder: of the run.
-        plugins: that the recipe names.
-        overrides: such as `train.steps=200`.
-        derived: a recipe that was made from the run's, to read in its place.
-        look: whether plugins that are not installed are no mistake, for the run is only looked at.
-
-    Raises:
-        RecipeError: with all mistakes of the overrides, or what the present plugins find wrong with it.
-    """
-    lookup = cast(Plugins, _AsRecorded(plugins)) if look else plugins
-    recipe = load_recipe(derived or folder.path / RECIPE, lookup, overrides)
-    written = folder.read_json("run.json", {}).get("recipe")
-    return replace(recipe, path=Path(written)) if isinstance(written, str) else recipe
 
 
 def recorded_keys(folder: RunFolder) -> dict[str, str]:

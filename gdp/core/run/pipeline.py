@@ -11,8 +11,9 @@ import torch
 from gdp.core.errors import GdpError
 from gdp.core.progress import Stopped
 from gdp.core.run.opening import KEYS
+from gdp.core.run.recipes import require_stage
 from gdp.core.run.session import Session
-from gdp.core.run.steps import Step, require_step, steps_of
+from gdp.core.run.steps import Step, steps_of
 from gdp.core.run.versions import machine, plugin_versions, versions
 from gdp.core.run_folder import now
 
@@ -46,8 +47,9 @@ def execute(session: Session, plan: Plan = Plan()) -> Outcome:
     Raises:
         GdpError: something that a user can mend; what was done is kept, the same command goes on from there.
     """
-    require_step(steps_of(session), plan.repeat_from, "--from")
-    require_step(steps_of(session), plan.until, "--until")
+    names = [step.name for step in steps_of(session)]
+    require_stage(names, plan.repeat_from, "--from")
+    require_stage(names, plan.until, "--until")
     with session.folder.locked():
         _announce(session)
         try:

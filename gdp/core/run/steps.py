@@ -13,7 +13,6 @@ from gdp.core.config import content_key
 from gdp.core.errors import GdpError, PluginError
 from gdp.core.interfaces.stages import Stage
 from gdp.core.recipe.choices import Choice
-from gdp.core.recipe.messages import did_you_mean
 from gdp.core.records import CORE_STAGES, PluginRecord
 from gdp.core.run.session import Session
 from gdp.core.run.stages.filters import FilterStage
@@ -184,21 +183,3 @@ def stages_to_do(session: Session) -> list[str]:
         if not done:
             return [step.name for step in asked[number:]]
     return []
-
-
-def require_step(steps: Iterable[Step], name: str | None, option: str) -> None:
-    """Make sure that a stage that a user names is there.
-
-    Args:
-        steps: of the run.
-        name: what the user wrote; None where nothing.
-        option: where, for the error.
-
-    Raises:
-        GdpError: it is not; the message says which there are.
-    """
-    names = [step.name for step in steps]
-    if name is not None and name not in names:
-        raise GdpError(
-            f"{option} {name}: there is no such stage{did_you_mean(name, names)}; there is {', '.join(names)}"
-        )

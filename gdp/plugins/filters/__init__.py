@@ -16,9 +16,6 @@ from gdp import (
     hookimpl,
 )
 from gdp.plugins.onnx_filters.config import EmbeddingModel
-from gdp.toolbox import (
-    parse_condition,
-)
 
 NumberAttribute = Literal["age", "glasses", "smile"]
 """What the judge says in one number: years, or a probability in [0, 1]."""
@@ -110,6 +107,8 @@ class ExpressionConfig(Config):
     @field_validator("keep")
     @classmethod
     def _readable(cls, text: str) -> str:
+        from gdp.toolbox import parse_condition  # every command imports this module
+
         try:
             parse_condition(text)
         except GdpError as error:

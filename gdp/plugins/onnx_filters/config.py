@@ -91,7 +91,11 @@ class PictureInput(Config):
         return self
 
 
-ULTRAFACE_INPUT = PictureInput(mean=(127.0, 127.0, 127.0), deviation=(128.0, 128.0, 128.0))
+# Constructed without validation, which would build the model at the start of every command.
+WHOLE_PICTURE = PictureInput.model_construct()
+"""The whole picture as it is, black 0 and white 255."""
+
+ULTRAFACE_INPUT = PictureInput.model_construct(mean=(127.0, 127.0, 127.0), deviation=(128.0, 128.0, 128.0))
 """What UltraFace reads: RGB, (v - 127) / 128, the whole picture squeezed to the model's size."""
 
 
@@ -146,7 +150,7 @@ class EmbeddingModel(Config):
 
     weights: Path
     """The model's .onnx file."""
-    input: PictureInput = PictureInput()
+    input: PictureInput = WHOLE_PICTURE
     """What the model reads."""
     output: str | None = None
     """Name of the output that holds the features; left out, its only one."""
@@ -223,7 +227,7 @@ class OnnxClassifierConfig(Config):
     preset: PresetName | None = Field(default=None, examples=["fairface"])
     """A known model, whose `input` and `heads` need not be written: fairface, vit-age-classifier or
     insightface-genderage. What the recipe writes itself comes first."""
-    input: PictureInput = PictureInput()
+    input: PictureInput = WHOLE_PICTURE
     """What the model reads: name, width, height, crop, resize, channels, white, mean, deviation, layout."""
     heads: dict[str, Head] = Field(default_factory=dict)
     """What the model tells, by name, such as age = { kind = "bins", bins = [[0, 2], [3, 9], [10]], slice = [9, 12] },

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from gdp.core.records import KINDS, Kind
+from gdp.core.records import KINDS, Kind, PlainKind
 from gdp.testing.properties import (
+    commands,
     datasets,
     directions,
     engines,
@@ -20,9 +22,9 @@ from gdp.testing.properties import (
     surroundings,
     teachers,
 )
-from gdp.testing.subject import Subject
 
-Check = Callable[[Subject], None]
+Check = Callable[[Any], None]
+"""Takes the `Subject`, of a kind without settings the `PlainSubject`."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class _Promises:
     checks: Sequence[Check]
 
 
-_OF_KIND: Mapping[Kind, _Promises] = {
+_OF_KIND: Mapping[str, _Promises] = {
     "teacher": _Promises(teachers.exercise, teachers.PROPERTIES),
     "pair-source": _Promises(pair_sources.exercise, pair_sources.PROPERTIES),
     "filter": _Promises(filters.exercise, filters.PROPERTIES),
@@ -56,15 +58,24 @@ _OF_KIND: Mapping[Kind, _Promises] = {
     "engine": _Promises(engines.exercise, engines.PROPERTIES),
 }
 
+_OF_PLAIN_KIND: Mapping[str, Sequence[Check]] = {"command": commands.PROPERTIES}
+"""What kinds without settings promise."""
 
-def properties_of(kind: Kind) -> list[Property]:
+
+def properties_of(kind: Kind | PlainKind) -> list[Property]:
     """Return the properties of a kind: those of its record first.
 
     Raises:
         ValueError: there is no such kind.
     """
+    if kind in _OF_PLAIN_KIND:
+        return [
+            *(_named(check, check, of_record=True) for check in record.PLAIN_PROPERTIES),
+            *(_named(check, check) for check in _OF_PLAIN_KIND[kind]),
+        ]
     if kind not in _OF_KIND:
-        raise ValueError(f"no kind of plugin is called {kind!r}; the kinds are {', '.join(KINDS)}")
+        known = ", ".join((*KINDS, *_OF_PLAIN_KIND))
+        raise ValueError(f"no kind of plugin is called {kind!r}; the kinds are {known}")
     promises = _OF_KIND[kind]
     around = [_named(check, partial(check, exercise=promises.exercise)) for check in surroundings.PROPERTIES]
     return [

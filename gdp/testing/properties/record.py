@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from typing import Any, get_args
 
@@ -17,7 +17,7 @@ from gdp.core.config import Config
 from gdp.core.recipe.choices import resolved_text
 from gdp.core.recipe.messages import flatten, recipe_keys
 from gdp.testing.findings import fail, require, require_same
-from gdp.testing.subject import Subject
+from gdp.testing.subject import AnySubject, Subject
 
 LONGEST_SUMMARY = 120
 _HEAVY = ("torch", "torchvision", "numpy", "scipy", "sklearn", "pandas", "matplotlib", "cv2", "onnxruntime", "boto3",
@@ -39,10 +39,10 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 """
 
 
-def registering_imports_nothing_heavy(subject: Subject) -> None:
+def registering_imports_nothing_heavy(subject: AnySubject) -> None:
     """The module that registers imports no torch, or every command waits for it."""
-    loaded = set(_modules_loaded_by(subject.row.package, subject.row.entry_point))
-    heavy = [module for module in _HEAVY if module in loaded]
+    loaded = frozenset(_modules_loaded_by(subject.row.package, subject.row.entry_point))
+    heavy = heavy_ones(loaded)
     require(
         not heavy,
         f"importing what {subject.row.entry_point} registers imports {', '.join(heavy)}",
@@ -50,21 +50,33 @@ def registering_imports_nothing_heavy(subject: Subject) -> None:
     )
 
 
+def heavy_ones(modules: Collection[str]) -> list[str]:
+    """Return which of some modules take long to import."""
+    return [module for module in _HEAVY if module in modules]
+
+
 @cache
 def _modules_loaded_by(package: str, entry_point: str) -> Sequence[str]:
-    command = [sys.executable, "-c", _LOADER, json.dumps([package, entry_point])]
+    return modules_loaded_by(_LOADER, [package, entry_point], entry_point)
+
+
+def modules_loaded_by(program: str, argument: object, what: str) -> Sequence[str]:
+    """Run a program in a fresh process that prints as JSON which modules it loads; `what` is what it imports.
+
+    Raises:
+        NotConformantError: it fails.
+    """
+    command = [sys.executable, "-c", program, json.dumps(argument)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)  # noqa: S603 # our own program
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        fail(
-            f"a fresh process cannot import {entry_point}: {last}", "install the package, or put its folder on the path"
-        )
+        fail(f"a fresh process cannot import {what}: {last}", "install the package, or put its folder on the path")
     loaded: list[str] = json.loads(done.stdout.splitlines()[-1])
     return loaded
 
 
-def the_summary_fits_a_line(subject: Subject) -> None:
+def the_summary_fits_a_line(subject: AnySubject) -> None:
     """The summary says what it is for in one line of `gdp list-plugins`."""
     summary = subject.record.summary
     require(
@@ -154,15 +166,23 @@ def wrong_settings_are_explained(subject: Subject) -> None:
             )
 
 
-def the_implementation_keeps_its_contract(subject: Subject) -> None:
-    """The implementation can be imported, derives from its kind's interface and lacks no method."""
-    implementation: Mapping[str, Any] = vars(subject.implementation)
+def the_implementation_keeps_its_contract(subject: AnySubject) -> None:
+    """The implementation can be imported, is what its kind asks for, and says what it does."""
+    implementation: Any = subject.implementation
+    own = vars(implementation).get("__doc__") if isinstance(implementation, type) else implementation.__doc__
     require(
-        bool((implementation.get("__doc__") or "").strip()),
+        bool((own or "").strip()),
         f"{subject.implementation.__name__} has no docstring",
         "say in one line what it does, and below what it raises",
     )
 
+
+PLAIN_PROPERTIES = (
+    registering_imports_nothing_heavy,
+    the_summary_fits_a_line,
+    the_implementation_keeps_its_contract,
+)
+"""What holds of kinds without settings, too."""
 
 PROPERTIES = (
     registering_imports_nothing_heavy,

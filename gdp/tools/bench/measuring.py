@@ -20,7 +20,8 @@ from gdp.core.errors import GdpError
 from gdp.core.progress import Progress
 from gdp.core.run.versions import machine, versions
 from gdp.core.run_folder import now
-from gdp.tools.bench.preparing import REPEATS, SLOW_STEPS, Request, prepare
+from gdp.tools.bench.preparing import prepare
+from gdp.tools.bench.request import REPEATS, SLOW_STEPS, Request
 from gdp.tools.bench.tasks import Bench, Row, Task
 from gdp.tools.bench.worker import OpenPlugins, Worker
 from gdp.tools.deploy.pictures import compare

@@ -29,7 +29,7 @@ from gdp.core.run_folder import RunFolder
 from gdp.core.tensor_file import write_tensors
 from gdp.support.directions import Direction, normalised, save_direction
 from gdp.tools.bench.measuring import bench, in_a_process_of_its_own
-from gdp.tools.bench.preparing import Request, SlowRoute
+from gdp.tools.bench.request import Request, SlowRoute
 from gdp.tools.bench.tasks import Bench
 from gdp.tools.bench.worker import OpenPlugins
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,10 @@ from gdp.core.interfaces.engines import EngineContext, PictureArray
 from gdp.core.interfaces.teachers import LatentTeacher, Teacher
 from gdp.core.progress import SilentProgress
 from gdp.core.records import Plugins
-from gdp.core.run.opening import load_run_recipe
+from gdp.core.run.recipes import load_run_recipe
 from gdp.core.run.session import Session
 from gdp.core.run_folder import RunFolder
+from gdp.tools.bench.request import Request, named_engine
 from gdp.tools.bench.tasks import Task
 from gdp.tools.deploy.cards import read_card
 from gdp.tools.deploy.export import export_student, open_student, picture_network
@@ -27,38 +27,8 @@ from gdp.tools.deploy.pictures import pictures_of_run, reference
 from gdp.tools.deploy.trial import installed_engines
 
 PICTURES = 4
-REPEATS = 20
-SLOW_STEPS = 20
 NO_LIMIT = -1000.0
 """Decibels; the table tells how far an engine's pictures are from torch's, so none is refused here."""
-
-
-@dataclass(frozen=True)
-class SlowRoute:
-    """One slow route to measure."""
-
-    name: str
-    overrides: tuple[str, ...] = ()
-    """Of the run's recipe."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a user wants to see."""
-
-    model: Path
-    """A run, a student's folder, or an exported file."""
-    sizes: tuple[int, ...] = ()
-    """Heights and widths in pixels; none for the training size."""
-    threads: tuple[int | None, ...] = (None,)
-    engines: tuple[str, ...] = ()
-    """Such as `onnx` or `torch:bf16`; none for every installed one."""
-    repeats: int | None = None
-    """Measured pictures of every row; None for the usual number."""
-    slow_steps: int | None = None
-    """Measured steps of the projection; 0 leaves the slow route out, None is for the usual number."""
-    slow_routes: tuple[SlowRoute, ...] = (SlowRoute("slow route"),)
-    device: str = "cpu"
 
 
 def prepare(plugins: Plugins, request: Request, folder: Path) -> tuple[list[Task], dict[int, dict[str, int]]]:
@@ -105,14 +75,9 @@ def _engines(plugins: Plugins, request: Request, place: Place) -> list[tuple[str
     """Return the engines to measure, each with its settings."""
     if place.file is not None:
         name = request.engines[0] if request.engines else read_card(place.file).engine
-        return [_engine(name)]
+        return [named_engine(name)]
     named = request.engines or tuple(record.name for record in installed_engines(plugins))
-    return [_engine(name) for name in named]
-
-
-def _engine(written: str) -> tuple[str, tuple[tuple[str, str], ...]]:
-    name, colon, precision = written.partition(":")
-    return name, ((("precision", precision),) if colon else ())
+    return [named_engine(name) for name in named]
 
 
 def _export(plugins: Plugins, place: Place, names: list[str], run: Path | None) -> None:

@@ -12,7 +12,7 @@ import numpy
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from gdp.core.errors import GdpError, readable_os_errors
+from gdp.core.errors import readable_os_errors
 from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.pictures import to_array, to_levels
 from gdp.support.directions import Direction, save_direction
@@ -58,17 +58,6 @@ def write_strip(
     with readable_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         sheet.save(path, "PNG")
-
-
-def check_names(output: str | Path | None, strip: str | Path | None) -> None:
-    """Look at the names of the files before any work is done.
-
-    Raises:
-        GdpError: a name does not end in what the file will be.
-    """
-    for path, ending, what in ((output, ".safetensors", "a direction"), (strip, ".png", "a strip")):
-        if path is not None and Path(path).suffix != ending:
-            raise GdpError(f"{path}: {what} is written as {ending}; give the file that ending")
 
 
 def write_findings(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,27 +12,14 @@ from gdp.core.errors import GdpError, RunFolderError
 from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.pairs.store import PairStore
 from gdp.core.progress import Progress
-from gdp.core.recipe.reading import Recipe, load_recipe
 from gdp.core.records import Plugins
 from gdp.core.run.judging import walk
-from gdp.core.run.opening import load_run_recipe, open_pairs
+from gdp.core.run.opening import open_pairs
 from gdp.core.run.pipeline import Plan, execute
 from gdp.core.run.session import Session, never
 from gdp.core.run.stages import filters
 from gdp.core.run.steps import step_of, steps_of
-from gdp.core.run_folder import find_run
-
-
-@dataclass(frozen=True)
-class RefilterRequest:
-    """What a user asks for."""
-
-    run: Path
-    """The run's folder, or its name in `runs/`."""
-    recipe: Path | None = None
-    """Recipe with the new filters; left out, the run's own."""
-    overrides: Sequence[str] = ()
-    """Such as `filters.0.min_age=21`."""
+from gdp.tools.select.requests import NewFilters
 
 
 @dataclass(frozen=True)
@@ -96,7 +82,7 @@ class Refiltering:
 
 
 def open_refiltering(
-    request: RefilterRequest,
+    asked: NewFilters,
     plugins: Plugins,
     *,
     device: torch.device,
@@ -105,18 +91,17 @@ def open_refiltering(
 ) -> Refiltering:
     """Judge a run's pairs by new filters in memory; nothing is written.
 
+    Args:
+        asked: what `read_new_filters` has read.
+        plugins: the registry.
+        device: where filters measure.
+        progress: where to report.
+        stop_requested: asked between pieces of work.
+
     Raises:
-        MissingResourceError: there is no such run.
-        RecipeError: with all mistakes of the recipe and of the overrides.
-        GdpError: something else than the filters or pairs.held_out would change, or not all pairs are made.
+        GdpError: not all pairs are made.
     """
-    folder = find_run(request.run)
-    old = load_run_recipe(folder, plugins, look=True)
-    if request.recipe is None:
-        new = load_run_recipe(folder, plugins, request.overrides, look=True)
-    else:
-        new = load_recipe(request.recipe, plugins, request.overrides)
-    _refuse_other_changes(old, new)
+    folder, old, new = asked.folder, asked.old, asked.new
     session = Session(new, folder, plugins, progress, device, stop_requested)
     store, made = open_pairs(session)
     with store:
@@ -127,29 +112,6 @@ def open_refiltering(
     same = kept == before and old.pairs.section.held_out == new.pairs.section.held_out
     after = {"made": len(made), "filters": rows, "kept": len(kept)}
     return Refiltering(session, folder.read_json("funnel.json", {}), after, missing, _stale(session, same))
-
-
-def _refuse_other_changes(old: Recipe, new: Recipe) -> None:
-    """Make sure that only filters and the split change: all else is the affair of `gdp run`."""
-    before, after = old.to_data(), new.to_data()
-    for data in (before, after):
-        del data["filters"], data["pairs"]["held_out"]
-    changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    if changed:
-        parts = ", ".join(
-            f"{name}.{key}" for name in changed for key in _changed_keys(before.get(name), after.get(name))
-        )
-        raise GdpError(
-            f"gdp filter changes [[filters]] and pairs.held_out alone, and this would change {parts}: leave it as the "
-            f"run has it, or use gdp run. Nothing was changed."
-        )
-
-
-def _changed_keys(before: Any, after: Any) -> list[str]:
-    """Name the keys of a section that differ; `*` where the section is no table or is not in both."""
-    if not isinstance(before, dict) or not isinstance(after, dict):
-        return ["*"]
-    return [key for key in {**before, **after} if before.get(key) != after.get(key)]
 
 
 def _try(

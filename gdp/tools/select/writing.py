@@ -13,22 +13,12 @@ from gdp.core.errors import GdpError, readable_os_errors
 from gdp.core.pairs.store import PairStore
 from gdp.core.progress import Progress
 from gdp.support.expressions.binding import written
+from gdp.tools.select.requests import check_sheet
 from gdp.tools.select.sheets import html_sheet, png_sheet, read_thumbnails
 from gdp.tools.select.table import PairTable
 
-SUFFIXES = (".png", ".html")
 LARGEST = 256
 """Pixels of a side above which pictures of a sheet are scaled down."""
-
-
-def check_sheet(path: Path) -> None:
-    """Make sure that a sheet of this name can be made.
-
-    Raises:
-        GdpError: it is neither a PNG nor a page.
-    """
-    if path.suffix.lower() not in SUFFIXES:
-        raise GdpError(f"{path}: a sheet is written as {' or '.join(SUFFIXES)}; give the file one of these endings")
 
 
 def write_sheet(

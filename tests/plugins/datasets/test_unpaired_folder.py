@@ -159,7 +159,7 @@ def test_a_missing_public_set_tells_how_to_get_it(tmp_path: Path) -> None:
 
 
 def test_the_public_sets_are_registered() -> None:
-    records = {record.name: record for record in PluginRegistry.discover().downloads()}
+    records = {record.name: record for record in PluginRegistry.discover().records("download")}
     assert {public.name for public in PUBLIC_SETS} <= records.keys()
     for record in records.values():
         assert record.urls == (f"https://efrosgans.eecs.berkeley.edu/cyclegan/datasets/{record.name}.zip",)

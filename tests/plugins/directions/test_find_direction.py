@@ -24,7 +24,8 @@ from gdp.plugins.stylegan2 import StyleGAN2Config
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 from gdp.registry import PluginRegistry
 from gdp.support.directions import read_direction
-from gdp.tools.directions.opening import SearchChoices, open_tools
+from gdp.tools.directions.choices import SearchChoices, read_choices
+from gdp.tools.directions.opening import open_tools
 from gdp.tools.directions.samples import STRENGTHS, Sampling, ScoredSamples, draw_samples
 from gdp.tools.directions.search import SearchSettings, find_directions
 
@@ -110,8 +111,7 @@ def test_the_recipe_gives_the_teacher_and_what_scores_depend_on(tiny_weights: Pa
 
 def test_a_search_that_nobody_gave_a_teacher_says_so() -> None:
     with pytest.raises(gdp.GdpError, match="no teacher is named, and there is no recipe that has one"):
-        open_tools(SearchChoices("pca"), PluginRegistry.discover(), seed=0, pictures=2, device=torch.device("cpu"),
-                   progress=SilentProgress())  # fmt: skip
+        read_choices(SearchChoices("pca"), PluginRegistry.discover())
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,9 @@ def scored(embedded: StyleGAN2Teacher) -> ScoredSamples:
 def test_age_smile_and_glasses_move_alone(scored: ScoredSamples) -> None:
     choices = SearchChoices("linear-svm", "stylegan2", "face-attributes")
     device, silent = torch.device("cpu"), SilentProgress()
-    tools = open_tools(choices, PluginRegistry.discover(), seed=0, pictures=700, device=device, progress=silent)
+    registry = PluginRegistry.discover()
+    chosen = read_choices(choices, registry)
+    tools = open_tools(chosen, registry, seed=0, pictures=700, device=device, progress=silent)
     for finding in find_directions(tools, SearchSettings(FACES, measured=40), scored):
         label = finding.direction.found["label"]
         assert finding.effects is not None

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from gdp.core.interfaces.evaluators import Evaluator
+from gdp.core.recipe.messages import recipe_keys
 from gdp.plugins import evaluators
 
 
@@ -28,7 +29,7 @@ def test_every_registered_evaluator_can_be_imported_and_needs_no_settings() -> N
 
 def test_every_setting_says_what_it_is() -> None:
     for settings in registered().values():
-        for name, field in settings["config"].model_fields.items():
+        for name, field in recipe_keys(settings["config"]).items():
             assert field.description, name
 
 

@@ -1,19 +1,20 @@
-"""The `register` callback of `gdp_register_converters`."""
+"""The `register` callback of the kinds without settings, such as `gdp_register_converters`."""
 
 from __future__ import annotations
 
 from gdp.core.errors import PluginError
-from gdp.core.records import ConverterRecord, Needs
+from gdp.core.records import Needs, PlainKind, PlainRecord
 from gdp.registry.record_checks import check_needs, check_words
 
 
-class ConverterCollector:
-    """Collects the foreign layouts that one plugin registers; an instance is the hook's `register` argument."""
+class PlainCollector:
+    """Collects what one plugin registers of a kind without settings; an instance is the hook's `register` argument."""
 
-    def __init__(self, package: str, version: str) -> None:
+    def __init__(self, kind: PlainKind, package: str, version: str) -> None:
+        self.kind: PlainKind = kind
         self.package = package
         self.version = version
-        self.records: list[ConverterRecord] = []
+        self.records: list[PlainRecord] = []
 
     def __call__(
         self,
@@ -24,7 +25,7 @@ class ConverterCollector:
         needs: Needs | None = None,
         licence: str = "Apache-2.0",
     ) -> None:
-        """Register one layout; see `gdp.core.records.RegisterConverter`.
+        """Register one; see `gdp.core.records.RegisterPlain`.
 
         Raises:
             PluginError: a value that could not work later.
@@ -34,4 +35,6 @@ class ConverterCollector:
         check_needs(name, needs)
         if any(record.name == name for record in self.records):
             raise PluginError(f"register({name!r}): registered twice by the same package")
-        self.records.append(ConverterRecord(name, summary, implementation, needs, licence, self.package, self.version))
+        self.records.append(
+            PlainRecord(self.kind, name, summary, implementation, needs, licence, self.package, self.version)
+        )

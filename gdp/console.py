@@ -1,0 +1,196 @@
+"""How commands print and show progress, for the built-in ones and those of plugins; it knows nothing of runs.
+
+`print_json` and `print_table` write to standard output; `choose_progress` makes what shows progress on standard error;
+within `stop_on_signal` the first Ctrl-C asks for a clean stop. rich is imported only for a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any, TextIO
+
+from gdp.core.progress import Progress, ProgressTask
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as RichBars
+    from rich.progress import TaskID
+
+__all__ = ["choose_progress", "encodable", "format_seconds", "print_json", "print_table", "stop_on_signal"]
+
+PLAIN_INTERVAL = 10.0
+"""Seconds between plain lines of one piece of work."""
+
+_ASK_RICH = ("FORCE_COLOR", "TTY_COMPATIBLE")
+"""Environment variables by which rich takes for a terminal what is none."""
+
+
+def rich_console(stream: TextIO) -> Console | None:
+    """Return rich's console of standard output or error if it is a terminal; for a pipe rich is not imported."""
+    if not stream.isatty() and not any(name in os.environ for name in _ASK_RICH):
+        return None
+    from rich.console import Console
+
+    console = Console(stderr=stream is sys.stderr)
+    return console if console.is_terminal else None
+
+
+def encodable(text: str, encoding: str | None) -> str:
+    """Escape what a stream of that encoding cannot print."""
+    encoding = encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def print_json(data: Any) -> None:
+    """Print data as JSON, indented, never wrapped, in ASCII so that any terminal or pipe takes it."""
+    print(json.dumps(data, indent=2, allow_nan=False))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table: fitted to a terminal, elsewhere one unwrapped line a row in aligned columns.
+
+    Args:
+        columns: the headings.
+        rows: each as many cells as there are columns.
+    """
+    console = rich_console(sys.stdout)
+    if console is not None:
+        _print_fitted(console, columns, rows)
+        return
+    widths = [max(len(cell) for cell in cells) for cells in zip(columns, *rows, strict=True)]
+    for row in (columns, *rows):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        print(encodable(line, sys.stdout.encoding))
+
+
+def _print_fitted(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[Callable[[], bool]]:
+    """Let the first Ctrl-C or SIGTERM stop the work at the next safe point; the second Ctrl-C stops it at once.
+
+    Yields a function that says whether a stop was asked for.
+    """
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        print("stopping at the next safe point; press Ctrl-C again to stop at once", file=sys.stderr, flush=True)
+
+    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _format_status(status: dict[str, float | str]) -> str:
+    return "  ".join(
+        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in status.items()
+    )
+
+
+def format_seconds(seconds: float) -> str:
+    """Format a duration such as 75 s as `1:15`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+class _BarTask:
+    def __init__(self, bars: RichBars, number: TaskID) -> None:
+        self._bars, self._number = bars, number
+
+    def advance(self, amount: int = 1, **status: float | str) -> None:
+        """Move the bar."""
+        if status:
+            self._bars.update(self._number, advance=amount, status=_format_status(status))
+        else:
+            self._bars.advance(self._number, amount)
+
+
+class TerminalProgress:
+    """Live bars with the time left."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @contextmanager
+    def task(self, name: str, total: int, unit: str, done: int = 0) -> Iterator[ProgressTask]:
+        """Show one bar for a piece of work."""
+        from rich import progress
+        from rich.progress import TextColumn
+
+        columns = (
+            TextColumn("[bold]{task.description}"),
+            progress.BarColumn(bar_width=30),
+            progress.MofNCompleteColumn(),
+            TextColumn(unit),
+            progress.TimeElapsedColumn(),
+            TextColumn("left"),
+            progress.TimeRemainingColumn(),
+            TextColumn("{task.fields[status]}", style="dim"),
+        )
+        with progress.Progress(*columns, console=self._console) as bars:
+            yield _BarTask(bars, bars.add_task(name, total=total, completed=done, status=""))
+
+    def message(self, text: str) -> None:
+        """Print a line above the bars."""
+        self._console.print(text, markup=False, highlight=False)
+
+
+class _LineTask:
+    def __init__(self, name: str, total: int, unit: str, done: int, write: Callable[[str], None]) -> None:
+        self._name, self._total, self._unit, self._write = name, total, unit, write
+        self._done, self._done_before = done, done
+        self._started = self._told = time.monotonic()
+
+    def advance(self, amount: int = 1, **status: float | str) -> None:
+        """Print a line if the last one is some time ago."""
+        self._done += amount
+        moment = time.monotonic()
+        if moment - self._told < PLAIN_INTERVAL:
+            return
+        self._told = moment
+        pace = (moment - self._started) / max(1, self._done - self._done_before)
+        left = format_seconds(pace * (self._total - self._done))
+        figures = f"  {_format_status(status)}" if status else ""
+        self._write(f"{self._name}: {self._done}/{self._total} {self._unit}, {left} left{figures}")
+
+
+class PlainProgress:
+    """Plain lines for logs and pipes."""
+
+    @contextmanager
+    def task(self, name: str, total: int, unit: str, done: int = 0) -> Iterator[ProgressTask]:
+        """Print a line every some seconds while the work goes on."""
+        yield _LineTask(name, total, unit, done, self.message)
+
+    def message(self, text: str) -> None:
+        """Print a line at once."""
+        print(text, file=sys.stderr, flush=True)
+
+
+def choose_progress() -> Progress:
+    """Return live bars on a terminal, plain lines elsewhere; both on standard error."""
+    console = rich_console(sys.stderr)
+    return PlainProgress() if console is None else TerminalProgress(console)

@@ -1,0 +1,129 @@
+"""The recipe of a run: from a file, or from the folder of a run that has one. Imports no torch.
+
+Of a plugin that is not installed here no more is known than what a run's recipe says: enough to look at the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import ConfigDict
+
+from gdp.core.config import Config
+from gdp.core.errors import GdpError, PluginNotFoundError
+from gdp.core.recipe.messages import did_you_mean
+from gdp.core.recipe.reading import Recipe, load_recipe
+from gdp.core.recipe.text import read_recipe_text
+from gdp.core.records import Kind, PluginRecord, Plugins
+from gdp.core.run_folder import RunFolder
+
+RECIPE = "recipe.toml"
+
+
+class _AnySettings(Config):
+    """Settings of a plugin that is not installed."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class _AsRecorded:
+    """The registry, with stand-ins for plugins of a run that are not installed here; good for looking alone."""
+
+    def __init__(self, plugins: Plugins) -> None:
+        self._plugins = plugins
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._plugins, name)
+
+    def get(self, kind: Kind, name: str) -> PluginRecord:
+        """Return a plugin's record, or one that takes any settings and names no implementation."""
+        try:
+            return self._plugins.get(kind, name)
+        except PluginNotFoundError:
+            return PluginRecord(kind, name, "not installed here", _AnySettings, implementation="")
+
+
+def is_run(path: Path) -> bool:
+    """Say whether a path is a run's folder that holds its recipe."""
+    return (path / "run.json").is_file() and (path / RECIPE).is_file()
+
+
+def require_recipe(path: Path) -> None:
+    """Make sure that a path is a recipe's file or a run, which costs nothing beside a look at all plugins.
+
+    Raises:
+        RecipeError: there is no such file, or it is not TOML.
+    """
+    if not is_run(path):
+        read_recipe_text(path)
+
+
+def load_run_recipe(
+    folder: RunFolder,
+    plugins: Plugins,
+    overrides: Sequence[str] = (),
+    derived: Path | None = None,
+    *,
+    look: bool = False,
+) -> Recipe:
+    """Read the recipe that a run was last made with.
+
+    Content keys write paths relative to the recipe's place, so it counts as standing where the original stood, and
+    equal work has equal keys.
+
+    Args:
+        folder: of the run.
+        plugins: that the recipe names.
+        overrides: such as `train.steps=200`.
+        derived: a recipe that was made from the run's, to read in its place.
+        look: whether plugins that are not installed are no mistake, for the run is only looked at.
+
+    Raises:
+        RecipeError: with all mistakes of the overrides, or what the present plugins find wrong with it.
+    """
+    lookup = cast(Plugins, _AsRecorded(plugins)) if look else plugins
+    recipe = load_recipe(derived or folder.path / RECIPE, lookup, overrides)
+    written = folder.read_json("run.json", {}).get("recipe")
+    return replace(recipe, path=Path(written)) if isinstance(written, str) else recipe
+
+
+def open_recipe(
+    recipe: Path, plugins: Plugins, overrides: Sequence[str] = (), folder: Path | None = None
+) -> tuple[Recipe, RunFolder]:
+    """Read a recipe and choose the run's folder; nothing is written.
+
+    Args:
+        recipe: the TOML file; or the folder of a run, which goes on by the recipe that is written there.
+        plugins: that the recipe names.
+        overrides: such as `train.steps=200`.
+        folder: of the run; None for `runs/<name of the recipe>` below the present folder, or the run's own.
+
+    Raises:
+        RecipeError: with all mistakes of the recipe.
+    """
+    if is_run(recipe):
+        loaded, place = load_run_recipe(RunFolder(recipe.absolute()), plugins, overrides), recipe
+    else:
+        loaded = load_recipe(recipe, plugins, overrides)
+        place = Path("runs") / loaded.name
+    return loaded, RunFolder((folder or place).absolute())
+
+
+def require_stage(names: Sequence[str], name: str | None, option: str) -> None:
+    """Make sure that a stage that a user names is there.
+
+    Args:
+        names: of the stages that there are.
+        name: what the user wrote; None where nothing.
+        option: where, for the error.
+
+    Raises:
+        GdpError: it is not; the message says which there are.
+    """
+    if name is not None and name not in names:
+        raise GdpError(
+            f"{option} {name}: there is no such stage{did_you_mean(name, names)}; there is {', '.join(names)}"
+        )
