@@ -101,6 +101,7 @@ def apply(
         failed = [{"file": str(path), "reason": reason} for path, reason in applied.failed]
         written = [str(path) for path in applied.written]
         told = {"engine": opened.engine, "runs_on": opened.runs_on, "written": written, "failed": failed}
+        told["left_out"] = dict(opened.left_out)
         print_json(told if aligned is None else told | {"faces": aligned.summary() | {"by_file": faces}})
     else:
         typer.echo(f"{len(applied.written)} written below {output} ({opened.runs_on})")

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from gdp.core.config import Config
 from gdp.core.errors import GdpError, PluginError
 from gdp.core.progress import Stopped
-from gdp.core.records import PluginRecord, Plugins
+from gdp.core.records import ConverterRecord, PluginRecord, Plugins
 
 
-def describe_plugin(record: PluginRecord) -> str:
+def describe_plugin(record: PluginRecord | ConverterRecord) -> str:
     """Return what errors call a plugin: `filter brightness (gdp-filter-brightness)`."""
     return f"{record.kind} {record.name} ({record.package or 'unknown package'})"
 

@@ -219,6 +219,9 @@ class Plugins(Protocol):
     def records(self, kind: Kind) -> list[PluginRecord]:
         """Return the usable records of a kind, by name."""
 
+    def unusable(self, kind: Kind) -> dict[str, str]:
+        """Return whose plugins of a kind cannot be used and why, with those that failed before they told their kind."""
+
     def converter(self, name: str) -> ConverterRecord:
         """Return the record of a foreign layout of weights; raises `PluginNotFoundError`."""
 

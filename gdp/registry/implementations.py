@@ -53,7 +53,9 @@ def load_implementation(record: PluginRecord | ConverterRecord) -> type:
             found = getattr(found, attribute)
     except ModuleNotFoundError as error:
         raise PluginError(_missing_module(who, record, error)) from error
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a panic of a foreign library is no Exception
         raise PluginError(
             f"{who}: {record.implementation} cannot be imported ({describe_exception(error)}). Update or reinstall "
             f"{record.package}, or choose another {record.kind}."

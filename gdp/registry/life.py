@@ -61,7 +61,9 @@ class LifeHooks:
             chosen = {name: arguments[name] for name in implementation.argnames}
             try:
                 implementation.function(**chosen)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 # a listener must not break the run
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 # a listener must not break the run
                 self._silenced.add(implementation.plugin_name)
                 _logger.warning(
                     "plugin %s failed in %s (%s); the run goes on and the plugin is told nothing more",

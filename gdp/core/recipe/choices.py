@@ -145,7 +145,9 @@ class Checker:
             for inner, message in explain(error, model, data):
                 if format_path(self.place((*path, *inner))) not in reported:
                     self.mistake((*path, *inner), message)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 # a third party's validator may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 # a third party's validator may raise anything
             whose = f"plugin {owner}" if owner else "these settings"
             reason = describe_exception(error)
             self.mistake(path, f"{whose} failed to check its settings ({reason}); report it to the plugin's author")

@@ -11,11 +11,11 @@ from typing import Any, overload
 
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
-from pydantic import ValidationError
 from torch import Tensor
 from torch.nn import functional
 
-from gdp.core.errors import CorruptFileError, MissingResourceError, PluginError, ShapeError
+from gdp.core.building import build, settings_of
+from gdp.core.errors import CorruptFileError, MissingResourceError, ShapeError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.students import Student
 from gdp.core.records import Plugins
@@ -29,7 +29,7 @@ def load_student(folder: Path, plugins: Plugins, device: torch.device) -> Deploy
     Raises:
         MissingResourceError: a file is not there.
         CorruptFileError: a file is damaged or does not fit the other.
-        PluginError: the student's plugin is not installed, or no longer takes these settings.
+        PluginError: the student's plugin is not installed, no longer takes these settings, or fails.
     """
     folder = folder.parent if folder.name in (WEIGHTS, CARD) else folder
     path = folder / CARD
@@ -42,14 +42,9 @@ def load_student(folder: Path, plugins: Plugins, device: torch.device) -> Deploy
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptFileError(f"{path}: the student's description is damaged ({error!r}); export it again") from error
     record = plugins.get("student", name)
-    try:
-        settings = record.config.model_validate(config)
-    except ValidationError as error:
-        raise PluginError(
-            f"{path}: the student {name} that is installed does not take these settings: {error}"
-        ) from error
+    settings = settings_of(record, config, str(path))
     context = BuildContext(device=device, input_channels=channels, resolution=resolution)
-    student: Student = plugins.load(record)(settings, context)
+    student: Student = build(plugins, record, settings, context, kind=Student)
     load_generator_weights(student, folder / WEIGHTS)
     digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
     return DeployedStudent(student, channels, resolution, precision, device, digest)

@@ -19,7 +19,7 @@ SMALL = {"z_dim": 8, "w_dim": 8, "resolution": 32, "channel_base": 128, "channel
 
 def test_the_student_of_the_paper_has_the_published_size(tmp_path: Path) -> None:
     registry = PluginRegistry.discover()
-    (tmp_path / RECIPE).write_text(Path("gdp/core/bench/paper.toml").read_text(encoding="utf-8"))
+    (tmp_path / RECIPE).write_text(Path("gdp/tools/bench/paper.toml").read_text(encoding="utf-8"))
     recipe = load_recipe(tmp_path / RECIPE, registry)
     with torch.device("meta"):
         student = registry.load(recipe.student.record)(recipe.student.config, BuildContext(resolution=512))
