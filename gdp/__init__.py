@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         TrainingError,
     )
     from gdp.core.hookspecs import hookimpl
+    from gdp.core.interfaces.aligners import Aligner
     from gdp.core.interfaces.context import BuildContext
     from gdp.core.interfaces.datasets import Dataset, Part, UnpairedDataset
     from gdp.core.interfaces.directions import DirectionMethod, DirectionSearch, FoundDirection
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
         RegisterDownload,
     )
     from gdp.support.foreign.converter import Converted, Converter
+    from gdp.support.squares import Square
 
 __version__ = "0.1.0"
 
@@ -86,6 +88,7 @@ _HOMES = {
         "TrainingError",
     ),
     "gdp.core.hookspecs": ("hookimpl",),
+    "gdp.core.interfaces.aligners": ("Aligner",),
     "gdp.core.interfaces.context": ("BuildContext",),
     "gdp.core.interfaces.datasets": (
         "Dataset",
@@ -169,6 +172,7 @@ _HOMES = {
         "Converted",
         "Converter",
     ),
+    "gdp.support.squares": ("Square",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -176,6 +180,7 @@ __all__ = [
     "API_VERSION",
     "KINDS",
     "RECIPE_KINDS",
+    "Aligner",
     "BudgetError",
     "BuildContext",
     "CalibratedEngine",
@@ -233,6 +238,7 @@ __all__ = [
     "ServiceError",
     "ShapeError",
     "SilentProgress",
+    "Square",
     "Student",
     "Teacher",
     "TrainingError",

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     )
     from gdp.support.picture_parts import number, pictures_by_part
     from gdp.support.splitmix import INCREMENT, finalise, shift_right, signed
-    from gdp.support.squares import Levels, Points, Square, cut, fit_similarity
+    from gdp.support.squares import Levels, Points, cut, fit_similarity
     from gdp.support.tensor_file import read_state
     from gdp.support.timing import Timing, describe_machine, time_interleaved, time_once
     from gdp.support.weights import ConvertedWeights, WeightsAddress, check_weights, weights_file
@@ -90,7 +90,6 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
         "gdp.support.squares": (
             "Levels",
             "Points",
-            "Square",
             "cut",
             "fit_similarity",
         ),
@@ -224,7 +223,6 @@ __all__ = [
     "Points",
     "ResidualBlock",
     "ResizeConvolution",
-    "Square",
     "StatisticsFile",
     "Timing",
     "TrainSection",

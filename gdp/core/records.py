@@ -16,13 +16,14 @@ API_VERSION = 1
 """Version of the hook specs and interfaces; a plugin module may declare the one it was written for as `GDP_API`."""
 
 Kind = Literal[
-    "teacher", "pair-source", "filter", "student", "loss", "evaluator", "dataset", "direction-method", "engine"
+    "teacher", "pair-source", "filter", "student", "loss", "evaluator", "dataset", "direction-method", "engine",
+    "aligner",
 ]  # fmt: skip
 """What a plugin can be."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """All kinds, in the order in which a run meets them."""
-RECIPE_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind not in ("direction-method", "engine"))
-"""Kinds that a recipe chooses; a direction method is chosen by `gdp find-direction`, an engine by `gdp apply`."""
+RECIPE_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind not in ("direction-method", "engine", "aligner"))
+"""Kinds that a recipe chooses; others are chosen by `gdp find-direction` (direction methods) or `gdp apply`."""
 
 
 @dataclass(frozen=True)

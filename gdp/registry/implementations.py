@@ -29,6 +29,7 @@ _INTERFACES: Mapping[str, tuple[str, ...]] = {
     "evaluator": ("gdp.core.interfaces.evaluators:Evaluator",),
     "direction-method": ("gdp.core.interfaces.directions:DirectionMethod",),
     "engine": ("gdp.core.interfaces.engines:Engine",),
+    "aligner": ("gdp.core.interfaces.aligners:Aligner",),
     "converter": ("gdp.support.foreign.converter:Converter",),
     "dataset": ("gdp.core.interfaces.datasets:Dataset", "gdp.core.interfaces.datasets:UnpairedDataset"),
 }

@@ -87,6 +87,12 @@ SCAFFOLDS: Mapping[Kind, Scaffold] = {
         "Runs students in torch, from weights of half the size",
         "gdp apply RUN PICTURES --engine {name}",
     ),
+    "aligner": Scaffold(
+        "aligners",
+        "Aligner",
+        "Finds the brightest spot of each picture",
+        "gdp apply RUN PICTURES -o FOLDER --align {name}",
+    ),
 }
 """Every kind that `gdp new-plugin` knows."""
 

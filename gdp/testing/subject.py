@@ -108,7 +108,7 @@ class Subject:
 
     def build(self, **changes: Any) -> Any:
         """Build the plugin anew; `changes` replace parts of its context."""
-        context = EngineContext() if self.kind == "engine" else self.context(**changes)
+        context = EngineContext() if self.kind in ("engine", "aligner") else self.context(**changes)
         with plugin_errors(describe_plugin(self.record)):
             return self.implementation(self.config, context)
 

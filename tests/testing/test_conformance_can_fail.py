@@ -29,6 +29,7 @@ SOUND: dict[tuple[Kind, str], dict[str, Any]] = {
     ("loss", "sound-adversarial"): {},
     ("evaluator", "sound-evaluator"): {},
     ("direction-method", "sound-method"): {},
+    ("aligner", "sound-aligner"): {},
 }
 LACKING: list[tuple[Kind, str, str, str]] = [
     ("filter", "heavy", "registering-imports-nothing-heavy", "imports torch"),
@@ -118,6 +119,12 @@ LACKING: list[tuple[Kind, str, str, str]] = [
     ("direction-method", "zero", "directions-fit-the-latents", "direction 0 is 0"),
     ("direction-method", "backwards", "the-label-grows-along-the-direction", "cosine"),
     ("direction-method", "whitens-in-place", "the-samples-stay-as-they-are", "find changed the samples"),
+    ("aligner", "nameless", "what-it-finds-has-a-name", "finds is 'corners'"),
+    ("aligner", "stretched", "squares-are-upright-views-of-the-picture", "stretched or mirrored"),
+    ("aligner", "no-squares", "squares-are-upright-views-of-the-picture", "came for a square"),
+    ("aligner", "remembers-the-last", "what-is-in-a-picture-does-not-depend-on-the-others", "picture 1 by itself"),
+    ("aligner", "large-only", "pictures-of-any-size-are-looked-at", "too small"),
+    ("aligner", "blackens", "pictures-are-left-as-they-are", "wrote into its input"),
 ]
 
 

@@ -14,6 +14,7 @@ from gdp.core.config import Config
 from gdp.core.errors import Mistake, PluginNotFoundError
 from gdp.core.recipe.messages import did_you_mean, explain, recipe_keys, shown
 from gdp.core.recipe.sections import (
+    AlignerSection,
     DatasetSection,
     DirectionMethodSection,
     EngineSection,
@@ -41,6 +42,7 @@ SECTION_KEYS: Mapping[Kind, str] = {
     "dataset": "dataset",
     "direction-method": "method",
     "engine": "engine",
+    "aligner": "align",
 }
 """The key under which a recipe, or the --set of a command, chooses a plugin of each kind."""
 
@@ -54,6 +56,7 @@ SECTION_MODELS: Mapping[Kind, type[Config]] = {
     "dataset": DatasetSection,
     "direction-method": DirectionMethodSection,
     "engine": EngineSection,
+    "aligner": AlignerSection,
 }
 """Core's own keys in a section of each kind; a plugin's settings may not take their names."""
 

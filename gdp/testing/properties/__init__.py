@@ -8,6 +8,7 @@ from functools import partial
 
 from gdp.core.records import KINDS, Kind
 from gdp.testing.properties import (
+    aligners,
     datasets,
     directions,
     engines,
@@ -54,6 +55,7 @@ _OF_KIND: Mapping[Kind, _Promises] = {
     "dataset": _Promises(datasets.exercise, datasets.PROPERTIES),
     "direction-method": _Promises(directions.exercise, directions.PROPERTIES),
     "engine": _Promises(engines.exercise, engines.PROPERTIES),
+    "aligner": _Promises(aligners.exercise, aligners.PROPERTIES),
 }
 
 
