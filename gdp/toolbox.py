@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         stem,
         upsampling,
     )
+    from gdp.support.picture_files import PictureFile, read_picture
     from gdp.support.picture_parts import number, pictures_by_part
     from gdp.support.splitmix import INCREMENT, finalise, shift_right, signed
     from gdp.support.squares import Levels, Points, cut, fit_similarity
@@ -82,6 +83,7 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
     "pictures": {
         "gdp.core.pairs.layout": ("quantise",),
         "gdp.core.run.pictures": ("encode_png",),
+        "gdp.support.picture_files": ("PictureFile", "read_picture"),
         "gdp.support.picture_parts": (
             "number",
             "pictures_by_part",
@@ -220,6 +222,7 @@ __all__ = [
     "NormalisationName",
     "Outcome",
     "PaddingName",
+    "PictureFile",
     "Points",
     "ResidualBlock",
     "ResizeConvolution",
@@ -264,6 +267,7 @@ __all__ = [
     "quantise",
     "read_direction",
     "read_foreign",
+    "read_picture",
     "read_state",
     "read_state_dict",
     "readable_os_errors",

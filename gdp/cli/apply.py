@@ -38,7 +38,7 @@ def apply(
     format_: Annotated[
         str | None, typer.Option("--format", help="png, jpg, webp or tiff. Default: as each input.")
     ] = None,
-    batch: Annotated[int, typer.Option("--batch", min=1, help="Pictures of one size to translate together.")] = 8,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Most pictures of one size to translate together.")] = 8,
     tile: Annotated[int, typer.Option("--tile", min=16, help="Cut pictures larger than this many pixels.")] = 1024,
     overlap: Annotated[int, typer.Option("--overlap", min=0, help="Pixels that tiles share.")] = 64,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Processor threads. Default: all.")] = None,
@@ -76,7 +76,7 @@ def apply(
     """
     from gdp.core.interfaces.engines import EngineContext
     from gdp.tools.deploy.aligning import AlignedSquares, open_aligner
-    from gdp.tools.deploy.applying import Application, apply_to_pictures, require_readable, split_jobs, whole_pictures
+    from gdp.tools.deploy.applying import Application, apply_to_pictures, require_all, split_jobs, whole_pictures
     from gdp.tools.deploy.files import find_jobs
     from gdp.tools.deploy.opening import open_model
     from gdp.tools.deploy.tiling import Tiling
@@ -98,23 +98,24 @@ def apply(
     with stop_on_signal() as stop_requested:
         progress = choose_progress()
         applied = apply_to_pictures(pictures, application, progress, stop_requested)
-        found = {} if aligned is None else dict(zip(map(str, applied.written), aligned.counts, strict=True))
+        found = {} if aligned is None else dict(zip(applied.translated, aligned.counts, strict=True))
+        by_file = {str(path): count for path, count in found.items() if path in applied.written}
         for job in videos:
             if not stop_requested() and apply_to_video(job, application, progress, stop_requested):
                 applied.written.append(job.target)
     if json_:
-        failed = [{"file": str(path), "reason": reason} for path, reason in applied.failed]
+        failed = [{"file": str(failed.path), "reason": failed.reason} for failed in applied.failed]
         written = [str(path) for path in applied.written]
         told: dict[str, Any] = {"engine": opened.engine, "runs_on": opened.runs_on, "left_out": dict(opened.left_out)}
         told |= {"written": written, "failed": failed}
         if aligned is not None:
-            told.setdefault(aligned.aligner.many, aligned.summary() | {"by_file": found})
+            told.setdefault(aligned.aligner.many, aligned.summary() | {"by_file": by_file})
         print_json(told)
     else:
         typer.echo(f"{len(applied.written)} written below {output} ({opened.runs_on})")
         if aligned is not None:
             typer.echo(aligned.describe())
-    require_readable(applied)
+    require_all(applied)
 
 
 def register(app: typer.Typer) -> None:

@@ -57,9 +57,9 @@ def squares_are_upright_views_of_the_picture(subject: Subject) -> None:
     fits = isinstance(found, list) and len(found) == len(pictures)
     require(fits, f"{len(found)} lists came for {len(pictures)} pictures", _MEND)
     for square in [square for of_picture in found for square in of_picture]:
-        matrix = getattr(square, "matrix", None)
-        good = isinstance(square, Square) and numpy.shape(matrix) == (2, 3) and bool(numpy.isfinite(matrix).all())
-        require(good, f"{square!r} came for a square", _MEND)
+        require(isinstance(square, Square), f"{square!r} came for a square", _MEND)
+        good = numpy.shape(square.matrix) == (2, 3) and bool(numpy.isfinite(square.matrix).all())
+        require(good, f"the matrix of a square is {square.matrix!r}", _MEND)
         (a, b), (c, d) = square.matrix[:, :2]
         side = square.side
         alike = bool(side > 0 and abs(a - d) <= 1e-4 * side and abs(b + c) <= 1e-4 * side)

@@ -16,7 +16,7 @@ from gdp.core.interfaces.engines import EngineContext, PictureArray
 from gdp.core.records import PluginRecord, Plugins
 from gdp.support.squares import Levels, Made, Square, cut, paste
 from gdp.tools.deploy.models import Model
-from gdp.tools.deploy.tiling import Tiling
+from gdp.tools.deploy.tiling import Tiling, pictures_together
 
 FEATHER = 0.1
 FILE, FRAME = "file", "frame"
@@ -126,7 +126,7 @@ class AlignedSquares:
     """Whether what is finer in the picture than the square's pixels stays, only the change being pasted."""
     tiling: Tiling = field(default_factory=Tiling)
     batch: int = 8
-    """Squares that go through the student together."""
+    """Squares that go through the student together, fewer where they are large."""
     feather: float = FEATHER
     """Share of a square's side over which the translation fades in from its edge."""
     counts: list[int] = field(default_factory=list)
@@ -171,5 +171,6 @@ class AlignedSquares:
         return f"{line}; {without} of them show no {self.aligner.one} and are written unchanged" if without else line
 
     def _translate(self, crops: list[Levels]) -> Iterator[Levels]:
-        for start in range(0, len(crops), self.batch):
-            yield from self.model(numpy.stack(crops[start : start + self.batch]), self.tiling)
+        size = pictures_together(self.batch, *crops[0].shape[:2]) if crops else self.batch
+        for start in range(0, len(crops), size):
+            yield from self.model(numpy.stack(crops[start : start + size]), self.tiling)

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any, overload
 
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
-from torch.nn import functional
 
 from gdp.core.building import build, settings_of
 from gdp.core.errors import CorruptFileError, MissingResourceError, ShapeError
@@ -21,6 +20,8 @@ from gdp.core.interfaces.students import Student
 from gdp.core.records import Plugins
 from gdp.core.training.inference import CARD, WEIGHTS, deployed_predict, load_generator_weights
 from gdp.core.training.precision import Precision
+from gdp.support.picture_files import read_picture, shown_levels
+from gdp.tools.deploy.tiling import reflected
 
 
 def load_student(folder: Path, plugins: Plugins, device: torch.device) -> DeployedStudent:
@@ -139,7 +140,11 @@ class DeployedStudent:
                 f"a picture of {width}x{height} pixels is too small for this student, which takes multiples of "
                 f"{self.size_multiple} pixels and was trained at {self.resolution}"
             )
-        return functional.pad(source, (0, columns, 0, rows), mode="reflect") if rows or columns else source
+        if rows:
+            source = source.index_select(-2, torch.from_numpy(reflected(height, height + rows)).to(source.device))
+        if columns:
+            source = source.index_select(-1, torch.from_numpy(reflected(width, width + columns)).to(source.device))
+        return source
 
 
 def find_size_multiple(predict: Callable[[Tensor], Tensor], channels: int, resolution: int) -> int:
@@ -168,27 +173,8 @@ def find_size_multiple(predict: Callable[[Tensor], Tensor], channels: int, resol
 
 def _to_tensor(picture: Image.Image | Path | str) -> Tensor:
     """Return (3, H, W) in [-1, 1]."""
-    if not isinstance(picture, Image.Image):
-        picture = read_picture(Path(picture))
-    rgb = picture.convert("RGB")
-    values = torch.frombuffer(bytearray(rgb.tobytes()), dtype=torch.uint8).view(rgb.height, rgb.width, 3)
-    return values.permute(2, 0, 1).float() / 127.5 - 1
-
-
-def read_picture(path: Path) -> Image.Image:
-    """Read a picture file as RGB, turned as its EXIF orientation says.
-
-    Raises:
-        MissingResourceError: there is no such file.
-        CorruptFileError: it is no picture.
-    """
-    if not path.is_file():
-        raise MissingResourceError(f"{path}: there is no such picture")
-    try:
-        with Image.open(path) as file:
-            return ImageOps.exif_transpose(file).convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise CorruptFileError(f"{path}: this is no picture that can be read ({error})") from error
+    levels = shown_levels(picture) if isinstance(picture, Image.Image) else read_picture(Path(picture)).on_white()
+    return torch.from_numpy(levels.copy()).permute(2, 0, 1).float() / 127.5 - 1
 
 
 def _to_image(picture: Tensor) -> Image.Image:

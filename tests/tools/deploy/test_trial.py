@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from tiny_student import ONE_THREAD, REGISTRY, export, make_tiny_student, write_pictures
 
-from gdp.tools.deploy.cards import card_path
+from gdp.tools.deploy import student_folder
+from gdp.tools.deploy.cards import Card, card_path, read_card
+from gdp.tools.deploy.opening import open_model
 from gdp.tools.deploy.student_folder import CHOICE, StudentFolder
 from gdp.tools.deploy.trial import engines_to_try, find_fastest
 
@@ -49,6 +51,27 @@ def test_rounding_to_8_bits_is_tried_where_a_good_export_lies_beside_the_others(
     card["difference_to_torch"]["psnr_db"] = 39.9
     card_path(path).write_text(json.dumps(card))
     assert tried(student) == FLOATS
+
+
+def test_each_card_is_read_once_for_an_opening(student: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    find_fastest(REGISTRY, StudentFolder(student), ONE_THREAD, lambda text: None)
+    choice = json.loads((student / CHOICE).read_text())
+    (student / CHOICE).write_text(json.dumps({**choice, "engine": "onnx"}))
+    read: list[str] = []
+
+    def counting(path: Path) -> Card:
+        read.append(path.name)
+        return read_card(path)
+
+    monkeypatch.setattr(student_folder, "read_card", counting)
+    assert open_model(REGISTRY, student, context=ONE_THREAD).engine == "onnx"
+    assert sorted(read) == ["student.onnx", "student.xml"]
+    read.clear()
+    open_model(REGISTRY, student, engine="openvino", context=ONE_THREAD)
+    assert read == ["student.xml"]
+    read.clear()
+    find_fastest(REGISTRY, StudentFolder(student), ONE_THREAD, lambda text: None)
+    assert sorted(read) == ["student.onnx", "student.xml"]
 
 
 def test_an_export_of_earlier_weights_is_not_tried(student: Path, pictures: Path) -> None:
