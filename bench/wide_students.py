@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gdp.tools.deploy.cards import Card, read_card
-from gdp.tools.deploy.models import is_current
+from gdp.tools.deploy.student_folder import StudentFolder
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = 256
@@ -81,7 +81,7 @@ def make_run(name: str, folder: Path, steps: int = STEPS, size: int = SIZE, pair
 def export(student: Path, engine: str) -> Card:
     """Export a student for an engine where it is not yet, and return the file's card."""
     path = student / EXPORTS[engine]
-    if not is_current(path, student):
+    if StudentFolder(student).current(path.name) is None:
         to = ["--to", engine.removesuffix("-int8"), *(["--int8"] if engine.endswith("-int8") else [])]
         subprocess.run([sys.executable, "-m", "gdp", "export", str(student.parent), *to], cwd=ROOT, check=True)  # noqa: S603 # our own command
     return read_card(path)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         TrainingError,
     )
     from gdp.core.hookspecs import hookimpl
+    from gdp.core.interfaces.aligners import Aligner
     from gdp.core.interfaces.context import BuildContext
     from gdp.core.interfaces.datasets import Dataset, Part, UnpairedDataset
     from gdp.core.interfaces.directions import DirectionMethod, DirectionSearch, FoundDirection
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
         RegisterDownload,
     )
     from gdp.support.foreign.converter import Converted, Converter
+    from gdp.support.squares import Square
 
 __version__ = "0.1.0"
 
@@ -98,6 +100,7 @@ _HOMES = {
         "TrainingError",
     ),
     "gdp.core.hookspecs": ("hookimpl",),
+    "gdp.core.interfaces.aligners": ("Aligner",),
     "gdp.core.interfaces.context": ("BuildContext",),
     "gdp.core.interfaces.datasets": (
         "Dataset",
@@ -183,6 +186,7 @@ _HOMES = {
         "Converted",
         "Converter",
     ),
+    "gdp.support.squares": ("Square",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -191,6 +195,7 @@ __all__ = [
     "KINDS",
     "PLAIN_KINDS",
     "RECIPE_KINDS",
+    "Aligner",
     "BudgetError",
     "BuildContext",
     "CalibratedEngine",
@@ -253,6 +258,7 @@ __all__ = [
     "ServiceError",
     "ShapeError",
     "SilentProgress",
+    "Square",
     "Stage",
     "Stopped",
     "Student",

@@ -68,7 +68,8 @@ if TYPE_CHECKING:
         stem,
         upsampling,
     )
-    from gdp.support.squares import Levels, Points, Square, cut, fit_similarity
+    from gdp.support.picture_files import PictureFile, read_picture
+    from gdp.support.squares import Levels, Points, cut, fit_similarity
     from gdp.support.weights import ConvertedWeights, WeightsAddress, check_weights, weights_file
     from gdp.support.wording import duration, percent, plain, scaled, times, with_unit
 
@@ -92,6 +93,7 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
             "to_levels",
             "unrounded_levels",
         ),
+        "gdp.support.picture_files": ("PictureFile", "read_picture"),
         "gdp.core.pairs.records": (
             "number",
             "pictures_by_part",
@@ -100,7 +102,6 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
         "gdp.support.squares": (
             "Levels",
             "Points",
-            "Square",
             "cut",
             "fit_similarity",
         ),
@@ -242,10 +243,10 @@ __all__ = [
     "NormalisationName",
     "Outcome",
     "PaddingName",
+    "PictureFile",
     "Points",
     "ResidualBlock",
     "ResizeConvolution",
-    "Square",
     "StatisticsFile",
     "Timing",
     "TrainSection",
@@ -293,6 +294,7 @@ __all__ = [
     "project_out_of_spread",
     "read_direction",
     "read_foreign",
+    "read_picture",
     "read_state",
     "read_state_dict",
     "readable_os_errors",

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gdp.api.runs import choose_device
-from gdp.core.building import plugin_errors
-from gdp.core.errors import PluginError
+from gdp.core.building import build, describe_plugin, plugin_errors
 from gdp.core.progress import Progress, SilentProgress
 from gdp.core.recipe.reading import load_teacher_recipe
 from gdp.core.run_folder import RunFolder
@@ -127,12 +126,15 @@ def train_teacher(
 
     place = RunFolder((Path(folder) if folder is not None else Path("runs") / loaded.name).absolute())
     context = BuildContext(seed=loaded.seed, progress=progress or SilentProgress())
-    teacher, dataset = registry.load(loaded.teacher), registry.load(loaded.dataset.record)
-    if not issubclass(teacher, Teacher) or not issubclass(dataset, Dataset | UnpairedDataset):
-        raise PluginError("a registered teacher or dataset is not of its interface; tell the plugin's author")
-    teacher.require_dataset(loaded.teacher.name, dataset)
-    with place.locked(), plugin_errors(f"teacher {loaded.teacher.name}"):
+    teacher: type[Teacher] = registry.load(loaded.teacher)
+    kind: type[Dataset | UnpairedDataset] = registry.load(loaded.dataset.record)
+    who = describe_plugin(loaded.teacher)
+    with plugin_errors(who):
+        teacher.require_dataset(loaded.teacher.name, kind)
+    with place.locked():
         place.write_text("recipe.toml", loaded.to_toml())
-        images = dataset(loaded.dataset.config, context)
-        weights: Path = teacher.train(loaded.train, images, place.path, context.progress)
+        record, config = loaded.dataset.record, loaded.dataset.config
+        images = build(registry, record, config, context, kind=(Dataset, UnpairedDataset))
+        with plugin_errors(who):
+            weights: Path = teacher.train(loaded.train, images, place.path, context.progress)
     return weights

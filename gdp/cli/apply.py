@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from gdp.core.errors import GdpError
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
+
+FOR_FILES = "landmarks"
+"""The aligner that a file alone behind --align is meant for."""
 
 
 def apply(
@@ -33,7 +36,7 @@ def apply(
     format_: Annotated[
         str | None, typer.Option("--format", help="png, jpg, webp or tiff. Default: as each input.")
     ] = None,
-    batch: Annotated[int, typer.Option("--batch", min=1, help="Pictures of one size to translate together.")] = 8,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Most pictures of one size to translate together.")] = 8,
     tile: Annotated[int, typer.Option("--tile", min=16, help="Cut pictures larger than this many pixels.")] = 1024,
     overlap: Annotated[int, typer.Option("--overlap", min=0, help="Pixels that tiles share.")] = 64,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Processor threads. Default: all.")] = None,
@@ -42,20 +45,20 @@ def apply(
         str | None,
         typer.Option(
             "--align",
-            help="Find faces by this ONNX model of landmarks, and translate each in the teacher's frame: a file, or "
-            "builtin:faces64 for the embedded world.",
+            help="Translate what an aligner finds, such as faces, each in the teacher's frame: NAME, NAME:FILE, or the "
+            "file of a landmark model alone (MODEL.onnx, builtin:faces64).",
         ),
     ] = None,
     align_frame: Annotated[
-        str | None, typer.Option("--align-frame", help="ffhq, or a JSON file. Default: the landmark model's own.")
+        str | None, typer.Option("--align-frame", help="ffhq, or a JSON file. Default: the aligner's own.")
     ] = None,
     align_size: Annotated[
         int | None,
-        typer.Option("--align-size", min=16, help="Pixels of an aligned face. Default: the student's resolution."),
+        typer.Option("--align-size", min=16, help="Pixels of what is aligned. Default: the student's resolution."),
     ] = None,
     align_detail: Annotated[
         bool,
-        typer.Option(help="Keep what is finer in a picture than the aligned face's pixels; paste the change alone."),
+        typer.Option(help="Keep what is finer in a picture than the aligned pixels; paste the change alone."),
     ] = True,
     json_: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
@@ -70,38 +73,44 @@ def apply(
     Example: gdp apply runs/stylegan-age photos/ -o older/ --compare
     """
     from gdp.core.interfaces.engines import EngineContext
-    from gdp.plugins.face_alignment import landmark_model
-    from gdp.tools.deploy.aligned_faces import AlignedFaces, open_finder
-    from gdp.tools.deploy.applying import Application, apply_to_pictures, require_readable, split_jobs, whole_pictures
+    from gdp.tools.deploy.aligning import AlignedSquares, open_aligner
+    from gdp.tools.deploy.applying import Application, apply_to_pictures, require_all, split_jobs, whole_pictures
     from gdp.tools.deploy.files import find_jobs
     from gdp.tools.deploy.opening import open_model
     from gdp.tools.deploy.tiling import Tiling
     from gdp.tools.deploy.video import apply_to_video
 
     if align is None and (align_frame, align_size, align_detail) != (None, None, True):
-        raise GdpError("--align-frame, --align-size and --no-align-detail need --align MODEL, which finds the faces")
+        raise GdpError("--align-frame, --align-size and --no-align-detail need --align MODEL, or another aligner")
     registry: PluginRegistry = context.obj.registry
     pictures, videos = split_jobs(find_jobs(inputs, output, None if format_ is None else f".{format_.lstrip('.')}"))
-    finder = None if align is None else open_finder(landmark_model(align), align_frame, threads)
+    engine_context = EngineContext(device, threads)
+    aligner = None
+    if align is not None:
+        aligner = open_aligner(registry, align, frame=align_frame, for_files=FOR_FILES, context=engine_context)
     tell = (lambda text: None) if json_ else (lambda text: typer.echo(text, err=True))
-    opened = open_model(registry, model, engine=engine, context=EngineContext(device, threads), tell=tell)
+    opened = open_model(registry, model, engine=engine, context=engine_context, tell=tell)
     tiling = Tiling(tile, overlap)
-    aligned = None if finder is None else AlignedFaces(opened, *finder, align_size, align_detail, tiling, batch)
+    aligned = None if aligner is None else AlignedSquares(opened, aligner, align_size, align_detail, tiling, batch)
     application = Application(aligned or whole_pictures(opened, tiling), compare, batch)
     with stop_on_signal() as stop_requested:
         progress = choose_progress()
         applied = apply_to_pictures(pictures, application, progress, stop_requested)
-        faces = {} if aligned is None else dict(zip(map(str, applied.written), aligned.faces, strict=True))
+        found = {} if aligned is None else dict(zip(applied.translated, aligned.counts, strict=True))
+        by_file = {str(path): count for path, count in found.items() if path in applied.written}
         for job in videos:
             if not stop_requested() and apply_to_video(job, application, progress, stop_requested):
                 applied.written.append(job.target)
     if json_:
-        failed = [{"file": str(path), "reason": reason} for path, reason in applied.failed]
+        failed = [{"file": str(failed.path), "reason": failed.reason} for failed in applied.failed]
         written = [str(path) for path in applied.written]
-        told = {"engine": opened.engine, "runs_on": opened.runs_on, "written": written, "failed": failed}
-        print_json(told if aligned is None else told | {"faces": aligned.summary() | {"by_file": faces}})
+        told: dict[str, Any] = {"engine": opened.engine, "runs_on": opened.runs_on, "left_out": dict(opened.left_out)}
+        told |= {"written": written, "failed": failed}
+        if aligned is not None:
+            told.setdefault(aligned.aligner.many, aligned.summary() | {"by_file": by_file})
+        print_json(told)
     else:
         typer.echo(f"{len(applied.written)} written below {output} ({opened.runs_on})")
         if aligned is not None:
             typer.echo(aligned.describe())
-    require_readable(applied)
+    require_all(applied)

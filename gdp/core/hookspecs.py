@@ -94,6 +94,15 @@ def gdp_register_engines(register: Register) -> None:
 
 
 @hookspec
+def gdp_register_aligners(register: Register) -> None:
+    """Register what finds in pictures the places that students translate, such as faces (`gdp.Aligner`).
+
+    Args:
+        register: call it once for each aligner.
+    """
+
+
+@hookspec
 def gdp_register_direction_methods(register: Register) -> None:
     """Register ways of finding directions in a teacher's latent space (`gdp.DirectionMethod`).
 

@@ -16,13 +16,14 @@ API_VERSION = 1
 """Version of the hook specs and interfaces; a plugin module may declare the one it was written for as `GDP_API`."""
 
 Kind = Literal[
-    "teacher", "pair-source", "filter", "student", "loss", "evaluator", "dataset", "stage", "direction-method", "engine"
+    "teacher", "pair-source", "filter", "student", "loss", "evaluator", "dataset", "stage", "direction-method",
+    "engine", "aligner",
 ]  # fmt: skip
 """What a plugin can be."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """All kinds, in the order in which a run meets them."""
-RECIPE_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind not in ("direction-method", "engine"))
-"""Kinds that a recipe chooses; a direction method is chosen by `gdp find-direction`, an engine by `gdp apply`."""
+RECIPE_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind not in ("direction-method", "engine", "aligner"))
+"""Kinds that a recipe chooses; others are chosen by `gdp find-direction` (direction methods) or `gdp apply`."""
 
 PlainKind = Literal["converter", "command"]
 """What has no settings, and is chosen by no recipe."""
@@ -262,6 +263,9 @@ class Plugins(Protocol):
 
     def records(self, kind: Kind | PlainKind) -> Any:
         """Return the usable records of a kind, by name."""
+
+    def unusable(self, kind: Kind) -> dict[str, str]:
+        """Return whose plugins of a kind cannot be used and why, with those that failed before they told their kind."""
 
     def load(self, record: PluginRecord | PlainRecord) -> Any:
         """Import the implementation of a record; raises `PluginError` where it cannot be used."""

@@ -28,6 +28,7 @@ _INTERFACES: Mapping[str, tuple[str, ...]] = {
     "direction-method": ("gdp.core.interfaces.directions:DirectionMethod",),
     "engine": ("gdp.core.interfaces.engines:Engine",),
     "stage": ("gdp.core.interfaces.stages:Stage",),
+    "aligner": ("gdp.core.interfaces.aligners:Aligner",),
     "converter": ("gdp.support.foreign.converter:Converter",),
     "dataset": ("gdp.core.interfaces.datasets:Dataset", "gdp.core.interfaces.datasets:UnpairedDataset"),
     "command": (),
@@ -54,7 +55,9 @@ def load_implementation(record: PluginRecord | PlainRecord) -> Any:
             found = getattr(found, attribute)
     except ModuleNotFoundError as error:
         raise PluginError(_missing_module(who, record, error)) from error
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a panic of a foreign library is no Exception
         raise PluginError(
             f"{who}: {record.implementation} cannot be imported ({describe_exception(error)}). Update or reinstall "
             f"{record.package}, or {_instead(record)}."

@@ -69,7 +69,9 @@ class LifeHooks:
             chosen = {name: arguments[name] for name in implementation.argnames}
             try:
                 implementation.function(**chosen)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 # a listener must not break the run
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 # a listener must not break the run
                 import logging
 
                 self._silenced.add(implementation.plugin_name)

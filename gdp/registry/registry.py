@@ -121,6 +121,17 @@ class PluginRegistry:
         """Return the usable records of a kind, by name."""
         return [self._records[kind, name] for name in self.names(kind)]
 
+    def unusable(self, kind: Kind) -> dict[str, str]:
+        """Return why plugins cannot be used, by name and package.
+
+        Those of a kind, and those that failed before they could tell their kind; none that was left out on purpose.
+        """
+        return {
+            f"{row.name} of {row.package}": f"{row.status}: {row.reason}"
+            for row in self.defects
+            if row.kind in ("", kind)
+        }
+
     def load(self, record: PluginRecord | PlainRecord) -> Any:
         """Import the implementation of a plugin: a class, of a command a function.
 
@@ -180,7 +191,9 @@ class PluginRegistry:
         except PluginError as error:
             self._report(candidate, "broken", str(error), candidate.mend("Report it to the author"))
             return
-        except (Exception, SystemExit) as error:  # noqa: BLE001 # a third party's module may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 # a third party's module may raise anything
             self._report(candidate, "broken", describe_exception(error), candidate.mend("Update or reinstall it"))
             return
         imports = heavy_imports(candidate.file) if candidate.file else []

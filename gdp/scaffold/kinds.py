@@ -88,6 +88,12 @@ SCAFFOLDS: Mapping[Kind | PlainKind, Scaffold] = {
         "Runs students in torch, from weights of half the size",
         "gdp apply RUN PICTURES --engine {name}",
     ),
+    "aligner": Scaffold(
+        "aligners",
+        "Aligner",
+        "Finds the brightest spot of each picture",
+        "gdp apply RUN PICTURES -o FOLDER --align {name}",
+    ),
     "command": Scaffold(
         "commands",
         "",

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.config import Config
 from gdp.core.errors import Mistake
 from gdp.core.interfaces.context import BuildContext
@@ -107,8 +108,9 @@ class Subject:
 
     def build(self, **changes: Any) -> Any:
         """Build the plugin anew; `changes` replace parts of its context."""
-        context = EngineContext() if self.kind == "engine" else self.context(**changes)
-        return self.implementation(self.config, context)
+        context = EngineContext() if self.kind in ("engine", "aligner") else self.context(**changes)
+        with plugin_errors(describe_plugin(self.record)):
+            return self.implementation(self.config, context)
 
     def varies(self, name: str) -> bool:
         """Say whether a number was announced to differ from run to run."""

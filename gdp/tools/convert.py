@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, PluginError, RunFolderError
 from gdp.core.files import write_atomically
 from gdp.core.progress import Progress
@@ -82,9 +83,9 @@ def convert(
         converted = converter.convert(file, progress)
     except CorruptFileError as error:
         raise CorruptFileError(f"{source}: it cannot be converted as {record.name}: {_one_line(error)}") from error
-    except GdpError:
+    except (GdpError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:
         raise PluginError(
             f"{source}: converter {record.name} of {record.package} failed at it ({describe_exception(error)}). The "
             f"file is damaged, or the converter has a mistake: report it to its author."
@@ -124,16 +125,19 @@ def _choose(
 ) -> tuple[PlainRecord, Converter]:
     if layout is not None:
         record = converters.get("converter", layout)
-        return record, converters.load(record)()
+        return record, _made(converters, record)
     records = converters.records("converter")
     found = []
     for record in records:
         try:
-            converter: Converter = converters.load(record)()
-            if converter.recognise(file):
-                found.append((record, converter))
-        except Exception as error:  # noqa: BLE001 # one third party's converter must not keep the others from working
-            progress.message(f"converter {record.name} of {record.package} is left out: {describe_exception(error)}")
+            converter = _made(converters, record)
+            with plugin_errors(describe_plugin(record)):
+                recognised = converter.recognise(file)
+        except GdpError as error:  # one third party's converter must not keep the others from working
+            progress.message(f"converter {record.name} of {record.package} is left out: {_one_line(error)}")
+            continue
+        if recognised:
+            found.append((record, converter))
     if len(found) == 1:
         return found[0]
     holds = f"{file.path}: a {file.layout} with {describe_content(file.content)}"
@@ -142,6 +146,12 @@ def _choose(
         raise CorruptFileError(f"{holds}. It may be of several layouts: say which it is, with {choices}.")
     known = "; ".join(record.summary for record in records)
     raise CorruptFileError(f"{holds}. That is no layout that is known here. Known are: {known or 'none'}.")
+
+
+def _made(converters: Plugins, record: PlainRecord) -> Converter:
+    with plugin_errors(describe_plugin(record)):
+        converter: Converter = converters.load(record)()
+    return converter
 
 
 def _write(

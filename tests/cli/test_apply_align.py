@@ -15,6 +15,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from gdp.cli.app import app
+from gdp.plugins.face_alignment import FACES64
 from gdp.tools.deploy.cards import Card, Difference, write_card
 
 ALIGN = ("--align", "builtin:faces64")
@@ -40,6 +41,58 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def scene() -> Scene:
     return make_scene(21, (220, 380), [110.0, 90.0])
+
+
+THIRD_PARTY = """
+import gdp
+import numpy
+
+
+class NoSettings(gdp.Config):
+    \"\"\"Nothing to set.\"\"\"
+
+
+class LeftHalf(gdp.Aligner):
+    finds = ("left half", "left halves")
+
+    def regions(self, pictures):
+        side = float(pictures.shape[1])
+        return [[gdp.Square(numpy.array([[side, 0, 0], [0, side, 0]]))] for _ in pictures]
+
+
+class Failing(LeftHalf):
+    def regions(self, pictures):
+        raise RuntimeError("the camera is gone")
+
+
+class Exits(LeftHalf):
+    def __init__(self, config, context):
+        raise SystemExit("no licence")
+
+
+class Boxes(LeftHalf):
+    def regions(self, pictures):
+        return [[(0, 0, 8, 8)] for _ in pictures]
+
+
+class Wordless(LeftHalf):
+    finds = "halves"
+
+
+@gdp.hookimpl
+def gdp_register_aligners(register):
+    for name, made in (("left", "LeftHalf"), ("failing", "Failing"), ("exits", "Exits"), ("boxes", "Boxes"),
+                       ("wordless", "Wordless")):
+        register(name, config=NoSettings, implementation=f"halves:{made}", summary="Finds halves in a test")
+"""
+
+
+@pytest.fixture(scope="module")
+def third_party(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """The option with aligners of one file."""
+    folder = tmp_path_factory.mktemp("plugins")
+    (folder / "halves.py").write_text(THIRD_PARTY)
+    return "--plugins-dir", str(folder)
 
 
 def apply(*arguments: object) -> Result:
@@ -122,6 +175,10 @@ def test_mistakes_are_told_in_one_paragraph(student: Path, tmp_path: Path) -> No
         (("--align", tmp_path / "none.onnx"), "no such landmark model"),
         (("--align", boxes), "it tells boxes only"),
         ((*ALIGN, "--align-frame", "celeba"), "a frame is called ffhq"),
+        (("--align", "landmarks"), "needs a file: --align landmarks:FILE"),
+        (("--align", "landmark"), "did you mean landmarks?"),
+        (("--align", "landmark:none.onnx"), "did you mean landmarks?"),
+        (("--align", "landmarks:builtin:faces128"), "there is builtin:faces64"),
         (("--align-size", "64"), "need --align MODEL"),
         (("--no-align-detail",), "need --align MODEL"),
     ):
@@ -129,3 +186,53 @@ def test_mistakes_are_told_in_one_paragraph(student: Path, tmp_path: Path) -> No
         assert done.exit_code == 1, options
         assert done.stderr.startswith("error: ") and told in " ".join(done.stderr.split()), done.stderr
         assert not (tmp_path / "out").exists()
+
+
+def test_a_file_alone_is_meant_for_the_aligner_of_landmarks(student: Path, scene: Scene, tmp_path: Path) -> None:
+    Image.fromarray(scene.picture).save(tmp_path / "people.png")
+    made = []
+    for number, spelling in enumerate(
+        ("builtin:faces64", "landmarks:builtin:faces64", FACES64, f"landmarks:{FACES64}")
+    ):
+        done = apply(student, tmp_path / "people.png", "-o", tmp_path / str(number), "--align", spelling)
+        assert done.exit_code == 0, done.output
+        assert "2 faces found in 1 pictures and frames" in done.stdout
+        made.append((tmp_path / str(number) / "people.png").read_bytes())
+    assert len(set(made)) == 1
+
+
+def test_an_aligner_of_a_third_party_says_what_it_finds(
+    student: Path, scene: Scene, third_party: tuple[str, str], tmp_path: Path
+) -> None:
+    Image.fromarray(scene.picture).save(tmp_path / "people.png")
+    options = ("--align", "left", "--no-align-detail", "--align-size", "220", *third_party)
+    done = apply(student, tmp_path / "people.png", "-o", tmp_path / "out", *options)
+    assert done.exit_code == 0, done.output
+    assert "1 left halves found in 1 pictures and frames" in done.stdout
+    made = levels_of(tmp_path / "out/people.png")
+    assert numpy.array_equal(made[:, 220:], scene.picture[:, 220:])
+    assert numpy.array_equal(made[80:140, 80:140], 255 - scene.picture[80:140, 80:140])
+    told = json.loads(apply(student, tmp_path / "people.png", "-o", tmp_path / "out", *options, "--json").stdout)
+    assert told["left halves"] == {
+        "found": 1, "pictures": 1, "pictures_without": 0, "by_file": {str(tmp_path / "out/people.png"): 1},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("failing", "RuntimeError: the camera is gone"),
+        ("exits", "SystemExit: no licence"),
+        ("boxes", "must return a list of gdp.Square for each"),
+        ("wordless", "does not say what it `finds`"),
+        ("left:model.onnx", "takes no file"),
+    ],
+)
+def test_a_third_partys_aligner_that_fails_is_named(
+    student: Path, third_party: tuple[str, str], tmp_path: Path, name: str, reason: str
+) -> None:
+    Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
+    done = apply(student, tmp_path / "a.png", "-o", tmp_path / "out", "--align", name, *third_party)
+    assert done.exit_code == 1
+    told = " ".join(done.stderr.split())
+    assert told.startswith("error: ") and f"aligner {name.partition(':')[0]}" in told and reason in told

@@ -116,6 +116,18 @@ def test_an_implementation_that_breaks_its_contract_is_explained(
     assert "filter x of gdp-brightness" in str(caught.value)
 
 
+@pytest.mark.parametrize("base", ["BaseException", "SystemExit", "GeneratorExit"])
+def test_a_module_that_raises_no_exception_but_something_worse_is_a_row(
+    install: Any, make_package: Any, base: str
+) -> None:
+    install(make_package(f"class PanicError({base}):\n    pass\n\n\nraise PanicError('index out of bounds')\n"))
+    row = row_of(PluginRegistry.discover(), "gdp-made")
+    assert (row.status, row.reason) == ("broken", "PanicError: index out of bounds")
+    record = PluginRecord("filter", "x", "X", gdp.Config, "gdp_made_module:Filter", package="gdp-made")
+    with pytest.raises(PluginError, match="PanicError: index out of bounds"):
+        PluginRegistry.discover().load(record)
+
+
 def test_no_plugin_leaves_out_by_entry_point_and_by_plugin_name(install: Any) -> None:
     install("gdp-brightness", "gdp-import-error", "gdp-clash")
     registry = PluginRegistry.discover(disabled=frozenset({"brightness", "import-error", "not-clashing"}))

@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 import torch
+from embedded_people import in_range, make_scene
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -101,6 +103,14 @@ def hidden_states(folder: Path) -> dict[str, Any]:
     return {"world": replace(examples.translation_world(), teacher=teacher, student=student)}
 
 
+def people(folder: Path) -> dict[str, Any]:
+    """Pictures with people in them."""
+    pairs = examples.pairs(4, 160)
+    scenes = numpy.stack([make_scene(seed, (160, 160), [90.0]).picture for seed in range(4)])
+    pairs = replace(pairs, source=in_range(scenes))
+    return {"settings": {"file": "builtin:faces64"}, "world": replace(examples.latent_world(), pairs=pairs)}
+
+
 Options = Mapping[str, Any] | Callable[[Path], Mapping[str, Any]]
 
 OPTIONS: Mapping[tuple[str, str], Options] = {
@@ -129,6 +139,7 @@ OPTIONS: Mapping[tuple[str, str], Options] = {
     ("dataset", "unpaired-folder"): folders_of_two_domains,
     ("dataset", "rendered-faces"): {"settings": {"count": 8, "resolution": 16}},
     ("dataset", "rendered-scenes"): {"settings": {"resolution": 32}},
+    ("aligner", "landmarks"): people,
     ("direction-method", "sefa"): {"world": replace(examples.latent_world(), teacher=stylegan2())},
 }  # fmt: skip
 

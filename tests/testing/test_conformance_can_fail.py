@@ -30,6 +30,7 @@ SOUND: dict[tuple[Kind | PlainKind, str], dict[str, Any]] = {
     ("evaluator", "sound-evaluator"): {},
     ("direction-method", "sound-method"): {},
     ("command", "sound-command"): {},
+    ("aligner", "sound-aligner"): {},
 }
 LACKING: list[tuple[Kind | PlainKind, str, str, str]] = [
     ("filter", "heavy", "registering-imports-nothing-heavy", "imports torch"),
@@ -128,6 +129,12 @@ LACKING: list[tuple[Kind | PlainKind, str, str, str]] = [
     ("command", "unexplained", "every-parameter-is-explained", "without help: run, twice"),
     ("command", "misunderstood", "every-parameter-is-explained", "failed with NameError"),
     ("command", "without-example", "the-help-has-an-example", "no example of gdp without-example"),
+    ("aligner", "nameless", "what-it-finds-has-a-name", "finds is 'corners'"),
+    ("aligner", "stretched", "squares-are-upright-views-of-the-picture", "stretched or mirrored"),
+    ("aligner", "no-squares", "squares-are-upright-views-of-the-picture", "came for a square"),
+    ("aligner", "remembers-the-last", "what-is-in-a-picture-does-not-depend-on-the-others", "picture 1 by itself"),
+    ("aligner", "large-only", "pictures-of-any-size-are-looked-at", "too small"),
+    ("aligner", "blackens", "pictures-are-left-as-they-are", "wrote into its input"),
 ]
 
 

@@ -14,6 +14,7 @@ from gdp.core.config import Config
 from gdp.core.errors import Mistake, PluginNotFoundError
 from gdp.core.recipe.messages import did_you_mean, explain, recipe_keys, shown
 from gdp.core.recipe.sections import (
+    AlignerSection,
     DatasetSection,
     DirectionMethodSection,
     EngineSection,
@@ -43,6 +44,7 @@ SECTION_KEYS: Mapping[Kind, str] = {
     "stage": "stages",
     "direction-method": "method",
     "engine": "engine",
+    "aligner": "align",
 }
 """The key under which a recipe, or the --set of a command, chooses a plugin of each kind."""
 
@@ -57,6 +59,7 @@ SECTION_MODELS: Mapping[Kind, type[Config]] = {
     "stage": StageSection,
     "direction-method": DirectionMethodSection,
     "engine": EngineSection,
+    "aligner": AlignerSection,
 }
 """Core's own keys in a section of each kind; a plugin's settings may not take their names."""
 
@@ -148,7 +151,9 @@ class Checker:
             for inner, message in explain(error, model, data):
                 if format_path(self.place((*path, *inner))) not in reported:
                     self.mistake((*path, *inner), message)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 # a third party's validator may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 # a third party's validator may raise anything
             whose = f"plugin {owner}" if owner else "these settings"
             reason = describe_exception(error)
             self.mistake(path, f"{whose} failed to check its settings ({reason}); report it to the plugin's author")

@@ -91,6 +91,13 @@ class EngineSection(Config):
     """Name of an engine, as `--engine` takes it."""
 
 
+class AlignerSection(Config):
+    """`--align`: what `gdp apply` finds in pictures and lets a student translate."""
+
+    plugin: str
+    """Name of an aligner, as `--align` takes it."""
+
+
 class DirectionMethodSection(Config):
     """`--set method....`: how `gdp find-direction` finds a direction."""
 

@@ -1,6 +1,6 @@
-"""Finds the faces of the embedded world, and their landmarks, for `gdp apply --align builtin:faces64`.
+"""Finds faces by their landmarks for `gdp apply --align`, and those of the embedded world by a model of its own.
 
-What a landmark model in an ONNX file reads and tells. Imports no torch.
+Settings of the aligner, and what a landmark model in an ONNX file reads and tells. Imports no torch.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from pydantic import Field
 from gdp import (
     Config,
     MissingResourceError,
+    Needs,
+    Register,
+    hookimpl,
 )
 
 METADATA = "gdp.landmarks"
@@ -56,8 +59,31 @@ FACES64 = Path(__file__).parent / "assets" / "faces64-landmarks.onnx"
 """The finder of the embedded world."""
 
 
+class LandmarksConfig(Config):
+    """Settings of `landmarks`."""
+
+    file: str = Field(min_length=1, examples=["builtin:faces64"])
+    """The landmark model: an .onnx file, whose settings stand in a .json file of its name beside it or in its own
+    metadata; or builtin:faces64 for the embedded world."""
+    frame: str | None = Field(default=None, min_length=1)
+    """How the teacher's pictures were cut: ffhq, or a JSON file with the places of the five landmarks; left out, as the
+    model says, or else ffhq."""
+
+
+@hookimpl
+def gdp_register_aligners(register: Register) -> None:
+    """Register the aligner of faces."""
+    register(
+        "landmarks",
+        config=LandmarksConfig,
+        implementation="gdp.plugins.face_alignment.finder:LandmarkAligner",
+        summary="Faces, by an ONNX model of their landmarks; builtin:faces64 knows those of the embedded world",
+        needs=Needs(modules=("onnxruntime",), install="gdp-distill[onnx]"),
+    )
+
+
 def landmark_model(text: str) -> Path:
-    """Return the landmark model that `--align` names: `builtin:faces64`, or a file.
+    """Return the landmark model that a setting names: `builtin:faces64`, or a file.
 
     Raises:
         MissingResourceError: there is no built-in model of that name.

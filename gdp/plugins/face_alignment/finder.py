@@ -7,23 +7,26 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy
 from numpy.typing import NDArray
 from PIL import Image
 
 from gdp import (
+    Aligner,
     CorruptFileError,
+    EngineContext,
     MissingResourceError,
+    PictureArray,
     ShapeError,
+    Square,
 )
-from gdp.plugins.face_alignment import METADATA, LandmarkSettings
-from gdp.plugins.face_alignment.frames import FFHQ, POINTS, Frame
+from gdp.plugins.face_alignment import METADATA, LandmarksConfig, LandmarkSettings, landmark_model
+from gdp.plugins.face_alignment.frames import FFHQ, POINTS, Frame, open_frame
 from gdp.toolbox import (
     Levels,
     Points,
-    Square,
     cut,
 )
 
@@ -56,6 +59,27 @@ class Found:
     """Probability in [0, 1]."""
     landmarks: Points
     """(5, 2) in pixels: left eye, right eye, nose, corners of the mouth."""
+
+
+class LandmarkAligner(Aligner):
+    """Finds faces by a landmark model, and turns and scales each into the teacher's frame.
+
+    Raises:
+        MissingResourceError, CorruptFileError, ShapeError: model or frame cannot be used, see `LandmarkFinder`.
+    """
+
+    config: LandmarksConfig
+    finds: ClassVar[tuple[str, str]] = ("face", "faces")
+
+    def __init__(self, config: LandmarksConfig, context: EngineContext) -> None:
+        super().__init__(config, context)
+        self.finder = LandmarkFinder(landmark_model(config.file), context.threads)
+        self.frame = self.finder.frame if config.frame is None else open_frame(config.frame)
+
+    def regions(self, pictures: PictureArray) -> list[list[Square]]:
+        """Return the squares of the faces in pictures (N, H, W, 3), the surest first."""
+        found = [self.finder.find(picture, self.frame) for picture in pictures]
+        return [[self.frame.square(face.landmarks) for face in faces] for faces in found]
 
 
 class LandmarkFinder:

@@ -13,10 +13,10 @@ from gdp import (
     CorruptFileError,
     MissingResourceError,
     ShapeError,
+    Square,
 )
 from gdp.toolbox import (
     Points,
-    Square,
     fit_similarity,
 )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from gdp.core.records import KINDS, Kind, PlainKind
 from gdp.testing.properties import (
+    aligners,
     commands,
     datasets,
     directions,
@@ -56,6 +57,7 @@ _OF_KIND: Mapping[str, _Promises] = {
     "dataset": _Promises(datasets.exercise, datasets.PROPERTIES),
     "direction-method": _Promises(directions.exercise, directions.PROPERTIES),
     "engine": _Promises(engines.exercise, engines.PROPERTIES),
+    "aligner": _Promises(aligners.exercise, aligners.PROPERTIES),
 }
 
 _OF_PLAIN_KIND: Mapping[str, Sequence[Check]] = {"command": commands.PROPERTIES}

@@ -20,7 +20,7 @@ from gdp.core.errors import GdpError
 from gdp.core.progress import Progress
 from gdp.core.run.versions import machine, versions
 from gdp.core.run_folder import now
-from gdp.tools.bench.preparing import prepare
+from gdp.tools.bench.preparing import Prepared, prepare
 from gdp.tools.bench.request import REPEATS, SLOW_STEPS, Request
 from gdp.tools.bench.tasks import Bench, Row, Task
 from gdp.tools.bench.worker import OpenPlugins, Worker
@@ -50,19 +50,20 @@ def bench(request: Request, open_plugins: OpenPlugins, progress: Progress) -> Be
     request = replace(request, repeats=repeats, slow_steps=slow_steps)
     with tempfile.TemporaryDirectory(prefix="gdp-bench-") as folder:
         progress.message("preparing pictures, and exported files where there are none yet")
-        tasks, counts = in_a_process_of_its_own(_prepare, open_plugins, request, Path(folder))
+        prepared = in_a_process_of_its_own(_prepare, open_plugins, request, Path(folder))
         groups: dict[tuple[int, int | None], list[Task]] = {}
-        for task in tasks:
+        for task in prepared.tasks:
             groups.setdefault((task.size, task.threads), []).append(task)
         rows: list[Row] = []
         for group in groups.values():
             rows += _measure(group, request, open_plugins, progress)
     for row in rows:
         if row.task.kind == "student" and not row.failure:
-            row.facts |= counts.get(row.task.size, {})
+            row.facts |= prepared.counts.get(row.task.size, {})
     if all(row.failure for row in rows):
-        raise GdpError("nothing could be measured: " + "; ".join(f"{row.task.name}: {row.failure}" for row in rows))
-    return Bench(_about(request), rows)
+        reasons = [(row.task.name, row.failure) for row in rows] + list(prepared.left_out.items())
+        raise GdpError("nothing could be measured: " + "; ".join(f"{name}: {reason}" for name, reason in reasons))
+    return Bench({**_about(request), "left_out": prepared.left_out}, rows)
 
 
 Result = TypeVar("Result")
@@ -81,7 +82,7 @@ def in_a_process_of_its_own(work: Callable[..., Result], *arguments: Any) -> Res
             raise GdpError("the preparing process ended; there may be too little memory for it") from error
 
 
-def _prepare(open_plugins: OpenPlugins, request: Request, folder: Path) -> tuple[list[Task], dict[int, dict[str, int]]]:
+def _prepare(open_plugins: OpenPlugins, request: Request, folder: Path) -> Prepared:
     try:
         return prepare(open_plugins(), request, folder)
     except GdpError as error:

@@ -18,6 +18,7 @@ import torch
 import torchvision
 from torch import nn
 
+from gdp.core.building import build
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.progress import Progress, SilentProgress
@@ -102,7 +103,7 @@ def make_run(plugins: Plugins, folder: Path, sizes: dict[str, int], overrides: t
 def _write_teacher(plugins: Plugins, folder: Path, sizes: dict[str, int]) -> None:
     """Write another network of the class of the recipe's teacher, as it is built in, of these sizes."""
     record = plugins.get("teacher", tomllib.loads((folder / RECIPE).read_text(encoding="utf-8"))["teacher"]["plugin"])
-    built_in: LatentTeacher = plugins.load(record)(record.config(), BuildContext())
+    built_in: LatentTeacher = build(plugins, record, record.config(), BuildContext(), kind=LatentTeacher)
     make: Any = type(built_in.module)
     network: nn.Module = make(**sizes)
     write_tensors(folder / "teacher.safetensors", network.state_dict())

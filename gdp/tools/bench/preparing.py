@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,29 +23,39 @@ from gdp.tools.bench.request import Request, named_engine
 from gdp.tools.bench.tasks import Task
 from gdp.tools.deploy.cards import read_card
 from gdp.tools.deploy.export import export_student, open_student, picture_network
-from gdp.tools.deploy.models import STUDENT, Place, build_engine, find_model, is_current
+from gdp.tools.deploy.models import STUDENT, Place, build_engine, find_model
 from gdp.tools.deploy.pictures import pictures_of_run, reference
-from gdp.tools.deploy.trial import installed_engines
+from gdp.tools.deploy.student_folder import StudentFolder
+from gdp.tools.deploy.trial import LeftOut, installed_engines
 
 PICTURES = 4
 NO_LIMIT = -1000.0
 """Decibels; the table tells how far an engine's pictures are from torch's, so none is refused here."""
 
 
-def prepare(plugins: Plugins, request: Request, folder: Path) -> tuple[list[Task], dict[int, dict[str, int]]]:
+@dataclass(frozen=True)
+class Prepared:
+    """What is to be measured."""
+
+    tasks: list[Task]
+    counts: dict[int, dict[str, int]]
+    """The student's parameters and multiply-accumulates by size; none of an exported file."""
+    left_out: dict[str, str]
+    """Engines that nobody asked for by name and that cannot take part, with the reasons."""
+
+
+def prepare(plugins: Plugins, request: Request, folder: Path) -> Prepared:
     """Export what is lacking, write the pictures into a folder, and list the rows.
 
-    Returns:
-        The rows, and the student's parameters and multiply-accumulates by size (none of an exported file).
-
     Raises:
-        GdpError: there is no student, or an engine cannot run it.
+        GdpError: there is no student, or an engine that was named cannot run it.
     """
     place = find_model(request.model)
     run = None if place.file is not None else run_of(place.folder)
-    engines = _engines(plugins, request, place)
+    left_out: LeftOut = {}
+    engines = _engines(plugins, request, place, left_out)
     if place.file is None:
-        _export(plugins, place, [name for name, _ in engines], run)
+        engines = _exported(plugins, place, engines, run, None if request.engines else left_out)
     resolution, own = _pictures(plugins, place, run)
     teacher = None if run is None else _teacher(plugins, run)
     counts: dict[int, dict[str, int]] = {}
@@ -68,29 +79,50 @@ def prepare(plugins: Plugins, request: Request, folder: Path) -> tuple[list[Task
                 )
                 for name, settings in engines
             ]
-    return tasks, counts
+    return Prepared(tasks, counts, left_out)
 
 
-def _engines(plugins: Plugins, request: Request, place: Place) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
-    """Return the engines to measure, each with its settings."""
+Chosen = tuple[str, tuple[tuple[str, str], ...]]
+"""An engine's name and its settings."""
+
+
+def _engines(plugins: Plugins, request: Request, place: Place, left_out: LeftOut) -> list[Chosen]:
+    """Return the engines to measure."""
     if place.file is not None:
         name = request.engines[0] if request.engines else read_card(place.file).engine
         return [named_engine(name)]
-    named = request.engines or tuple(record.name for record in installed_engines(plugins))
+    named = request.engines or tuple(record.name for record in installed_engines(plugins, left_out))
     return [named_engine(name) for name in named]
 
 
-def _export(plugins: Plugins, place: Place, names: list[str], run: Path | None) -> None:
-    """Write the files that engines lack, beside the student, as `gdp apply` does."""
-    context = EngineContext()
-    for name in dict.fromkeys(names):
-        engine = build_engine(plugins, name, context, {})
-        if engine.runs_from_weights or is_current(place.folder / engine.file, place.folder):
-            continue
-        student = open_student(plugins, place.folder)
-        real = None if run is None else pictures_of_run(RunFolder(run), PICTURES)
-        pictures = synthetic(student.resolution, student.input_channels) if real is None else real
-        export_student(student, engine, name, pictures, place.folder, NO_LIMIT)
+def _exported(
+    plugins: Plugins, place: Place, engines: list[Chosen], run: Path | None, left_out: LeftOut | None
+) -> list[Chosen]:
+    """Write the files that engines lack, beside the student, as `gdp apply` does; return the engines that can run.
+
+    Raises:
+        GdpError: an engine cannot be used and `left_out`, which else gets it, is None.
+    """
+    good = set()
+    for name in dict.fromkeys(name for name, _ in engines):
+        try:
+            _export(plugins, StudentFolder(place.folder), name, run)
+            good.add(name)
+        except GdpError as error:
+            if left_out is None:
+                raise
+            left_out[name] = str(error)
+    return [(name, settings) for name, settings in engines if name in good]
+
+
+def _export(plugins: Plugins, folder: StudentFolder, name: str, run: Path | None) -> None:
+    engine = build_engine(plugins, name, EngineContext(), {})
+    if engine.runs_from_weights or folder.current(engine.file) is not None:
+        return
+    student = open_student(plugins, folder.path)
+    real = None if run is None else pictures_of_run(RunFolder(run), PICTURES)
+    pictures = synthetic(student.resolution, student.input_channels) if real is None else real
+    export_student(student, engine, plugins.get("engine", name), pictures, folder.path, NO_LIMIT)
 
 
 def _pictures(plugins: Plugins, place: Place, run: Path | None) -> tuple[int, PictureArray]:

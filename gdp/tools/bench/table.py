@@ -45,11 +45,13 @@ def notes(bench: Bench) -> list[str]:
         bench.about["protocol"],
         *([bench.about["weights"]] if "weights" in bench.about else []),
     ]
+    lines += [f"engine {name}: left out: {reason}" for name, reason in bench.about.get("left_out", {}).items()]
+    lines += _failures(bench)
     told = set()
     for row in bench.rows:
         if row.failure:
-            lines.append(f"{_title(row)}: left out: {row.failure}")
-        elif row.task.kind == "slow route":
+            continue
+        if row.task.kind == "slow route":
             facts = row.facts
             lines.append(
                 f"{_title(row)}: {facts['total_steps']} steps, of which {facts['measured_steps']} were measured "
@@ -59,6 +61,18 @@ def notes(bench: Bench) -> list[str]:
             told.add(row.facts["runs_on"])
             lines.append(f"{row.task.name}: {row.facts['runs_on']}")
     return lines
+
+
+def _failures(bench: Bench) -> list[str]:
+    """Return a line for each that failed, once for all sizes and thread counts at which it failed alike."""
+    sizes: dict[tuple[str, str], list[str]] = {}
+    for row in bench.rows:
+        if row.failure:
+            sizes.setdefault((row.task.name, row.failure), []).append(str(row.task.size))
+    return [
+        f"{name} at {', '.join(dict.fromkeys(found))} px: left out: {failure}"
+        for (name, failure), found in sizes.items()
+    ]
 
 
 def _title(row: Row) -> str:

@@ -22,8 +22,9 @@ from gdp.core.records import Plugins
 from gdp.support.measuring import forget_peak, peak_bytes, present_bytes
 from gdp.tools.bench.tasks import WARMUP, Task, Turns, Work
 from gdp.tools.deploy.cards import read_card
-from gdp.tools.deploy.models import WEIGHTS, Place, build_engine, find_model
+from gdp.tools.deploy.models import Place, build_engine, find_model
 from gdp.tools.deploy.opening import open_model
+from gdp.tools.deploy.student_folder import WEIGHTS
 
 
 class StudentWork:

@@ -11,13 +11,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gdp.core.errors import GdpError, MissingResourceError, readable_os_errors
+from gdp.core.building import describe_plugin, plugin_errors
+from gdp.core.errors import GdpError, MissingResourceError, PluginError, readable_os_errors
 from gdp.core.interfaces.engines import CalibratedEngine, Engine, PictureArray
 from gdp.core.interfaces.picture_network import PictureNetwork
-from gdp.core.records import Plugins
+from gdp.core.records import PluginRecord, Plugins
 from gdp.core.run.versions import versions
 from gdp.core.run_folder import RunFolder
 from gdp.tools.deploy.cards import Card, files_of, write_card
+from gdp.tools.deploy.models import open_engine
 from gdp.tools.deploy.pictures import (
     CALIBRATION_COUNT,
     COUNT,
@@ -40,22 +42,29 @@ def picture_network(student: DeployedStudent) -> PictureNetwork:
 
 
 def export_student(
-    student: DeployedStudent, engine: Engine, name: str, pictures: PictureArray, folder: Path, worst_psnr_db: float
+    student: DeployedStudent,
+    engine: Engine,
+    record: PluginRecord,
+    pictures: PictureArray,
+    folder: Path,
+    worst_psnr_db: float,
 ) -> Card:
     """Write a student for an engine, into a folder where an earlier file of that name is replaced.
 
     Args:
         student: the trained student.
         engine: writes and runs the file.
-        name: of the engine.
+        record: of the engine.
         pictures: (N, H, W, C) real ones to compare on.
         folder: gets the file and a card `<file>.json` beside it.
         worst_psnr_db: refuse the file where its pictures are further from torch's.
 
     Raises:
         GdpError: the network cannot be exported, or what it makes is too far from torch; nothing is written then.
+        PluginError: the engine fails.
         DiskFullError, RunFolderError: the folder cannot be written.
     """
+    name, who = record.name, describe_plugin(record)
     network = picture_network(student)
     expected = reference(network, pictures)
     example = _example(student)
@@ -63,8 +72,11 @@ def export_student(
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as place:
             made = Path(place) / engine.file
-            engine.export(network, example, student.size_multiple, made)
-            translate = engine.open(made, (lambda: network) if engine.runs_from_weights else None)
+            with plugin_errors(who), readable_os_errors(folder):
+                engine.export(network, example, student.size_multiple, made)
+            if not made.is_file():
+                raise PluginError(f"{who}: it exported nothing to {engine.file}; tell the plugin's author")
+            translate = open_engine(engine, who, made, (lambda: network) if engine.runs_from_weights else None)
             difference = compare(translate, pictures, expected)
             if difference.psnr_db is not None and difference.psnr_db < worst_psnr_db:
                 raise GdpError(
@@ -76,9 +88,11 @@ def export_student(
             for part in sorted(Path(place).iterdir()):
                 shutil.move(part, folder / part.name)
     path = folder / engine.file
+    with plugin_errors(who):
+        compared_on = engine.describe()
     card = Card(
         engine=name,
-        compared_on=engine.describe(),
+        compared_on=compared_on,
         size_multiple=student.size_multiple,
         input_channels=student.input_channels,
         resolution=student.resolution,
@@ -139,9 +153,12 @@ def export_run(
             f"{folder}: there are no pairs of a run beside this student to compare the exported one on. Name a folder "
             f"of pictures such as it will see: --pictures FOLDER"
         )
+    record = plugins.get("engine", name)
     if isinstance(engine, CalibratedEngine):
-        engine.calibrate(_calibration(folder, pictures, student))
-    card = export_student(student, engine, name, real, output or folder, worst_psnr_db)
+        calibration = _calibration(folder, pictures, student)
+        with plugin_errors(describe_plugin(record)):
+            engine.calibrate(calibration)
+    card = export_student(student, engine, record, real, output or folder, worst_psnr_db)
     return (output or folder) / engine.file, card
 
 

@@ -1,4 +1,4 @@
-"""Picture files as the student sees them, and written back as their owners expect."""
+"""Which files are translated and where they go, and translated pictures written as their owners expect."""
 
 from __future__ import annotations
 
@@ -9,54 +9,37 @@ from pathlib import Path
 from typing import Any
 
 import numpy
-from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError
+from gdp.core.errors import GdpError, MissingResourceError
 from gdp.core.files import write_atomically
-from gdp.core.interfaces.engines import PictureArray
+from gdp.support.picture_files import PictureFile
+from gdp.support.squares import Levels
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 VIDEOS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"})
-_OPAQUE = frozenset({".jpg", ".jpeg", ".bmp"})
+OPAQUE = frozenset({".jpg", ".jpeg", ".bmp"})
 """Formats that hold no alpha."""
 
 
-@dataclass(frozen=True)
-class LoadedPicture:
-    """A picture file in memory, turned upright."""
+def under_alpha(picture: PictureFile, made: Levels) -> Levels:
+    """Return the colours that look like `made` where the alpha of their picture lies over white, as networks see it.
 
-    path: Path
-    levels: PictureArray
-    """(H, W, 3) uint8 RGB."""
-    alpha: NDArray[numpy.uint8] | None
-    """(H, W) uint8; None where the file is opaque."""
-    colour_profile: bytes | None
-    """Its ICC profile."""
+    Pixels that the network left as it saw them keep the colours of their file, hidden ones too.
 
-
-def load_picture(path: Path) -> LoadedPicture:
-    """Read a picture file: turned as its EXIF orientation says, its alpha kept apart; of an animation, the first frame.
-
-    Raises:
-        MissingResourceError: there is no such file.
-        CorruptFileError: it is no picture, or damaged.
+    Args:
+        picture: the original.
+        made: (H, W, 3) uint8, what became of its `on_white`.
     """
-    if not path.is_file():
-        raise MissingResourceError(f"{path}: there is no such picture")
-    try:
-        with Image.open(path) as file:
-            profile = file.info.get("icc_profile")
-            upright = ImageOps.exif_transpose(file)
-            has_alpha = upright.has_transparency_data
-            whole = upright.convert("RGBA" if has_alpha else "RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise CorruptFileError(f"{path}: this is no picture that can be read ({error})") from error
-    levels = numpy.asarray(whole)
-    return LoadedPicture(path, levels[..., :3], levels[..., 3] if has_alpha else None, profile or None)
+    if picture.alpha is None:
+        return made
+    share = numpy.maximum(picture.alpha, 1)[..., None].astype(numpy.float32) / 255
+    straight = numpy.rint(255 + (made.astype(numpy.float32) - 255) / share).clip(0, 255).astype(numpy.uint8)
+    same = (made == picture.on_white()).all(axis=2, keepdims=True)
+    return numpy.where(same, picture.levels, straight)
 
 
-def save_picture(picture: LoadedPicture, levels: PictureArray, path: Path) -> None:
+def save_picture(picture: PictureFile, levels: Levels, path: Path) -> None:
     """Write a translated picture with the alpha and the colour profile of its original, in the format of its suffix.
 
     Args:
@@ -65,13 +48,13 @@ def save_picture(picture: LoadedPicture, levels: PictureArray, path: Path) -> No
         path: the file; JPEG is written at quality 95 without colour subsampling, WebP and PNG without loss.
 
     Raises:
-        GdpError: the format cannot be written.
+        GdpError: the picture cannot be written in this format.
         DiskFullError, RunFolderError: as the system says.
     """
     suffix = path.suffix.lower()
     if suffix not in PICTURES:
         raise GdpError(f"{path}: pictures are written as {', '.join(sorted(PICTURES))}, not as {suffix or 'no suffix'}")
-    bands = [levels] if picture.alpha is None or suffix in _OPAQUE else [levels, picture.alpha]
+    bands = [levels] if picture.alpha is None or suffix in OPAQUE else [levels, picture.alpha]
     image = Image.fromarray(numpy.dstack(bands))
     options: dict[str, Any] = {"icc_profile": picture.colour_profile} if picture.colour_profile else {}
     if suffix in (".jpg", ".jpeg"):
@@ -79,7 +62,11 @@ def save_picture(picture: LoadedPicture, levels: PictureArray, path: Path) -> No
     elif suffix == ".webp":
         options |= {"lossless": True}
     buffer = io.BytesIO()
-    image.save(buffer, Image.registered_extensions()[suffix], **options)
+    try:
+        image.save(buffer, Image.registered_extensions()[suffix], **options)
+    except (OSError, ValueError) as error:  # such as a format's largest side
+        height, width = levels.shape[:2]
+        raise GdpError(f"{path}: {width} x {height} pixels cannot be written as {suffix} ({error})") from error
     write_atomically(path, buffer.getvalue())
 
 

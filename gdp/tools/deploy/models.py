@@ -1,29 +1,25 @@
-"""Opening a trained student to translate pictures: by a named engine, or by the fastest. Imports no torch by itself."""
+"""A trained student that an engine runs: where it lies, its engine, and its pictures. Imports no torch by itself."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
-import os
-import platform
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from gdp.core.config import Config
-from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, ShapeError
+from gdp.core.building import build, describe_plugin, plugin_errors, settings_of
+from gdp.core.errors import MissingResourceError, PluginError, ShapeError
 from gdp.core.interfaces.engines import Engine, EngineContext, PictureArray, Translate
 from gdp.core.records import Plugins
-from gdp.tools.deploy.cards import card_path, read_card
+from gdp.tools.deploy.student_folder import WEIGHTS
 from gdp.tools.deploy.tiling import Tiling, translate_any_size
 
+if TYPE_CHECKING:
+    from gdp.core.interfaces.picture_network import PictureNetwork
+
 STUDENT = "student"
-WEIGHTS = "student.safetensors"
-CHOICE = "engine.json"
-"""Beside the student: which engine was the fastest, and how that was found out."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +63,15 @@ class Model:
     engine: str
     runs_on: str
     """Versions, threads and precision."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Engines that could not take part in the trial that was just made, with the reasons."""
 
     def __call__(self, pictures: PictureArray, tiling: Tiling | None = None) -> PictureArray:
         """Translate (N, H, W, C) uint8 RGB pictures of any size to (N, H, W, 3).
 
         Raises:
             ShapeError: not of that shape or type.
+            PluginError: the engine failed.
         """
         good = pictures.ndim == 4 and pictures.dtype == numpy.uint8 and pictures.shape[3] == self.input_channels
         if not good or 0 in pictures.shape:
@@ -87,73 +86,42 @@ def build_engine(plugins: Plugins, name: str, context: EngineContext, settings: 
     """Make an engine by its name.
 
     Raises:
-        PluginNotFoundError, PluginError: there is none, or its package is not installed.
-        GdpError: the settings are not its own.
+        PluginNotFoundError, PluginError: there is none, its package is not installed, it fails, or the settings are not
+            its own.
     """
     record = plugins.get("engine", name)
-    try:
-        config: Config = record.config.model_validate(settings)
-    except ValueError as error:
-        raise GdpError(f"engine {name}: {error}") from error
-    engine: Engine = plugins.load(record)(config, context)
+    engine: Engine = build(plugins, record, settings_of(record, settings), context, kind=Engine)
+    if not isinstance(getattr(engine, "file", None), str):
+        raise PluginError(f"{describe_plugin(record)}: its class does not name its `file`; tell the plugin's author")
     return engine
 
 
-def is_current(path: Path, folder: Path) -> bool:
-    """Say whether an exported file is there and is of the student's present weights."""
-    if not path.is_file() or not card_path(path).is_file():
-        return False
-    return read_card(path).weights_sha256 == weights_sha256(folder)
+def open_engine(engine: Engine, who: str, path: Path, network: Callable[[], PictureNetwork] | None = None) -> Translate:
+    """Load a student into an engine, so that whatever fails, then and later, is told in the engine's name.
 
-
-def weights_sha256(folder: Path) -> str:
-    """Return what student.json says of the weights beside it, without reading them.
+    Args:
+        engine: made by `build_engine`.
+        who: what errors call it, as `describe_plugin` does.
+        path: the exported file.
+        network: makes the network from the student's weights, for engines that run from these.
 
     Raises:
-        CorruptFileError: it cannot be read.
+        GdpError: what the engine itself says is wrong.
+        PluginError: it failed in a way that it did not foresee.
     """
-    path = folder / "student.json"
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["weights_sha256"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CorruptFileError(f"{path}: the student's description is damaged ({error!r}); export it again") from error
+    with plugin_errors(who):
+        translate = engine.open(path, network)
 
+    def translated(pictures: PictureArray) -> PictureArray:
+        with plugin_errors(who):
+            made: object = translate(pictures)
+        expected = (*pictures.shape[:3], 3)
+        if not isinstance(made, numpy.ndarray) or made.dtype != numpy.uint8 or made.shape != expected:
+            got = f"{made.dtype} {made.shape}" if isinstance(made, numpy.ndarray) else type(made).__name__
+            raise PluginError(
+                f"{who}: it made {got} of pictures {pictures.shape}, and uint8 {expected} was due. The engine is at "
+                f"fault, or {path.name} is no file that gdp export has written"
+            )
+        return made
 
-def circumstances(folder: Path, context: EngineContext) -> dict[str, Any]:
-    """Return what the choice of the fastest engine depends on: student, exports, machine, versions, threads."""
-    return {
-        "weights_sha256": weights_sha256(folder),
-        "exports": _exports(folder),
-        "machine": f"{platform.machine()} {platform.processor()} {os.cpu_count()}",
-        "device": context.device,
-        "threads": context.threads,
-        "versions": {name: _version(name) for name in ("torch", "onnxruntime", "openvino")},
-    }
-
-
-def _exports(folder: Path) -> dict[str, str]:
-    """Return the sha256 of the exported files beside a student by their engines; a damaged card's file is none."""
-    found = {}
-    for place in sorted(folder.glob("*.*.json")):
-        try:
-            card = read_card(place.with_suffix(""))
-        except CorruptFileError:
-            continue
-        found[card.engine] = card.sha256
-    return found
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def remembered(folder: Path, context: EngineContext) -> str | None:
-    """Return the engine that an earlier trial found fastest, if nothing that it depends on has changed since."""
-    try:
-        data = json.loads((folder / CHOICE).read_text(encoding="utf-8"))
-        return str(data["engine"]) if data["circumstances"] == circumstances(folder, context) else None
-    except (OSError, ValueError, KeyError, TypeError):  # no choice, or one that cannot be read: it is made anew
-        return None
+    return translated

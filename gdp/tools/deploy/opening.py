@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gdp.core.interfaces.engines import Engine, EngineContext, Translate
+from gdp.core.building import describe_plugin, plugin_errors
+from gdp.core.errors import GdpError
+from gdp.core.interfaces.engines import Engine, EngineContext
 from gdp.core.records import Plugins
 from gdp.tools.deploy.cards import Card, read_card
-from gdp.tools.deploy.models import Model, build_engine, find_model, is_current, remembered
+from gdp.tools.deploy.models import Model, build_engine, find_model, open_engine
+from gdp.tools.deploy.student_folder import StudentFolder
+
+Tell = Callable[[str], None]
 
 
 def open_model(
@@ -19,7 +25,7 @@ def open_model(
     engine: str | None = None,
     context: EngineContext | None = None,
     settings: Mapping[str, Any] | None = None,
-    tell: Callable[[str], None] = lambda text: None,
+    tell: Tell = lambda text: None,
 ) -> Model:
     """Open a trained student to translate pictures.
 
@@ -29,11 +35,12 @@ def open_model(
         engine: its name; None for the fastest, which is found by a short trial once and remembered beside the student.
         context: device and threads.
         settings: of the engine, where one is named.
-        tell: is told, in a line, what takes a while.
+        tell: is told, in a line, what takes a while, and which engines the trial leaves out.
 
     Raises:
         MissingResourceError: there is no trained student, or an engine's package is not installed.
         CorruptFileError: a file is damaged.
+        PluginError: the engine that was named fails.
         GdpError: the student cannot be exported for the engine.
     """
     place, context = find_model(model), context or EngineContext()
@@ -41,30 +48,57 @@ def open_model(
         card = read_card(place.file)
         name = engine or card.engine
         runner = build_engine(plugins, name, context, settings or {})
-        return _model(runner.open(place.file), card, name, runner)
-    name = engine or remembered(place.folder, context) or _find_fastest(plugins, place.folder, context, tell)
-    runner = build_engine(plugins, name, context, settings or {})
-    if runner.runs_from_weights:
-        from gdp.tools.deploy.export import open_student, picture_network
+        return _model(plugins, runner, name, place.file, card)
+    folder = StudentFolder(place.folder)
+    if engine is not None:
+        return _open(plugins, folder, engine, context, settings or {}, tell)
+    known = folder.remembered(context, plugins.records("engine"))
+    if known is not None:
+        try:
+            return _open(plugins, folder, known, context, {}, tell)
+        except GdpError as error:
+            tell(f"{known} was the fastest engine and cannot be used any more: {error}")
+    from gdp.tools.deploy.trial import find_fastest  # imports torch
 
-        student = open_student(plugins, place.folder)
-        translate = runner.open(place.folder / runner.file, lambda: picture_network(student))
-        sizes = (student.size_multiple, student.input_channels, student.resolution)
-        return Model(translate, *sizes, name, runner.describe())
-    path = place.folder / runner.file
-    if not is_current(path, place.folder):
+    found = find_fastest(plugins, folder, context, tell)
+    return replace(_open(plugins, folder, found.engine, context, {}, tell), left_out=found.left_out)
+
+
+def _open(
+    plugins: Plugins,
+    folder: StudentFolder,
+    name: str,
+    context: EngineContext,
+    settings: Mapping[str, Any],
+    tell: Tell,
+) -> Model:
+    """Open the student of a folder by an engine; what it runs from is exported where it lacks."""
+    runner = build_engine(plugins, name, context, settings)
+    if runner.runs_from_weights:
+        return _from_weights(plugins, folder.path, runner, name)
+    card = folder.current(runner.file)
+    if card is None:
         from gdp.tools.deploy.export import export_run
 
         tell(f"exporting the student for {name}, once")
-        export_run(plugins, place.folder, runner, name)
-    return _model(runner.open(path), read_card(path), name, runner)
+        _, card = export_run(plugins, folder.path, runner, name)
+    return _model(plugins, runner, name, folder.path / runner.file, card)
 
 
-def _find_fastest(plugins: Plugins, folder: Path, context: EngineContext, tell: Callable[[str], None]) -> str:
-    from gdp.tools.deploy.trial import find_fastest  # imports torch
+def _from_weights(plugins: Plugins, folder: Path, runner: Engine, name: str) -> Model:
+    from gdp.tools.deploy.export import open_student, picture_network
 
-    return find_fastest(plugins, folder, context, tell)
+    student = open_student(plugins, folder)
+    who = describe_plugin(plugins.get("engine", name))
+    translate = open_engine(runner, who, folder / runner.file, lambda: picture_network(student))
+    with plugin_errors(who):
+        runs_on = runner.describe()
+    return Model(translate, student.size_multiple, student.input_channels, student.resolution, name, runs_on)
 
 
-def _model(translate: Translate, card: Card, name: str, engine: Engine) -> Model:
-    return Model(translate, card.size_multiple, card.input_channels, card.resolution, name, engine.describe())
+def _model(plugins: Plugins, runner: Engine, name: str, file: Path, card: Card) -> Model:
+    who = describe_plugin(plugins.get("engine", name))
+    translate = open_engine(runner, who, file)
+    with plugin_errors(who):
+        runs_on = runner.describe()
+    return Model(translate, card.size_multiple, card.input_channels, card.resolution, name, runs_on)

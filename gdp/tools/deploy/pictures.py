@@ -19,9 +19,10 @@ from gdp.core.interfaces.picture_network import PictureNetwork
 from gdp.core.pairs.store import PairStore
 from gdp.core.run.stages.filters import HELD_OUT, TRAIN
 from gdp.core.run_folder import RunFolder
+from gdp.support.picture_files import read_picture
 from gdp.tools.deploy.cards import Difference
 from gdp.tools.deploy.files import PICTURES
-from gdp.tools.deploy.student import DeployedStudent, read_picture
+from gdp.tools.deploy.student import DeployedStudent
 
 COUNT = 16
 """Pictures that an export is compared on."""
@@ -70,7 +71,8 @@ def pictures_of_folder(folder: Path, student: DeployedStudent, count: int = COUN
     if not files:
         raise MissingResourceError(f"{folder}: there are no pictures ({', '.join(sorted(PICTURES))}) in this folder")
     inputs = student.input_channels // 3
-    made = numpy.stack([numpy.asarray(_square(read_picture(file), student.resolution)) for file in files])
+    shown = (Image.fromarray(read_picture(file).on_white()) for file in files)
+    made = numpy.stack([numpy.asarray(_square(picture, student.resolution)) for picture in shown])
     return made if inputs == 1 else numpy.concatenate([numpy.roll(made, n, axis=0) for n in range(inputs)], axis=3)
 
 

@@ -9,20 +9,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, overload
 
-import numpy
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
-from pydantic import ValidationError
+from PIL import Image
 from torch import Tensor
-from torch.nn import functional
 
-from gdp.core.errors import CorruptFileError, MissingResourceError, PluginError, ShapeError
+from gdp.core.building import build, settings_of
+from gdp.core.errors import CorruptFileError, MissingResourceError, ShapeError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.students import Student
 from gdp.core.pictures import from_array, from_levels, to_array, to_levels
 from gdp.core.records import Plugins
 from gdp.core.training.inference import CARD, WEIGHTS, deployed_predict, load_generator_weights
 from gdp.core.training.precision import Precision
+from gdp.support.picture_files import read_picture, shown_levels
+from gdp.tools.deploy.tiling import reflected
 
 
 def load_student(folder: Path, plugins: Plugins, device: torch.device) -> DeployedStudent:
@@ -31,7 +31,7 @@ def load_student(folder: Path, plugins: Plugins, device: torch.device) -> Deploy
     Raises:
         MissingResourceError: a file is not there.
         CorruptFileError: a file is damaged or does not fit the other.
-        PluginError: the student's plugin is not installed, or no longer takes these settings.
+        PluginError: the student's plugin is not installed, no longer takes these settings, or fails.
     """
     folder = folder.parent if folder.name in (WEIGHTS, CARD) else folder
     path = folder / CARD
@@ -44,14 +44,9 @@ def load_student(folder: Path, plugins: Plugins, device: torch.device) -> Deploy
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptFileError(f"{path}: the student's description is damaged ({error!r}); export it again") from error
     record = plugins.get("student", name)
-    try:
-        settings = record.config.model_validate(config)
-    except ValidationError as error:
-        raise PluginError(
-            f"{path}: the student {name} that is installed does not take these settings: {error}"
-        ) from error
+    settings = settings_of(record, config, str(path))
     context = BuildContext(device=device, input_channels=channels, resolution=resolution)
-    student: Student = plugins.load(record)(settings, context)
+    student: Student = build(plugins, record, settings, context, kind=Student)
     load_generator_weights(student, folder / WEIGHTS)
     digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
     return DeployedStudent(student, channels, resolution, precision, device, digest)
@@ -146,7 +141,11 @@ class DeployedStudent:
                 f"a picture of {width}x{height} pixels is too small for this student, which takes multiples of "
                 f"{self.size_multiple} pixels and was trained at {self.resolution}"
             )
-        return functional.pad(source, (0, columns, 0, rows), mode="reflect") if rows or columns else source
+        if rows:
+            source = source.index_select(-2, torch.from_numpy(reflected(height, height + rows)).to(source.device))
+        if columns:
+            source = source.index_select(-1, torch.from_numpy(reflected(width, width + columns)).to(source.device))
+        return source
 
 
 def find_size_multiple(predict: Callable[[Tensor], Tensor], channels: int, resolution: int) -> int:
@@ -175,26 +174,8 @@ def find_size_multiple(predict: Callable[[Tensor], Tensor], channels: int, resol
 
 def _to_tensor(picture: Image.Image | Path | str) -> Tensor:
     """Return (3, H, W) in [-1, 1]."""
-    if not isinstance(picture, Image.Image):
-        picture = read_picture(Path(picture))
-    rgb = picture.convert("RGB")
-    return from_levels(from_array(numpy.asarray(rgb)))
-
-
-def read_picture(path: Path) -> Image.Image:
-    """Read a picture file as RGB, turned as its EXIF orientation says.
-
-    Raises:
-        MissingResourceError: there is no such file.
-        CorruptFileError: it is no picture.
-    """
-    if not path.is_file():
-        raise MissingResourceError(f"{path}: there is no such picture")
-    try:
-        with Image.open(path) as file:
-            return ImageOps.exif_transpose(file).convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise CorruptFileError(f"{path}: this is no picture that can be read ({error})") from error
+    levels = shown_levels(picture) if isinstance(picture, Image.Image) else read_picture(Path(picture)).on_white()
+    return from_levels(from_array(levels.copy()))
 
 
 def _to_image(picture: Tensor) -> Image.Image:

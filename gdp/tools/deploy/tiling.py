@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from gdp.core.errors import ShapeError
 from gdp.core.interfaces.engines import PictureArray, Translate
 
+BATCH_PIXELS = 8 * 2**20
+"""Pictures that go through the network together have so many pixels at most, or it is one: eight of 1024 x 1024."""
 SMALLEST_SIDE = 16
 """Pixels; smaller pictures are enlarged by reflection first, for deep networks cannot take them."""
 
@@ -31,6 +33,11 @@ class Tiling:
             )
 
 
+def pictures_together(most: int, height: int, width: int) -> int:
+    """Return how many pictures of a size go through the network at once: `most`, or fewer where they are large."""
+    return max(1, min(most, BATCH_PIXELS // (height * width)))
+
+
 def translate_any_size(
     translate: Translate, pictures: PictureArray, size_multiple: int, tiling: Tiling
 ) -> PictureArray:
@@ -49,26 +56,60 @@ def translate_any_size(
     step = max(size_multiple, tiling.tile // size_multiple * size_multiple)
     if height <= step and width <= step:
         return _padded(translate, pictures, size_multiple)
-    summed = numpy.zeros((*pictures.shape[:3], 3), numpy.float32)
-    weights = numpy.zeros((1, height, width, 1), numpy.float32)
-    for top in _starts(height, step, tiling.overlap):
+    made = numpy.empty((*pictures.shape[:3], 3), numpy.uint8)
+    strip = _Strip(
+        numpy.zeros((len(pictures), 0, width, 3), numpy.float32), numpy.zeros((1, 0, width, 1), numpy.float32)
+    )
+    tops = _starts(height, step, tiling.overlap)
+    for top, following in zip(tops, [*tops[1:], height], strict=True):
+        rows = slice(top, min(top + step, height))
+        strip = strip.extended(rows.stop - rows.start)
         for left in _starts(width, step, tiling.overlap):
-            rows, columns = slice(top, min(top + step, height)), slice(left, min(left + step, width))
-            made = _padded(translate, pictures[:, rows, columns], size_multiple)
-            fade = _fade(made.shape[1], made.shape[2], tiling.overlap, rows, columns, (height, width))
-            summed[:, rows, columns] += made * fade
-            weights[:, rows, columns] += fade
-    return numpy.rint(summed / weights).astype(numpy.uint8)
+            columns = slice(left, min(left + step, width))
+            tile = _padded(translate, pictures[:, rows, columns], size_multiple)
+            fade = _fade(tile.shape[1], tile.shape[2], tiling.overlap, rows, columns, (height, width))
+            strip.summed[:, :, columns] += tile * fade
+            strip.weights[:, :, columns] += fade
+        done = following - top  # below these rows the next tiles reach
+        made[:, top:following] = numpy.rint(strip.summed[:, :done] / strip.weights[:, :done]).astype(numpy.uint8)
+        strip = _Strip(strip.summed[:, done:], strip.weights[:, done:])
+    return made
+
+
+@dataclass(frozen=True)
+class _Strip:
+    """Rows of pictures to which tiles still add: only these are kept as floats, whatever the pictures' height."""
+
+    summed: NDArray[numpy.float32]
+    """(N, rows, W, 3)."""
+    weights: NDArray[numpy.float32]
+    """(1, rows, W, 1)."""
+
+    def extended(self, rows: int) -> _Strip:
+        """Return so many rows, of which the first are these."""
+        grown = []
+        for values in (self.summed, self.weights):
+            new = numpy.zeros((values.shape[0], rows - values.shape[1], *values.shape[2:]), numpy.float32)
+            grown.append(numpy.concatenate([values, new], axis=1))
+        return _Strip(*grown)
+
+
+def reflected(size: int, wanted: int) -> NDArray[numpy.int64]:
+    """Return the places 0 to size - 1 of one side of a picture, continued to `wanted` by reflection at its ends."""
+    period = max(1, 2 * (size - 1))
+    places = numpy.arange(wanted) % period
+    return numpy.minimum(places, period - places) if size > 1 else places
 
 
 def _padded(translate: Translate, pictures: PictureArray, size_multiple: int) -> PictureArray:
     height, width = pictures.shape[1:3]
-    rows, columns = (_next_size(size, size_multiple) - size for size in (height, width))
-    if not rows and not columns:
-        return translate(numpy.ascontiguousarray(pictures))
+    rows, columns = (_next_size(size, size_multiple) for size in (height, width))
     # At the end, as `DeployedStudent` does: both are to make the same pictures.
-    made = translate(numpy.pad(pictures, ((0, 0), (0, rows), (0, columns), (0, 0)), mode="reflect"))
-    return made[:, :height, :width]
+    if rows > height:
+        pictures = pictures.take(reflected(height, rows), axis=1)
+    if columns > width:
+        pictures = pictures.take(reflected(width, columns), axis=2)
+    return translate(numpy.ascontiguousarray(pictures))[:, :height, :width]
 
 
 def _next_size(size: int, multiple: int) -> int:

@@ -3,53 +3,100 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy
 import torch
 
+from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.errors import GdpError, RunFolderError
 from gdp.core.files import write_atomically
-from gdp.core.interfaces.engines import CalibratedEngine, Engine, EngineContext, Translate
+from gdp.core.interfaces.engines import CalibratedEngine, Engine, EngineContext, PictureArray, Translate
 from gdp.core.records import PluginRecord, Plugins
 from gdp.support.measuring import Timing, time_interleaved
-from gdp.tools.deploy.cards import read_card
 from gdp.tools.deploy.export import WORST_PSNR_DB, export_run, open_student, picture_network
-from gdp.tools.deploy.models import CHOICE, build_engine, circumstances, is_current
+from gdp.tools.deploy.models import build_engine, open_engine
 from gdp.tools.deploy.student import DeployedStudent
+from gdp.tools.deploy.student_folder import CHOICE, StudentFolder
 
 REPEATS, FEWEST_REPEATS = 7, 2
 ENOUGH_MILLISECONDS = 10_000
 """Of measuring: large networks are measured fewer times, their times differing less from turn to turn."""
 
-
-def installed_engines(plugins: Plugins) -> list[PluginRecord]:
-    """Return the engines whose packages are there, without those that make a student worse."""
-    there = [record for record in plugins.records("engine") if not record.needs.missing_modules()]
-    return [record for record in there if not issubclass(plugins.load(record), CalibratedEngine)]
+LeftOut = dict[str, str]
+"""Engines that cannot take part, with the reasons."""
 
 
-def engines_to_try(plugins: Plugins, folder: Path) -> list[PluginRecord]:
+@dataclass(frozen=True)
+class Fastest:
+    """What a trial found."""
+
+    engine: str
+    left_out: Mapping[str, str]
+    """Engines that could not take part, with the reasons."""
+
+
+def installed_engines(plugins: Plugins, left_out: LeftOut | None = None) -> list[PluginRecord]:
+    """Return the engines whose packages are there, without those that make a student worse.
+
+    Args:
+        plugins: the registry.
+        left_out: gets those that cannot be used.
+    """
+    classes = _classes(plugins, {} if left_out is None else left_out)
+    return [record for record, kind in classes if not issubclass(kind, CalibratedEngine)]
+
+
+def engines_to_try(plugins: Plugins, folder: StudentFolder, left_out: LeftOut | None = None) -> list[PluginRecord]:
     """Return the installed engines, and of those that round to few bits the ones whose export is there and good.
 
     Good is one of the student's present weights that was measured at `WORST_PSNR_DB` or nearer to torch.
+
+    Args:
+        plugins: the registry.
+        folder: of the student.
+        left_out: gets those that cannot be used.
     """
-    plain = installed_engines(plugins)
-    rest = [record for record in plugins.records("engine") if record not in plain]
-    there = [record for record in rest if not record.needs.missing_modules()]
-    return [*plain, *(record for record in there if _is_good(folder / plugins.load(record).file, folder))]
+    left_out = {} if left_out is None else left_out
+    classes = _classes(plugins, left_out)
+    plain = [record for record, kind in classes if not issubclass(kind, CalibratedEngine)]
+    rounding = [(record, kind) for record, kind in classes if issubclass(kind, CalibratedEngine)]
+    for record, kind in rounding:
+        try:
+            good = _is_good(getattr(kind, "file", None), folder)
+        except GdpError as error:
+            left_out[record.name] = str(error)
+            continue
+        plain += [record] if good else []
+    return plain
 
 
-def _is_good(path: Path, folder: Path) -> bool:
-    if not is_current(path, folder):
-        return False
-    psnr_db = read_card(path).difference.psnr_db
-    return psnr_db is None or psnr_db >= WORST_PSNR_DB
+def _classes(plugins: Plugins, left_out: LeftOut) -> list[tuple[PluginRecord, type[Engine]]]:
+    """Import the engines whose packages are there."""
+    left_out |= plugins.unusable("engine")
+    found: list[tuple[PluginRecord, type[Engine]]] = []
+    for record in plugins.records("engine"):
+        if record.needs.missing_modules():
+            continue
+        try:
+            found.append((record, plugins.load(record)))
+        except GdpError as error:
+            left_out[record.name] = str(error)
+    return found
 
 
-def find_fastest(plugins: Plugins, folder: Path, context: EngineContext, tell: Callable[[str], None]) -> str:
-    """Time one picture of the training size through every engine to try, in turns; return the fastest's name.
+def _is_good(file: object, folder: StudentFolder) -> bool:
+    card = folder.current(file) if isinstance(file, str) else None
+    return card is not None and (card.difference.psnr_db is None or card.difference.psnr_db >= WORST_PSNR_DB)
+
+
+def find_fastest(
+    plugins: Plugins, folder: StudentFolder, context: EngineContext, tell: Callable[[str], None]
+) -> Fastest:
+    """Time one picture of the training size through every engine to try, in turns; the fastest is remembered.
+
+    An engine that fails, however it does, is left out and told; it keeps no other from being tried.
 
     Args:
         plugins: the registry.
@@ -60,64 +107,97 @@ def find_fastest(plugins: Plugins, folder: Path, context: EngineContext, tell: C
     Raises:
         GdpError: no engine can run the student.
     """
-    student = open_student(plugins, folder)
+    student = open_student(plugins, folder.path)
     works: dict[str, Translate] = {}
-    failures = []
-    for record in engines_to_try(plugins, folder):
-        engine = build_engine(plugins, record.name, context, {})
+    left_out: LeftOut = {}
+    for record in engines_to_try(plugins, folder, left_out):
         try:
-            works[record.name] = _opened(plugins, student, folder, engine, record.name, tell)
+            works[record.name] = _opened(plugins, student, folder, record, context, tell)
         except GdpError as error:
-            failures.append(f"{record.name}: {error}")
-    if not works:
-        raise GdpError(f"{folder}: no engine can run this student. {'; '.join(failures)}")
-    timings = time_engines(works, student, context)
+            left_out[record.name] = str(error)
+    timings = time_engines(works, student, context, left_out)
+    if not timings:
+        told = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
+        raise GdpError(f"{folder.path}: no engine can run this student. {told}")
     fastest = min(timings, key=lambda name: timings[name].median)
     found = ", ".join(f"{name} {timing.median:.1f} ms" for name, timing in timings.items())
     tell(f"a picture of {student.resolution} px takes: {found}; from now on {fastest} is used (--engine overrides)")
-    for failure in failures:
-        tell(f"left out: {failure}")
-    _remember(folder, context, fastest, timings, tell)
-    return fastest
+    for name, reason in left_out.items():
+        tell(f"left out: {name}: {reason}")
+    _remember(plugins, folder, context, fastest, timings, tell)
+    return Fastest(fastest, left_out)
 
 
-def time_engines(works: dict[str, Translate], student: DeployedStudent, context: EngineContext) -> dict[str, Timing]:
-    """Time one picture of the training size through several engines, in turns, after two unmeasured ones."""
+def time_engines(
+    works: Mapping[str, Translate], student: DeployedStudent, context: EngineContext, left_out: LeftOut
+) -> dict[str, Timing]:
+    """Time one picture of the training size through several engines, in turns, after two unmeasured ones.
+
+    Args:
+        works: the engines.
+        student: whose pictures they take.
+        context: on which device.
+        left_out: gets the engines that fail at it, which have no times.
+    """
     size, device = student.resolution, torch.device(context.device)
     picture = numpy.random.default_rng(0).integers(0, 256, (1, size, size, student.input_channels), dtype=numpy.uint8)
-    runs = {name: (lambda translate=translate: translate(picture)) for name, translate in works.items()}
-    turn = sum(timing.median for timing in time_interleaved(runs, 1, 1, device).values())
-    repeats = min(REPEATS, max(FEWEST_REPEATS, int(ENOUGH_MILLISECONDS / turn)))
-    return time_interleaved(runs, repeats, 0, device)
+    runs = {name: _contained(name, translate, picture, left_out) for name, translate in works.items()}
+    once = time_interleaved(runs, 1, 1, device)
+    runs = {name: run for name, run in runs.items() if name not in left_out}
+    turn = sum(once[name].median for name in runs)
+    repeats = min(REPEATS, max(FEWEST_REPEATS, int(ENOUGH_MILLISECONDS / max(turn, 1.0))))
+    timings = time_interleaved(runs, repeats, 0, device)
+    return {name: timing for name, timing in timings.items() if name not in left_out}
+
+
+def _contained(name: str, translate: Translate, picture: PictureArray, left_out: LeftOut) -> Callable[[], None]:
+    """Return work that notes its failure instead of ending the others'."""
+
+    def run() -> None:
+        try:
+            translate(picture)
+        except GdpError as error:
+            left_out.setdefault(name, str(error))
+
+    return run
 
 
 def _opened(
     plugins: Plugins,
     student: DeployedStudent,
-    folder: Path,
-    engine: Engine,
-    name: str,
+    folder: StudentFolder,
+    record: PluginRecord,
+    context: EngineContext,
     tell: Callable[[str], None],
 ) -> Translate:
+    engine, who = build_engine(plugins, record.name, context, {}), describe_plugin(record)
+    with plugin_errors(who):
+        engine.describe()  # asked of whichever is the fastest
     if engine.runs_from_weights:
-        return engine.open(folder / engine.file, lambda: picture_network(student))
-    if not is_current(folder / engine.file, folder):
-        tell(f"exporting the student for {name}, once")
-        export_run(plugins, folder, engine, name)
-    return engine.open(folder / engine.file)
+        return open_engine(engine, who, folder.path / engine.file, lambda: picture_network(student))
+    if folder.current(engine.file) is None:
+        tell(f"exporting the student for {record.name}, once")
+        path, card = export_run(plugins, folder.path, engine, record.name)
+        folder.exported(path.name, card)
+    return open_engine(engine, who, folder.path / engine.file)
 
 
 def _remember(
-    folder: Path, context: EngineContext, name: str, timings: dict[str, Timing], tell: Callable[[str], None]
+    plugins: Plugins,
+    folder: StudentFolder,
+    context: EngineContext,
+    name: str,
+    timings: dict[str, Timing],
+    tell: Callable[[str], None],
 ) -> None:
     repeats = len(timings[name].milliseconds)
     data = {
         "engine": name,
         "milliseconds": {each: timing.median for each, timing in timings.items()},
         "protocol": f"medians of {repeats} runs of one picture at the training size, engines in turns",
-        "circumstances": circumstances(folder, context),
+        "circumstances": folder.circumstances(context, plugins.records("engine")),
     }
     try:
-        write_atomically(folder / CHOICE, (json.dumps(data, indent=2) + "\n").encode())
+        write_atomically(folder.path / CHOICE, (json.dumps(data, indent=2) + "\n").encode())
     except RunFolderError as error:  # a student on a read-only disk works, too
         tell(f"the choice is not remembered: {error}")

@@ -14,6 +14,7 @@ from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, re
 from gdp.core.progress import Progress
 from gdp.tools.deploy.applying import Application
 from gdp.tools.deploy.files import Job
+from gdp.tools.deploy.tiling import pictures_together
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -89,7 +90,8 @@ def _translate(
     sounds = {sound: target.add_stream_from_template(sound) for sound in source.streams.audio}
     frames = pictures.frames or round(float((source.duration or 0) / 1_000_000 * rate))
     with progress.task(f"translate {job.source.name}", max(frames, 1), "frame") as task:
-        for batch in _packets(source, pictures, sounds, target, application.batch):
+        together = pictures_together(application.batch, pictures.height, pictures.width)
+        for batch in _packets(source, pictures, sounds, target, together):
             if stop_requested():
                 return False
             _encode(batch, output, target, application)

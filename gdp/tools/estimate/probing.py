@@ -11,8 +11,10 @@ from typing import Any
 
 import torch
 
+from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.errors import GdpError
 from gdp.core.interfaces.evaluators import Evaluation
+from gdp.core.interfaces.teachers import Teacher
 from gdp.core.run.session import Session
 from gdp.core.run.stages import filters
 from gdp.core.run.stages.pairs import wanted
@@ -141,12 +143,14 @@ class _Probe:
             return
         choice = self.session.recipe.teacher
         assert choice is not None
-        implementation = self.session.plugins.load(choice.record)
-        implementation.require_dataset(choice.record.name, self.session.dataset)
-        folder = self.trial.folder.path / "teacher"
+        implementation: type[Teacher] = self.session.plugins.load(choice.record)
+        folder, dataset, who = self.trial.folder.path / "teacher", self.session.dataset, describe_plugin(choice.record)
+        with plugin_errors(who):
+            implementation.require_dataset(choice.record.name, dataset)
 
         def train(progress: PaceProgress) -> None:
-            implementation.train(training, self.session.dataset, folder, progress)
+            with plugin_errors(who):
+                implementation.train(training, dataset, folder, progress)
 
         self.parts.append(Part("teacher", watch(train, 2 * self.seconds), "its training, broken off"))
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError
 from gdp.support.places import find_places
 from gdp.tools.deploy.cards import card_path, files_of, read_card
-from gdp.tools.deploy.models import WEIGHTS, weights_sha256
+from gdp.tools.deploy.student_folder import WEIGHTS, StudentFolder
 from gdp.tools.report import CARD, SAMPLE, UNKNOWN_LICENCE
 
 SHORTEST_SECRET = 8
@@ -148,7 +148,7 @@ def gather(folder: Path, engines: Sequence[str], licence: str | None) -> Parcel:
     if licence is not None:
         text = with_licence(text, licence)
     weights = _read(folder / WEIGHTS)
-    if hashlib.sha256(weights).hexdigest() != weights_sha256(folder):
+    if hashlib.sha256(weights).hexdigest() != StudentFolder(folder).weights_sha256:
         raise CorruptFileError(
             f"{folder / WEIGHTS}: these are not the weights that student.json tells of; run the recipe again"
         )
@@ -202,7 +202,7 @@ def _export(folder: Path, engine: str) -> list[Part]:
     content = _read(path)
     if hashlib.sha256(content).hexdigest() != card.sha256:
         raise CorruptFileError(f"{path}: this is not the file that its card tells of; export the student again")
-    if card.weights_sha256 != weights_sha256(folder):
+    if card.weights_sha256 != StudentFolder(folder).weights_sha256:
         raise CorruptFileError(f"{path}: this was exported from other weights than are there now; export it again")
     others = [file for file in files_of(path) if file != path]
     return [Part(path.name, content), *(Part(file.name, _read(file)) for file in [*others, card_path(path)])]

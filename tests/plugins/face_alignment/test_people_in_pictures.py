@@ -8,16 +8,19 @@ is, drawn there; the other is what `gdp apply --align` makes of the whole pictur
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy
 import pytest
 import torch
 from embedded_people import RESOLUTION, YEARS, Scene, SmallStudent, in_range, levels, make_scene, psnr, train_student
 
-from gdp.plugins.face_alignment import FACES64
+import gdp
+from gdp.plugins.face_alignment import LandmarksConfig
 from gdp.plugins.face_alignment.crowds import rendered_landmarks
+from gdp.plugins.face_alignment.finder import Found, LandmarkAligner
 from gdp.plugins.faces.renderer import render
-from gdp.tools.deploy.aligned_faces import AlignedFaces, open_finder
+from gdp.tools.deploy.aligning import AlignedSquares, NamedAligner
 from gdp.tools.deploy.models import Model
 
 SCENES = [
@@ -42,12 +45,22 @@ def scenes() -> list[Scene]:
     return [make_scene(300 + number, size, sides) for number, (size, sides) in enumerate(SCENES)]
 
 
-def align(student: SmallStudent) -> AlignedFaces:
+@cache
+def aligner() -> LandmarkAligner:
+    return LandmarkAligner(LandmarksConfig(file="builtin:faces64"), gdp.EngineContext(threads=1))
+
+
+def find(picture: numpy.ndarray) -> list[Found]:
+    return aligner().finder.find(picture, aligner().frame)
+
+
+def align(student: SmallStudent) -> AlignedSquares:
     def translate(pictures: numpy.ndarray) -> numpy.ndarray:
         with torch.no_grad():
             return levels(student(in_range(pictures)))
 
-    return AlignedFaces(Model(translate, 2, 3, RESOLUTION, "torch", "here"), *open_finder(FACES64, threads=1))
+    model = Model(translate, 2, 3, RESOLUTION, "torch", "here")
+    return AlignedSquares(model, NamedAligner(aligner(), "aligner landmarks"))
 
 
 def test_every_face_is_within_a_decibel_of_the_aligned_one(student: SmallStudent, scenes: list[Scene]) -> None:
@@ -63,7 +76,7 @@ def test_every_face_is_within_a_decibel_of_the_aligned_one(student: SmallStudent
             on_aligned, in_place = (psnr(made, truth, inside) for made in (expected, result))
             losses.append(min(on_aligned, NEAR_ENOUGH) - min(in_place, NEAR_ENOUGH))
             gains.append(psnr(result, expected, inside) - psnr(scene.picture, expected, inside))
-    assert aligned.faces == [len(scene.squares) for scene in scenes]
+    assert aligned.counts == [len(scene.squares) for scene in scenes]
     assert max(losses) < 1.0
     assert numpy.mean(losses) < 0.3
     assert numpy.mean(gains) > 5, "the faces were changed, and as the student would have changed them"
@@ -75,8 +88,8 @@ def test_what_lies_outside_of_the_faces_is_untouched(student: SmallStudent, scen
         result = aligned(scene.picture[None])[0]
         free = numpy.ones(scene.picture.shape[:2], bool)
         across, down = numpy.meshgrid(numpy.arange(free.shape[1]) + 0.5, numpy.arange(free.shape[0]) + 0.5)
-        for face in aligned.find(scene.picture):
-            square = aligned.frame.square(face.landmarks)
+        (squares,) = aligner().regions(scene.picture[None])
+        for square in squares:
             x, y = square.inverse()[:, :2] @ numpy.stack([across.ravel(), down.ravel()]) + square.inverse()[:, 2:]
             free &= ((numpy.abs(x - 0.5) > 0.5) | (numpy.abs(y - 0.5) > 0.5)).reshape(free.shape)
         assert numpy.array_equal(result[free], scene.picture[free])
@@ -84,9 +97,8 @@ def test_what_lies_outside_of_the_faces_is_untouched(student: SmallStudent, scen
 
 
 def test_landmarks_are_found_to_two_pixels_of_sixty_four(scenes: list[Scene]) -> None:
-    aligned = align(SmallStudent())
     for scene in scenes:
-        found = aligned.find(scene.picture)
+        found = find(scene.picture)
         assert len(found) == len(scene.squares)
         for square, landmarks in zip(scene.squares, rendered_landmarks(scene.attributes).double().numpy(), strict=True):
             true = square.at(landmarks)
@@ -100,7 +112,7 @@ def test_a_face_at_the_edge_is_translated_as_far_as_it_is_there(student: SmallSt
     picture = numpy.ascontiguousarray(scene.picture[:, middle[0] - 30 :])
     aligned = align(student)
     result = aligned(picture[None])[0]
-    assert result.shape == picture.shape and aligned.faces == [1]
+    assert result.shape == picture.shape and aligned.counts == [1]
     assert (result[:, :20] != picture[:, :20]).any()
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gdp.tools.bench.table import notes
 from gdp.tools.bench.tasks import Bench, Kind, Row, Task
 
 
@@ -48,3 +50,17 @@ def test_a_row_that_failed_is_told_and_counts_for_nothing() -> None:
     bench = Bench({"machine": {}}, [failed, onnx])
     assert bench.ratios(onnx) == {}
     assert bench.to_data()["rows"][0]["failure"] == "too little memory"
+
+
+def test_what_is_left_out_is_told_once_for_all_sizes_and_threads() -> None:
+    rows = []
+    for size in (64, 128):
+        for threads in (1, 2):
+            found = row("student", "student, onnx", [])
+            found.task = replace(found.task, size=size, threads=threads)
+            found.failure = "too little memory"
+            rows.append(found)
+    about = {"machine": dict.fromkeys(("processor", "cores", "system", "device"), ""), "protocol": "",
+             "versions": {"python": "", "torch": ""}, "left_out": {"broken": "no device"}}  # fmt: skip
+    told = [line for line in notes(Bench(about, rows)) if "left out" in line]
+    assert told == ["engine broken: left out: no device", "student, onnx at 64, 128 px: left out: too little memory"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy
@@ -9,7 +10,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError
-from gdp.tools.deploy.files import find_jobs, load_picture, save_picture
+from gdp.support.picture_files import picture_pixels, read_picture
+from gdp.tools.deploy.files import find_jobs, save_picture
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -24,7 +26,7 @@ def test_a_turned_photo_comes_back_upright_without_its_tag(tmp_path: Path) -> No
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by 90 degrees
     gradient().save(tmp_path / "turned.png", exif=exif)
-    loaded = load_picture(tmp_path / "turned.png")
+    loaded = read_picture(tmp_path / "turned.png")
     assert loaded.levels.shape == (24, 16, 3)
     save_picture(loaded, loaded.levels, tmp_path / "out.png")
     with Image.open(tmp_path / "out.png") as written:
@@ -35,11 +37,11 @@ def test_a_turned_photo_comes_back_upright_without_its_tag(tmp_path: Path) -> No
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".tiff"])
 def test_alpha_and_colour_profile_are_kept_without_loss(tmp_path: Path, suffix: str) -> None:
     gradient("RGBA").save(tmp_path / "in.png", icc_profile=PROFILE)
-    loaded = load_picture(tmp_path / "in.png")
+    loaded = read_picture(tmp_path / "in.png")
     assert loaded.alpha is not None
     translated = 255 - loaded.levels
     save_picture(loaded, translated, tmp_path / f"out{suffix}")
-    again = load_picture(tmp_path / f"out{suffix}")
+    again = read_picture(tmp_path / f"out{suffix}")
     visible = loaded.alpha > 0
     assert numpy.array_equal(again.levels[visible], translated[visible])
     assert again.alpha is not None and numpy.array_equal(again.alpha, loaded.alpha)
@@ -48,17 +50,64 @@ def test_alpha_and_colour_profile_are_kept_without_loss(tmp_path: Path, suffix: 
 
 def test_a_format_without_alpha_gets_the_opaque_picture(tmp_path: Path) -> None:
     gradient("RGBA").save(tmp_path / "in.png")
-    loaded = load_picture(tmp_path / "in.png")
+    loaded = read_picture(tmp_path / "in.png")
     save_picture(loaded, loaded.levels, tmp_path / "out.jpg")
-    assert load_picture(tmp_path / "out.jpg").alpha is None
+    assert read_picture(tmp_path / "out.jpg").alpha is None
+
+
+def test_an_odd_tag_beside_the_orientation_refuses_no_photo(tmp_path: Path) -> None:
+    turned = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
+    resolution = struct.pack("<HHII", 0x011A, 10, 1, 38)  # a signed rational, where an unsigned one is due
+    odd = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + turned + resolution + struct.pack("<Iii", 0, -1, 0)
+    gradient().save(tmp_path / "odd.jpg", exif=odd, quality=95)
+    assert read_picture(tmp_path / "odd.jpg").levels.shape == (24, 16, 3)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_grey_levels_of_16_bits_are_scaled_not_clipped(tmp_path: Path, suffix: str) -> None:
+    ramp = numpy.arange(0, 65536, 256, dtype=numpy.uint16).reshape(16, 16)
+    Image.fromarray(ramp).save(tmp_path / f"ramp{suffix}")
+    levels = read_picture(tmp_path / f"ramp{suffix}").levels
+    assert numpy.array_equal(levels, numpy.repeat((ramp >> 8).astype(numpy.uint8)[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize(
+    ("kind", "scale"), [("int32", 1), ("float32", 1), ("float32", 1 / 256), ("float32", 1 / 65280)]
+)
+def test_whole_and_broken_numbers_of_32_bits_are_scaled_too(tmp_path: Path, kind: str, scale: float) -> None:
+    ramp = numpy.arange(0, 65536, 256).reshape(16, 16)
+    Image.fromarray((ramp * scale).astype(kind)).save(tmp_path / "ramp.tif")
+    levels = read_picture(tmp_path / "ramp.tif").levels
+    assert numpy.abs(levels[..., 0].astype(int) - (ramp >> 8)).max() <= 1
+
+
+def test_transparent_parts_are_shown_on_white_and_kept(tmp_path: Path) -> None:
+    cut = numpy.dstack([numpy.zeros((4, 6, 3), numpy.uint8), numpy.full((4, 6), 51, numpy.uint8)])
+    Image.fromarray(cut).save(tmp_path / "cut.png")
+    picture = read_picture(tmp_path / "cut.png")
+    assert (picture.levels == 0).all() and picture.alpha is not None and (picture.alpha == 51).all()
+    assert (picture.on_white() == 204).all()
+
+
+def test_a_profile_of_other_colours_than_rgb_is_not_carried_on(tmp_path: Path) -> None:
+    other = bytearray(PROFILE)
+    other[16:20] = b"GRAY"
+    Image.new("L", (8, 8), 90).save(tmp_path / "grey.jpg", icc_profile=bytes(other))
+    assert read_picture(tmp_path / "grey.jpg").colour_profile is None
+
+
+def test_a_huge_picture_is_read_without_a_warning(tmp_path: Path) -> None:
+    Image.new("1", (9500, 9500)).save(tmp_path / "huge.png")
+    assert picture_pixels(tmp_path / "huge.png") == 9500**2
+    assert picture_pixels(tmp_path / "none.png") == 0
 
 
 def test_files_that_are_no_pictures_are_named(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     with pytest.raises(CorruptFileError, match=r"broken\.png"):
-        load_picture(tmp_path / "broken.png")
+        read_picture(tmp_path / "broken.png")
     with pytest.raises(MissingResourceError, match="no such picture"):
-        load_picture(tmp_path / "none.png")
+        read_picture(tmp_path / "none.png")
 
 
 def test_folders_are_kept_below_the_output_and_patterns_are_found(tmp_path: Path) -> None:

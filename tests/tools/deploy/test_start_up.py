@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tiny_student import ONE_THREAD, export, make_tiny_student, write_pictures
 
-from gdp.tools.deploy.models import CHOICE, circumstances
+from gdp.tools.deploy.student_folder import CHOICE, StudentFolder
 
 ENGINES = ("onnx", "openvino", "openvino-int8")
 APPLY = """
@@ -55,7 +55,7 @@ def test_an_exported_file_is_applied_without_torch(student: Path, pictures: Path
 def test_a_remembered_engine_is_applied_without_torch(
     student: Path, pictures: Path, engine: str, tmp_path: Path
 ) -> None:
-    data = {"engine": engine, "circumstances": circumstances(student, ONE_THREAD)}
+    data = {"engine": engine, "circumstances": StudentFolder(student).circumstances(ONE_THREAD)}
     (student / CHOICE).write_text(json.dumps(data))
     apply_without_torch(student, pictures / "00.png", "-o", tmp_path)
     assert (tmp_path / "00.png").is_file()

@@ -12,6 +12,8 @@ from safetensors.torch import save_file
 
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.engines import EngineContext
+from gdp.core.pairs.records import PairBatch, PairRecord
+from gdp.core.pairs.store import PairStore
 from gdp.registry import PluginRegistry
 from gdp.tools.deploy.export import export_run
 from gdp.tools.deploy.models import build_engine
@@ -48,6 +50,20 @@ def write_pictures(folder: Path, count: int = 24) -> Path:
     for number, picture in enumerate(levels.permute(0, 2, 3, 1).numpy()):
         Image.fromarray(picture).save(folder / f"{number:02}.png")
     return folder
+
+
+def make_tiny_run(folder: Path) -> Path:
+    """Write a run with a student, four held-out pairs to compare exports on, and a folder of pictures."""
+    run = folder / "run"
+    make_tiny_student(run)
+    write_pictures(run / "pictures", 4)
+    source = torch.rand(4, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    records = [PairRecord(index, index, {}, "ab" * 32, None, None, None, {}) for index in range(4)]
+    with PairStore.open(run / "pairs" / "abc") as store:
+        store.append(PairBatch(list(range(4)), source, source, records))
+        store.set_split(dict.fromkeys(range(4), "held_out"))
+    (run / "stages.json").write_text(json.dumps({"pairs": {"summary": {"folder": "pairs/abc"}}}))
+    return run
 
 
 def export(student: Path, engine: str, pictures: Path) -> Path:

@@ -67,10 +67,11 @@ def _train(session: Session) -> None:
     assert choice is not None
     record, folder = choice.record, session.teacher_folder
     implementation: type[Teacher] = session.plugins.load(record)
-    implementation.require_dataset(record.name, session.dataset)
+    dataset = session.dataset
     progress = _StoppableProgress(session.progress, session.stop_requested)
     with plugin_errors(describe_plugin(record)):
-        weights = implementation.train(session.recipe.teacher_training, session.dataset, folder, progress)
+        implementation.require_dataset(record.name, dataset)
+        weights = implementation.train(session.recipe.teacher_training, dataset, folder, progress)
     name = f"{session.pairs_home.relative(folder)}/{TRAINED}"
     session.pairs_home.write_json(name, {"weights": weights.relative_to(folder).as_posix()})
 

@@ -1,0 +1,176 @@
+"""`gdp apply --align`: what an aligner finds in a picture goes through the student by itself, upright and scaled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy
+
+from gdp.core.building import build, describe_plugin, plugin_errors, settings_of
+from gdp.core.errors import GdpError, PluginError, ShapeError
+from gdp.core.interfaces.aligners import Aligner
+from gdp.core.interfaces.engines import EngineContext, PictureArray
+from gdp.core.records import PluginRecord, Plugins
+from gdp.support.squares import Levels, Made, Square, cut, paste
+from gdp.tools.deploy.models import Model
+from gdp.tools.deploy.tiling import Tiling, pictures_together
+
+FEATHER = 0.1
+FILE, FRAME = "file", "frame"
+"""The settings of an aligner that the command line names."""
+_NAME = re.compile(r"[a-z][a-z0-9]+(-[a-z0-9]+)*")
+
+
+@dataclass(frozen=True)
+class NamedAligner:
+    """An aligner, and in whose name its failures are told."""
+
+    aligner: Aligner
+    who: str
+
+    @property
+    def one(self) -> str:
+        """What it finds, in a word."""
+        return self.aligner.finds[0]
+
+    @property
+    def many(self) -> str:
+        """The same, of several."""
+        return self.aligner.finds[1]
+
+    def regions(self, pictures: PictureArray) -> list[list[Square]]:
+        """Return the squares in each of pictures (N, H, W, 3).
+
+        Raises:
+            GdpError: what the aligner itself says is wrong.
+            PluginError: it failed, or what it returned are no such squares.
+        """
+        with plugin_errors(self.who):
+            found: object = self.aligner.regions(pictures)
+            fits = isinstance(found, list) and len(found) == len(pictures)
+            squares = [list(of_picture) for of_picture in found] if isinstance(found, list) and fits else None
+        if squares is None or not all(_is_square(square) for of_picture in squares for square in of_picture):
+            raise PluginError(
+                f"{self.who}: it must return a list of gdp.Square for each of {len(pictures)} pictures, all of them of "
+                f"finite numbers and larger than nothing; tell the plugin's author"
+            )
+        return squares
+
+
+def _is_square(square: object) -> bool:
+    if not isinstance(square, Square) or numpy.shape(square.matrix) != (2, 3):
+        return False
+    return bool(numpy.isfinite(square.matrix).all()) and abs(float(numpy.linalg.det(square.matrix[:, :2]))) > 0
+
+
+def open_aligner(
+    plugins: Plugins, text: str, *, frame: str | None = None, for_files: str, context: EngineContext
+) -> NamedAligner:
+    """Build the aligner that `--align` names.
+
+    Args:
+        plugins: the registry.
+        text: `NAME`, `NAME:FILE`, or a file alone.
+        frame: of the teacher, as the aligner takes it; None leaves it to the aligner.
+        for_files: name of the aligner that a file alone, or `builtin:...`, is meant for.
+        context: device and threads.
+
+    Raises:
+        PluginNotFoundError, PluginError: there is none of that name, or it fails.
+        GdpError: it takes no file or frame, or needs one; or what it says is wrong with these.
+    """
+    record, file = _choose(plugins, text, for_files)
+    given = {FILE: file, FRAME: frame}
+    known = record.config.model_fields
+    for setting, value in given.items():
+        if value is not None and setting not in known:
+            raise GdpError(f"--align {text}: the aligner {record.name} takes no {setting}")
+    if file is None and FILE in known and known[FILE].is_required():
+        raise GdpError(f"--align {text}: the aligner {record.name} needs a file: --align {record.name}:FILE")
+    settings = settings_of(record, {name: value for name, value in given.items() if value is not None})
+    aligner: Aligner = build(plugins, record, settings, context, kind=Aligner)
+    who = describe_plugin(record)
+    words = getattr(aligner, "finds", None)
+    if not (isinstance(words, tuple) and len(words) == 2 and all(isinstance(word, str) for word in words)):
+        raise PluginError(f"{who}: its class does not say what it `finds`, one and many; tell the plugin's author")
+    return NamedAligner(aligner, who)
+
+
+def _choose(plugins: Plugins, text: str, for_files: str) -> tuple[PluginRecord, str | None]:
+    """Return the aligner that is meant, and its file."""
+    name, colon, file = text.partition(":")
+    if name in plugins.names("aligner"):
+        return plugins.get("aligner", name), file if colon else None
+    looks_like_a_name = _NAME.fullmatch(name) is not None and name != "builtin"
+    if looks_like_a_name and not Path(text).exists():
+        return plugins.get("aligner", name), file  # which says what there is
+    return plugins.get("aligner", for_files), text
+
+
+@dataclass
+class AlignedSquares:
+    """What `Application.transform` takes: finds squares, translates what is in them, and pastes it back.
+
+    Raises:
+        ShapeError: the student takes two pictures at once.
+    """
+
+    model: Model
+    aligner: NamedAligner
+    size: int | None = None
+    """Pixels of the upright square that the student is shown; None for what it was trained at."""
+    keep_detail: bool = True
+    """Whether what is finer in the picture than the square's pixels stays, only the change being pasted."""
+    tiling: Tiling = field(default_factory=Tiling)
+    batch: int = 8
+    """Squares that go through the student together, fewer where they are large."""
+    feather: float = FEATHER
+    """Share of a square's side over which the translation fades in from its edge."""
+    counts: list[int] = field(default_factory=list)
+    """How many were found in each picture that was translated so far, in their order."""
+
+    def __post_init__(self) -> None:
+        if self.model.input_channels != 3:
+            raise ShapeError(
+                f"this student mixes {self.model.input_channels // 3} pictures into one; it cannot be applied to "
+                f"{self.aligner.many}"
+            )
+
+    def __call__(self, pictures: PictureArray) -> PictureArray:
+        """Translate what is found in pictures (N, H, W, 3); a picture with nothing in it comes back as it is."""
+        squares = self.aligner.regions(pictures)
+        size = self.size or self.model.resolution
+        crops = [
+            cut(picture, square, size)
+            for picture, of_picture in zip(pictures, squares, strict=True)
+            for square in of_picture
+        ]
+        before = crops if self.keep_detail else [None] * len(crops)
+        made = zip(self._translate(crops), before, strict=True)
+        contents = [[Made(square, *next(made)) for square in of_picture] for of_picture in squares]
+        pasted = [paste(picture, found, self.feather) for picture, found in zip(pictures, contents, strict=True)]
+        self.counts += [len(of_picture) for of_picture in squares]
+        return numpy.stack(pasted)
+
+    def summary(self) -> dict[str, int]:
+        """Return how many were found, in how many pictures and frames, and how many of these held none."""
+        return {
+            "found": sum(self.counts),
+            "pictures": len(self.counts),
+            "pictures_without": self.counts.count(0),
+        }
+
+    def describe(self) -> str:
+        """Return the summary in a line."""
+        told = self.summary()
+        line = f"{told['found']} {self.aligner.many} found in {told['pictures']} pictures and frames"
+        without = told["pictures_without"]
+        return f"{line}; {without} of them show no {self.aligner.one} and are written unchanged" if without else line
+
+    def _translate(self, crops: list[Levels]) -> Iterator[Levels]:
+        size = pictures_together(self.batch, *crops[0].shape[:2]) if crops else self.batch
+        for start in range(0, len(crops), size):
+            yield from self.model(numpy.stack(crops[start : start + size]), self.tiling)

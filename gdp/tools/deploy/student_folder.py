@@ -1,0 +1,122 @@
+"""The folder of a trained student: what its description and the cards beside it say. Imports no torch."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from gdp.core.errors import CorruptFileError
+from gdp.core.interfaces.engines import EngineContext
+from gdp.core.records import PluginRecord
+from gdp.tools.deploy.cards import Card, card_path, read_card
+
+WEIGHTS = "student.safetensors"
+DESCRIPTION = "student.json"
+CHOICE = "engine.json"
+"""Beside the student: which engine was the fastest, and how that was found out."""
+
+
+class StudentFolder:
+    """A `student/` folder; its description and each card in it are read once, when they are first asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._cards: dict[str, Card | CorruptFileError] = {}
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        """What student.json says of the weights beside it, which are not read.
+
+        Raises:
+            CorruptFileError: it cannot be read.
+        """
+        path = self.path / DESCRIPTION
+        try:
+            return str(json.loads(path.read_text(encoding="utf-8"))["weights_sha256"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CorruptFileError(
+                f"{path}: the student's description is damaged ({error!r}); export it again"
+            ) from error
+
+    def card(self, file: str) -> Card:
+        """Return the card of an exported file.
+
+        Raises:
+            MissingResourceError: there is none.
+            CorruptFileError: it is damaged, or of a newer gdp.
+        """
+        if file not in self._cards:
+            try:
+                self._cards[file] = read_card(self.path / file)
+            except CorruptFileError as error:
+                self._cards[file] = error
+        card = self._cards[file]
+        if isinstance(card, CorruptFileError):
+            raise card
+        return card
+
+    def current(self, file: str) -> Card | None:
+        """Return the card of an exported file that is there and is of the student's present weights, or None.
+
+        Raises:
+            CorruptFileError: the card or the description cannot be read.
+        """
+        path = self.path / file
+        if not path.is_file() or not card_path(path).is_file():
+            return None
+        card = self.card(file)
+        return card if card.weights_sha256 == self.weights_sha256 else None
+
+    def exported(self, file: str, card: Card) -> None:
+        """Take note of a file that was just exported."""
+        self._cards[file] = card
+
+    def exports(self) -> dict[str, str]:
+        """Return the sha256 of the exported files by their engines; a damaged card's file is none."""
+        found = {}
+        for place in sorted(self.path.glob("*.*.json")):
+            try:
+                card = self.card(place.name.removesuffix(".json"))
+            except CorruptFileError:
+                continue
+            found[card.engine] = card.sha256
+        return found
+
+    def circumstances(self, context: EngineContext, engines: Sequence[PluginRecord] = ()) -> dict[str, Any]:
+        """Return what the choice of the fastest engine depends on: student, exports, engines, machine, threads.
+
+        Args:
+            context: device and threads.
+            engines: all that are there; those of gdp itself are known by the versions of what they run on.
+        """
+        others = sorted(f"{record.name} {record.supplier}" for record in engines if record.supplier)
+        return {
+            "weights_sha256": self.weights_sha256,
+            "exports": self.exports(),
+            "machine": f"{platform.machine()} {platform.processor()} {os.cpu_count()}",
+            "device": context.device,
+            "threads": context.threads,
+            "versions": {name: _version(name) for name in ("torch", "onnxruntime", "openvino")},
+            **({"engines": others} if others else {}),
+        }
+
+    def remembered(self, context: EngineContext, engines: Sequence[PluginRecord] = ()) -> str | None:
+        """Return the engine that an earlier trial found fastest, if nothing that it depends on has changed since."""
+        try:
+            data = json.loads((self.path / CHOICE).read_text(encoding="utf-8"))
+            return str(data["engine"]) if data["circumstances"] == self.circumstances(context, engines) else None
+        except (OSError, ValueError, KeyError, TypeError):  # no choice, or one that cannot be read: it is made anew
+            return None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
