@@ -81,7 +81,16 @@ def load_run_recipe(
     lookup = cast(Plugins, _AsRecorded(plugins)) if look else plugins
     recipe = load_recipe(derived or folder.path / RECIPE, lookup, overrides)
     written = folder.read_json("run.json", {}).get("recipe")
-    return replace(recipe, path=Path(written)) if isinstance(written, str) else recipe
+    return _standing_at(recipe, Path(written)) if isinstance(written, str) else recipe
+
+
+def _standing_at(recipe: Recipe, path: Path) -> Recipe:
+    """Return a recipe, with the variants that it is compared with, as if it had been read from a file."""
+    compare = recipe.compare
+    if compare is not None:
+        variants = tuple(replace(each, recipe=_standing_at(each.recipe, path)) for each in compare.variants)
+        compare = replace(compare, variants=variants)
+    return replace(recipe, path=path, compare=compare)
 
 
 def recorded_keys(folder: RunFolder) -> dict[str, str]:

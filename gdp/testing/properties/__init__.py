@@ -16,6 +16,7 @@ from gdp.testing.properties import (
     losses,
     pair_sources,
     record,
+    stages,
     students,
     surroundings,
     teachers,
@@ -52,6 +53,7 @@ _OF_KIND: Mapping[Kind, _Promises] = {
     "loss": _Promises(losses.exercise, losses.PROPERTIES),
     "evaluator": _Promises(evaluators.exercise, evaluators.PROPERTIES),
     "dataset": _Promises(datasets.exercise, datasets.PROPERTIES),
+    "stage": _Promises(stages.exercise, stages.PROPERTIES),
     "direction-method": _Promises(directions.exercise, directions.PROPERTIES),
     "engine": _Promises(engines.exercise, engines.PROPERTIES),
 }
