@@ -19,6 +19,7 @@ from gdp.core.pairs.store import PairStore
 from gdp.core.recipe.reading import Recipe, load_recipe
 from gdp.core.records import Kind, PluginRecord, Plugins
 from gdp.core.run.session import Session
+from gdp.core.run.stages.pairs import made_pairs
 from gdp.core.run.steps import keys_until
 from gdp.core.run_folder import RunFolder
 
@@ -47,7 +48,13 @@ class _AsRecorded:
         try:
             return self._plugins.get(kind, name)
         except PluginNotFoundError:
-            return PluginRecord(kind, name, "not installed here", _AnySettings, implementation="")
+            training = _AnySettings if kind == "teacher" else None
+            return PluginRecord(kind, name, "not installed here", _AnySettings, implementation="", training=training)
+
+
+def as_recorded(plugins: Plugins) -> Plugins:
+    """Return the registry with stand-ins for what is not installed, to read the recipe of a run that is looked at."""
+    return cast(Plugins, _AsRecorded(plugins))
 
 
 def is_run(path: Path) -> bool:
@@ -78,8 +85,7 @@ def load_run_recipe(
     Raises:
         RecipeError: with all mistakes of the overrides, or what the present plugins find wrong with it.
     """
-    lookup = cast(Plugins, _AsRecorded(plugins)) if look else plugins
-    recipe = load_recipe(derived or folder.path / RECIPE, lookup, overrides)
+    recipe = load_recipe(derived or folder.path / RECIPE, as_recorded(plugins) if look else plugins, overrides)
     written = folder.read_json("run.json", {}).get("recipe")
     return _standing_at(recipe, Path(written)) if isinstance(written, str) else recipe
 
@@ -124,5 +130,4 @@ def open_pairs(session: Session) -> tuple[PairStore, list[int]]:
             f"{session.folder.path}: the run has no pairs of its present recipe yet; gdp run makes them."
         )
     store = session.open_store(read_only=True)
-    count = session.recipe.pairs.section.count
-    return store, store.indices() if count is None else store.made(0, count)
+    return store, made_pairs(session, store)

@@ -16,7 +16,7 @@ from gdp.core.progress import Progress
 from gdp.core.recipe.reading import Recipe, load_recipe
 from gdp.core.records import Plugins
 from gdp.core.run.judging import walk
-from gdp.core.run.opening import load_run_recipe, open_pairs
+from gdp.core.run.opening import as_recorded, load_run_recipe, open_pairs
 from gdp.core.run.pipeline import Plan, execute
 from gdp.core.run.session import Session, never
 from gdp.core.run.stages import filters
@@ -115,9 +115,9 @@ def open_refiltering(
     if request.recipe is None:
         new = load_run_recipe(folder, plugins, request.overrides, look=True)
     else:
-        new = load_recipe(request.recipe, plugins, request.overrides)
+        new = load_recipe(request.recipe, as_recorded(plugins), request.overrides)
     _refuse_other_changes(old, new)
-    session = Session(new, folder, plugins, progress, device, stop_requested)
+    session = Session(new, folder, plugins, progress, device, stop_requested, only_judges=True)
     store, made = open_pairs(session)
     with store:
         if folder.stages().get("pairs", {}).get("key") != session.keys["pairs"]:
