@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from gdp.core.progress import Progress, ProgressTask, SilentProgress, Stopped
     from gdp.core.records import (
         API_VERSION,
+        CORE_STAGES,
         KINDS,
         PLAIN_KINDS,
         RECIPE_KINDS,
@@ -171,6 +172,7 @@ _HOMES = {
     "gdp.core.progress": ("Progress", "ProgressTask", "SilentProgress", "Stopped"),
     "gdp.core.records": (
         "API_VERSION",
+        "CORE_STAGES",
         "KINDS",
         "Kind",
         "Needs",
@@ -192,6 +194,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "API_VERSION",
+    "CORE_STAGES",
     "KINDS",
     "PLAIN_KINDS",
     "RECIPE_KINDS",

@@ -4,6 +4,7 @@ runs/<name>/
   recipe.toml       the resolved recipe, every default written out
   run.json          name, state, times, versions, machine
   stages.json       stage -> content key, seconds, summary
+  keys.json         the content keys of all stages, as they were known last
   log.txt           what was told while it ran
   events.jsonl      the same for programs: one JSON object a line
   pairs/<key>/      the pair store (shards and manifest)
@@ -14,6 +15,7 @@ runs/<name>/
   metrics.json      every number with its protocol
   verdict.json      what the evaluators say of these numbers
   funnel.json       how many pairs each filter kept
+  held_out.json     which pairs the pair source holds out, where it does not leave that to the recipe
   pictures/         the pictures of the report
   report.html       the report
 """

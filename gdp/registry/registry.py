@@ -137,7 +137,10 @@ class PluginRegistry:
 
         Raises:
             PluginError: it cannot be imported or does not keep its kind's contract.
+            PluginNotFoundError: the record stands in for a plugin that is not installed here.
         """
+        if not record.implementation and isinstance(record, PluginRecord):
+            self.get(record.kind, record.name)
         return load_implementation(record)
 
     @property

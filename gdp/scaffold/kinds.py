@@ -75,6 +75,12 @@ SCAFFOLDS: Mapping[Kind | PlainKind, Scaffold] = {
         '[dataset]\nplugin = "{name}"\ncount = 1000\nresolution = 64',
         '{"count": 8, "resolution": 16}',
     ),
+    "stage": Scaffold(
+        "stages",
+        "Stage",
+        "Packs the student's files, with their checksums",
+        '[[stages]]\nplugin = "{name}"\nlevel = 9',
+    ),
     "direction-method": Scaffold(
         "direction_methods",
         "Method",

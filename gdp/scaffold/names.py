@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gdp import (
+    CORE_STAGES,
     KINDS,
     PLAIN_KINDS,
     Kind,
@@ -99,7 +100,8 @@ def choose_names(kind: Kind | PlainKind, wanted: str, taken: Sequence[str]) -> N
         taken: names of the installed plugins of that kind, the broken ones included.
 
     Raises:
-        PluginError: it cannot be a name, is reserved, or is that of an installed plugin or module.
+        PluginError: it cannot be a name, is reserved, or is that of a stage of every run, an installed plugin or a
+            module.
     """
     name = re.sub(r"[\s_-]+", "-", wanted.strip().lower()).removeprefix(f"gdp-{kind}-")
     if not _NAME.fullmatch(name):
@@ -111,6 +113,8 @@ def choose_names(kind: Kind | PlainKind, wanted: str, taken: Sequence[str]) -> N
         raise PluginError(f'"{name}" has {len(name)} characters; a name has {LONGEST_NAME} at most, so choose another')
     if name in _RESERVED:
         raise PluginError(f'"{name}" has a meaning of its own in gdp: choose another name, such as my-{name}')
+    if kind == "stage" and name in CORE_STAGES:
+        raise PluginError(f'every run has a stage "{name}": choose another name, such as my-{name}')
     names = Names(kind, name)
     if name in taken:
         raise PluginError(

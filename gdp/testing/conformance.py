@@ -97,12 +97,12 @@ def check(
         kind: such as `filter`.
         name: the plugin's, as recipes write it.
         settings: its settings, as a recipe writes them; by default none. Commands have none.
-        world: teacher, dataset, pairs and student that it meets; by default `examples.latent_world()`, for losses
+        world: teacher, dataset, pairs, student and run that it meets; by default `examples.latent_world()`, for losses
             `examples.translation_world()`.
         registry: where it is registered; by default all that is installed, and $GDP_PLUGINS_DIR.
         tolerance: how much numbers may differ where the kit expects equal bits, as for networks that add in another
             order in another batch.
-        varying: patterns of metric names that differ from run to run, such as `speed.*`.
+        varying: patterns of the names of numbers and files that differ from run to run, such as `speed.*`.
         without: properties to leave out, each with the reason.
         record_only: check what needs no implementation, for plugins that cannot be built here.
 

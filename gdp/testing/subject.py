@@ -38,7 +38,7 @@ class Subject:
     tolerance: float = 0.0
     """How much numbers may differ where they should not, beyond what each property allows."""
     varying: Sequence[str] = ()
-    """Patterns of the names of numbers that differ from run to run (measured times)."""
+    """Patterns of the names of numbers and files that differ from run to run (measured times)."""
     folder: Path = field(default_factory=Path.cwd)
     """Against which relative paths in the settings are resolved."""
 

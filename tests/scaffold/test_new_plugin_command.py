@@ -64,6 +64,13 @@ def test_names_of_installed_plugins_and_modules_are_refused(tmp_path: Path, monk
         choose_names("loss", "sharpness", [])
 
 
+def test_a_stage_cannot_have_the_name_of_one_that_every_run_has(tmp_path: Path) -> None:
+    result = new_plugin("stage", "export", "--folder", str(tmp_path))
+    assert result.exit_code == 1
+    assert 'every run has a stage "export"' in result.stderr
+    assert choose_names("filter", "export", []).plugin == "export"
+
+
 def test_an_unknown_kind_or_licence_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     assert "did you mean filter?" in new_plugin("filtre", "contrast", "--folder", str(tmp_path)).stderr
     refused = new_plugin("filter", "contrast", "--folder", str(tmp_path), "--licence", "GPL")

@@ -42,6 +42,18 @@ RECORD_ONLY: Mapping[tuple[str, str], dict[str, Any]] = {
 
 TIMED = {"varying": ("*speed*", "*_ms*", "*seconds*", "*_s", "*faster*", "*images_per*", "*time*")}
 
+COMPARED = """
+[[evaluators]]
+plugin = "held-out"
+
+[compare]
+metrics = ["quality.held_out.l1_to_teacher"]
+
+[[compare.variants]]
+name = "longer"
+change.train.steps = 3
+"""
+
 SMALL_RESNET = {"width": 4, "blocks": 1, "discriminator_width": 4, "discriminator_layers": 1}
 SMALL_PIX2PIXHD = {"width": 4, "downsamplings": 2, "blocks": 1, "discriminator_width": 4, "num_discriminators": 1}
 
@@ -140,6 +152,11 @@ OPTIONS: Mapping[tuple[str, str], Options] = {
     ("dataset", "rendered-faces"): {"settings": {"count": 8, "resolution": 16}},
     ("dataset", "rendered-scenes"): {"settings": {"resolution": 32}},
     ("aligner", "landmarks"): people,
+    ("stage", "compare"): {
+        "world": replace(examples.latent_world(), recipe=examples.RECIPE + COMPARED),
+        "varying": ("variants/*", "variants.json"),
+        "without": {"the-global-random-state-is-left-alone": "it trains, and a training seeds the global state"},
+    },
     ("direction-method", "sefa"): {"world": replace(examples.latent_world(), teacher=stylegan2())},
 }  # fmt: skip
 

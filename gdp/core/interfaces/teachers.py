@@ -29,7 +29,7 @@ class Teacher(ABC):
     """
 
     weight_files: ClassVar[Callable[[Any], Sequence[Path]]] = staticmethod(lambda config: ())
-    """From the settings, the files that hold the weights; hashed by the pre-flight without loading them."""
+    """From the settings, the files that hold the weights; by their hashes a run knows it again without loading it."""
     trains_on: ClassVar[type[Dataset] | type[UnpairedDataset]] = Dataset
     """What `train` needs: a dataset of one domain or of two."""
 

@@ -195,11 +195,12 @@ class Checker:
         if record is None:
             return None
         core_keys, own_keys = recipe_keys(model), recipe_keys(record.config)
-        for key in data:
-            if key not in core_keys and key not in own_keys:
-                self.mistake((*path, key), f"unknown key{did_you_mean(key, {*core_keys, *own_keys} - {'plugin'})}")
+        takes_any = record.config.model_config.get("extra") == "allow"  # it stands in for one that is not installed
+        unknown = [] if takes_any else [key for key in data if key not in core_keys and key not in own_keys]
+        for key in unknown:
+            self.mistake((*path, key), f"unknown key{did_you_mean(key, {*core_keys, *own_keys} - {'plugin'})}")
         section = self.settings(model, {key: data[key] for key in data if key in core_keys}, path)
-        own = {key: data[key] for key in data if key in own_keys and key not in core_keys}
+        own = {key: data[key] for key in data if key not in core_keys and key not in unknown}
         config = self.settings(record.config, own, path, owner=f"{record.name} ({record.package})")
         if section is None or config is None:
             return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from gdp.core.errors import RunFolderError
 from gdp.core.pairs.store import PairStore
 from gdp.core.run.session import Session
+from gdp.core.run.stages.pairs import made_pairs
 from gdp.core.run.steps import keys_until
 from gdp.core.run_folder import RunFolder
 
@@ -46,5 +47,4 @@ def open_pairs(session: Session) -> tuple[PairStore, list[int]]:
             f"{session.folder.path}: the run has no pairs of its present recipe yet; gdp run makes them."
         )
     store = session.open_store(read_only=True)
-    count = session.recipe.pairs.section.count
-    return store, store.indices() if count is None else store.made(0, count)
+    return store, made_pairs(session, store)

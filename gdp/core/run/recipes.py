@@ -43,7 +43,13 @@ class _AsRecorded:
         try:
             return self._plugins.get(kind, name)
         except PluginNotFoundError:
-            return PluginRecord(kind, name, "not installed here", _AnySettings, implementation="")
+            training = _AnySettings if kind == "teacher" else None
+            return PluginRecord(kind, name, "not installed here", _AnySettings, implementation="", training=training)
+
+
+def as_recorded(plugins: Plugins) -> Plugins:
+    """Return the registry with stand-ins for what is not installed, to read the recipe of a run that is looked at."""
+    return cast(Plugins, _AsRecorded(plugins))
 
 
 def is_run(path: Path) -> bool:
@@ -84,10 +90,18 @@ def load_run_recipe(
     Raises:
         RecipeError: with all mistakes of the overrides, or what the present plugins find wrong with it.
     """
-    lookup = cast(Plugins, _AsRecorded(plugins)) if look else plugins
-    recipe = load_recipe(derived or folder.path / RECIPE, lookup, overrides)
+    recipe = load_recipe(derived or folder.path / RECIPE, as_recorded(plugins) if look else plugins, overrides)
     written = folder.read_json("run.json", {}).get("recipe")
-    return replace(recipe, path=Path(written)) if isinstance(written, str) else recipe
+    return _standing_at(recipe, Path(written)) if isinstance(written, str) else recipe
+
+
+def _standing_at(recipe: Recipe, path: Path) -> Recipe:
+    """Return a recipe, with the variants that it is compared with, as if it had been read from a file."""
+    compare = recipe.compare
+    if compare is not None:
+        variants = tuple(replace(each, recipe=_standing_at(each.recipe, path)) for each in compare.variants)
+        compare = replace(compare, variants=variants)
+    return replace(recipe, path=path, compare=compare)
 
 
 def open_recipe(

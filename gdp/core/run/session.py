@@ -13,7 +13,7 @@ import torch
 from gdp.core.answers import AnswerBook
 from gdp.core.building import build, describe_plugin, plugin_errors
 from gdp.core.config import Config, content_key
-from gdp.core.errors import MissingResourceError
+from gdp.core.errors import MissingResourceError, PluginNotFoundError
 from gdp.core.files import file_sha256
 from gdp.core.interfaces.context import BuildContext, Deferred
 from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
@@ -58,6 +58,8 @@ class Session:
     stop_requested: Callable[[], bool] = never
     rehearses: bool = False
     """Whether this is a pre-flight: a teacher that is still to be trained is stood in for by an untrained one."""
+    only_judges: bool = False
+    """Whether the pairs are there and are only judged anew: what they are made of may be gone, so it is not asked."""
     keys: Mapping[str, str] = field(default_factory=dict)
     """Content keys of the stages so far, and of the pair store as `store`; never changed in place."""
     home: RunFolder | None = None
@@ -111,13 +113,26 @@ class Session:
             f"{self.teacher_folder}: the teacher is not trained yet; run the stage teacher first"
         )
 
-    def _deferred_teacher(self) -> Deferred | None:
-        """Return the teacher for plugins that may do without it: it is loaded when somebody reads it."""
+    def _deferred_teacher(self, reader: str, without: str = "") -> Deferred | None:
+        """Return the teacher for a plugin that may do without it: it is loaded when the plugin reads it.
+
+        Args:
+            reader: what an error calls the plugin.
+            without: what an error says of doing without the plugin.
+        """
         choice = self.recipe.teacher
         if choice is None:
             return None
+
+        def load() -> Teacher | None:
+            try:
+                return self.teacher
+            except (MissingResourceError, PluginNotFoundError) as error:
+                told = f"{reader} needs the teacher, which is not here: {error} {without}".rstrip()
+                raise MissingResourceError(told) from error
+
         installed = bool(choice.record.implementation)
-        return Deferred(lambda: self.teacher, lambda: self.plugins.load(choice.record) if installed else None)
+        return Deferred(load, lambda: self.plugins.load(choice.record) if installed else None)
 
     @property
     def teacher_fingerprint(self) -> str:
@@ -179,16 +194,19 @@ class Session:
     @cached_property
     def pair_source(self) -> PairSource:
         """The maker of pairs."""
-        context = self.context(teacher=self._deferred_teacher(), dataset=self.dataset)
+        teacher = self._deferred_teacher(f"pair source {self.recipe.pairs.record.name}")
+        context = self.context(teacher=teacher, dataset=self.dataset)
         source: PairSource = self.build(self.recipe.pairs, PairSource, context)
         return source
 
     @cached_property
     def filters(self) -> list[tuple[Choice[Any], PairJudge]]:
         """The judges in the recipe's order."""
-        context = self.context(teacher=self._deferred_teacher(), pairs=self.recipe.pairs.section.count)
         judges = []
         for choice in self.recipe.filters:
+            without = "Or leave this filter out; of a run that has its pairs by gdp filter RUN --recipe RECIPE."
+            teacher = self._deferred_teacher(f"filter {choice.record.name}", without)
+            context = self.context(teacher=teacher, pairs=self.recipe.pairs.section.count)
             judge: PairJudge = self.build(choice, PairJudge, context)
             judges.append((choice, judge))
         return judges

@@ -98,7 +98,8 @@ def steps_of(session: Session) -> tuple[Step, ...]:
     context = session.context()
     steps = [Step(name, _CORE[name](None, context)) for name in CORE_STAGES]
     added = [(record, None) for record in session.plugins.records("stage") if record.every_run]
-    chosen = [(choice.record, choice) for choice in session.recipe.stages]
+    # A stage that is not installed has nothing to do for who only looks at the run.
+    chosen = [(choice.record, choice) for choice in session.recipe.stages if choice.record.implementation]
     waiting = [_added(session, record, choice) for record, choice in (*added, *chosen)]
     while waiting:
         placed = [step for step in waiting if _place(steps, step)]

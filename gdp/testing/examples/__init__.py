@@ -9,6 +9,7 @@ from gdp.testing.examples.pictures import (
     part_of,
     pictures,
 )
+from gdp.testing.examples.runs import RECIPE, TinyRun, perform_stage, tiny_run
 from gdp.testing.examples.students import (
     AbsoluteDifference,
     LeastSquares,
@@ -21,12 +22,14 @@ from gdp.testing.examples.students import (
 from gdp.testing.examples.teachers import TinyLatentTeacher, TinyTranslatorTeacher
 
 __all__ = [
+    "RECIPE",
     "RESOLUTION",
     "AbsoluteDifference",
     "LeastSquares",
     "TinyDataset",
     "TinyLatentTeacher",
     "TinyPairSource",
+    "TinyRun",
     "TinyStudent",
     "TinyTranslatorTeacher",
     "TinyUnpairedDataset",
@@ -35,6 +38,8 @@ __all__ = [
     "latent_world",
     "pairs",
     "part_of",
+    "perform_stage",
     "pictures",
+    "tiny_run",
     "translation_world",
 ]

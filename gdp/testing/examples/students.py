@@ -24,6 +24,7 @@ from gdp.core.interfaces.students import Discrimination, Opposite, Student
 from gdp.core.interfaces.teachers import LatentTeacher, Teacher
 from gdp.core.pairs.records import PairBatch, PairRecord, Scores
 from gdp.testing.examples.pictures import RESOLUTION, TinyDataset, TinyUnpairedDataset, pairs
+from gdp.testing.examples.runs import RECIPE
 from gdp.testing.examples.teachers import (
     ConvolutionalTranslator,
     Critic,
@@ -141,6 +142,8 @@ class World:
     """Makes the student that losses train and evaluators measure."""
     scores: Mapping[int, Mapping[str, Scores]] = field(default_factory=dict)
     """For combining filters: scores[pair number][filter's name][score's name]."""
+    recipe: str = RECIPE
+    """For stages: the recipe of the run that they are a step of."""
 
     @property
     def resolution(self) -> int:

@@ -102,7 +102,7 @@ def open_refiltering(
         GdpError: not all pairs are made.
     """
     folder, old, new = asked.folder, asked.old, asked.new
-    session = Session(new, folder, plugins, progress, device, stop_requested)
+    session = Session(new, folder, plugins, progress, device, stop_requested, only_judges=True)
     store, made = open_pairs(session)
     with store:
         if folder.stages().get("pairs", {}).get("key") != session.keys["pairs"]:

@@ -10,7 +10,7 @@ from typing import Any
 from gdp.core.errors import GdpError
 from gdp.core.recipe.reading import Recipe, load_recipe
 from gdp.core.records import Plugins
-from gdp.core.run.recipes import load_run_recipe
+from gdp.core.run.recipes import as_recorded, load_run_recipe
 from gdp.core.run_folder import RunFolder, find_run
 
 SUFFIXES = (".png", ".html")
@@ -61,7 +61,7 @@ def read_new_filters(request: RefilterRequest, plugins: Plugins) -> NewFilters:
     if request.recipe is None:
         new = load_run_recipe(folder, plugins, request.overrides, look=True)
     else:
-        new = load_recipe(request.recipe, plugins, request.overrides)
+        new = load_recipe(request.recipe, as_recorded(plugins), request.overrides)
     _refuse_other_changes(old, new)
     return NewFilters(folder, old, new)
 

@@ -12,15 +12,17 @@ from gdp.core.counters import counter_fraction
 from gdp.core.errors import MissingResourceError
 from gdp.core.files import write_atomically
 from gdp.core.interfaces.filters import ScoringFilter
+from gdp.core.interfaces.pair_sources import PairSource
 from gdp.core.interfaces.stages import Stage
 from gdp.core.pairs.store import PairStore
 from gdp.core.pictures import encode_png
 from gdp.core.run.judging import DecodedPairs, Judged, walk
 from gdp.core.run.session import Session
-from gdp.core.run.stages.pairs import wanted
+from gdp.core.run.stages.pairs import made_pairs
 
 REJECTS_SHOWN = 8
 TRAIN, HELD_OUT = "train", "held_out"
+HELD_OUT_FILE = "held_out.json"
 
 
 class FilterStage(Stage[Session]):
@@ -50,14 +52,14 @@ class FilterStage(Stage[Session]):
         funnel: list[dict[str, Any]] = []
         rejects: list[dict[str, str]] = []
         with session.open_store() as store:
-            made = store.made(0, wanted(session))
+            made = made_pairs(session, store)
             kept: Sequence[int] = made
             pairs = DecodedPairs(store)
             for position, judged in enumerate(walk(session, store, made, measure=True, pairs=pairs)):
                 kept = judged.kept
                 funnel.append({**judged.funnel_row(), "summary": dict(judged.filter.judge.summary())})
                 rejects += _write_rejects(session, pairs, position, judged)
-            train, held_out = _split(session, store, kept)
+            train, held_out = _split(session, store, made, kept)
             session.set_split(store, {TRAIN: train, HELD_OUT: held_out})
         session.folder.write_json("funnel.json", {"made": len(made), "filters": funnel, "kept": len(kept)})
         session.folder.write_json("pictures/rejects.json", rejects)
@@ -89,11 +91,29 @@ def _write_rejects(session: Session, pairs: DecodedPairs, position: int, judged:
     return entries
 
 
-def _split(session: Session, store: PairStore, kept: Sequence[int]) -> tuple[list[int], list[int]]:
-    chosen = session.pair_source.held_out(store.names(kept))
+def _split(session: Session, store: PairStore, made: Sequence[int], kept: Sequence[int]) -> tuple[list[int], list[int]]:
+    chosen = _held_out(session, store, made)
     if chosen is None:
         share = session.recipe.pairs.section.held_out
         # A pair's side of the split never changes, however many pairs are made or kept.
-        chosen = [counter_fraction(session.recipe.seed, "split", index) < share for index in kept]
-    held_out = [index for index, out in zip(kept, chosen, strict=True) if out]
-    return [index for index, out in zip(kept, chosen, strict=True) if not out], held_out
+        chosen = {index for index in kept if counter_fraction(session.recipe.seed, "split", index) < share}
+    return [index for index in kept if index not in chosen], [index for index in kept if index in chosen]
+
+
+def _held_out(session: Session, store: PairStore, made: Sequence[int]) -> set[int] | None:
+    """Return the pairs that the pair source holds out; None where it leaves that to the recipe's share.
+
+    What it says is written down for who judges the pairs anew without it.
+    """
+    said = session.folder.read_json(HELD_OUT_FILE, {})
+    if not session.only_judges or said.get("pairs") != session.keys["pairs"]:
+        said = {"pairs": session.keys["pairs"], "held_out": _ask(session, store, made)}
+        session.folder.write_json(HELD_OUT_FILE, said)
+    return None if said["held_out"] is None else set(said["held_out"])
+
+
+def _ask(session: Session, store: PairStore, made: Sequence[int]) -> list[int] | None:
+    """Ask the pair source which pairs it holds out; one that leaves that to the recipe is not built for it."""
+    source: type[PairSource] = session.plugins.load(session.recipe.pairs.record)
+    answers = None if source.held_out is PairSource.held_out else session.pair_source.held_out(store.names(made))
+    return None if answers is None else [index for index, out in zip(made, answers, strict=True) if out]

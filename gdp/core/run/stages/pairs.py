@@ -11,6 +11,7 @@ from gdp.core.config import content_key
 from gdp.core.errors import MissingResourceError, PluginError
 from gdp.core.interfaces.stages import Stage
 from gdp.core.pairs.records import PairBatch
+from gdp.core.pairs.store import PairStore
 from gdp.core.progress import Stopped
 from gdp.core.run.session import Session
 
@@ -35,6 +36,12 @@ def wanted(session: Session) -> int:
     chosen = count if count is not None else available
     assert chosen is not None
     return chosen
+
+
+def made_pairs(session: Session, store: PairStore) -> list[int]:
+    """Return the numbers of the made pairs that the recipe asks for, ascending; no pair source is built for it."""
+    count = session.recipe.pairs.section.count
+    return store.indices() if count is None else store.made(0, count)
 
 
 class PairsStage(Stage[Session]):
