@@ -12,13 +12,13 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
 from gdp.core.interfaces.teachers import Teacher
 from gdp.core.progress import Progress, SilentProgress
-from gdp.core.recipe.reading import load_teacher_recipe
 from gdp.core.run_folder import RunFolder
 from gdp.registry import PluginRegistry
 from gdp.tools.directions.opening import SearchChoices, open_tools
 from gdp.tools.directions.samples import Sampling
 from gdp.tools.directions.search import Finding, SearchSettings, find_directions
 from gdp.tools.directions.writing import check_names, write_findings
+from gdp.tools.teacher_recipe import load_teacher_recipe
 
 DEFAULT_TEACHER = "stylegan2"
 """The teacher of `gdp find-direction` where neither the user nor a recipe names one."""
