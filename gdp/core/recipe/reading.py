@@ -1,7 +1,7 @@
 """Recipes: TOML files that name plugins and their settings, checked whole before anything runs.
 
-`load_recipe` finds every mistake of a file at once, each with its line. Relative paths are resolved against the recipe's
-folder. Which plugins there are is asked of the registry (`Plugins`), so core knows none.
+`load_recipe` finds every mistake of a file at once, each with its line. Relative paths are resolved against the
+recipe's folder. Which plugins there are is asked of the registry (`Plugins`), so core knows none.
 """
 
 from __future__ import annotations
