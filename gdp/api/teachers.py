@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from gdp.api.runs import choose_device
 from gdp.core.building import build, describe_plugin, plugin_errors
 from gdp.core.progress import Progress, SilentProgress
-from gdp.core.recipe.reading import load_teacher_recipe
 from gdp.core.run_folder import RunFolder
 from gdp.registry import PluginRegistry
+from gdp.tools.teacher_recipe import load_teacher_recipe
 
 if TYPE_CHECKING:
     from gdp.tools.directions.search import Finding

@@ -11,16 +11,9 @@ import typer
 from gdp.cli.common import State
 from gdp.console import print_json
 from gdp.core.errors import RecipeError
-from gdp.core.recipe.reading import (
-    Choice,
-    Compare,
-    Recipe,
-    TeacherRecipe,
-    is_teacher_recipe,
-    load_recipe,
-    load_teacher_recipe,
-)
+from gdp.core.recipe.reading import Choice, Compare, Recipe, load_recipe
 from gdp.registry import PluginRegistry
+from gdp.tools.teacher_recipe import TeacherRecipe, is_teacher_recipe, load_teacher_recipe
 
 
 def validate(

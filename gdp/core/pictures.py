@@ -51,7 +51,9 @@ def storable_levels(pictures: Tensor) -> Tensor:
 
 def from_levels(levels: Tensor) -> Tensor:
     """Turn uint8 levels of any shape into new float32 in [-1, 1] on the same device."""
-    return levels.to(torch.float32) / _HALF - 1
+    if torch.compiler.is_exporting():  # the graph of an exported network writes into no tensor
+        return levels.to(torch.float32) / _HALF - 1
+    return levels.to(torch.float32, copy=True).div_(_HALF).sub_(1)  # one new tensor: this is called for every batch
 
 
 def to_array(levels: Tensor) -> NDArray[numpy.uint8]:

@@ -9,10 +9,11 @@ from pydantic import BaseModel
 
 from gdp.core.recipe.choices import LISTED_KINDS, SECTION_KEYS, SECTION_MODELS, describe_exception
 from gdp.core.recipe.compare import CHANGEABLE
-from gdp.core.recipe.reading import RUN_KEYS, TEACHER_KEYS, RecipeHeader
+from gdp.core.recipe.reading import RUN_KEYS, RecipeHeader
 from gdp.core.recipe.sections import CompareSection, TargetSection, TrainSection, VariantSection
 from gdp.core.recipe.values import is_environment_name
 from gdp.core.records import RECIPE_KINDS, Kind, PluginRecord, Plugins
+from gdp.tools.teacher_recipe import TEACHER_KEYS
 
 Schema = dict[str, Any]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from gdp.plugins.cyclegan.conversion import bundle
+from gdp.plugins.cyclegan.bundle import bundle
 from gdp.plugins.resnet.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
 
 RECIPE = """\

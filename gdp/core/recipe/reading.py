@@ -1,7 +1,7 @@
 """Recipes: TOML files that name plugins and their settings, checked whole before anything runs.
 
-`load_recipe` and `load_teacher_recipe` find every mistake of a file at once, each with its line. Relative paths are
-resolved against the recipe's folder. Which plugins there are is asked of the registry (`Plugins`), so core knows none.
+`load_recipe` finds every mistake of a file at once, each with its line. Relative paths are resolved against the
+recipe's folder. Which plugins there are is asked of the registry (`Plugins`), so core knows none.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from gdp.core.recipe.sections import (
     find_targets,
 )
 from gdp.core.recipe.text import DEEPEST_NESTING, nesting, read_recipe_text
-from gdp.core.recipe.types import Compare, Recipe, RecipeHeader, TeacherRecipe, Variant
-from gdp.core.records import PluginRecord, Plugins
+from gdp.core.recipe.types import Compare, Recipe, RecipeHeader, Variant
+from gdp.core.records import Plugins
 
 __all__ = [
     "Choice",
@@ -40,10 +40,8 @@ __all__ = [
     "Plugins",
     "Recipe",
     "RecipeHeader",
-    "TeacherRecipe",
     "Variant",
     "load_recipe",
-    "load_teacher_recipe",
 ]
 
 RUN_KEYS = (
@@ -51,8 +49,6 @@ RUN_KEYS = (
     *("stages", "targets", "compare"),
 )
 """What a recipe of `gdp run` may hold at the top."""
-TEACHER_KEYS = ("name", "seed", "teacher", "dataset", "train")
-"""What a recipe of `gdp train-teacher` may hold at the top."""
 
 
 def load_recipe(path: Path, plugins: Plugins, overrides: Sequence[str] = ()) -> Recipe:
@@ -66,71 +62,39 @@ def load_recipe(path: Path, plugins: Plugins, overrides: Sequence[str] = ()) -> 
     Raises:
         RecipeError: with every mistake of the file and of the overrides.
     """
-    checker = _open(path, plugins, overrides)
+    checker = open_recipe(path, plugins, overrides)
     checker.top_level(RUN_KEYS, {})
     recipe = _read(checker, path)
     compare = _compare(checker, path)
-    _raise_mistakes(checker)
+    raise_mistakes(checker)
     if recipe is None:
         raise AssertionError("a recipe without mistakes is there")
     return replace(recipe, compare=compare)
 
 
-def load_teacher_recipe(path: Path, plugins: Plugins, overrides: Sequence[str] = ()) -> TeacherRecipe:
-    """Read and check a recipe of `gdp train-teacher`.
-
-    Args:
-        path: the TOML file.
-        plugins: what is installed.
-        overrides: `KEY=VALUE` as of `--set`, such as `train.batch=8`.
+def open_recipe(path: Path, plugins: Plugins, overrides: Sequence[str]) -> Checker:
+    """Read a recipe's file of either sort, with overrides written over it, and return what checks its sections.
 
     Raises:
-        RecipeError: with every mistake of the file and of the overrides.
+        RecipeError: the file cannot be read, is not TOML, or nests too deeply.
     """
-    checker = _open(path, plugins, overrides)
-    hint = "this section belongs to a recipe of gdp run, not to a teacher's training"
-    checker.top_level(TEACHER_KEYS, dict.fromkeys(set(RUN_KEYS) - set(TEACHER_KEYS), hint))
-    header = _header(checker)
-    teacher = _trained_teacher(checker)
-    dataset = checker.one("dataset", DatasetSection, required="(the pictures to train on)")
-    train = None
-    if teacher is not None and teacher.training is not None:
-        owner = f"{teacher.name} ({teacher.package})"
-        train = checker.settings(teacher.training, checker.text.data.get("train", {}), ("train",), owner)
-    _raise_mistakes(checker)
-    if header is None or teacher is None or dataset is None or train is None:
-        raise AssertionError("a section without mistakes is there")
-    return TeacherRecipe(header.name, header.seed, teacher, dataset, train, _absolute(path))
-
-
-def is_teacher_recipe(path: Path, overrides: Sequence[str] = ()) -> bool:
-    """Tell whether a file is a recipe of `gdp train-teacher`: it has a `[dataset]`.
-
-    Raises:
-        RecipeError: the file cannot be read or is not TOML.
-    """
-    data = read_recipe_text(path).data
-    apply_overrides(data, overrides)
-    return "dataset" in data and "student" not in data
-
-
-def _open(path: Path, plugins: Plugins, overrides: Sequence[str]) -> Checker:
     text = read_recipe_text(path)
     written, mistakes = apply_overrides(text.data, overrides)
     if nesting(text.data) > DEEPEST_NESTING:
         raise RecipeError(text.file, [*mistakes, Mistake("--set", "nests tables deeper than any recipe needs")])
-    checker = Checker(text, plugins, _absolute(path).parent, written)
+    checker = Checker(text, plugins, absolute(path).parent, written)
     checker.mistakes += mistakes
     return checker
 
 
-def _absolute(path: Path) -> Path:
+def absolute(path: Path) -> Path:
+    """Return a path of the command line as an absolute one; links stay links."""
     return path.expanduser().absolute()
 
 
 def _read(checker: Checker, path: Path) -> Recipe | None:
     """Check everything but the comparison; None where a section has mistakes."""
-    header = _header(checker)
+    header = read_header(checker)
     teacher, teacher_training = _teacher(checker)
     dataset = checker.one("dataset", DatasetSection)
     if teacher_training is not None and dataset is None:
@@ -159,7 +123,7 @@ def _read(checker: Checker, path: Path) -> Recipe | None:
         evaluators=evaluators,
         stages=stages,
         targets=targets,
-        path=_absolute(path),
+        path=absolute(path),
     )
 
 
@@ -178,7 +142,8 @@ def _compare(checker: Checker, path: Path) -> Compare | None:
     return Compare(section, tuple(variants))
 
 
-def _header(checker: Checker) -> RecipeHeader | None:
+def read_header(checker: Checker) -> RecipeHeader | None:
+    """Check the keys at the top; None where they are wrong."""
     data: Mapping[str, Any] = checker.text.data
     return checker.settings(RecipeHeader, {key: data[key] for key in ("name", "seed") if key in data}, ())
 
@@ -190,7 +155,7 @@ def _teacher(checker: Checker) -> tuple[Choice[TeacherSection] | None, Config | 
         return teacher, None
     record = teacher.record
     if record.training is None:
-        checker.mistake(("teacher", "train"), f"{record.name} cannot be trained{_trainable(checker)}")
+        checker.mistake(("teacher", "train"), f"{record.name} cannot be trained{trainable_teachers(checker)}")
         return teacher, None
     owner = f"{record.name} ({record.package})"
     training = checker.settings(record.training, teacher.section.train, ("teacher", "train"), owner)
@@ -200,7 +165,8 @@ def _teacher(checker: Checker) -> tuple[Choice[TeacherSection] | None, Config | 
     return replace(teacher, section=section), training
 
 
-def _trainable(checker: Checker) -> str:
+def trainable_teachers(checker: Checker) -> str:
+    """Return `; stylegan2 can`: which teachers can be trained, for a message; empty where none can."""
     names = checker.plugins.names("teacher")
     able = [name for name in names if checker.plugins.get("teacher", name).training is not None]
     return f"; {', '.join(able)} can" if able else ""
@@ -235,22 +201,11 @@ def _targets(checker: Checker) -> dict[str, TargetSection]:
     return found
 
 
-def _trained_teacher(checker: Checker) -> PluginRecord | None:
-    """Check `[teacher]`, which names the plugin and holds nothing else: its training settings are `[train]`."""
-    data = checker.text.data.get("teacher")
-    if not isinstance(data, Mapping):
-        checker.one("teacher", TeacherSection, required="(what to train)")
-        return None
-    for key in data:
-        if key != "plugin":
-            checker.mistake(("teacher", key), "unknown key: settings of a teacher's training belong into [train]")
-    record = checker.record("teacher", data, ("teacher",))
-    if record is not None and record.training is None:
-        checker.mistake(("teacher", "plugin"), f"{record.name} cannot be trained{_trainable(checker)}")
-        return None
-    return record
+def raise_mistakes(checker: Checker) -> None:
+    """Raise what was found wrong with a recipe, if anything was.
 
-
-def _raise_mistakes(checker: Checker) -> None:
+    Raises:
+        RecipeError: with every mistake.
+    """
     if checker.mistakes:
         raise RecipeError(checker.text.file, checker.mistakes)

@@ -26,7 +26,6 @@ from gdp.core.recipe.sections import (
     VariantSection,
     nested_targets,
 )
-from gdp.core.records import PluginRecord
 
 
 class RecipeHeader(Config):
@@ -132,31 +131,3 @@ class Compare:
     def to_data(self) -> dict[str, Any]:
         """Return the comparison as plain data, every default written out."""
         return {**dump(self.section), "variants": [variant.to_data() for variant in self.variants]}
-
-
-@dataclass(frozen=True)
-class TeacherRecipe:
-    """A valid recipe of `gdp train-teacher`."""
-
-    name: str
-    seed: int
-    teacher: PluginRecord
-    """The plugin that is trained; its `training` model checked `[train]`."""
-    dataset: Choice[DatasetSection]
-    train: Config
-    path: Path | None = None
-    """The file it was read from, absolute."""
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the resolved recipe as plain data: every default written out, paths absolute."""
-        return {
-            "name": self.name,
-            "seed": self.seed,
-            "teacher": {"plugin": self.teacher.name},
-            "dataset": self.dataset.to_data(),
-            "train": dump(self.train),
-        }
-
-    def to_toml(self) -> str:
-        """Return the resolved recipe as TOML that loads to an equal recipe from any folder."""
-        return resolved_text(self.to_data(), "Resolved by gdp: every default written out, paths absolute.")

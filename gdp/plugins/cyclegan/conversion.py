@@ -251,21 +251,3 @@ def _network(state: dict[str, Tensor]) -> tuple[str, dict[str, Any]]:
         "parameters": count_parameters(generator),
     }
     return f"CycleGAN generator, {len(channels.middle)} blocks, width {channels.stem}", facts
-
-
-def bundle(networks: Mapping[str, nn.Module], half: bool) -> dict[str, Tensor]:
-    """Return the tensors of several networks under the names that `load_networks` reads.
-
-    Args:
-        networks: by their name, of `NETWORKS`.
-        half: whether to store float16.
-    """
-    return {
-        f"{name}.{key}": tensor.half() if half and tensor.is_floating_point() else tensor
-        for name, network in networks.items()
-        for key, tensor in network.state_dict().items()
-    }
-
-
-NETWORKS = ("G_A", "G_B", "D_A", "D_B")
-"""As published: G_A translates A to B and D_A judges its pictures, G_B translates B to A and D_B judges those."""

@@ -1,13 +1,8 @@
-"""`cyclegan`: a generator of unpaired translation as the teacher.
-
-Its networks are read from one safetensors file, a folder of published checkpoints, or one checkpoint.
-"""
+"""`cyclegan`: a generator of unpaired translation as the teacher."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,125 +11,14 @@ from torch import Tensor, nn
 
 from gdp import (
     BuildContext,
-    CorruptFileError,
     Dataset,
     Domain,
-    MissingResourceError,
     Progress,
     TranslatorTeacher,
     UnpairedDataset,
 )
 from gdp.plugins.cyclegan import CycleGANConfig, CycleGANTraining, weights_path
-from gdp.plugins.cyclegan.conversion import NETWORKS, clean_state, discriminator_from_state, generator_from_state
-from gdp.plugins.resnet.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
-from gdp.toolbox import (
-    read_state,
-)
-
-
-@dataclass(frozen=True)
-class Networks:
-    """A CycleGAN as seen from one direction, in evaluation mode and without gradient."""
-
-    generator: ResnetGenerator
-    opposite: ResnetGenerator | None
-    discriminator: PatchDiscriminator | None
-    """Judges what the generator makes."""
-    opposite_discriminator: PatchDiscriminator | None
-
-
-def files(config: CycleGANConfig) -> Sequence[Path]:
-    """Return the files that the settings name; those of a folder that are there.
-
-    Raises:
-        MissingResourceError: the file or folder is not there.
-    """
-    path = weights_path(config.weights)
-    if not path.is_dir():
-        return (path,)
-    named = [path / f"{config.epoch}_net_{network}.pth" for network in NETWORKS]
-    return [file for file in named if file.is_file()]
-
-
-def fingerprint(config: CycleGANConfig) -> str:
-    """Return the sha256 over all files and what is made of them."""
-    digest = hashlib.sha256(f"{config.direction} {config.running_statistics}".encode())
-    for path in files(config):
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
-
-
-def load_networks(config: CycleGANConfig) -> Networks:
-    """Read the networks.
-
-    Raises:
-        MissingResourceError: the generator that is to teach is not there.
-        CorruptFileError: a file is damaged or holds other networks.
-    """
-    states = {name: clean_state(state, config.running_statistics) for name, state in _read_states(config).items()}
-    ours, theirs = ("A", "B") if config.direction == "AtoB" else ("B", "A")
-    if f"G_{ours}" not in states:
-        there = ", ".join(states) or "nothing"
-        raise MissingResourceError(
-            f"{weights_path(config.weights)}: there is no generator G_{ours} ({config.direction}) among what is there "
-            f"({there}). Mend teacher.weights, teacher.epoch or teacher.direction."
-        )
-    place = weights_path(config.weights)
-    try:
-        networks = Networks(
-            generator_from_state(states[f"G_{ours}"]),
-            generator_from_state(states[f"G_{theirs}"]) if f"G_{theirs}" in states else None,
-            discriminator_from_state(states[f"D_{ours}"]) if f"D_{ours}" in states else None,
-            discriminator_from_state(states[f"D_{theirs}"]) if f"D_{theirs}" in states else None,
-        )
-    except CorruptFileError as error:
-        raise CorruptFileError(f"{place}: {error}") from error
-    return _frozen(networks)
-
-
-def untrained_networks(training: CycleGANTraining) -> Networks:
-    """Return networks as a training with these settings begins: the same for either direction."""
-    channels = GeneratorChannels.uniform(training.width, training.blocks)
-    judge, layers = training.discriminator_width, training.discriminator_layers
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(training.seed)
-        return _frozen(
-            Networks(
-                ResnetGenerator(channels, upsampling=training.upsampling),
-                ResnetGenerator(channels, upsampling=training.upsampling),
-                PatchDiscriminator(width=judge, layers=layers),
-                PatchDiscriminator(width=judge, layers=layers),
-            )
-        )
-
-
-def _frozen(networks: Networks) -> Networks:
-    for network in (networks.generator, networks.opposite, networks.discriminator, networks.opposite_discriminator):
-        if network is not None:
-            network.eval().requires_grad_(False)
-    return networks
-
-
-def _read_states(config: CycleGANConfig) -> dict[str, Mapping[str, Tensor]]:
-    path = weights_path(config.weights)
-    if path.is_dir():
-        found = files(config)
-        if not found:
-            raise MissingResourceError(
-                f"{path}: there is no {config.epoch}_net_G_A.pth or the like in this folder. Mend teacher.weights or "
-                f"teacher.epoch."
-            )
-        return {file.stem.rpartition("_net_")[2]: read_state(file) for file in found}
-    state = read_state(path)
-    bundled: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in state.items():
-        network, _, rest = name.partition(".")
-        if network in NETWORKS:
-            bundled.setdefault(network, {})[rest] = tensor
-    # A file of one network is the generator that is to teach, whatever its name.
-    return dict(bundled) if bundled else {"G_A" if config.direction == "AtoB" else "G_B": state}
-
+from gdp.plugins.cyclegan.bundle import Networks, files, fingerprint, load_networks, untrained_networks
 
 DEFAULT_RESOLUTION = 256
 

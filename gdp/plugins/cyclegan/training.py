@@ -19,7 +19,7 @@ from gdp import (
     UnpairedDataset,
 )
 from gdp.plugins.cyclegan import CycleGANTraining
-from gdp.plugins.cyclegan.conversion import bundle
+from gdp.plugins.cyclegan.bundle import bundle
 from gdp.plugins.losses import NoSettings
 from gdp.plugins.losses.terms import LSGANLoss
 from gdp.plugins.losses.translation import CycleL1Loss, IdentityL1Loss

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from recipe_plugins import VALID, VALID_COMPARE, VALID_TEACHER, FixedPlugins
 
 from gdp.core.errors import RecipeError
-from gdp.core.recipe.reading import is_teacher_recipe, load_recipe, load_teacher_recipe
+from gdp.core.recipe.reading import load_recipe
+from gdp.tools.teacher_recipe import is_teacher_recipe, load_teacher_recipe
 
 PLUGINS = FixedPlugins()
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

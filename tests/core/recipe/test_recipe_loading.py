@@ -8,7 +8,8 @@ import pytest
 from recipe_plugins import VALID, VALID_TEACHER, FixedPlugins
 
 from gdp.core.errors import RecipeError
-from gdp.core.recipe.reading import Recipe, is_teacher_recipe, load_recipe, load_teacher_recipe
+from gdp.core.recipe.reading import Recipe, load_recipe
+from gdp.tools.teacher_recipe import is_teacher_recipe, load_teacher_recipe
 
 PLUGINS = FixedPlugins()
 

@@ -21,7 +21,7 @@ from gdp.core.progress import SilentProgress
 from gdp.core.recipe.sections import TrainSection
 from gdp.core.training import TrainingPairs, TrainingResult, train_student
 from gdp.plugins.cyclegan import CycleGANConfig
-from gdp.plugins.cyclegan.conversion import bundle
+from gdp.plugins.cyclegan.bundle import bundle
 from gdp.plugins.cyclegan.teacher import CycleGANTeacher
 from gdp.plugins.losses import FeatureL2Config, NoSettings
 from gdp.plugins.losses.terms import LSGANLoss
