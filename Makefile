@@ -4,14 +4,23 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.gdp-setup
 
-.PHONY: run test check format setup clean
+# Two files at a time with a core each, the long ones first.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+.PHONY: run quick test soak check format setup clean
 .DEFAULT_GOAL := run
 
 run: setup ## the main job: StyleGAN2's ageing edit becomes a fast Pix2PixHD student
 	$(BIN)/gdp run recipes/stylegan_age.toml
 
-test: setup ## the whole test suite, two files at a time with a core each
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+quick: setup ## the tests that start no process and train nothing
+	$(PYTEST) -m "not (process or training or wheel or soak)"
+
+test: setup ## all tests but the soaks
+	$(PYTEST)
+
+soak: setup ## what tests repeat for long: many kills, large data
+	$(PYTEST) -m soak
 
 check: setup ## format, lint, types, architecture
 	$(BIN)/ruff format --check .

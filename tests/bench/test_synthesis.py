@@ -17,6 +17,7 @@ def sleeping_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_WAIT_POLICY", "passive")  # what the script would leave behind in this process
 
 
+@pytest.mark.training
 def test_gdps_and_the_plain_search_go_the_same_way() -> None:
     both = synthesis.build(*synthesis.settings_of("config-f", synthesis.options_of(TINY)))
     search, plain = synthesis.searches(*both)
@@ -31,6 +32,7 @@ def test_gdps_and_the_plain_search_go_the_same_way() -> None:
     torch.testing.assert_close(search.w, plain.w, rtol=0, atol=1e-3)
 
 
+@pytest.mark.training
 def test_the_script_writes_times_ratios_and_what_they_were_measured_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,8 @@ import training_steps
 from plain.cases import CaseName, Options, open_case
 from plain.curves import compare
 
+pytestmark = pytest.mark.training
+
 
 @pytest.fixture(autouse=True)
 def random_numbers_as_they_were() -> Iterator[None]:

@@ -18,6 +18,8 @@ from gdp.cli.app import app
 from gdp.plugins.face_alignment import FACES64
 from gdp.tools.deploy.cards import Card, Difference, write_card
 
+pytestmark = pytest.mark.training
+
 ALIGN = ("--align", "builtin:faces64")
 
 

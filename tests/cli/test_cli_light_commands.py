@@ -50,6 +50,7 @@ def recipe(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.process
 def test_light_commands_import_no_torch_even_with_broken_plugins() -> None:
     program = f"""
 import sys
@@ -71,6 +72,7 @@ for arguments in (["--help"], ["--version"], ["list-plugins"], ["list-plugins", 
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.process
 def test_a_table_for_a_pipe_and_a_look_at_all_plugins_import_little() -> None:
     program = """
 import sys
@@ -91,6 +93,7 @@ def test_a_terminal_gets_a_fitted_table(monkeypatch: pytest.MonkeyPatch) -> None
     assert max(len(re.sub("\x1b[^m]*m", "", line).rstrip()) for line in lines if not line.startswith("\n")) <= 60
 
 
+@pytest.mark.process
 def test_broken_plugins_are_listed_with_reason_and_mend() -> None:
     result = process("list-plugins", **with_broken_plugins())
     assert result.returncode == 0, result.stderr
@@ -106,6 +109,7 @@ def test_broken_plugins_are_listed_with_reason_and_mend() -> None:
         assert words in result.stdout
 
 
+@pytest.mark.process
 def test_strict_mode_is_one_paragraph_and_a_failure() -> None:
     result = process("list-plugins", GDP_STRICT_PLUGINS="1", **with_broken_plugins())
     assert (result.returncode, result.stdout) == (1, "")
@@ -235,6 +239,7 @@ def test_every_command_has_an_example_in_its_help(command: str) -> None:
     assert f"Example: gdp {command}" in " ".join(gdp(command, "--help").stdout.split())
 
 
+@pytest.mark.process
 def test_a_reader_that_leaves_is_no_error() -> None:
     reading, writing = os.pipe()
     os.close(reading)
@@ -254,6 +259,7 @@ def test_an_interrupt_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None
     assert result.stderr.strip() == "stopped; run the same command again to go on"
 
 
+@pytest.mark.process
 def test_names_that_the_terminal_cannot_print_are_escaped() -> None:
     result = process("validate", "nö\udcff.toml", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert result.returncode == 2

@@ -82,6 +82,7 @@ def test_a_layout_can_be_told(direction: Path) -> None:
     )
 
 
+@pytest.mark.process
 def test_a_hostile_file_is_an_error_and_runs_nothing(tmp_path: Path) -> None:
     class Trap:
         def __reduce__(self) -> object:

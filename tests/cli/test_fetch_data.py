@@ -89,6 +89,7 @@ def test_errors_are_one_paragraph(mirror: str, arguments: tuple[str, ...], words
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.process
 def test_listing_imports_nothing_heavy() -> None:
     program = """
 import sys

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.process
+
 
 @pytest.mark.parametrize("command", ["filter", "pairs"])
 def test_the_help_shows_an_example_and_imports_no_torch(command: str) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner, Result
 
 from gdp.cli.app import app
@@ -15,6 +16,7 @@ def prune(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["prune", *arguments], catch_exceptions=False)
 
 
+@pytest.mark.process
 def test_the_help_shows_an_example_and_imports_no_torch() -> None:
     program = (
         "import sys; from typer.testing import CliRunner; from gdp.cli.app import app; "

@@ -24,6 +24,7 @@ with RunFolder(Path(sys.argv[1])).locked():
 """
 
 
+@pytest.mark.process
 def test_a_second_process_is_refused_and_a_killed_one_frees_the_folder(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     arguments = [sys.executable, "-c", HOLDER, str(folder.path)]

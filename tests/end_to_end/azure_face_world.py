@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import stored_pairs
+from forked import GdpProcess
 
 from gdp.core.pairs.store import PairStore
 
@@ -118,37 +117,22 @@ class World:
         return self.folder / "runs" / "faces"
 
     @property
+    def site(self) -> Path:
+        """Where the plugin is installed."""
+        return self.folder / "site"
+
+    @property
     def environment(self) -> dict[str, str]:
         """What the commands run in; the book of answers lies in the world's folder."""
-        own = {
-            "PYTHONPATH": str(self.folder / "site"),
-            "AZURE_FACE_KEY": self.key,
-            "GDP_ANSWERS": str(self.folder / "answers"),
-            "OMP_NUM_THREADS": "1",
-            "OMP_WAIT_POLICY": "passive",
-        }
-        return os.environ | own | dict(self.extra)
+        return {"AZURE_FACE_KEY": self.key, "GDP_ANSWERS": str(self.folder / "answers"), **self.extra}
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> GdpProcess:
         """Start `gdp ARGUMENTS`."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "gdp", *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def gdp(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run `gdp ARGUMENTS` to its end, whatever that is."""
-        process = self.start(*arguments)
-        out, errors = process.communicate()
-        return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
+        return GdpProcess(arguments, self.folder, [self.site], self.environment)
 
     def finish(self, *arguments: str) -> str:
         """Run `gdp ARGUMENTS` to its good end, and return what it printed."""
-        done = self.gdp(*arguments)
+        done = self.start(*arguments).finish()
         assert done.returncode == 0, done.stderr
         return done.stdout + done.stderr
 
@@ -169,8 +153,8 @@ def make_world(
     folder: Path, service: Service, count: int, settings: Sequence[str] = (), size: int = 52, key: str | None = None
 ) -> World:
     """Write the plugin and the recipe `faces.toml`, with lines of settings for azure-face."""
-    package = folder / "site" / "gdp_cloud_pairs"
-    information = folder / "site" / "gdp_cloud_pairs-1.0.dist-info"
+    world = World(folder, key or service.key)
+    package, information = (world.site / name for name in ("gdp_cloud_pairs", "gdp_cloud_pairs-1.0.dist-info"))
     for each in (package, information):
         each.mkdir(parents=True)
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: gdp-cloud-pairs\nVersion: 1.0\n")
@@ -179,17 +163,17 @@ def make_world(
     (package / "source.py").write_text(_IMPLEMENTATION)
     recipe = _RECIPE.format(count=count, size=size, endpoint=service.endpoint, settings="\n".join(settings))
     (folder / "faces.toml").write_text(recipe)
-    return World(folder, key or service.key)
+    return world
 
 
-def resident_megabytes(process: subprocess.Popen[str]) -> float | None:
+def resident_megabytes(process: GdpProcess) -> float | None:
     """Return the memory that a process holds; None where it is gone."""
     said = subprocess.run(["ps", "-o", "rss=", "-p", str(process.pid)], capture_output=True, text=True, check=False)
     return int(said.stdout) / 1024 if said.stdout.strip() else None
 
 
 @contextmanager
-def memory_watched(process: subprocess.Popen[str], every: float = 0.25) -> Iterator[list[float]]:
+def memory_watched(process: GdpProcess, every: float = 0.25) -> Iterator[list[float]]:
     """Collect a process's memory in megabytes while the block runs."""
     samples: list[float] = []
     done = threading.Event()

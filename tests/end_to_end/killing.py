@@ -3,37 +3,39 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
+import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-
-def start(arguments: Sequence[str | Path], folder: Path) -> subprocess.Popen[bytes]:
-    """Start `gdp ARGUMENTS` in a folder."""
-    command = [sys.executable, "-m", "gdp", *map(str, arguments)]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+from forked import GdpProcess, run_forked
 
 
 def finish(arguments: Sequence[str | Path], folder: Path) -> None:
     """Run the command to its end."""
-    process = start(arguments, folder)
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors.decode()
+    done = run_forked(arguments, folder)
+    assert done.returncode == 0, done.stderr
 
 
 def kill_when(
-    arguments: Sequence[str | Path], folder: Path, is_there: Callable[[], bool], chance: random.Random, longest: float
+    arguments: Sequence[str | Path],
+    folder: Path,
+    is_there: Callable[[], bool],
+    chance: random.Random,
+    longest: float,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> bool:
-    """Start the command, wait until `is_there`, and kill it up to `longest` seconds later; False if it ended before."""
-    process = start(arguments, folder)
-    while process.poll() is None and not is_there():
-        time.sleep(0.005)
-    try:
-        process.wait(timeout=chance.uniform(0.0, longest))
-    except subprocess.TimeoutExpired:
-        process.kill()
-    _, errors = process.communicate()
-    assert process.returncode in (0, -9), errors.decode()
-    return process.returncode == -9
+    """Start the command, wait until `is_there`, and kill it up to `longest` seconds later; False if it ended before.
+
+    It is not waited any longer when `is_over`.
+    """
+    process = GdpProcess(arguments, folder)
+    while process.runs() and not is_there():
+        time.sleep(0.002)
+    last = time.monotonic() + chance.uniform(0.0, longest)
+    while process.runs() and time.monotonic() < last and not is_over():
+        time.sleep(0.002)
+    process.kill()
+    done = process.finish()
+    assert done.returncode in (0, -signal.SIGKILL), done.stderr
+    return done.returncode == -signal.SIGKILL

@@ -119,7 +119,7 @@ def test_an_error_shows_no_key(
 def run_here(world: World, monkeypatch: pytest.MonkeyPatch) -> Result:
     """Run the recipe in this process, which spares starting one for each trouble."""
     monkeypatch.chdir(world.folder)
-    monkeypatch.syspath_prepend(world.folder / "site")
+    monkeypatch.syspath_prepend(world.site)
     for name in ("AZURE_FACE_KEY", "GDP_ANSWERS", "GDP_TRACEBACK"):
         monkeypatch.setenv(name, world.environment.get(name, ""))
     return CliRunner().invoke(app, list(RUN))

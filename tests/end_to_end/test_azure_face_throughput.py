@@ -21,14 +21,14 @@ RUN = ("run", "faces.toml", "--until", "filter")
 def test_at_ten_a_second_it_keeps_the_limit(tmp_path: Path) -> None:
     shares: list[float] = []
     while len(shares) < ATTEMPTS and max(shares, default=0.0) < SHARE_OF_LIMIT:
-        shares.append(share_of_limit(tmp_path / str(len(shares)), limit=10, pictures=230))
+        shares.append(share_of_limit(tmp_path / str(len(shares)), limit=10, pictures=130))
     assert max(shares) >= SHARE_OF_LIMIT, shares
 
 
 def test_without_a_limit_32_connections_are_kept_busy(tmp_path: Path) -> None:
     shares: list[float] = []
     while len(shares) < ATTEMPTS and max(shares, default=0.0) < SHARE_OF_POSSIBLE:
-        shares.append(share_of_possible(tmp_path / str(len(shares)), connections=32, pictures=1280))
+        shares.append(share_of_possible(tmp_path / str(len(shares)), connections=32, pictures=960))
     assert max(shares) >= SHARE_OF_POSSIBLE, shares
 
 

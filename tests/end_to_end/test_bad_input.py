@@ -7,26 +7,25 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import Result
+from commands import gdp_command
+from forked import GdpProcess
 from PIL import Image
 from tiny_world import make_tiny_world
 
-CommandResult = subprocess.CompletedProcess[str]
+
+def gdp_run(recipe: Path, *arguments: str) -> Result:
+    return gdp_command("run", recipe, *arguments, cwd=recipe.parent)
 
 
-def gdp_run(recipe: Path, *arguments: str) -> CommandResult:
-    command = [sys.executable, "-m", "gdp", "run", str(recipe), *arguments]
-    return subprocess.run(command, cwd=recipe.parent, capture_output=True, text=True, timeout=300, check=False)
-
-
-def assert_readable_error(result: CommandResult, *words: str) -> None:
-    assert result.returncode not in (0, -9), result.stdout
-    assert "Traceback" not in result.stderr + result.stdout
+def assert_readable_error(result: Result, *words: str) -> None:
+    assert result.exit_code != 0, result.stdout
+    assert "Traceback" not in result.output
     before, found, error = result.stderr.partition("error: ")
     assert found, before
     assert "error: " not in error
@@ -106,18 +105,17 @@ def test_an_unwritable_folder_is_named(recipe: Path) -> None:
 
 
 def test_a_second_process_on_the_same_run_is_refused_and_harms_nothing(recipe: Path) -> None:
-    command = [sys.executable, "-m", "gdp", "run", str(recipe), "--set", "train.steps=100000"]
-    with subprocess.Popen(command, cwd=recipe.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as first:
-        log = recipe.parent / "runs" / "tiny" / "log.txt"
-        while not (log.exists() and "train: begins" in log.read_text()):
-            assert first.poll() is None
-            time.sleep(0.05)
-        assert_readable_error(gdp_run(recipe), "another gdp process")
-        first.send_signal(signal.SIGTERM)
-        output, errors = first.communicate()
-    assert first.returncode == 0, errors.decode()
-    assert "stopped" in output.decode()
-    assert gdp_run(recipe).returncode == 0
+    first = GdpProcess(("run", recipe, "--set", "train.steps=100000"), recipe.parent)
+    log = recipe.parent / "runs" / "tiny" / "log.txt"
+    while not (log.exists() and "train: begins" in log.read_text()):
+        assert first.runs()
+        time.sleep(0.05)
+    assert_readable_error(gdp_run(recipe), "another gdp process")
+    os.kill(first.pid, signal.SIGTERM)
+    stopped = first.finish()
+    assert stopped.returncode == 0, stopped.stderr
+    assert "stopped" in stopped.stdout
+    assert gdp_run(recipe).exit_code == 0
 
 
 @pytest.fixture
@@ -141,9 +139,9 @@ def test_a_full_disk_loses_nothing(recipe: Path, small_disk: Path) -> None:
     folder = small_disk / "run"
     assert_readable_error(gdp_run(recipe, "--folder", str(folder)), "free some space")
     filler.unlink()
-    assert gdp_run(recipe, "--folder", str(folder), "--until", "train").returncode == 0
+    assert gdp_run(recipe, "--folder", str(folder), "--until", "train").exit_code == 0
     elsewhere = recipe.parent / "elsewhere"
-    assert gdp_run(recipe, "--folder", str(elsewhere), "--until", "train").returncode == 0
+    assert gdp_run(recipe, "--folder", str(elsewhere), "--until", "train").exit_code == 0
     weights = [next(place.glob("train/*/student.safetensors")).read_bytes() for place in (folder, elsewhere)]
     assert weights[0] == weights[1]
 

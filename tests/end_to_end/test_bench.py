@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_world import make_tiny_world
 from typer.testing import CliRunner
 
 from gdp.cli.app import app
@@ -20,11 +20,8 @@ def gdp_command(*arguments: str | Path, expect: int = 0) -> str:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    recipe = make_tiny_world(tmp_path_factory.mktemp("bench"))
-    folder = recipe.parent / "runs" / "tiny"
-    gdp_command("run", recipe, "--folder", folder, "--set", "train.steps=4", "--json")
-    return folder
+def run(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(finished_run.parents[1], tmp_path_factory.mktemp("bench") / "world")) / "runs" / "tiny"
 
 
 @pytest.fixture(scope="module")

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
-import sys
 import venv
 from pathlib import Path
 
 import numpy
 import pytest
+from commands import gdp_command, succeed
 from PIL import Image
-from tiny_world import make_tiny_world
 
 import gdp
 
 RANDOM = numpy.random.default_rng(11)
-
-
-def gdp_command(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "gdp", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
-
-
-def succeed(*arguments: str | Path, cwd: Path) -> str:
-    finished = gdp_command(*arguments, cwd=cwd)
-    assert finished.returncode == 0, finished.stderr
-    return finished.stdout
 
 
 def write_picture(path: Path, height: int, width: int, mode: str = "RGB") -> Path:
@@ -42,11 +31,9 @@ def levels_of(path: Path) -> numpy.ndarray:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def world(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a finished run `runs/tiny`."""
-    recipe = make_tiny_world(tmp_path_factory.mktemp("deploy"))
-    succeed("run", recipe, "--json", cwd=recipe.parent)
-    return recipe.parent
+    return Path(shutil.copytree(finished_run.parents[1], tmp_path_factory.mktemp("deploy") / "world"))
 
 
 @pytest.mark.parametrize("engine", ["onnx", "openvino", "torch"])
@@ -63,7 +50,7 @@ def test_an_export_is_compared_with_torch_on_held_out_pairs(world: Path, engine:
 
 def test_a_file_that_is_too_far_from_torch_is_refused(world: Path, tmp_path: Path) -> None:
     finished = gdp_command("export", "tiny", "--to", "onnx", "-o", tmp_path, "--worst-psnr", "1000", cwd=world)
-    refused = finished.returncode == 1 and "Nothing was written" in finished.stderr
+    refused = finished.exit_code == 1 and "Nothing was written" in finished.stderr
     assert refused or json.loads((tmp_path / "student.onnx.json").read_text())["difference_to_torch"]["largest"] == 0
     assert refused == (not (tmp_path / "student.onnx").exists())
 
@@ -71,7 +58,7 @@ def test_a_file_that_is_too_far_from_torch_is_refused(world: Path, tmp_path: Pat
 def test_the_engine_is_tried_once_and_remembered(world: Path, tmp_path: Path) -> None:
     picture = write_picture(tmp_path / "a.png", 16, 16)
     first = gdp_command("apply", "tiny", picture, "-o", tmp_path / "out", cwd=world)
-    assert first.returncode == 0, first.stderr
+    assert first.exit_code == 0, first.stderr
     assert "from now on" in first.stderr
     choice = json.loads((world / "runs/tiny/student/engine.json").read_text())
     assert set(choice["milliseconds"]) == {"onnx", "openvino", "torch"}
@@ -103,7 +90,7 @@ def test_folders_of_mixed_sizes_come_back_and_damaged_files_are_told_at_the_end(
     write_picture(source / "alpha.png", 20, 20, "RGBA")
     (source / "broken.png").write_bytes(b"no picture")
     finished = gdp_command("apply", "tiny", source, "-o", target, "--tile", "32", "--overlap", "8", cwd=world)
-    assert finished.returncode == 1
+    assert finished.exit_code == 1
     assert "1 of the inputs could not be read" in finished.stderr and "broken.png" in finished.stderr
     for name, (height, width) in sizes.items():
         assert levels_of(target / name).shape == (height, width, 3)
@@ -156,7 +143,7 @@ def test_mistakes_are_told_in_one_paragraph(world: Path, tmp_path: Path) -> None
         (("export", "tiny", "--to", "tensorrt"), "no engine plugin is called"),
     ):
         finished = gdp_command(*arguments, cwd=world)
-        assert finished.returncode == 1, arguments
+        assert finished.exit_code == 1, arguments
         assert finished.stderr.startswith("error: ") and told in finished.stderr, finished.stderr
         assert "Traceback" not in finished.stderr
 

@@ -14,13 +14,11 @@ EXAMPLES = ROOT / "examples"
 FILTER, TEACHER = "gdp-filter-brightness", "gdp-teacher-smoothing"
 
 
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> CleanEnvironment:
-    """A clean environment with every example package, as pip installs it from a copy of its folder."""
-    environment = CleanEnvironment(tmp_path_factory.mktemp("clean") / "venv")
-    for folder in sorted(EXAMPLES.iterdir()):
-        environment.install(shutil.copytree(folder, tmp_path_factory.mktemp("source") / folder.name))
-    return environment
+@pytest.fixture(scope="module", autouse=True)
+def _examples(environment: CleanEnvironment, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Install every example package, as pip does from a copy of its folder."""
+    copies = tmp_path_factory.mktemp("examples")
+    environment.install(*(shutil.copytree(folder, copies / folder.name) for folder in sorted(EXAMPLES.iterdir())))
 
 
 def test_the_installed_packages_are_listed(environment: CleanEnvironment) -> None:
@@ -30,10 +28,10 @@ def test_the_installed_packages_are_listed(environment: CleanEnvironment) -> Non
         assert (row["status"], row["reason"], row["note"]) == ("ok", "", "")
 
 
-@pytest.mark.parametrize("package", [FILTER, TEACHER])
-def test_a_package_passes_its_own_tests(environment: CleanEnvironment, package: str) -> None:
-    printed = environment.run("python", "-m", "pytest", "-p", "no:cacheprovider", "-vv", cwd=EXAMPLES / package)
-    assert "[settings-" in printed  # the conformance kit's
+def test_the_packages_pass_their_own_tests(environment: CleanEnvironment) -> None:
+    for folder, (status, printed) in environment.run_tests(EXAMPLES / FILTER, EXAMPLES / TEACHER).items():
+        assert status == 0, f"{folder}\n{printed}"
+        assert "[settings-" in printed  # the conformance kit's
 
 
 def test_the_filter_judges_in_a_run(environment: CleanEnvironment, tmp_path: Path) -> None:
@@ -73,8 +71,7 @@ def test_the_teacher_teaches_and_its_evaluator_measures(environment: CleanEnviro
 def test_an_uninstalled_package_is_gone_and_the_recipe_says_what_is_missing(
     environment: CleanEnvironment, tmp_path: Path
 ) -> None:
-    for package in (FILTER, TEACHER):
-        environment.uninstall(package)
+    environment.uninstall(FILTER, TEACHER)
     assert {row["package"] for row in environment.plugins()} == {"gdp-distill"}
     recipe = make_tiny_world(tmp_path)
     recipe.write_text(recipe.read_text().replace('plugin = "duplicate"\nmax_distance = 0', 'plugin = "brightness"'))

@@ -14,35 +14,25 @@ from gdp.scaffold.kinds import SCAFFOLDS
 
 NAME = "tiny-thing"
 
-# One process for the tests of all packages, each in its folder and with its own settings: torch is imported once.
-RUN_TESTS = """
-import contextlib, io, json, os, sys
-import pytest
-outcomes = {}
-for folder in sys.argv[1:]:
-    os.chdir(folder)
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        status = pytest.main(["-p", "no:cacheprovider", "-vv"])
-    outcomes[folder] = [int(status), printed.getvalue()]
-print(json.dumps(outcomes))
+WRITE = """
+import json, sys
+from typer.testing import CliRunner
+from gdp.cli.app import app
+name, parent, *kinds = sys.argv[1:]
+folders = {}
+for kind in kinds:
+    arguments = ["new-plugin", kind, name, "--folder", parent, "--author", 'Ada "Äda" Lovelace', "--json"]
+    folders[kind] = json.loads(CliRunner().invoke(app, arguments, catch_exceptions=False).stdout)["folder"]
+print(json.dumps(folders))
 """
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> CleanEnvironment:
-    return CleanEnvironment(tmp_path_factory.mktemp("clean") / "venv")
-
-
-@pytest.fixture(scope="module")
 def packages(environment: CleanEnvironment, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A package of each kind, written by the installed gdp and installed one after the other."""
-    parent = tmp_path_factory.mktemp("authors")
-    folders = {}
-    for kind in SCAFFOLDS:
-        arguments = (kind, NAME, "--folder", str(parent), "--author", 'Ada "Äda" Lovelace', "--json")
-        written = json.loads(environment.run("gdp", "new-plugin", *arguments))
-        folders[kind] = Path(written["folder"])
-        environment.install(folders[kind])
+    """A package of each kind, written by the installed gdp and installed."""
+    written = environment.run("python", "-c", WRITE, NAME, str(tmp_path_factory.mktemp("authors")), *SCAFFOLDS)
+    folders = {kind: Path(folder) for kind, folder in json.loads(written).items()}
+    environment.install(*folders.values())
     return folders
 
 
@@ -61,33 +51,30 @@ def test_the_command_is_listed_and_has_help(environment: CleanEnvironment, packa
 
 
 @pytest.fixture(scope="module")
-def outcomes(environment: CleanEnvironment, packages: dict[str, Path]) -> dict[str, tuple[int, str]]:
+def outcomes(environment: CleanEnvironment, packages: dict[str, Path]) -> dict[Path, tuple[int, str]]:
     """Exit status and output of each package's tests, by folder."""
-    ran: dict[str, tuple[int, str]] = json.loads(
-        environment.run("python", "-c", RUN_TESTS, *(str(folder) for folder in packages.values()))
-    )
-    return ran
+    return environment.run_tests(*packages.values())
 
 
 @pytest.mark.parametrize("kind", SCAFFOLDS)
 def test_a_package_passes_its_own_tests_and_the_conformance_kit(
-    packages: dict[str, Path], outcomes: dict[str, tuple[int, str]], kind: str
+    packages: dict[str, Path], outcomes: dict[Path, tuple[int, str]], kind: str
 ) -> None:
-    status, printed = outcomes[str(packages[kind])]
+    status, printed = outcomes[packages[kind]]
     assert status == 0, printed
     assert "test_contract[" in printed
     assert "skipped" not in printed.splitlines()[-1]
 
 
 def test_packages_are_formatted_linted_and_typed(packages: dict[str, Path]) -> None:
-    for folder in packages.values():
-        for arguments in (["format", "--check"], ["check"]):
-            _check([sys.executable, "-m", "ruff", *arguments, "--no-cache", "."], folder)
-    sources = [str(source) for folder in packages.values() for source in sorted(folder.rglob("*.py"))]
+    folders = list(packages.values())
+    for arguments in (["format", "--check"], ["check"]):
+        _check("ruff", *arguments, "--no-cache", *folders)  # each by the settings of its own package
     # gdp's own settings, which are strict, so that what mypy knows of gdp and torch from `make check` serves here.
-    _check([sys.executable, "-m", "mypy", *sources], ROOT)
+    _check("mypy", *(source for folder in folders for source in sorted(folder.rglob("*.py"))))
 
 
-def _check(command: list[str], folder: Path) -> None:
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+def _check(program: str, *arguments: str | Path) -> None:
+    command = [sys.executable, "-m", program, *map(str, arguments)]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert result.returncode == 0, result.stdout + result.stderr

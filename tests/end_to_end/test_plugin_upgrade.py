@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import run_forked
 from tiny_world import make_tiny_world
 
 from gdp.core.config import Config
@@ -55,12 +53,9 @@ def world(tmp_path: Path) -> Path:
 
 def run(recipe: Path) -> tuple[list[str], dict[str, Any]]:
     """Return the stages that were done, and what the filter did."""
-    path = os.pathsep.join([str(recipe.parent / "site"), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, "-m", "gdp", "run", str(recipe), "--until", "filter", "--json"]
-    done = subprocess.run(
-        command, cwd=recipe.parent, env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+    arguments = ("run", recipe, "--until", "filter", "--json")
+    environment = {"PYTHONDONTWRITEBYTECODE": "1"}
+    done = run_forked(arguments, recipe.parent, [recipe.parent / "site"], environment)
     assert done.returncode == 0, done.stderr
     funnel = json.loads((recipe.parent / "runs" / "tiny" / "funnel.json").read_text())
     return json.loads(done.stdout)["done"], funnel["filters"][0]

@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from commands import gdp_command, succeed
 from tiny_world import make_tiny_world
 
 import gdp
 
 
-def gdp_command(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "gdp", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
-
-
 def run(recipe: Path, *arguments: str) -> dict[str, object]:
-    finished = gdp_command("run", recipe, "--json", *arguments, cwd=recipe.parent)
-    assert finished.returncode == 0, finished.stderr
-    outcome: dict[str, object] = json.loads(finished.stdout)
+    outcome: dict[str, object] = json.loads(succeed("run", recipe, "--json", *arguments, cwd=recipe.parent))
     return outcome
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    recipe = make_tiny_world(tmp_path_factory.mktemp("finished"))
-    outcome = run(recipe)
-    assert outcome["state"] == "finished"
-    return recipe
+@pytest.fixture
+def finished(finished_run: Path, tmp_path: Path) -> Path:
+    """The recipe of a finished run, to be changed."""
+    return Path(shutil.copytree(finished_run.parents[1], tmp_path / "finished")) / "tiny.toml"
 
 
 def stages_done(recipe: Path, arguments: Sequence[str]) -> object:
@@ -77,7 +68,6 @@ def test_changes_repeat_only_what_depends_on_them(finished: Path) -> None:
 
 
 def test_a_stage_can_be_repeated(finished: Path) -> None:
-    run(finished)
     assert stages_done(finished, ["--from", "evaluate"]) == ["evaluate", "export", "report"]
 
 
@@ -85,7 +75,7 @@ def test_the_pre_flight_touches_nothing(tmp_path: Path) -> None:
     recipe = make_tiny_world(tmp_path)
     before = sorted(path.name for path in tmp_path.rglob("*"))
     finished = gdp_command("run", recipe, "--dry-run", "--json", cwd=tmp_path)
-    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert finished.exit_code == 0, finished.output
     checks = {check["check"]: check for check in json.loads(finished.stdout)["checks"]}
     assert all(check["good"] for check in checks.values())
     assert "parameters" in checks["teacher"]["detail"]

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import gdp_command, succeed
 from tiny_translation import make_tiny_teacher_recipe, make_tiny_translation
 
 import gdp
 
 
-def gdp_command(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "gdp", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = make_tiny_translation(tmp_path_factory.mktemp("finished"))
-    outcome = gdp_command("run", recipe, "--json", cwd=recipe.parent)
-    assert outcome.returncode == 0, outcome.stderr
-    assert json.loads(outcome.stdout)["state"] == "finished"
+    outcome = succeed("run", recipe, "--json", cwd=recipe.parent)
+    assert json.loads(outcome)["state"] == "finished"
     return recipe
 
 
@@ -63,8 +56,7 @@ def test_any_student_can_learn_from_stored_translations(finished: Path) -> None:
         "pairs.live": "false",
     }
     arguments = [part for key, value in sets.items() for part in ("--set", f"{key}={value}")]
-    outcome = gdp_command("run", finished, "--folder", "materialised", *arguments, cwd=finished.parent)
-    assert outcome.returncode == 0, outcome.stderr
+    succeed("run", finished, "--folder", "materialised", *arguments, cwd=finished.parent)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +71,7 @@ def test_any_student_can_learn_from_stored_translations(finished: Path) -> None:
 def test_the_pre_flight_tells_what_cannot_be_distilled(tmp_path: Path, override: str, complaint: str) -> None:
     recipe = make_tiny_translation(tmp_path)
     finished = gdp_command("run", recipe, "--dry-run", "--set", override, cwd=tmp_path)
-    assert finished.returncode == 1
+    assert finished.exit_code == 1
     assert complaint in finished.stdout
     assert "Traceback" not in finished.stderr
 
@@ -93,7 +85,7 @@ def test_a_teacher_wants_two_domains(tmp_path: Path) -> None:
     )
     recipe.write_text(text)
     finished = gdp_command("train-teacher", recipe, cwd=tmp_path)
-    assert finished.returncode == 1
+    assert finished.exit_code == 1
     assert "the teacher cyclegan is trained on pictures of two domains" in finished.stderr
     assert "Traceback" not in finished.stderr
 
@@ -106,24 +98,21 @@ def test_one_recipe_trains_the_teacher_and_then_the_student(tmp_path: Path) -> N
     )
     recipe.write_text(recipe.read_text().replace('weights = "teacher.safetensors"\n', training))
     (tmp_path / "teacher.safetensors").unlink()
-    rehearsal = gdp_command("run", recipe, "--dry-run", cwd=tmp_path)
-    assert rehearsal.returncode == 0, rehearsal.stdout
-    assert "will be trained first" in rehearsal.stdout
+    assert "will be trained first" in succeed("run", recipe, "--dry-run", cwd=tmp_path)
     assert not (tmp_path / "runs").exists()
 
-    first = gdp_command("run", recipe, "--json", "--until", "train", cwd=tmp_path)
-    assert first.returncode == 0, first.stderr
+    succeed("run", recipe, "--json", "--until", "train", cwd=tmp_path)
     (teacher,) = (tmp_path / "runs" / "tiny" / "teacher").glob("*/teacher.safetensors")
     assert teacher.stat().st_size > 0
-    again = gdp_command("run", recipe, "--json", "--until", "train", cwd=tmp_path)
-    assert json.loads(again.stdout)["done"] == []
-    student = gdp_command("run", recipe, "--json", "--until", "train", "--set", "student.width=5", cwd=tmp_path)
-    assert json.loads(student.stdout)["done"] == ["train"], "the teacher is trained once"
+    again = succeed("run", recipe, "--json", "--until", "train", cwd=tmp_path)
+    assert json.loads(again)["done"] == []
+    student = succeed("run", recipe, "--json", "--until", "train", "--set", "student.width=5", cwd=tmp_path)
+    assert json.loads(student)["done"] == ["train"], "the teacher is trained once"
 
 
 def test_settings_of_the_teachers_training_are_checked_with_the_recipe(tmp_path: Path) -> None:
     recipe = make_tiny_translation(tmp_path)
     recipe.write_text(recipe.read_text().replace("[dataset]", "[teacher.train]\nblokcs = 3\n\n[dataset]"))
     finished = gdp_command("validate", recipe, cwd=tmp_path)
-    assert finished.returncode == 2
+    assert finished.exit_code == 2
     assert "teacher.train.blokcs: unknown key, did you mean blocks?" in finished.stdout + finished.stderr

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
 from clean_environment import ROOT, CleanEnvironment
 
 GUIDE = ROOT / "docs" / "writing_plugins.md"
@@ -35,11 +34,6 @@ def blocks() -> list[Block]:
         Block(page.count("\n", 0, found.start()) + 1, found[2], found[3], int(found[1] or 0))
         for found in _BLOCK.finditer(page)
     ]
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> CleanEnvironment:
-    return CleanEnvironment(tmp_path_factory.mktemp("clean") / "venv")
 
 
 def test_every_block_of_the_guide_does_what_the_page_says(environment: CleanEnvironment, tmp_path: Path) -> None:

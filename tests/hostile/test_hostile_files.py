@@ -11,6 +11,8 @@ import pytest
 import torch
 from hostile_corpus import hostile_files
 
+pytestmark = pytest.mark.process
+
 READER = Path(__file__).with_name("read_hostile_files.py")
 SECONDS = 5.0
 MEMORY = 2**30

@@ -74,6 +74,7 @@ def test_a_changed_file_is_another_module_and_the_same_one_is_not_run_twice(fold
     assert loaded().__doc__ == "Compares something else."
 
 
+@pytest.mark.process
 def test_registering_a_file_imports_no_torch(folder: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from gdp.registry import PluginRegistry; "

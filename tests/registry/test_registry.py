@@ -39,6 +39,7 @@ def row_of(registry: PluginRegistry, package: str, status: str | None = None) ->
     return rows[0]
 
 
+@pytest.mark.process
 def test_every_built_in_is_usable() -> None:
     registry = PluginRegistry.discover(strict=True)
     assert registry.defects == []

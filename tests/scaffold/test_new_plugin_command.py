@@ -120,6 +120,7 @@ def test_json_tells_everything_that_was_written(tmp_path: Path) -> None:
     assert told["next"][0] == f"cd {told['folder']}"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("kind", SCAFFOLDS)
 @pytest.mark.parametrize("name", ["e", "abcdefghij-klmnopqrst-uv"])
 def test_packages_are_formatted_whatever_the_length_of_their_names(kind: Kind, name: str, tmp_path: Path) -> None:
@@ -144,6 +145,7 @@ def test_the_section_in_the_readme_has_settings_that_are_there(
     config(**{key: value for key, value in settings.items() if key not in SECTION_MODELS[kind].model_fields})
 
 
+@pytest.mark.process
 def test_the_command_imports_no_torch(tmp_path: Path) -> None:
     program = f"""
 import sys

@@ -26,6 +26,8 @@ from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 from gdp.registry import PluginRegistry
 from gdp.testing import conformance, examples
 
+pytestmark = [pytest.mark.process, pytest.mark.training]
+
 REGISTRY = PluginRegistry.discover(folders=[])
 BUILT_INS = [
     (kind, record.name) for kind in KINDS for record in REGISTRY.records(kind) if record.package == "gdp-distill"

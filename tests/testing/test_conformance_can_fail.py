@@ -160,6 +160,16 @@ LACKING: list[tuple[Kind | PlainKind, str, str, str]] = [
 ]
 
 
+DOES = {
+    "registering-imports-nothing-heavy": pytest.mark.process,
+    "projection-finds-latents": pytest.mark.training,
+    "a-step-moves-the-weights": pytest.mark.training,
+    "a-resumed-training-ends-in-the-same-bits": pytest.mark.training,
+}
+"""What it takes to see whether a plugin has a property, beside what every test may do."""
+CASES = [pytest.param(*case, marks=DOES.get(case[2], ())) for case in LACKING]
+
+
 @pytest.fixture(scope="module")
 def registry() -> PluginRegistry:
     found = PluginRegistry.discover(folders=[WRONG])
@@ -167,13 +177,15 @@ def registry() -> PluginRegistry:
     return found
 
 
+@pytest.mark.process
+@pytest.mark.training
 @pytest.mark.parametrize(("kind", "name"), SOUND, ids=lambda word: word)
 def test_a_sound_plugin_has_every_property(registry: PluginRegistry, kind: Kind, name: str) -> None:
     remarks = conformance.check(kind, name, registry=registry, **SOUND[kind, name])
     assert list(remarks) == list(conformance.properties(kind))
 
 
-@pytest.mark.parametrize(("kind", "name", "lacking", "words"), LACKING, ids=lambda word: word if "-" in word else "")
+@pytest.mark.parametrize(("kind", "name", "lacking", "words"), CASES, ids=lambda word: word if "-" in word else "")
 def test_what_is_lacking_is_told(registry: PluginRegistry, kind: Kind, name: str, lacking: str, words: str) -> None:
     (case,) = [case for case in conformance.make_cases(kind, name, registry=registry) if case.name == lacking]
     with pytest.raises(conformance.NotConformantError) as caught:
@@ -230,6 +242,7 @@ def test_wrong_settings_and_names_of_a_check_are_explained(registry: PluginRegis
         conformance.check("filters", "sound", registry=registry)  # type: ignore[arg-type] # a typing error's own test
 
 
+@pytest.mark.process
 @conformance.cases("filter", "sharpness")
 def test_cases_are_tests_of_their_own(case: conformance.Case) -> None:
     assert case() == "" or case().startswith("does not apply")

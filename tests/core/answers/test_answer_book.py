@@ -62,6 +62,7 @@ def test_calls_count_from_their_reservation_on_unless_they_are_given_back(place:
         assert ledger.reserve(SERVICE, SCOPE, [asked], "5", 3).kind == "call"
 
 
+@pytest.mark.process
 def test_threads_and_processes_together_never_exceed_a_budget(place: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from gdp.core.answers import AnswerBook\n"
@@ -82,6 +83,7 @@ def test_threads_and_processes_together_never_exceed_a_budget(place: Path) -> No
         assert ledger.tally(SERVICE).counted == 100
 
 
+@pytest.mark.process
 def test_an_answer_survives_sigkill_the_moment_it_is_settled(place: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from gdp.core.answers import AnswerBook\n"

@@ -11,6 +11,7 @@ from gdp.core.errors import PairStoreError, ShapeError
 from gdp.core.pairs import PairBatch, PairRecord, Verdict
 
 
+@pytest.mark.process
 def test_importing_the_records_imports_no_torch_and_no_codec() -> None:
     code = "import sys, gdp.core.pairs as p; p.Verdict.keep(); print({'torch', 'numpy', 'PIL'} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -188,6 +188,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.process
 def test_a_full_disk_stops_an_append_at_any_byte_without_harm(small_disk: Path, tmp_path: Path) -> None:
     """Leave a little more room each time, so that the shard, the journal and the manifest are hit in turn."""
     steps = [range(start, start + 5) for start in range(0, 20, 5)]
@@ -216,6 +217,7 @@ def test_a_full_disk_stops_an_append_at_any_byte_without_harm(small_disk: Path, 
     assert stops >= 2 * len(steps)
 
 
+@pytest.mark.process
 def test_a_verdict_that_finds_the_disk_full_is_not_half_stored(small_disk: Path) -> None:
     with PairStore.open(small_disk / "pairs") as store:
         store.append(example_batch(range(3)))

@@ -1,20 +1,20 @@
 from __future__ import annotations
 
-import multiprocessing
 import random
 import signal
 import tarfile
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
+from forked import processes
 from pair_store_examples import fill, fill_in_process
 from stored_pairs import digest, rows, verify
 
 from gdp.core.errors import PairStoreError
 from gdp.core.pairs import PairStore
 
-processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["torch"])
+pytestmark = pytest.mark.process
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start(folder: Path, killed_at_sync: int | None = None) -> multiprocessing.process.BaseProcess:
+def start(folder: Path, killed_at_sync: int | None = None) -> BaseProcess:
     ready, inside = processes.Pipe(duplex=False)
     process = processes.Process(target=fill_in_process, args=(folder, killed_at_sync, inside))
     process.start()
@@ -54,19 +54,20 @@ def assert_same_as_unbroken(folder: Path, unbroken: Path) -> None:
             assert len(shard.getnames()) % 3 == 0
 
 
+@pytest.mark.parametrize("kills", [4, pytest.param(100, marks=pytest.mark.soak)])
 def test_a_store_killed_at_random_moments_ends_in_the_same_bits_as_an_unbroken_one(
-    tmp_path: Path, unbroken: Path
+    tmp_path: Path, unbroken: Path, kills: int
 ) -> None:
     chance = random.Random(20)
-    kills, number = 0, 0
-    while kills < 10:
+    killed, number = 0, 0
+    while killed < kills:
         folder = tmp_path / f"run-{number}"
         process = start(folder)
         process.join(chance.uniform(0, 0.12))
         process.kill()
         process.join()
         if process.exitcode == -signal.SIGKILL:
-            kills += 1
+            killed += 1
             assert_readable_after_kill(folder)
         else:  # it was done before: the next kills hit a new store
             assert process.exitcode == 0

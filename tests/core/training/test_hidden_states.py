@@ -86,6 +86,7 @@ def train(folder: Path, loss: Loss, teacher: TinyTeacher | None, live: bool = Tr
     )
 
 
+@pytest.mark.training
 def test_losses_see_the_hidden_states_of_both_and_train_their_adapter(tmp_path: Path) -> None:
     torch.manual_seed(0)
     loss, teacher = Watching({}, BuildContext()), TinyTeacher()

@@ -34,6 +34,8 @@ from gdp.core.training.optimizer import Descent
 from gdp.core.training.precision import autocaster
 from gdp.core.training.ways import Batch
 
+pytestmark = pytest.mark.training
+
 
 def test_training_learns_the_target_and_ships_the_averaged_weights(tmp_path: Path) -> None:
     student = TinyStudent()

@@ -132,6 +132,7 @@ def test_bf16_computes_in_bf16_and_float32_does_not() -> None:
             assert product(torch.zeros(1, 3, 2, 2)).dtype == expected
 
 
+@pytest.mark.training
 def test_fused_adam_follows_the_plain_one_in_channels_last() -> None:
     torch.manual_seed(0)
     fused = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Conv2d(8, 8, 3), nn.ConvTranspose2d(8, 4, 3)).to(
@@ -150,6 +151,7 @@ def test_fused_adam_follows_the_plain_one_in_channels_last() -> None:
     torch.testing.assert_close(fused.state_dict(), plain.state_dict(), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.training
 def test_gradient_clipping_reports_the_norm_before() -> None:
     weight = nn.Parameter(torch.zeros(2))
     descent = Descent({"weight": weight}, 1.0, (0.0, 0.0), clip=1.0)

@@ -5,21 +5,24 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import random
 import resource
-import subprocess
-import sys
+import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny_training
-from tiny_training import TinyStudent, train
+from forked import processes
+from tiny_training import TinyStudent, train, train_long
 
 from gdp.core.errors import DiskFullError, RunFolderError
 from gdp.core.interfaces.students import TrainingPhase
 from gdp.core.progress import SilentProgress
+
+pytestmark = pytest.mark.training
 
 PHASES = (
     TrainingPhase("half", 0.5),
@@ -121,12 +124,25 @@ def test_a_file_in_the_folders_place_is_said_so(tmp_path: Path) -> None:
         train(tmp_path / "train")
 
 
-def test_a_killed_training_ends_in_the_bits_of_an_unbroken_one(tmp_path: Path) -> None:
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    train(whole, steps=60, checkpoint_every=30, sample_every=20)
-    script = [sys.executable, tiny_training.__file__, str(killed), "60", "8"]
-    path = str(Path(__file__).parents[3])
-    run = subprocess.run(script, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-    assert int(run.stdout) > 0
-    assert outcome(killed) == outcome(whole)
+def checkpoints(folder: Path) -> set[Path]:
+    return set((folder / "checkpoints").glob("step-*"))
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(("kills", "steps"), [(4, 60), pytest.param(60, 900, marks=pytest.mark.soak)])
+def test_a_killed_training_ends_in_the_bits_of_an_unbroken_one(tmp_path: Path, kills: int, steps: int) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    train(whole, steps=steps, checkpoint_every=30, sample_every=20)
+    moments = random.Random(0)
+    for _ in range(kills):
+        process = processes.Process(target=train_long, args=(broken, steps))
+        before = checkpoints(broken)
+        process.start()
+        while process.is_alive() and not checkpoints(broken) - before:
+            time.sleep(0.002)
+        process.join(moments.uniform(0.0, 0.05))
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, "it ends before it can be killed"
+    train(broken, steps=steps, checkpoint_every=3, sample_every=20)
+    assert outcome(broken) == outcome(whole)

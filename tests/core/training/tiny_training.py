@@ -1,12 +1,7 @@
-"""A tiny student with an adversary and dropout, losses and pairs; as a script it trains while being killed."""
+"""A tiny student with an adversary and dropout, losses and pairs."""
 
 from __future__ import annotations
 
-import os
-import random
-import signal
-import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -157,28 +152,7 @@ def ignore_images(step: int, path: Path) -> None:
     pass
 
 
-def train_killed(folder: Path, steps: int, kills: int) -> None:
-    """Train in child processes, all but the last of which are killed after a random time; print how many were.
-
-    Torch computes nothing in this process, so that its forks are sound and pay for no import.
-    """
-    moments = random.Random(0)
-    killed = 0
-    for number in range(kills + 1):
-        child = os.fork()
-        if child == 0:
-            torch.set_num_threads(1)
-            train(folder, steps=steps, checkpoint_every=3, sample_every=20)
-            os._exit(0)
-        if number < kills:
-            time.sleep(moments.uniform(0.02, 0.5))
-            os.kill(child, signal.SIGKILL)
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        killed += status == -signal.SIGKILL
-    if status != 0:
-        sys.exit("the last child failed")
-    print(killed)
-
-
-if __name__ == "__main__":
-    train_killed(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+def train_long(folder: Path, steps: int) -> None:
+    """Train in a process of its own, which may be killed."""
+    torch.set_num_threads(1)
+    train(folder, steps=steps, checkpoint_every=3, sample_every=20)

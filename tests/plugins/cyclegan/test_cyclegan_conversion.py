@@ -26,6 +26,7 @@ def converted(path: Path, target: Path | None = None) -> Conversion:
     return written
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("norm", ["instance", "instance-tracked", "batch"])
 def test_a_checkpoint_of_any_age_teaches_the_same(norm: str, tmp_path: Path) -> None:
     torch.manual_seed(0)

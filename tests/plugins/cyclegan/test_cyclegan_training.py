@@ -26,6 +26,8 @@ from gdp.plugins.cyclegan.training import _losses
 from gdp.plugins.resnet import ResnetConfig
 from gdp.plugins.resnet.student import ResnetStudent
 
+pytestmark = pytest.mark.training
+
 SIZE = 32
 CPU = torch.device("cpu")
 SETTINGS: dict[str, Any] = {

@@ -44,6 +44,7 @@ def tiny(tiny_weights: Path) -> tuple[str, ...]:
     return ("--set", weights, "--set", "filter.min_sharpness=0", "--filter", "sharpness", "--measured", "16")
 
 
+@pytest.mark.process
 def test_the_help_shows_an_example_and_imports_no_torch() -> None:
     program = (
         "import sys; from typer.testing import CliRunner; from gdp.cli.app import app; "

@@ -5,6 +5,8 @@ import sys
 from importlib import import_module
 from typing import Any
 
+import pytest
+
 from gdp.core.interfaces.evaluators import Evaluator
 from gdp.core.recipe.messages import recipe_keys
 from gdp.plugins import evaluators
@@ -33,6 +35,7 @@ def test_every_setting_says_what_it_is() -> None:
             assert field.description, name
 
 
+@pytest.mark.process
 def test_registration_imports_no_torch() -> None:
     code = "import sys, gdp.plugins.evaluators; sys.exit('torch' in sys.modules or 'torchmetrics' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

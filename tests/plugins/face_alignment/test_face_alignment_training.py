@@ -18,6 +18,8 @@ from gdp.plugins.face_alignment.train import targets
 from gdp.plugins.faces.attributes import sample_attributes
 from gdp.plugins.faces.renderer import render
 
+pytestmark = pytest.mark.training
+
 
 def test_the_eyes_are_where_the_renderer_drew_them() -> None:
     """The eyes of two renderings differ where nothing but their colour does."""

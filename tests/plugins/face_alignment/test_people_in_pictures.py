@@ -23,6 +23,8 @@ from gdp.plugins.faces.renderer import render
 from gdp.tools.deploy.aligning import AlignedSquares, NamedAligner
 from gdp.tools.deploy.models import Model
 
+pytestmark = pytest.mark.training
+
 SCENES = [
     ((256, 256), [120.0]),
     ((300, 520), [64.0, 140.0]),

@@ -9,6 +9,8 @@ from onnx_files import write_model
 
 from gdp.testing import conformance
 
+pytestmark = pytest.mark.process
+
 
 @pytest.mark.parametrize("name", ["onnx-classifier", "onnx-face-detector"])
 def test_the_filters_keep_what_filters_promise(name: str, tmp_path: Path) -> None:

@@ -123,12 +123,14 @@ def train(built: Pix2PixHDStudent, folder: Path, steps: int, **settings: Any) ->
     return numbers
 
 
+@pytest.mark.training
 def test_the_student_learns_a_change(tmp_path: Path) -> None:
     numbers = train(student(), tmp_path, 30, log_every=5, learning_rate=5e-3)
     assert numbers[30]["generator.l1"] < 0.5 * numbers[5]["generator.l1"]
     assert numbers[30]["generator.feature-matching"] > 0
 
 
+@pytest.mark.training
 def test_enhancers_are_trained_coarse_to_fine(tmp_path: Path) -> None:
     built = student(local_enhancers=1, global_fraction=0.5, enhancer_fraction=0.25)
     sizes: list[int] = []

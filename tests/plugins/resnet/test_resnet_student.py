@@ -126,6 +126,7 @@ def changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> bool:
     return any(not torch.equal(before[name], after[name]) for name in before)
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("opposite", ["trained", "frozen"])
 @pytest.mark.parametrize("discriminators", ["trained", "frozen"])
 def test_the_settings_decide_what_keeps_training(tmp_path: Path, opposite: str, discriminators: str) -> None:
@@ -148,6 +149,7 @@ def test_the_settings_decide_what_keeps_training(tmp_path: Path, opposite: str, 
     assert teacher.opposite is not back.generator, "the teacher itself never changes"
 
 
+@pytest.mark.training
 def test_a_narrower_student_trains_adapters_that_are_saved(tmp_path: Path) -> None:
     teacher, student = make_teacher(tmp_path), make_student(width=2)
     student.initialise(teacher)
@@ -155,6 +157,7 @@ def test_a_narrower_student_trains_adapters_that_are_saved(tmp_path: Path) -> No
     assert (tmp_path / "run" / "losses.safetensors").stat().st_size > 0
 
 
+@pytest.mark.training
 def test_distillation_goes_on_bit_for_bit(tmp_path: Path) -> None:
     def trained(folder: str, *stops: int) -> bytes:
         for after in (*stops, 0):

@@ -86,6 +86,7 @@ def test_settings_out_of_bounds_are_refused(setting):
         RenderedScenesConfig(**setting)
 
 
+@pytest.mark.process
 def test_importing_the_plugin_imports_no_torch():
     code = "import sys, gdp.plugins.scenes; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -116,6 +116,7 @@ def test_discriminators_that_do_not_belong_to_the_teacher_are_refused(tiny_weigh
         StyleGAN2Config(weights=tiny_weights, discriminator=tmp_path / "d.pkl")
 
 
+@pytest.mark.training
 def test_a_training_leaves_its_discriminator_beside_the_generator(tmp_path: Path) -> None:
     settings = TrainingSettings(
         images=16, batch=8, shards=1, channel_base=64, channel_max=8, z_dim=8, w_dim=8, mapping_layers=2,

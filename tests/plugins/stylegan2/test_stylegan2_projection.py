@@ -16,6 +16,8 @@ from gdp.plugins.stylegan2.projection import (
     vgg_features,
 )
 
+pytestmark = pytest.mark.training
+
 
 @pytest.fixture(scope="module")
 def generator() -> Generator:

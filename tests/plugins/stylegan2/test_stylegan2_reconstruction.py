@@ -18,6 +18,8 @@ from gdp.plugins.stylegan2 import TrainingSettings
 from gdp.plugins.stylegan2.training import train
 from gdp.plugins.stylegan2.training_step import reconstruction_loss
 
+pytestmark = pytest.mark.training
+
 SETTINGS = {
     "images": 960,
     "batch": 8,

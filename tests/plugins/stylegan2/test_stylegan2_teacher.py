@@ -137,6 +137,7 @@ def test_weights_of_something_else_are_refused_with_the_tensors_name(
         load_generator(tmp_path / "wrong.safetensors")
 
 
+@pytest.mark.training
 def test_projection_finds_a_picture_of_its_own(tiny_teacher: StyleGAN2Teacher) -> None:
     target = tiny_teacher.synthesize(tiny_teacher.map(tiny_teacher.sample_z(1, [0]), 0.5))
     projection = tiny_teacher.project(target, 30, SilentProgress())
@@ -165,6 +166,7 @@ class CountingProgress(SilentProgress):
         assert units[name] == total, name
 
 
+@pytest.mark.training
 def test_a_trained_teacher_can_be_used_as_one(tmp_path: Path) -> None:
     settings = TrainingSettings(
         images=32, batch=8, shards=1, channel_base=64, channel_max=8, z_dim=8, w_dim=8, mapping_layers=2,

@@ -16,6 +16,8 @@ from gdp.plugins.stylegan2.loading import load_generator
 from gdp.plugins.stylegan2.training import TrainingProgress, train
 from gdp.plugins.stylegan2.training_step import AdversarialStep
 
+pytestmark = pytest.mark.training
+
 TINY = TrainingSettings(
     images=96,
     batch=8,

@@ -8,9 +8,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from archive_server import IMPATIENT, ArchiveServer, tiny_record, tiny_set
 
 from gdp.support.downloads.sets import fetch_set
+
+pytestmark = pytest.mark.process
 
 ARCHIVE = tiny_set()
 HALF = len(ARCHIVE) // 2

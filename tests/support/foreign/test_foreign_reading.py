@@ -115,6 +115,7 @@ def test_tensors_of_every_kind_and_layout_are_read(legacy: bool, tmp_path: Path)
     assert same(read_state_dict(path), torch.load(path, weights_only=True))
 
 
+@pytest.mark.training
 def test_checkpoints_with_settings_and_optimizers_are_read(tmp_path: Path) -> None:
     network = torch.nn.Linear(3, 2)
     optimizer = torch.optim.Adam(network.parameters())

@@ -96,6 +96,7 @@ def test_small_layers_stay_with_torch() -> None:
     assert layer(pictures).grad_fn.name() == "ConvolutionBackward0"
 
 
+@pytest.mark.process
 def test_compiled_transforms_give_the_numbers_of_the_others() -> None:
     torch.manual_seed(0)
     layer = Convolution(128, 128, 3)

@@ -22,6 +22,7 @@ from gdp.testing.azure_face.emulator import options
 COMMAND = [sys.executable, "-m", "gdp", "azure-face-emulator", "--judge", "measures"]
 
 
+@pytest.mark.process
 def test_it_prints_what_a_recipe_needs_and_leaves_at_ctrl_c() -> None:
     process = subprocess.Popen(
         [*COMMAND, "--port", "0", "--tier", "free", "--key", "trial"],
@@ -56,6 +57,7 @@ def test_a_port_in_use_is_a_clear_error() -> None:
             pass
 
 
+@pytest.mark.process
 def test_options_make_the_settings() -> None:
     settings = Settings(
         key="another",
@@ -80,11 +82,13 @@ def test_options_make_the_settings() -> None:
     assert {"--no-retry-after", "--limited-access-age", "--per-minute", "300"} <= set(options(settings))
 
 
+@pytest.mark.process
 def test_a_process_that_cannot_start_says_why() -> None:
     with pytest.raises(GdpError, match="latency"), EmulatorProcess(Settings(latency=float("nan"))):
         pass
 
 
+@pytest.mark.process
 def test_help_has_an_example_and_importing_is_light() -> None:
     result = CliRunner().invoke(app, ["azure-face-emulator", "--help"])
     assert "Example: gdp azure-face-emulator --tier free" in result.stdout
@@ -94,6 +98,7 @@ def test_help_has_an_example_and_importing_is_light() -> None:
     assert light.stdout.strip() == "[]"
 
 
+@pytest.mark.process
 def test_the_line_of_json_holds_endpoint_and_key() -> None:
     process = subprocess.Popen([*COMMAND, "--port", "0", "--json"], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from tiny_student import ONE_THREAD, export, make_tiny_student, write_pictures
+from tiny_student import ONE_THREAD
 
 from gdp.tools.deploy.student_folder import CHOICE, StudentFolder
+
+pytestmark = pytest.mark.process
 
 ENGINES = ("onnx", "openvino", "openvino-int8")
 APPLY = """
@@ -25,18 +28,9 @@ assert (heavy := {"torch", "torchvision", "scipy", "nncf"} & sys.modules.keys())
 """
 
 
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_pictures(tmp_path_factory.mktemp("start") / "pictures")
-
-
-@pytest.fixture(scope="module")
-def student(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> Path:
-    """A `student/` folder with all exported files."""
-    folder = make_tiny_student(tmp_path_factory.mktemp("start"))
-    for engine in ENGINES:
-        export(folder, engine, pictures)
-    return folder
+@pytest.fixture
+def student(exported: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(exported, tmp_path / "student"))
 
 
 def apply_without_torch(*arguments: str | Path) -> None:
@@ -47,8 +41,8 @@ def apply_without_torch(*arguments: str | Path) -> None:
 
 @pytest.mark.parametrize("file", ["student.onnx", "student.xml", "student-int8.xml"])
 def test_an_exported_file_is_applied_without_torch(student: Path, pictures: Path, file: str, tmp_path: Path) -> None:
-    apply_without_torch(student / file, pictures / "00.png", "-o", tmp_path)
-    assert (tmp_path / "00.png").is_file()
+    apply_without_torch(student / file, pictures / "00.png", "-o", tmp_path / "out")
+    assert (tmp_path / "out" / "00.png").is_file()
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -57,5 +51,5 @@ def test_a_remembered_engine_is_applied_without_torch(
 ) -> None:
     data = {"engine": engine, "circumstances": StudentFolder(student).circumstances(ONE_THREAD)}
     (student / CHOICE).write_text(json.dumps(data))
-    apply_without_torch(student, pictures / "00.png", "-o", tmp_path)
-    assert (tmp_path / "00.png").is_file()
+    apply_without_torch(student, pictures / "00.png", "-o", tmp_path / "out")
+    assert (tmp_path / "out" / "00.png").is_file()

@@ -172,6 +172,7 @@ def test_a_new_report_replaces_the_old_one(run_folder: Path) -> None:
     assert not [file for file in run_folder.iterdir() if file.name.startswith(".report")]
 
 
+@pytest.mark.process
 def test_making_a_report_imports_no_torch(run_folder: Path) -> None:
     code = (
         "import sys, pathlib; from gdp.registry import PluginRegistry; "
