@@ -77,15 +77,20 @@ class Boxes(LeftHalf):
         return [[(0, 0, 8, 8)] for _ in pictures]
 
 
+class Endless(LeftHalf):
+    def regions(self, pictures):
+        return [[gdp.Square(1e9 * numpy.eye(2, 3))] for _ in pictures]
+
+
 class Wordless(LeftHalf):
     finds = "halves"
 
 
 @gdp.hookimpl
 def gdp_register_aligners(register):
-    for name, made in (("left", "LeftHalf"), ("failing", "Failing"), ("exits", "Exits"), ("boxes", "Boxes"),
-                       ("wordless", "Wordless")):
-        register(name, config=NoSettings, implementation=f"halves:{made}", summary="Finds halves in a test")
+    for made in (LeftHalf, Failing, Exits, Boxes, Endless, Wordless):
+        name = "left" if made is LeftHalf else made.__name__.lower()
+        register(name, config=NoSettings, implementation=f"halves:{made.__name__}", summary="Finds halves in a test")
 """
 
 
@@ -226,6 +231,7 @@ def test_an_aligner_of_a_third_party_says_what_it_finds(
         ("failing", "RuntimeError: the camera is gone"),
         ("exits", "SystemExit: no licence"),
         ("boxes", "must return a list of gdp.Square for each"),
+        ("endless", "no more than 8 times the picture large"),
         ("wordless", "does not say what it `finds`"),
         ("left:model.onnx", "takes no file"),
     ],

@@ -32,7 +32,7 @@ class Aligner(ABC):
         """Return for each picture the squares that it finds there, the surest first; none where there is nothing.
 
         What is found in a picture does not depend on the others. Squares may be turned by any angle, overlap, and
-        reach beyond the picture, which is mirrored at its edge then.
+        reach beyond the picture, which is mirrored at its edge then; those of eight times its size are refused.
 
         Args:
             pictures: (N, H, W, 3) of any size, not to be changed.

@@ -21,6 +21,8 @@ from gdp.tools.deploy.tiling import Tiling, pictures_together
 FEATHER = 0.1
 FILE, FRAME = "file", "frame"
 """The settings of an aligner that the command line names."""
+LARGEST = 8
+"""Times the picture's longer side that a square's may be, and that it may lie away: beyond is no finding."""
 _NAME = re.compile(r"[a-z][a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -52,18 +54,22 @@ class NamedAligner:
             found: object = self.aligner.regions(pictures)
             fits = isinstance(found, list) and len(found) == len(pictures)
             squares = [list(of_picture) for of_picture in found] if isinstance(found, list) and fits else None
-        if squares is None or not all(_is_square(square) for of_picture in squares for square in of_picture):
+        reach = LARGEST * max(pictures.shape[1:3])
+        if squares is None or not all(_is_square(square, reach) for of_picture in squares for square in of_picture):
             raise PluginError(
-                f"{self.who}: it must return a list of gdp.Square for each of {len(pictures)} pictures, all of them of "
-                f"finite numbers and larger than nothing; tell the plugin's author"
+                f"{self.who}: it must return a list of gdp.Square for each of {len(pictures)} pictures, of finite "
+                f"numbers, larger than nothing, and no more than {LARGEST} times the picture large or away from it; "
+                f"tell the plugin's author"
             )
         return squares
 
 
-def _is_square(square: object) -> bool:
+def _is_square(square: object, reach: float) -> bool:
     if not isinstance(square, Square) or numpy.shape(square.matrix) != (2, 3):
         return False
-    return bool(numpy.isfinite(square.matrix).all()) and abs(float(numpy.linalg.det(square.matrix[:, :2]))) > 0
+    if not numpy.isfinite(square.matrix).all() or numpy.abs(square.matrix).max() > reach:
+        return False
+    return abs(float(numpy.linalg.det(square.matrix[:, :2]))) > 0
 
 
 def open_aligner(
