@@ -86,8 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     load = os.getloadavg()[0]
     found = measure(options.turns)
-    from gdp.core.versions import machine, versions
-
+    from gdp.core.run.versions import machine, versions
     from gdp.core.run_folder import now, write_atomically
 
     about = {**machine("cpu", os.cpu_count() or 1), "load_before": load}

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -44,9 +45,9 @@ class Watch:
         sys.addaudithook(self._note_start)
 
     def _note_start(self, event: str, arguments: tuple[Any, ...]) -> None:
-        # Packages start some of their own accord: OpenVINO's from a thread, and on import ctypes looks for libraries.
-        is_ours = threading.current_thread() is threading.main_thread()
-        if event in STARTS and is_ours and Path(str(arguments[0] if arguments else "")).name != "ldconfig":
+        # Packages start some of their own accord: OpenVINO's from a thread, others while they are imported.
+        is_ours = threading.current_thread() is threading.main_thread() and not _imports()
+        if event in STARTS and is_ours:
             self._seen.add("process")
 
     def watch_optimizers(self) -> None:
@@ -63,3 +64,13 @@ class Watch:
         self._seen.clear()
         if lacking:
             pytest.fail(f"this test, or its module, lacks the marker {' and '.join(sorted(lacking))}", pytrace=False)
+
+
+def _imports() -> bool:
+    """Say whether an installed module is being imported just now; test modules have a loader of pytest's."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap_external>":
+            return True
+        frame = frame.f_back
+    return False

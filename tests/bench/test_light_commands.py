@@ -8,6 +8,8 @@ from pathlib import Path
 import light_commands
 import pytest
 
+pytestmark = pytest.mark.process
+
 NOISY_LIMIT = 3.5
 """Above the limit that the benchmark holds on a quiet machine, and far below what an import of torch would take."""
 

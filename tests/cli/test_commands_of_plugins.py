@@ -64,6 +64,7 @@ def gdp(folder: Path, *arguments: str) -> Result:
     return CliRunner().invoke(app, [*arguments, "--plugins-dir", str(folder)], catch_exceptions=False)
 
 
+@pytest.mark.process
 def test_help_lists_all_commands_and_imports_none(folder: Path) -> None:
     program = """
 import sys

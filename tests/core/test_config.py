@@ -71,6 +71,7 @@ DESCRIPTIONS = {
 }
 
 
+@pytest.mark.process
 def test_no_model_is_built_before_it_is_used() -> None:
     program = """
 from gdp.core.config import Config
@@ -135,6 +136,7 @@ def test_values_are_checked_frozen_and_closed() -> None:
     assert hash(Inner(size=4)) == hash(Inner(size=4))
 
 
+@pytest.mark.process
 def test_settings_can_be_pickled_and_copied() -> None:
     settings = Derived(more="x", inner=Inner(size=7))
     for again in (pickle.loads(pickle.dumps(settings)), copy.deepcopy(settings), settings.model_copy()):

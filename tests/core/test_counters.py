@@ -61,6 +61,7 @@ def test_every_part_of_what_is_asked_for_counts(seed: int) -> None:
     assert len({float(counter_normal(1, *each)) for each in [(seed, 0), (seed + 1, 0), (seed, 1), (seed, 0, 1)]}) == 4
 
 
+@pytest.mark.process
 def test_importing_the_module_imports_no_torch() -> None:
     code = "import sys, gdp.core.counters; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

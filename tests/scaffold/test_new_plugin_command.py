@@ -65,10 +65,10 @@ def test_names_of_installed_plugins_and_modules_are_refused(tmp_path: Path, monk
 
 
 def test_a_stage_cannot_have_the_name_of_one_that_every_run_has(tmp_path: Path) -> None:
-    result = new_plugin("stage", "export", "--folder", str(tmp_path))
+    result = new_plugin("stage", "train", "--folder", str(tmp_path))
     assert result.exit_code == 1
-    assert 'every run has a stage "export"' in result.stderr
-    assert choose_names("filter", "export", []).plugin == "export"
+    assert 'every run has a stage "train"' in result.stderr
+    assert choose_names("filter", "train", []).plugin == "train"
 
 
 def test_an_unknown_kind_or_licence_is_refused_with_the_known_ones(tmp_path: Path) -> None:

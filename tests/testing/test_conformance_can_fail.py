@@ -162,12 +162,15 @@ LACKING: list[tuple[Kind | PlainKind, str, str, str]] = [
 
 DOES = {
     "registering-imports-nothing-heavy": pytest.mark.process,
+    "importing-it-imports-nothing-heavy": pytest.mark.process,
     "projection-finds-latents": pytest.mark.training,
     "a-step-moves-the-weights": pytest.mark.training,
     "a-resumed-training-ends-in-the-same-bits": pytest.mark.training,
 }
 """What it takes to see whether a plugin has a property, beside what every test may do."""
-CASES = [pytest.param(*case, marks=DOES.get(case[2], ())) for case in LACKING]
+CASES = [
+    pytest.param(*case, marks=pytest.mark.training if case[0] == "stage" else DOES.get(case[2], ())) for case in LACKING
+]
 
 
 @pytest.fixture(scope="module")

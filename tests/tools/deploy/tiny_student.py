@@ -43,7 +43,8 @@ def make_tiny_student(folder: Path) -> Path:
 
 
 def write_pictures(folder: Path, count: int = 24) -> Path:
-    """Write smooth pictures of SIZE pixels into a folder that is there, and return that."""
+    """Write smooth pictures of SIZE pixels into a folder, and return that."""
+    folder.mkdir(parents=True, exist_ok=True)
     coarse = torch.rand(count, 3, 4, 4, generator=torch.Generator().manual_seed(1))
     levels = torch.nn.functional.interpolate(coarse, size=SIZE, mode="bilinear").mul(255).to(torch.uint8)
     for number, picture in enumerate(levels.permute(0, 2, 3, 1).numpy()):
