@@ -33,11 +33,8 @@ if TYPE_CHECKING:
         TrainingError,
     )
     from gdp.core.hookspecs import hookimpl
-    from gdp.core.interfaces.aligners import Aligner
     from gdp.core.interfaces.context import BuildContext
     from gdp.core.interfaces.datasets import Dataset, Part, UnpairedDataset
-    from gdp.core.interfaces.directions import DirectionMethod, DirectionSearch, FoundDirection
-    from gdp.core.interfaces.engines import CalibratedEngine, Engine, EngineContext, PictureArray, Translate
     from gdp.core.interfaces.evaluators import (
         Evaluation,
         EvaluationContext,
@@ -68,9 +65,12 @@ if TYPE_CHECKING:
         Register,
         RegisterCommand,
         RegisterConverter,
-        RegisterDownload,
     )
+    from gdp.support.downloads.records import RegisterDownload
     from gdp.support.foreign.converter import Converted, Converter
+    from gdp.support.interfaces.aligners import Aligner
+    from gdp.support.interfaces.directions import DirectionMethod, DirectionSearch, FoundDirection
+    from gdp.support.interfaces.engines import CalibratedEngine, Engine, EngineContext, PictureArray, Translate
     from gdp.support.squares import Square
 
 __version__ = "0.1.0"
@@ -101,19 +101,19 @@ _HOMES = {
         "TrainingError",
     ),
     "gdp.core.hookspecs": ("hookimpl",),
-    "gdp.core.interfaces.aligners": ("Aligner",),
+    "gdp.support.interfaces.aligners": ("Aligner",),
     "gdp.core.interfaces.context": ("BuildContext",),
     "gdp.core.interfaces.datasets": (
         "Dataset",
         "Part",
         "UnpairedDataset",
     ),
-    "gdp.core.interfaces.directions": (
+    "gdp.support.interfaces.directions": (
         "DirectionMethod",
         "DirectionSearch",
         "FoundDirection",
     ),
-    "gdp.core.interfaces.engines": (
+    "gdp.support.interfaces.engines": (
         "CalibratedEngine",
         "Engine",
         "EngineContext",
@@ -170,6 +170,7 @@ _HOMES = {
         "Verdict",
     ),
     "gdp.core.progress": ("Progress", "ProgressTask", "SilentProgress", "Stopped"),
+    "gdp.support.downloads.records": ("RegisterDownload",),
     "gdp.core.records": (
         "API_VERSION",
         "CORE_STAGES",
@@ -182,7 +183,6 @@ _HOMES = {
         "Register",
         "RegisterCommand",
         "RegisterConverter",
-        "RegisterDownload",
     ),
     "gdp.support.foreign.converter": (
         "Converted",

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gdp.core.progress import Progress, SilentProgress
-from gdp.core.run.recipes import load_run_recipe, open_recipe
 from gdp.core.run_folder import find_run
 from gdp.registry import PluginRegistry
+from gdp.tools.run_recipes import load_run_recipe, open_recipe
 
 if TYPE_CHECKING:
     import torch
@@ -242,7 +242,7 @@ def deploy(
     Raises:
         MissingResourceError, CorruptFileError: there is no student, or its files are damaged.
     """
-    from gdp.core.interfaces.engines import EngineContext
+    from gdp.support.interfaces.engines import EngineContext
     from gdp.tools.deploy.opening import open_model
 
     return open_model(

@@ -72,7 +72,7 @@ def apply(
 
     Example: gdp apply runs/stylegan-age photos/ -o older/ --compare
     """
-    from gdp.core.interfaces.engines import EngineContext
+    from gdp.support.interfaces.engines import EngineContext
     from gdp.tools.deploy.aligning import AlignedSquares, open_aligner
     from gdp.tools.deploy.applying import Application, apply_to_pictures, require_all, split_jobs, whole_pictures
     from gdp.tools.deploy.files import find_jobs

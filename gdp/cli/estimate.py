@@ -34,8 +34,8 @@ def estimate(
 
     Example: gdp estimate recipes/stylegan_age.toml --set train.steps=5000
     """
-    from gdp.core.run.recipes import require_recipe
     from gdp.tools.estimate.instances import read_prices
+    from gdp.tools.run_recipes import require_recipe
 
     require_recipe(recipe)
     offered = read_prices(prices)

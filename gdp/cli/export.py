@@ -40,7 +40,7 @@ def export(
     Example: gdp export runs/stylegan-age --to onnx
     """
     from gdp.core.errors import GdpError
-    from gdp.core.interfaces.engines import EngineContext
+    from gdp.support.interfaces.engines import EngineContext
     from gdp.tools.deploy.models import build_engine, find_model
 
     registry: PluginRegistry = context.obj.registry

@@ -10,7 +10,7 @@ import typer
 
 from gdp.cli.common import State
 from gdp.console import choose_progress, print_json, print_table
-from gdp.core.records import DownloadRecord
+from gdp.support.downloads.records import DownloadRecord
 from gdp.support.downloads.unpacking import count_pictures
 
 

@@ -46,7 +46,8 @@ def run(
 
     Example: gdp run recipes/stylegan_age.toml --set train.steps=200
     """
-    from gdp.core.run.recipes import require_recipe, require_stage
+    from gdp.core.recipe.messages import require_stage
+    from gdp.tools.run_recipes import require_recipe
 
     require_recipe(recipe)
     from gdp.api import open_session

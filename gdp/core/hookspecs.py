@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from gdp.core.records import Register, RegisterCommand, RegisterConverter, RegisterDownload
+from gdp.core.records import Register, RegisterCommand, RegisterConverter
 
 if TYPE_CHECKING:
     from gdp.core.run_folder import RunFolder
+    from gdp.support.downloads.records import RegisterDownload
 
 hookspec = pluggy.HookspecMarker("gdp")
 hookimpl = pluggy.HookimplMarker("gdp")
@@ -122,7 +123,7 @@ def gdp_register_stages(register: Register) -> None:
 
 @hookspec
 def gdp_register_downloads(register: RegisterDownload) -> None:
-    """Register public sets of pictures that `gdp fetch-data` downloads (`gdp.core.records.DownloadRecord`).
+    """Register public sets of pictures that `gdp fetch-data` downloads.
 
     Args:
         register: call it once for each set.

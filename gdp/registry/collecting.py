@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from gdp.core.records import KINDS, PLAIN_KINDS, DownloadRecord, Record
+from gdp.core.records import KINDS, PLAIN_KINDS
 from gdp.registry.candidates import Candidate
 from gdp.registry.download_checks import DownloadCollector
 from gdp.registry.hook_checks import REGISTRATION_PREFIX, Hook
 from gdp.registry.plain_checks import PlainCollector
 from gdp.registry.record_checks import RecordCollector
+from gdp.registry.rows import Record
+from gdp.support.downloads.records import DownloadRecord
 
 KindT = TypeVar("KindT", bound=str)
 

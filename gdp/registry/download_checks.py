@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gdp.core.errors import PluginError
-from gdp.core.records import DownloadRecord
+from gdp.support.downloads.records import DownloadRecord
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _FOLDER = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*)?")
@@ -34,7 +34,7 @@ class DownloadCollector:
         archive_folder: str = "",
         sha256: str | None = None,
     ) -> None:
-        """Register one set; see `gdp.core.records.RegisterDownload`.
+        """Register one set; see `gdp.support.downloads.records.RegisterDownload`.
 
         Raises:
             PluginError: a value that could not work later.

@@ -14,16 +14,7 @@ import pluggy
 
 from gdp.core.errors import PluginError, PluginNotFoundError
 from gdp.core.recipe.choices import describe_exception
-from gdp.core.records import (
-    API_VERSION,
-    AnyKind,
-    DownloadRecord,
-    Kind,
-    PlainKind,
-    PlainRecord,
-    PluginRecord,
-    Record,
-)
+from gdp.core.records import API_VERSION, AnyKind, Kind, PlainKind, PlainRecord, PluginRecord
 from gdp.registry.api_versions import IncompatibleError, check_version
 from gdp.registry.candidates import Candidate, find_candidates
 from gdp.registry.collecting import run_registration
@@ -31,7 +22,8 @@ from gdp.registry.file_plugins import find_file_plugins, heavy_imports, plugins_
 from gdp.registry.hook_checks import Hook, find_hooks
 from gdp.registry.implementations import load_implementation, missing_needs
 from gdp.registry.life import LifeHooks
-from gdp.registry.rows import PluginRow, Status
+from gdp.registry.rows import PluginRow, Record, Status
+from gdp.support.downloads.records import DownloadRecord
 
 _HEAVY = "torch"
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from gdp.core.records import PlainRecord, PluginRecord
+from gdp.support.downloads.records import DownloadRecord
+
 Status = Literal["ok", "broken", "incompatible", "clash", "disabled"]
 
 
@@ -37,3 +40,7 @@ class PluginRow:
     def to_data(self) -> dict[str, Any]:
         """Return the row as plain data for `--json`."""
         return asdict(self)
+
+
+Record = PluginRecord | DownloadRecord | PlainRecord
+"""What is known of a plugin of any kind; all have kind, name, summary, package, version, licence and needs."""

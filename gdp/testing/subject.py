@@ -13,11 +13,11 @@ from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.config import Config
 from gdp.core.errors import Mistake
 from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.engines import EngineContext
 from gdp.core.recipe.choices import SECTION_MODELS, Checker, Choice
 from gdp.core.recipe.text import RecipeText
 from gdp.core.records import Kind, PlainKind, PlainRecord, PluginRecord
 from gdp.registry import PluginRegistry, PluginRow
+from gdp.support.interfaces.engines import EngineContext
 from gdp.testing.examples import World
 from gdp.testing.findings import fail
 

@@ -16,6 +16,8 @@ import gdp.toolbox
         ("gdp.core.batching", "in_fixed_chunks", "gdp.toolbox.in_fixed_chunks"),
         ("gdp.core.deployment.network", "PictureNetwork", "gdp.PictureNetwork"),
         ("gdp.core.interfaces.engines", "Pictures", "gdp.PictureArray"),
+        ("gdp.core.interfaces.engines", "Translate", "gdp.Translate"),
+        ("gdp.core.interfaces.engines", "EngineContext", "gdp.EngineContext"),
     ],
 )
 def test_an_old_place_gives_the_same_thing_and_a_warning(module: str, name: str, now: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from gdp.core.config import described_fields
+from gdp.core.errors import GdpError
 from gdp.core.recipe.text import KeyPath, printable
 
 _LONGEST_ECHO = 60
@@ -163,3 +164,20 @@ def _models_at(path: KeyPath, model: type[BaseModel]) -> list[type[BaseModel]]:
     return [
         annotation for annotation in annotations if isinstance(annotation, type) and issubclass(annotation, BaseModel)
     ]
+
+
+def require_stage(names: Sequence[str], name: str | None, option: str) -> None:
+    """Make sure that a stage that a user names is there.
+
+    Args:
+        names: of the stages that there are.
+        name: what the user wrote; None where nothing.
+        option: where, for the error.
+
+    Raises:
+        GdpError: it is not; the message says which there are.
+    """
+    if name is not None and name not in names:
+        raise GdpError(
+            f"{option} {name}: there is no such stage{did_you_mean(name, names)}; there is {', '.join(names)}"
+        )

@@ -10,8 +10,8 @@ import torch
 
 from gdp.core.errors import GdpError
 from gdp.core.progress import Stopped
+from gdp.core.recipe.messages import require_stage
 from gdp.core.run.opening import KEYS
-from gdp.core.run.recipes import require_stage
 from gdp.core.run.session import Session
 from gdp.core.run.steps import Step, steps_of
 from gdp.core.run.versions import machine, plugin_versions, versions

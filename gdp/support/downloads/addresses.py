@@ -7,7 +7,7 @@ import ipaddress
 import httpx
 
 from gdp.core.errors import MissingResourceError
-from gdp.core.records import DownloadRecord
+from gdp.support.downloads.records import DownloadRecord
 
 MIRROR_VARIABLE = "GDP_MIRROR"
 """Environment variable with the base address of a mirror."""

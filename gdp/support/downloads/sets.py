@@ -12,9 +12,9 @@ from filelock import FileLock, Timeout
 
 from gdp.core.errors import CorruptFileError, MissingResourceError, RunLockedError, readable_os_errors
 from gdp.core.progress import Progress, SilentProgress
-from gdp.core.records import DownloadRecord
 from gdp.support.downloads.addresses import MIRROR_VARIABLE, archive_addresses
 from gdp.support.downloads.download import Patience, download
+from gdp.support.downloads.records import DownloadRecord
 from gdp.support.downloads.transfer import PartFile, Transfer
 from gdp.support.downloads.unpacking import count_pictures, unpack_pictures
 from gdp.support.downloads.weights import check_hash, recorded_hash, remember_hash

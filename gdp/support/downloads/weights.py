@@ -17,10 +17,10 @@ from filelock import FileLock
 from gdp.core.errors import CorruptFileError, readable_os_errors
 from gdp.core.files import write_atomically
 from gdp.core.progress import Progress, SilentProgress
-from gdp.core.records import DownloadRecord
 from gdp.core.run_folder import now
 from gdp.support.downloads.addresses import show_address
 from gdp.support.downloads.download import Patience, download
+from gdp.support.downloads.records import DownloadRecord
 from gdp.support.downloads.transfer import FileKind, PartFile, Transfer
 
 LEDGER = "downloads.json"

@@ -21,12 +21,12 @@ from gdp.core.recipe.reading import load_recipe
 from gdp.core.records import DISTRIBUTION, Kind, PluginRecord, Plugins
 from gdp.core.run.opening import recorded_keys
 from gdp.core.run.pipeline import Plan, execute
-from gdp.core.run.recipes import load_run_recipe
 from gdp.core.run.session import Session, never
 from gdp.core.run.steps import steps_of
 from gdp.core.run_folder import RunFolder
 from gdp.registry import PluginRegistry
 from gdp.testing.examples.pictures import as_uint8, pictures
+from gdp.tools.run_recipes import load_run_recipe
 
 _SIDE = 16
 RECIPE = f"""\

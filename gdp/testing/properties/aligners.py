@@ -7,8 +7,8 @@ from typing import Any
 import numpy
 import torch
 
-from gdp.core.interfaces.aligners import Aligner
-from gdp.core.interfaces.engines import PictureArray
+from gdp.support.interfaces.aligners import Aligner
+from gdp.support.interfaces.engines import PictureArray
 from gdp.support.squares import Square
 from gdp.testing.examples import as_uint8
 from gdp.testing.findings import DoesNotApplyError, require

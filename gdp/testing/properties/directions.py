@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gdp.core.interfaces.directions import DirectionMethod, DirectionSearch, FoundDirection
 from gdp.core.interfaces.teachers import LatentTeacher
+from gdp.support.interfaces.directions import DirectionMethod, DirectionSearch, FoundDirection
 from gdp.testing.findings import DoesNotApplyError, require, require_same, require_tensor
 from gdp.testing.subject import Subject
 

@@ -12,13 +12,12 @@ from PIL import Image
 
 from gdp.core.arithmetic import count_macs, count_parameters
 from gdp.core.errors import GdpError
-from gdp.core.interfaces.engines import EngineContext, PictureArray
 from gdp.core.interfaces.teachers import LatentTeacher, Teacher
 from gdp.core.progress import SilentProgress
 from gdp.core.records import Plugins
-from gdp.core.run.recipes import load_run_recipe
 from gdp.core.run.session import Session
 from gdp.core.run_folder import RunFolder
+from gdp.support.interfaces.engines import EngineContext, PictureArray
 from gdp.tools.bench.request import Request, named_engine
 from gdp.tools.bench.tasks import Task
 from gdp.tools.deploy.cards import read_card
@@ -27,6 +26,7 @@ from gdp.tools.deploy.models import STUDENT, Place, build_engine, find_model
 from gdp.tools.deploy.pictures import pictures_of_run, reference
 from gdp.tools.deploy.student_folder import StudentFolder
 from gdp.tools.deploy.trial import LeftOut, installed_engines
+from gdp.tools.run_recipes import load_run_recipe
 
 PICTURES = 4
 NO_LIMIT = -1000.0

@@ -19,11 +19,11 @@ from gdp.core.interfaces.teachers import LatentTeacher, Teacher, TranslatorTeach
 from gdp.core.pictures import from_array, from_levels
 from gdp.core.progress import ProgressTask, SilentProgress
 from gdp.core.records import Plugins
-from gdp.core.run.recipes import load_run_recipe
 from gdp.core.run.session import Session
 from gdp.core.run_folder import RunFolder
 from gdp.support.measuring import time_once
 from gdp.tools.bench.tasks import WARMUP, Task, Turns
+from gdp.tools.run_recipes import load_run_recipe
 
 
 class TeacherWork:

@@ -17,8 +17,8 @@ from typing import Any
 import numpy
 
 from gdp.core.errors import GdpError
-from gdp.core.interfaces.engines import EngineContext, PictureArray
 from gdp.core.records import Plugins
+from gdp.support.interfaces.engines import EngineContext, PictureArray
 from gdp.support.measuring import forget_peak, peak_bytes, present_bytes
 from gdp.tools.bench.tasks import WARMUP, Task, Turns, Work
 from gdp.tools.deploy.cards import read_card

@@ -11,9 +11,9 @@ import numpy
 
 from gdp.core.building import build, describe_plugin, plugin_errors, settings_of
 from gdp.core.errors import GdpError, PluginError, ShapeError
-from gdp.core.interfaces.aligners import Aligner
-from gdp.core.interfaces.engines import EngineContext, PictureArray
 from gdp.core.records import PluginRecord, Plugins
+from gdp.support.interfaces.aligners import Aligner
+from gdp.support.interfaces.engines import EngineContext, PictureArray
 from gdp.support.squares import Levels, Made, Square, cut, paste
 from gdp.tools.deploy.models import Model
 from gdp.tools.deploy.tiling import Tiling, pictures_together

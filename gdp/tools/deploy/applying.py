@@ -16,8 +16,8 @@ from typing import Literal
 import numpy
 
 from gdp.core.errors import CorruptFileError, DiskFullError, GdpError, MissingResourceError, ShapeError
-from gdp.core.interfaces.engines import PictureArray
 from gdp.core.progress import Progress
+from gdp.support.interfaces.engines import PictureArray
 from gdp.support.picture_files import PictureFile, picture_pixels, read_picture
 from gdp.support.squares import Levels
 from gdp.tools.deploy.files import OPAQUE, VIDEOS, Job, save_picture, under_alpha

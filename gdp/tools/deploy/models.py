@@ -11,8 +11,8 @@ import numpy
 
 from gdp.core.building import build, describe_plugin, plugin_errors, settings_of
 from gdp.core.errors import MissingResourceError, PluginError, ShapeError
-from gdp.core.interfaces.engines import Engine, EngineContext, PictureArray, Translate
 from gdp.core.records import Plugins
+from gdp.support.interfaces.engines import Engine, EngineContext, PictureArray, Translate
 from gdp.tools.deploy.student_folder import WEIGHTS
 from gdp.tools.deploy.tiling import Tiling, translate_any_size
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.errors import GdpError
-from gdp.core.interfaces.engines import Engine, EngineContext
 from gdp.core.records import Plugins
+from gdp.support.interfaces.engines import Engine, EngineContext
 from gdp.tools.deploy.cards import Card, read_card
 from gdp.tools.deploy.models import Model, build_engine, find_model, open_engine
 from gdp.tools.deploy.student_folder import StudentFolder

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from gdp.core.errors import CorruptFileError
-from gdp.core.interfaces.engines import EngineContext
 from gdp.core.records import PluginRecord
+from gdp.support.interfaces.engines import EngineContext
 from gdp.tools.deploy.cards import Card, card_path, read_card
 
 WEIGHTS = "student.safetensors"

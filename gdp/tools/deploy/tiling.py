@@ -8,7 +8,7 @@ import numpy
 from numpy.typing import NDArray
 
 from gdp.core.errors import ShapeError
-from gdp.core.interfaces.engines import PictureArray, Translate
+from gdp.support.interfaces.engines import PictureArray, Translate
 
 BATCH_PIXELS = 8 * 2**20
 """Pictures that go through the network together have so many pixels at most, or it is one: eight of 1024 x 1024."""

@@ -12,8 +12,8 @@ import torch
 from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.errors import GdpError, RunFolderError
 from gdp.core.files import write_atomically
-from gdp.core.interfaces.engines import CalibratedEngine, Engine, EngineContext, PictureArray, Translate
 from gdp.core.records import PluginRecord, Plugins
+from gdp.support.interfaces.engines import CalibratedEngine, Engine, EngineContext, PictureArray, Translate
 from gdp.support.measuring import Timing, time_interleaved
 from gdp.tools.deploy.export import WORST_PSNR_DB, export_run, open_student, picture_network
 from gdp.tools.deploy.models import build_engine, open_engine

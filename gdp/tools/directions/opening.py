@@ -11,12 +11,12 @@ import torch
 from gdp.core.answers import AnswerBook, default_place
 from gdp.core.building import build
 from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.directions import DirectionMethod
 from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.progress import Progress
 from gdp.core.recipe.choices import Choice
 from gdp.core.records import Plugins
+from gdp.support.interfaces.directions import DirectionMethod
 from gdp.tools.directions.choices import Chosen
 from gdp.tools.directions.search import Tools
 

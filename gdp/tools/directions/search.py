@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from gdp.core.errors import PluginError, ShapeError
-from gdp.core.interfaces.directions import DirectionMethod, DirectionSearch, FoundDirection
 from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.pairs.records import Json
 from gdp.core.progress import Progress
 from gdp.support.directions import Direction, chosen_layers, hold_by_effects, measure_scale, normalised
+from gdp.support.interfaces.directions import DirectionMethod, DirectionSearch, FoundDirection
 from gdp.tools.directions.samples import (
     Effects,
     Sampling,

@@ -12,12 +12,12 @@ from gdp.core.progress import Progress
 from gdp.core.recipe.choices import resolved_text
 from gdp.core.recipe.reading import Recipe
 from gdp.core.records import Plugins
-from gdp.core.run.recipes import load_run_recipe
 from gdp.core.run.session import Session, never
 from gdp.support.metrics_files import write_given_metrics
 from gdp.tools.prune.record import FILE, WEIGHTS, PruningRecord, sizes_before_pruning
 from gdp.tools.prune.request import AskedPruning, PruningRequest, known_pruning
 from gdp.tools.prune.shrink import Shrunk, reuse, shrink
+from gdp.tools.run_recipes import load_run_recipe
 
 RECIPE = "pruned.toml"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from gdp.core.errors import GdpError, MissingResourceError, RunFolderError
 from gdp.core.recipe.reading import Recipe
 from gdp.core.records import Plugins
-from gdp.core.run.recipes import load_run_recipe
 from gdp.core.run_folder import RunFolder, find_run
 from gdp.tools.prune.record import WEIGHTS, PruningRecord, Subject, read_record
+from gdp.tools.run_recipes import load_run_recipe
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Any
 from gdp.core.errors import GdpError
 from gdp.core.recipe.reading import Recipe, load_recipe
 from gdp.core.records import Plugins
-from gdp.core.run.recipes import as_recorded, load_run_recipe
 from gdp.core.run_folder import RunFolder, find_run
+from gdp.tools.run_recipes import as_recorded, load_run_recipe
 
 SUFFIXES = (".png", ".html")
 

@@ -11,7 +11,6 @@ from torch import Tensor
 from gdp.core.config import Config
 from gdp.core.errors import ShapeError
 from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.directions import DirectionMethod, DirectionSearch
 from gdp.plugins.directions import (
     ClassMeansConfig,
     LinearSvmConfig,
@@ -29,6 +28,7 @@ from gdp.plugins.directions.methods import (
     RidgeNormal,
 )
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
+from gdp.support.interfaces.directions import DirectionMethod, DirectionSearch
 
 AGE = torch.zeros(24, dtype=torch.float64)
 AGE[[0, 1]] = torch.tensor([0.8, 0.6], dtype=torch.float64)

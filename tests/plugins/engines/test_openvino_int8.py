@@ -14,11 +14,11 @@ from safetensors.torch import save_file
 
 from gdp.core.errors import GdpError, MissingResourceError
 from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.engines import CalibratedEngine, EngineContext
 from gdp.core.pairs import PairBatch, PairRecord, PairStore
 from gdp.core.records import Needs
 from gdp.plugins.engines import openvino_engine as openvino_int8
 from gdp.registry import PluginRegistry
+from gdp.support.interfaces.engines import CalibratedEngine, EngineContext
 from gdp.tools.deploy.cards import read_card
 from gdp.tools.deploy.export import export_run
 from gdp.tools.deploy.models import build_engine

@@ -15,8 +15,8 @@ from typing import Any
 from PIL import Image
 
 from gdp.core.progress import ProgressTask
-from gdp.core.records import DownloadRecord
 from gdp.support.downloads.download import Patience
+from gdp.support.downloads.records import DownloadRecord
 from gdp.support.downloads.sets import FetchedSet, fetch_set
 
 PARTS = ("trainA", "trainB", "testA", "testB")

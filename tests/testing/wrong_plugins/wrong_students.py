@@ -267,7 +267,7 @@ def evaluators():
 
 
 def methods():
-    from gdp.core.interfaces.directions import DirectionMethod, FoundDirection
+    from gdp.support.interfaces.directions import DirectionMethod, FoundDirection
 
     class SoundMethod(DirectionMethod):
         """A method for a test: the covariance of w and label."""

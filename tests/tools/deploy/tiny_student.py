@@ -11,10 +11,10 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.engines import EngineContext
 from gdp.core.pairs.records import PairBatch, PairRecord
 from gdp.core.pairs.store import PairStore
 from gdp.registry import PluginRegistry
+from gdp.support.interfaces.engines import EngineContext
 from gdp.tools.deploy.export import export_run
 from gdp.tools.deploy.models import build_engine
 

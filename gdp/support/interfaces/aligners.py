@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gdp.core.interfaces.engines import EngineContext, PictureArray
+from gdp.support.interfaces.engines import EngineContext, PictureArray
 
 if TYPE_CHECKING:
     from gdp.support.squares import Square

@@ -13,8 +13,7 @@ from typing import Any, cast
 from pydantic import ConfigDict
 
 from gdp.core.config import Config
-from gdp.core.errors import GdpError, PluginNotFoundError
-from gdp.core.recipe.messages import did_you_mean
+from gdp.core.errors import PluginNotFoundError
 from gdp.core.recipe.reading import Recipe, load_recipe
 from gdp.core.recipe.text import read_recipe_text
 from gdp.core.records import Kind, PluginRecord, Plugins
@@ -124,20 +123,3 @@ def open_recipe(
         loaded = load_recipe(recipe, plugins, overrides)
         place = Path("runs") / loaded.name
     return loaded, RunFolder((folder or place).absolute())
-
-
-def require_stage(names: Sequence[str], name: str | None, option: str) -> None:
-    """Make sure that a stage that a user names is there.
-
-    Args:
-        names: of the stages that there are.
-        name: what the user wrote; None where nothing.
-        option: where, for the error.
-
-    Raises:
-        GdpError: it is not; the message says which there are.
-    """
-    if name is not None and name not in names:
-        raise GdpError(
-            f"{option} {name}: there is no such stage{did_you_mean(name, names)}; there is {', '.join(names)}"
-        )
