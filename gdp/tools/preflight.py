@@ -22,8 +22,7 @@ from gdp.core.pairs.records import PairBatch
 from gdp.core.pictures import storable_levels
 from gdp.core.recipe.reading import Choice
 from gdp.core.run.judging import named_filters
-from gdp.core.run.notes import trained_weights
-from gdp.core.run.session import Session
+from gdp.core.run.session import Session, trained_weights
 from gdp.core.run.stages.pairs import wanted
 from gdp.core.run.steps import stages_to_do, steps_of
 from gdp.core.training.objective import check_losses, unique_names

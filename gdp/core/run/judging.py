@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -23,6 +23,8 @@ from gdp.core.progress import Stopped
 from gdp.core.recipe.reading import Choice
 from gdp.core.recipe.sections import FilterSection
 from gdp.core.run.session import Session
+
+T = TypeVar("T")
 
 BATCH = 64
 DECODED_LIMIT = 512 * 2**20
@@ -184,11 +186,11 @@ def judge_pairs(
     """
     if not indices:
         return Judged(named, indices, {}, {})  # nothing is left to judge, and no plugin need foresee that
-    batches = _Batches(session, pairs or DecodedPairs(store, 0))
+    pairs = pairs or DecodedPairs(store, 0)
     with plugin_errors(f"filter {named.name}"):
         match named.judge:
             case ScoringFilter() as judge:
-                scores = _measure(session, store, named, judge, indices, batches)
+                scores = _measure(session, store, named, judge, indices, pairs)
                 based_on = {"scores": score_key(session, named.choice, judge)}
                 verdicts = _decide(session, store, named, based_on, judge.decide(scores), indices)
             case CombiningFilter() as judge:
@@ -197,7 +199,7 @@ def judge_pairs(
                 verdicts = _decide(session, store, named, based_on, judge.decide(before), indices)
                 scores = {index: verdict.scores for index, verdict in verdicts.items()}
             case Filter() as judge:
-                verdicts = _look(session, store, named, judge, indices, batches)
+                verdicts = _look(session, store, named, judge, indices, pairs)
                 scores = {index: verdict.scores for index, verdict in verdicts.items()}
             case _:
                 raise PluginError(f"filter {named.name}: {type(named.judge).__name__} is no form of filter")
@@ -225,12 +227,12 @@ def recall(
     with plugin_errors(f"filter {named.name}"):
         match named.judge:
             case ScoringFilter() as judge:
-                scores = _stored_scores(store, score_key(session, named.choice, judge), indices)
+                scores = _of(store.iterate_scores(score_key(session, named.choice, judge)), indices)
                 return Judged(named, indices, judge.decide(scores) if scores else {}, scores)
             case CombiningFilter() as judge:
                 verdicts = judge.decide(_regrouped(earlier, indices))
             case _:
-                verdicts = _stored_verdicts(store, verdict_key(session, named.choice), indices)
+                verdicts = _of(store.iterate_verdicts(verdict_key(session, named.choice)), indices)
     return Judged(named, indices, verdicts, {index: verdict.scores for index, verdict in verdicts.items()})
 
 
@@ -248,20 +250,20 @@ def verdict_key(session: Session, choice: Choice[FilterSection]) -> str:
 
 
 def _look(
-    session: Session, store: PairStore, named: NamedFilter, judge: Filter, indices: Sequence[int], batches: _Batches
+    session: Session, store: PairStore, named: NamedFilter, judge: Filter, indices: Sequence[int], pairs: DecodedPairs
 ) -> dict[int, Verdict]:
     """Let a filter of the simple form judge what it has not judged yet; return all verdicts."""
     key = verdict_key(session, named.choice)
-    known = _stored_verdicts(store, key, indices)
+    known = _of(store.iterate_verdicts(key), indices)
     todo = [index for index in indices if index not in known]
     with session.progress.task(f"filter {named.name}", len(indices), "pair", done=len(indices) - len(todo)) as task:
-        for pairs in batches.of(todo):
-            verdicts = judge.judge(pairs)
-            if len(verdicts) != len(pairs):
-                raise PluginError(f"filter {named.name}: gave {len(verdicts)} verdicts on {len(pairs)} pairs")
-            store.put_verdicts(key, dict(zip(pairs.indices, verdicts, strict=True)))
-            task.advance(len(pairs))
-    found = known if not todo else _stored_verdicts(store, key, indices)
+        for batch in _batches(session, pairs, todo):
+            verdicts = judge.judge(batch)
+            if len(verdicts) != len(batch):
+                raise PluginError(f"filter {named.name}: gave {len(verdicts)} verdicts on {len(batch)} pairs")
+            store.put_verdicts(key, dict(zip(batch.indices, verdicts, strict=True)))
+            task.advance(len(batch))
+    found = known if not todo else _of(store.iterate_verdicts(key), indices)
     return {index: found[index] for index in indices}
 
 
@@ -271,15 +273,15 @@ def _measure(
     named: NamedFilter,
     judge: ScoringFilter,
     indices: Sequence[int],
-    batches: _Batches,
+    pairs: DecodedPairs,
 ) -> dict[int, Scores]:
     """Let a filter measure what it has not measured yet; return all scores."""
     key = score_key(session, named.choice, judge)
-    known = _stored_scores(store, key, indices)
+    known = _of(store.iterate_scores(key), indices)
     todo = [index for index in indices if index not in known]
     awaited = set(todo)
     with session.progress.task(f"filter {named.name}", len(indices), "pair", done=len(indices) - len(todo)) as task:
-        for scores in judge.score_stream(batches.of(todo)):
+        for scores in judge.score_stream(_batches(session, pairs, todo)):
             strangers = set(scores) - awaited
             if strangers:
                 raise PluginError(f"filter {named.name}: scored pair {min(strangers)} twice or unasked")
@@ -288,18 +290,14 @@ def _measure(
             task.advance(len(scores))
     if awaited:
         raise PluginError(f"filter {named.name}: gave no scores on {len(awaited)} of {len(todo)} pairs")
-    found = known if not todo else _stored_scores(store, key, indices)
+    found = known if not todo else _of(store.iterate_scores(key), indices)
     return {index: found[index] for index in indices}
 
 
-def _stored_scores(store: PairStore, key: str, indices: Sequence[int]) -> dict[int, Scores]:
+def _of(stored: Iterator[tuple[int, T]], indices: Sequence[int]) -> dict[int, T]:
+    """Return what is stored of these pairs, without holding the rest."""
     wanted = set(indices)
-    return {index: scores for index, scores in store.iterate_scores(key) if index in wanted}
-
-
-def _stored_verdicts(store: PairStore, key: str, indices: Sequence[int]) -> dict[int, Verdict]:
-    wanted = set(indices)
-    return {index: verdict for index, verdict in store.iterate_verdicts(key) if index in wanted}
+    return {index: found for index, found in stored if index in wanted}
 
 
 def _regrouped(earlier: Mapping[str, Mapping[int, Scores]], indices: Sequence[int]) -> dict[int, dict[str, Scores]]:
@@ -324,22 +322,11 @@ def _decide(
     return verdicts
 
 
-class _Batches:
-    """Yields pairs in batches, until the user asks to stop."""
-
-    def __init__(self, session: Session, pairs: DecodedPairs) -> None:
-        self._session, self._pairs = session, pairs
-
-    def of(self, indices: Sequence[int]) -> Iterator[PairBatch]:
-        """Yield these pairs.
-
-        Raises:
-            Stopped: the user asked for it.
-        """
-        for start in range(0, len(indices), BATCH):
-            if self._session.stop_requested():
-                raise Stopped
-            yield self._pairs.load(list(indices[start : start + BATCH]))
+def _batches(session: Session, pairs: DecodedPairs, indices: Sequence[int]) -> Iterator[PairBatch]:
+    for start in range(0, len(indices), BATCH):
+        if session.stop_requested():
+            raise Stopped
+        yield pairs.load(list(indices[start : start + BATCH]))
 
 
 def indices_digest(indices: Sequence[int]) -> str:

@@ -1,7 +1,12 @@
-"""What the stages of one run share: the recipe, its plugins (built when first needed), the folder, the keys."""
+"""What the stages of one run share: the recipe, its plugins (built when first needed), the folder, the keys.
+
+What stages write down: settings that stay the same when a project moves, and where a trained teacher is.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,12 +32,37 @@ from gdp.core.pairs.store import PairStore
 from gdp.core.progress import Progress
 from gdp.core.recipe.reading import Choice, Recipe
 from gdp.core.records import PluginRecord, Plugins
-from gdp.core.run.notes import portable, trained_weights
 from gdp.core.run_folder import RunFolder
 from gdp.core.training.inference import WEIGHTS, load_generator_weights
 
 if TYPE_CHECKING:
     from gdp.core.run.steps import Step
+
+
+TRAINED = "trained.json"
+"""In the folder of a teacher's training: which file holds its weights; there only if the training finished."""
+
+
+def trained_weights(folder: Path) -> Path | None:
+    """Return the weights of a finished training of a teacher, or None."""
+    note = folder / TRAINED
+    if not note.is_file():
+        return None
+    weights = folder / str(json.loads(note.read_text(encoding="utf-8"))["weights"])
+    return weights if weights.is_file() else None
+
+
+def portable(value: Any, base: Path) -> Any:
+    """Make settings JSON-able, paths below `base` written relative to it: a moved project keeps its keys."""
+    if isinstance(value, Path):
+        return os.path.relpath(value, base) if value.is_relative_to(base) else str(value)
+    if isinstance(value, Mapping):
+        return {str(key): portable(item, base) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [portable(item, base) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted(portable(item, base) for item in value)
+    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
 
 
 def never() -> bool:

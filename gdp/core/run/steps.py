@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -124,19 +124,12 @@ def _added(session: Session, record: PluginRecord, choice: Choice[Any] | None) -
 def _place(steps: list[Step], step: Step) -> bool:
     """Insert a step after the one that it names and those inserted there before; False where that is not there yet."""
     assert step.record is not None
-    names = [each.name for each in steps]
-    if step.record.after not in names:
+    before = step.record.after
+    behind = [n for n, each in enumerate(steps) if each.name == before or (each.record and each.record.after == before)]
+    if before not in [each.name for each in steps]:
         return False
-    position = names.index(step.record.after) + 1
-    while position < len(steps) and _follows(steps, steps[position], step.record.after):
-        position += 1
-    steps.insert(position, step)
+    steps.insert(behind[-1] + 1, step)
     return True
-
-
-def _follows(steps: Sequence[Step], step: Step, name: str) -> bool:
-    """Say whether a step was added directly after the one of a name, so that a later one stands behind it."""
-    return step.record is not None and step.record.after == name
 
 
 def _nowhere(step: Step, steps: Iterable[Step]) -> str:

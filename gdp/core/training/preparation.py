@@ -13,9 +13,8 @@ from gdp.core.errors import TrainingError
 from gdp.core.interfaces.losses import Watched
 from gdp.core.interfaces.students import Student
 from gdp.core.interfaces.teachers import Teacher
-from gdp.core.training.hidden import HiddenStates
 from gdp.core.training.objective import WeightedLoss
-from gdp.core.training.ways import Guidance
+from gdp.core.training.ways import Guidance, HiddenStates
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,7 @@ from gdp.core.errors import MissingResourceError, PluginError, readable_os_error
 from gdp.core.files import write_atomically
 from gdp.core.interfaces.students import Student
 from gdp.core.recipe.choices import dump
-from gdp.core.run.notes import TRAINED, trained_weights
-from gdp.core.run.session import Session
+from gdp.core.run.session import TRAINED, Session, trained_weights
 from gdp.core.run.steps import keys_until, step_of
 from gdp.core.run_folder import RunFolder
 from gdp.core.tensor_file import encode_tensors

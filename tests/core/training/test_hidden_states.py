@@ -16,7 +16,7 @@ from gdp.core.interfaces.losses import Loss, TrainingStep, Watched
 from gdp.core.interfaces.teachers import Teacher, TranslatorTeacher
 from gdp.core.progress import SilentProgress
 from gdp.core.training import TrainingPairs, TrainingResult, train_student
-from gdp.core.training.hidden import HiddenStates
+from gdp.core.training.ways import HiddenStates
 
 
 class TinyTeacher(TranslatorTeacher):

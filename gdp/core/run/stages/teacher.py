@@ -12,8 +12,7 @@ from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.interfaces.stages import Stage
 from gdp.core.interfaces.teachers import Teacher
 from gdp.core.progress import Progress, ProgressTask, Stopped
-from gdp.core.run.notes import TRAINED, trained_weights
-from gdp.core.run.session import Session
+from gdp.core.run.session import TRAINED, Session, trained_weights
 
 
 class TeacherStage(Stage[Session]):
