@@ -86,8 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     load = os.getloadavg()[0]
     found = measure(options.turns)
+    from gdp.core.files import write_atomically
     from gdp.core.run.versions import machine, versions
-    from gdp.core.run_folder import now, write_atomically
+    from gdp.core.run_folder import now
 
     about = {**machine("cpu", os.cpu_count() or 1), "load_before": load}
     data = {

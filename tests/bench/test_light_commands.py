@@ -14,6 +14,7 @@ NOISY_LIMIT = 3.5
 """Above the limit that the benchmark holds on a quiet machine, and far below what an import of torch would take."""
 
 
+@pytest.mark.process
 def test_light_commands_take_a_small_multiple_of_the_import_of_their_libraries(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
