@@ -10,6 +10,7 @@ from typing import Any
 
 from gdp.core.errors import CorruptFileError
 from gdp.core.pairs import PairStore
+from gdp.tools.select.repair import find_damage
 
 
 def rows(store: PairStore) -> list[dict[str, Any]]:
@@ -43,7 +44,7 @@ def verify(store: PairStore) -> None:
     Raises:
         CorruptFileError: names what is damaged.
     """
-    damage = store.find_damage()
+    damage = find_damage(store.folder)
     if damage:
         raise CorruptFileError("; ".join(each.message for each in damage))
     with closing(_manifest(store)) as manifest:

@@ -27,10 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """What `run` returns."""
+    """What `run` returns.
+
+    Attributes:
+        path: The run folder.
+        outcome: How it ended, and which stages were done.
+    """
 
     path: Path
-    """The run folder."""
     outcome: Outcome
 
     @property
@@ -156,16 +160,19 @@ def prune(
 
 @dataclass(frozen=True)
 class Refiltered:
-    """What `refilter` returns."""
+    """What `refilter` returns.
+
+    Attributes:
+        path: The run folder.
+        before: The funnel as it was: made, filters (filter, input, kept, dropped, unknown, reasons), kept.
+        after: The funnel by the new filters.
+        stale: Finished stages that rest on other pairs than those that are kept now; `gdp.run(path)` does them again.
+    """
 
     path: Path
-    """The run folder."""
     before: Mapping[str, Any]
-    """The funnel as it was: made, filters (filter, input, kept, dropped, unknown, reasons), kept."""
     after: Mapping[str, Any]
-    """The funnel by the new filters."""
     stale: Sequence[str]
-    """Finished stages that rest on other pairs than those that are kept now; `gdp.run(path)` does them again."""
 
 
 def refilter(

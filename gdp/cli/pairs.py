@@ -17,6 +17,7 @@ from gdp.core.errors import GdpError
 if TYPE_CHECKING:
     from gdp.core.pairs.records import Score
     from gdp.core.pairs.store import PairStore
+    from gdp.core.run.session import Session
     from gdp.registry import PluginRegistry
     from gdp.support.expressions import Expression
     from gdp.tools.select.table import PairTable
@@ -41,6 +42,9 @@ def pairs(
     ] = None,
     sheet: Annotated[Path | None, typer.Option("--sheet", help="Write their pictures to this .png or .html.")] = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write all that is known of them to this file.")] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Forget pairs whose files were damaged; gdp run makes them again.")
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print all that is shown as JSON.")] = False,
 ) -> None:
     """Show a run's pairs: how many, what the filters said of them, their scores as histograms, their pictures.
@@ -62,6 +66,9 @@ def pairs(
     names = {reference.name: None for each in (condition, order) if each for reference in each.references}
     registry: PluginRegistry = context.obj.registry
     session = look_at(run, registry=registry, progress=choose_progress())
+    if repair:
+        _repair(session, json_)
+        return
     from gdp.core.run.opening import open_pairs
     from gdp.tools.select.table import read_table
     from gdp.tools.select.writing import write_csv
@@ -87,6 +94,18 @@ def pairs(
         _print_pairs(table, rows[: LISTED if limit is None else limit], list(names))
     for file in (path for path in (csv, sheet) if path is not None):
         typer.echo(f"written: {file}")
+
+
+def _repair(session: Session, json_: bool) -> None:
+    from gdp.tools.select.repair import repair_run
+
+    forgotten, folder = repair_run(session), session.folder.path
+    if json_:
+        print_json({"folder": str(folder), "forgotten": forgotten})
+    elif forgotten:
+        typer.echo(f"{len(forgotten):,} pairs were damaged and are forgotten; gdp run {folder} makes them again")
+    else:
+        typer.echo(f"{folder}: no pair is damaged")
 
 
 def _read(option: str, text: str | None, parse: Callable[[str], Expression]) -> Expression | None:

@@ -38,16 +38,21 @@ LAST_STAGE = "export"
 
 @dataclass(frozen=True)
 class Needs:
-    """What a plugin needs before it can work; checked by the pre-flight, shown by `gdp list-plugins`."""
+    """What a plugin needs before it can work; checked by the pre-flight, shown by `gdp list-plugins`.
+
+    Attributes:
+        gpu: Whether it works on a GPU alone.
+        environment: Names of environment variables that hold keys; their values never appear anywhere.
+        network: Whether it asks other machines.
+        modules: Python modules that an extra brings, such as `onnxruntime`.
+        install: What brings these modules, as pip takes it: `gdp-distill[onnx]`; empty where the modules' names do.
+    """
 
     gpu: bool = False
     environment: tuple[str, ...] = ()
-    """Names of environment variables that hold keys; their values never appear anywhere."""
     network: bool = False
     modules: tuple[str, ...] = ()
-    """Python modules that an extra brings, such as `onnxruntime`."""
     install: str = ""
-    """What brings these modules, as pip takes it: `gdp-distill[onnx]`; empty where the modules' names do."""
 
     def describe(self) -> str:
         """Return one short line such as `GPU, network, $AZURE_FACE_KEY`; empty when nothing is needed."""

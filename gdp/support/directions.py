@@ -34,19 +34,24 @@ class Direction:
     The score of a latent is its projection <w, d>. The scale is the standard deviation of that score over the
     teacher's samples w = mapping(z), z normal, without truncation. Strength s moves each chosen w by s * scale * d,
     hence its score by s standard deviations.
+
+    Attributes:
+        name: What it is called, such as smile.
+        vectors: (1, w_dim), one for all layers, or (num_ws, w_dim); float32. The root mean square norm of rows not 0 is
+            1.
+        scale: Standard deviation of the score, in units of w; None where the file says nothing (measured on the
+            teacher).
+        layers: Numbers of the w's that the direction is made for; None for all.
+        teacher: sha256 of the teacher that it was found on; empty where that is unknown.
+        found: Where it comes from: method, samples, seed, measured effects, or a public file's format and norm.
     """
 
     name: str
     vectors: Tensor
-    """(1, w_dim), one for all layers, or (num_ws, w_dim); float32. The root mean square norm of rows not 0 is 1."""
     scale: float | None = None
-    """Standard deviation of the score, in units of w; None where the file says nothing (measured on the teacher)."""
     layers: tuple[int, ...] | None = None
-    """Numbers of the w's that the direction is made for; None for all."""
     teacher: str = ""
-    """sha256 of the teacher that it was found on; empty where that is unknown."""
     found: dict[str, Json] = field(default_factory=dict)
-    """Where it comes from: method, samples, seed, measured effects, or a public file's format and norm."""
 
     def is_foreign(self, teacher: LatentTeacher) -> bool:
         """Tell whether it is known to be another teacher's."""

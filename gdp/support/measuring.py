@@ -24,7 +24,11 @@ Work = Callable[[], object]
 
 @dataclass(frozen=True)
 class Timing:
-    """Times of one piece of work, in milliseconds."""
+    """Times of one piece of work, in milliseconds.
+
+    Attributes:
+        milliseconds: Of each measured call.
+    """
 
     milliseconds: list[float]
 

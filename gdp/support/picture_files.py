@@ -32,15 +32,19 @@ _DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 
 @dataclass(frozen=True)
 class PictureFile:
-    """A picture file in memory, upright, in 8 bits."""
+    """A picture file in memory, upright, in 8 bits.
+
+    Attributes:
+        path: Where it was read from.
+        levels: (H, W, 3) uint8 RGB, with what hides under transparent parts.
+        alpha: (H, W) uint8; None where the file is opaque.
+        colour_profile: Its ICC profile, where that is one of RGB.
+    """
 
     path: Path
     levels: Levels
-    """(H, W, 3) uint8 RGB, with what hides under transparent parts."""
     alpha: NDArray[numpy.uint8] | None = None
-    """(H, W) uint8; None where the file is opaque."""
     colour_profile: bytes | None = None
-    """Its ICC profile, where that is one of RGB."""
 
     def on_white(self) -> Levels:
         """Return what networks are shown: (H, W, 3) uint8 RGB, transparent parts on white."""

@@ -31,10 +31,13 @@ _NEAREST = 4
 
 @dataclass(frozen=True)
 class Square:
-    """A square anywhere in a picture, turned by any angle: a similarity transform of the unit square."""
+    """A square anywhere in a picture, turned by any angle: a similarity transform of the unit square.
+
+    Attributes:
+        matrix: (2, 3): takes (x, y, 1) with x, y in [0, 1] to the picture.
+    """
 
     matrix: Points
-    """(2, 3): takes (x, y, 1) with x, y in [0, 1] to the picture."""
 
     @property
     def side(self) -> float:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 
 import pytest
 
 import gdp
 import gdp.toolbox
+from gdp.core.pairs import PairStore
 
 
 @pytest.mark.parametrize(
@@ -49,3 +51,10 @@ def test_every_public_name_is_there_and_is_offered_by_completion(face: object) -
         assert getattr(face, name) is not None
     assert set(face.__all__) <= set(dir(face))
     assert not {"Any", "TYPE_CHECKING", "annotations", "import_module"} & set(dir(face))
+
+
+def test_repairing_a_store_from_python_still_works_and_warns(tmp_path: Path) -> None:
+    with PairStore.open(tmp_path):
+        pass
+    with pytest.warns(DeprecationWarning, match="gdp pairs RUN --repair"):
+        assert PairStore.repair(tmp_path) == []

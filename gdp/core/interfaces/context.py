@@ -36,24 +36,28 @@ class BuildContext:
     """The surroundings of a plugin. Plugins take what they need and keep no reference to the run.
 
     Reading `teacher` may load it, so a plugin that needs none should not look.
+
+    Attributes:
+        seed: The recipe's seed; everything random derives from it and from the pair's index.
+        device: Where its networks run.
+        teacher: The run's teacher; None where the recipe has none (existing pairs).
+        dataset: The pictures of the recipe's `[dataset]`; None where it has none.
+        input_channels: Students only: channels of the source, 3 for each input picture.
+        resolution: Students only: height and width of the pairs in pixels.
+        progress: Where long work is told.
+        answers: What paid services said before; a run's is the user's one book for all runs.
+        pairs: Filters only: how many pairs the recipe asks for; None where the pair source decides.
     """
 
     seed: int = 0
-    """The recipe's seed; everything random derives from it and from the pair's index."""
     device: torch.device = field(default_factory=_cpu)
     teacher: Teacher | None = None
-    """The run's teacher; None where the recipe has none (existing pairs)."""
     dataset: Dataset | UnpairedDataset | None = None
-    """The pictures of the recipe's `[dataset]`; None where it has none."""
     input_channels: int = 3
-    """Students only: channels of the source, 3 for each input picture."""
     resolution: int = 64
-    """Students only: height and width of the pairs in pixels."""
     progress: Progress = field(default_factory=SilentProgress)
     answers: AnswerBook = field(default_factory=AnswerBook.in_memory)
-    """What paid services said before; a run's is the user's one book for all runs."""
     pairs: int | None = None
-    """Filters only: how many pairs the recipe asks for; None where the pair source decides."""
 
     @property
     def teacher_class(self) -> type[Any] | None:

@@ -21,23 +21,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Metric:
-    """One measured number."""
+    """One measured number.
+
+    Attributes:
+        value: The number.
+        protocol: How it was measured, in one or two sentences: on what, how many, by which formula or library.
+        unit: Such as dB, ms or years; empty for a ratio or a count.
+        better: `higher`, `lower`, or empty where neither is better.
+    """
 
     value: float
     protocol: str
-    """How it was measured, in one or two sentences: on what, how many, by which formula or library."""
     unit: str = ""
     better: str = ""
-    """`higher`, `lower`, or empty where neither is better."""
 
 
 @dataclass(frozen=True)
 class PictureRow:
-    """One row of the report's before/after table."""
+    """One row of the report's before/after table.
+
+    Attributes:
+        title: What stands above the row.
+        pictures: Column (source, teacher, student, slow route, truth) to picture (3, H, W) in [-1, 1].
+    """
 
     title: str
     pictures: dict[str, Tensor]
-    """Column (source, teacher, student, slow route, truth) to picture (3, H, W) in [-1, 1]."""
 
 
 Place = Literal["verdict", "speed and size"]
@@ -46,56 +55,74 @@ Place = Literal["verdict", "speed and size"]
 
 @dataclass(frozen=True)
 class Sentence:
-    """One sentence of the report, in its verdict if nothing else is said."""
+    """One sentence of the report, in its verdict if nothing else is said.
+
+    Attributes:
+        text: Plain text that ends with a full stop; what stands between `**` and `**` is emphasised.
+        rank: Place in the paragraph, the smallest first, equal ones in the recipe's order; the built-in evaluators take
+            10 (size), 20 (speed) and 30 to 80 (quality).
+        place: Where it stands: verdict, or another part of the report.
+    """
 
     text: str
-    """Plain text that ends with a full stop; what stands between `**` and `**` is emphasised."""
     rank: int = 100
-    """Place in the paragraph, the smallest first, equal ones in the recipe's order; the built-in evaluators take 10
-    (size), 20 (speed) and 30 to 80 (quality)."""
     place: Place = "verdict"
 
 
 @dataclass(frozen=True)
 class Headline:
-    """One of the few figures that head the report."""
+    """One of the few figures that head the report.
+
+    Attributes:
+        value: The number as it is to be read, such as `97.2 %`; `gdp.toolbox` has functions that write numbers.
+        words: A few words that stand under it, such as `of the teacher's parameters`.
+        rank: Place in the row, the smallest first, equal ones in the recipe's order. Where there are too many, every
+            evaluator's first is shown before anybody's second.
+    """
 
     value: str
-    """The number as it is to be read, such as `97.2 %`; `gdp.toolbox` has functions that write numbers."""
     words: str
-    """A few words that stand under it, such as `of the teacher's parameters`."""
     rank: int = 100
-    """Place in the row, the smallest first, equal ones in the recipe's order. Where there are too many, every
-    evaluator's first is shown before anybody's second."""
 
 
 @dataclass
 class Evaluation:
-    """What an evaluator found."""
+    """What an evaluator found.
+
+    Attributes:
+        metrics: Dotted name such as `quality.held_out.psnr_db` to its number.
+        absent: Dotted name of a number that could not be measured to the reason and what would mend it.
+        rows: Pictures for the report; those whose titles begin with the same `heading / ` stand together under it.
+    """
 
     metrics: dict[str, Metric] = field(default_factory=dict)
-    """Dotted name such as `quality.held_out.psnr_db` to its number."""
     absent: dict[str, str] = field(default_factory=dict)
-    """Dotted name of a number that could not be measured to the reason and what would mend it."""
     rows: list[PictureRow] = field(default_factory=list)
-    """Pictures for the report; those whose titles begin with the same `heading / ` stand together under it."""
 
 
 @dataclass(frozen=True)
 class EvaluationContext:
-    """What an evaluator may look at."""
+    """What an evaluator may look at.
+
+    Attributes:
+        student: Its generator holds the final (averaged) weights, in evaluation mode.
+        predict: The student as it is deployed: (N, C, H, W) -> (N, 3, H, W), clamped to [-1, 1], no gradient, in the
+            recipe's precision.
+        teacher: The run's teacher; None where the recipe has none.
+        pair_source: Who made the pairs.
+        held_out: Indices of the pairs that were kept and never trained on.
+        load: Loads pairs by index from the store.
+        seed: The recipe's seed.
+        device: Where networks run.
+        progress: Where long work is told.
+    """
 
     student: Student
-    """Its generator holds the final (averaged) weights, in evaluation mode."""
     predict: Callable[[Tensor], Tensor]
-    """The student as it is deployed: (N, C, H, W) -> (N, 3, H, W), clamped to [-1, 1], no gradient, in the
-    recipe's precision."""
     teacher: Teacher | None
     pair_source: PairSource
     held_out: Sequence[int]
-    """Indices of the pairs that were kept and never trained on."""
     load: Callable[[Sequence[int]], PairBatch]
-    """Loads pairs by index from the store."""
     seed: int
     device: torch.device
     progress: Progress

@@ -13,14 +13,18 @@ from gdp.core.pairs.records import Json, PairBatch, Scores, Verdict
 
 @dataclass(frozen=True)
 class Forecast:
-    """What judging some pairs will ask of a paid service."""
+    """What judging some pairs will ask of a paid service.
+
+    Attributes:
+        calls: Calls that will be charged; 0 for a filter that judges on this machine.
+        seconds_between_calls: The least time from one call to the next, by the service's rate or the recipe's; 0 where
+            there is no limit.
+        dollars: Price of all the calls.
+    """
 
     calls: int = 0
-    """Calls that will be charged; 0 for a filter that judges on this machine."""
     seconds_between_calls: float = 0.0
-    """The least time from one call to the next, by the service's rate or the recipe's; 0 where there is no limit."""
     dollars: float = 0.0
-    """Price of all the calls."""
 
 
 class PairJudge:

@@ -23,36 +23,40 @@ class TrainingStep:
 
     With a way back (`Student.opposite`) there are two steps in one, each the other's `opposite`: source to target, and
     target to source, whose sources are real pictures of the target's domain.
+
+    Attributes:
+        source: (N, C, H, W) in [-1, 1].
+        generate: Runs the generator of this way on any pictures (N, C, H, W), with gradient where the generator trains.
+        discriminate_frozen: Runs the discriminator on a picture without gradient to its parameters.
+        discriminate: Runs the discriminator on a picture with gradient to its parameters.
+        make_prediction: Runs the generator on the source; losses use `prediction`.
+        make_target: Gives what the teacher made or makes of the source; losses use `target`.
+        unpaired: (N, 3, H, W), real pictures of the target's domain that belong to no pair; None where there are none.
+        adversarial: Whether this way's generator trains and plays against a discriminator.
+        generator_trains: Whether this step updates the generator.
+        discriminator_trains: Whether this step updates the discriminator.
+        conditional: Whether the discriminator judges a picture together with its source.
+        detached: What the discriminator sees of a prediction: detached, possibly drawn from an image pool.
+        kept_of_student: Filled when the prediction is made; losses use `student_hidden`.
+        kept_of_teacher: Filled when the target is made; losses use `teacher_hidden`.
+        opposite: The other way; None where the student has no way back or there are no unpaired pictures.
     """
 
     source: Tensor
-    """(N, C, H, W) in [-1, 1]."""
     generate: Callable[[Tensor], Tensor]
-    """Runs the generator of this way on any pictures (N, C, H, W), with gradient where the generator trains."""
     discriminate_frozen: Callable[[Tensor], Discrimination]
-    """Runs the discriminator on a picture without gradient to its parameters."""
     discriminate: Callable[[Tensor], Discrimination]
-    """Runs the discriminator on a picture with gradient to its parameters."""
     make_prediction: Callable[[], Tensor]
-    """Runs the generator on the source; losses use `prediction`."""
     make_target: Callable[[], Tensor] | None = None
-    """Gives what the teacher made or makes of the source; losses use `target`."""
     unpaired: Tensor | None = None
-    """(N, 3, H, W), real pictures of the target's domain that belong to no pair; None where there are none."""
     adversarial: bool = True
-    """Whether this way's generator trains and plays against a discriminator."""
     generator_trains: bool = True
     discriminator_trains: bool = True
     conditional: bool = True
-    """Whether the discriminator judges a picture together with its source."""
     detached: Callable[[Tensor], Tensor] = field(default=lambda prediction: prediction.detach())
-    """What the discriminator sees of a prediction: detached, possibly drawn from an image pool."""
     kept_of_student: Mapping[str, Tensor] = field(default_factory=dict)
-    """Filled when the prediction is made; losses use `student_hidden`."""
     kept_of_teacher: Mapping[str, Tensor] = field(default_factory=dict)
-    """Filled when the target is made; losses use `teacher_hidden`."""
     opposite: TrainingStep | None = None
-    """The other way; None where the student has no way back or there are no unpaired pictures."""
 
     @cached_property
     def prediction(self) -> Tensor:
@@ -114,7 +118,12 @@ class TrainingStep:
 
 @dataclass(frozen=True)
 class Watched:
-    """Modules whose outputs a loss wants to see, by their path in the generator and in the teacher's module."""
+    """Modules whose outputs a loss wants to see, by their path in the generator and in the teacher's module.
+
+    Attributes:
+        student: Paths of the student's modules, as `generator.named_modules()` names them.
+        teacher: Paths of the teacher's modules, one for each of the student's.
+    """
 
     student: Sequence[str] = ()
     teacher: Sequence[str] = ()

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Numbered pictures."""
+    """Numbered pictures.
+
+    Attributes:
+        count: How many there are, numbered from 0.
+        load_uint8: From numbers to pictures (N, 3, R, R) uint8 RGB; may be called from a background thread.
+    """
 
     count: int
     load_uint8: Callable[[Sequence[int]], Tensor]
-    """From numbers to pictures (N, 3, R, R) uint8 RGB; may be called from a background thread."""
 
 
 class PairSource(ABC):

@@ -20,13 +20,18 @@ Discrimination: TypeAlias = "Sequence[Sequence[Tensor]]"
 
 @dataclass(frozen=True)
 class TrainingPhase:
-    """A part of the training in which a fixed set of generator parameters is trained."""
+    """A part of the training in which a fixed set of generator parameters is trained.
+
+    Attributes:
+        name: What statistics call it.
+        fraction: Share of all steps, in (0, 1]; the phases' shares sum to 1.
+        trainable: Names of generator parameters that are trained; None for all. The optimizer is made anew at each
+            phase.
+    """
 
     name: str
     fraction: float
-    """Share of all steps, in (0, 1]; the phases' shares sum to 1."""
     trainable: frozenset[str] | None = None
-    """Names of generator parameters that are trained; None for all. The optimizer is made anew at each phase."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +39,16 @@ class Opposite:
     """The way back, from the target's domain to the source's: it makes cycle consistency possible.
 
     It takes part in the student's training, where it learns itself or stays as it is, and is not shipped.
+
+    Attributes:
+        generator: (N, 3, H, W) of the target's domain -> (N, 3, H, W) of the source's domain, in [-1, 1].
+        discriminator: Judges pictures of the source's domain, alone; None where the generator has no adversary.
+        trains: Whether the generator keeps training; a frozen one only serves the student's cycle.
     """
 
     generator: nn.Module
-    """(N, 3, H, W) of the target's domain -> (N, 3, H, W) of the source's domain, in [-1, 1]."""
     discriminator: nn.Module | None = None
-    """Judges pictures of the source's domain, alone; None where the generator has no adversary."""
     trains: bool = True
-    """Whether the generator keeps training; a frozen one only serves the student's cycle."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +57,16 @@ class PrunedStudent:
 
     The plugin's settings need a `weights: Path | None`, a .safetensors file of the generator to begin training with:
     `gdp prune` writes the weights there.
+
+    Attributes:
+        settings: Settings of the student's plugin that change, such as its widths, as JSON data.
+        weights: State dict of the generator that the changed settings build.
+        channels: Part of the network to its channels before and after, for people to look at.
     """
 
     settings: Mapping[str, Any]
-    """Settings of the student's plugin that change, such as its widths, as JSON data."""
     weights: Mapping[str, Tensor]
-    """State dict of the generator that the changed settings build."""
     channels: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """Part of the network to its channels before and after, for people to look at."""
 
 
 class Student(ABC):

@@ -114,15 +114,19 @@ class Teacher(ABC):
 
 @dataclass(frozen=True)
 class Projection:
-    """Latents found for given pictures by backpropagation (the slow route)."""
+    """Latents found for given pictures by backpropagation (the slow route).
+
+    Attributes:
+        ws: (N, num_ws, w_dim).
+        images: Their synthesis, (N, 3, R, R) in [-1, 1].
+        steps: Steps of optimisation that were done.
+        distance: What was minimised, in one line, for the protocol.
+    """
 
     ws: Tensor
-    """(N, num_ws, w_dim)."""
     images: Tensor
-    """Their synthesis, (N, 3, R, R) in [-1, 1]."""
     steps: int
     distance: str
-    """What was minimised, in one line, for the protocol."""
 
 
 class LatentTeacher(Teacher):

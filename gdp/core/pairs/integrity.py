@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from gdp.core.database import Database, SqliteTexts
 from gdp.core.errors import CorruptFileError, PairStoreError, readable_os_errors
-from gdp.core.pairs.layout import ImageFormat, StoredPair, canonical_json, damaged_pair, describe_record, read_pair
-from gdp.core.pairs.manifest import Manifest, ShardState, StoreSettings
-from gdp.core.pairs.records import PairRecord
-from gdp.core.pairs.shards import check_shard_reaches, end_shard_at, member_header, shard_files, shard_path
+from gdp.core.pairs.layout import ImageFormat
+from gdp.core.pairs.manifest import Manifest, StoreSettings
+from gdp.core.pairs.shards import check_shard_reaches, end_shard_at, shard_files, shard_path
 
 MANIFEST_NAME = "manifest.sqlite"
 WAIT_FOR_OTHERS = 30.0
@@ -96,63 +93,3 @@ def settle_shards(folder: Path, manifest: Manifest) -> None:
     for shard, path in list(shard_files(folder)):
         if shard not in states:
             end_shard_at(path, 0)
-
-
-class Damage(NamedTuple):
-    """A pair that cannot be read as it was stored."""
-
-    pair_index: int
-    shard: int
-    message: str
-
-
-def find_damage(folder: Path, manifest: Manifest, image_format: ImageFormat) -> Iterator[Damage]:
-    """Read every pair, in index order, and yield those whose members are not what was stored."""
-    for stored_pairs, records in manifest.pages():
-        for stored, record in zip(stored_pairs, records, strict=True):
-            path = shard_path(folder, stored.shard)
-            try:
-                check_members(path, stored, record, image_format)
-                read_pair(path, stored)
-            except CorruptFileError as error:
-                yield Damage(stored.pair_index, stored.shard, str(error))
-
-
-def check_members(path: Path, stored: StoredPair, record: PairRecord, image_format: ImageFormat) -> None:
-    """Compare the names and sizes of a pair's members, and its record, with the manifest.
-
-    Raises:
-        CorruptFileError: they differ.
-    """
-    try:
-        with path.open("rb", buffering=0) as file:
-            file.seek(stored.start)
-            data = file.read(stored.end - stored.start)
-    except OSError as error:
-        raise damaged_pair(path, stored.pair_index, str(error)) from error
-    members = stored.members(image_format)
-    for name, offset, size in members:
-        header = member_header(name, size)
-        if data[offset - stored.start - len(header) : offset - stored.start] != header:
-            raise damaged_pair(path, stored.pair_index, f"there is no member {name} of {size} bytes at byte {offset}")
-    description = canonical_json(describe_record(record, stored.source_sha256, stored.target_sha256)).encode()
-    if data[stored.record_offset - stored.start :][: stored.record_size] != description:
-        raise damaged_pair(path, stored.pair_index, f"{members[-1][0]} is not the record that was stored")
-
-
-def forget_damaged(folder: Path, manifest: Manifest, settings: StoreSettings) -> list[int]:
-    """Forget the damaged pairs, and those after them in their shards, so that they can be appended again in order."""
-    first_damaged: dict[int, int] = {}
-    for damage in find_damage(folder, manifest, settings.image_format):
-        first_damaged.setdefault(damage.shard, damage.pair_index)
-    forgotten: list[int] = []
-    states = manifest.shards()
-    for shard, first in first_damaged.items():
-        indices = manifest.indices(first, states[shard].last_index + 1)
-        [start] = [stored.start for stored in manifest.stored([first])]
-        kept = manifest.indices(shard * settings.shard_size, first)
-        state = ShardState(len(kept), kept[-1] if kept else -1, start)
-        manifest.forget(indices, {shard: state})
-        end_shard_at(shard_path(folder, shard), start)
-        forgotten += indices
-    return sorted(forgotten)

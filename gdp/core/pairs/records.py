@@ -27,21 +27,26 @@ Decision = Literal["keep", "drop", "unknown"]
 
 @dataclass(frozen=True)
 class PairRecord:
-    """Where a pair comes from: with the teacher and the recipe at hand, enough to make it again."""
+    """Where a pair comes from: with the teacher and the recipe at hand, enough to make it again.
+
+    Attributes:
+        index: Number of the pair in its recipe, from 0.
+        seed: The recipe's seed.
+        edit: What was done to the source, such as `{"direction": "brightness", "strength": 2.0}`.
+        teacher: sha256 of the teacher's weights, in hexadecimal; empty where no teacher made the pair.
+        latent: The source's latent as raw little-endian float32, C order.
+        latent_shape: Shape of the packed latent; None where there is none.
+        name: Name of the file that the pair was read from.
+        extra: What else a source wants to remember, as JSON.
+    """
 
     index: int
-    """Number of the pair in its recipe, from 0."""
     seed: int
-    """The recipe's seed."""
     edit: dict[str, Json] = field(default_factory=dict)
-    """What was done to the source, such as `{"direction": "brightness", "strength": 2.0}`."""
     teacher: str = ""
-    """sha256 of the teacher's weights, in hexadecimal; empty where no teacher made the pair."""
     latent: bytes | None = None
-    """The source's latent as raw little-endian float32, C order."""
     latent_shape: tuple[int, ...] | None = None
     name: str | None = None
-    """Name of the file that the pair was read from."""
     extra: dict[str, Json] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -76,14 +81,17 @@ class PairBatch:
 
     Raises:
         ShapeError: the parts do not fit together.
+
+    Attributes:
+        indices: Numbers of the pairs.
+        source: (N, C, H, W) float32 RGB in [-1, 1]; C is 3, or 6 where the student takes two pictures.
+        target: (N, 3, H, W) float32 RGB in [-1, 1].
+        records: Where each pair comes from; empty where nobody asks.
     """
 
     indices: list[int]
-    """Numbers of the pairs."""
     source: Tensor
-    """(N, C, H, W) float32 RGB in [-1, 1]; C is 3, or 6 where the student takes two pictures."""
     target: Tensor
-    """(N, 3, H, W) float32 RGB in [-1, 1]."""
     records: list[PairRecord]
 
     def __post_init__(self) -> None:
@@ -123,12 +131,16 @@ class Verdict:
 
     Raises:
         PairStoreError: a score is no word, finite number, bool or None.
+
+    Attributes:
+        decision: keep, drop or unknown.
+        scores: What was measured of the pair.
+        reason: Why it was dropped or could not be judged, in words for the report's funnel.
     """
 
     decision: Decision
     scores: Scores = field(default_factory=dict)
     reason: str | None = None
-    """Why it was dropped or could not be judged, in words for the report's funnel."""
 
     def __post_init__(self) -> None:
         if self.decision not in ("keep", "drop", "unknown"):

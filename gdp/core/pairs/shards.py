@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -116,5 +117,5 @@ def how_to_mend(folder: Path) -> str:
     """Say what to do about a damaged shard."""
     return (
         f"Restore it from a copy, or forget the lost pairs, so that the same command makes them again, with: "
-        f'python -c "from gdp.core.pairs import PairStore; PairStore.repair({str(folder)!r})"'
+        f"gdp pairs {shlex.quote(str(folder.parent.parent))} --repair"
     )

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from itertools import groupby
 from pathlib import Path
 from types import TracebackType
@@ -20,8 +22,7 @@ import numpy
 import torch
 
 from gdp.core.errors import PairStoreError, ShapeError
-from gdp.core.pairs import integrity
-from gdp.core.pairs.integrity import Damage, check_shards, open_manifest, open_settings, settle_shards
+from gdp.core.pairs.integrity import check_shards, open_manifest, open_settings, settle_shards
 from gdp.core.pairs.layout import EncodedPair, ImageFormat, StoredPair, canonical_json, encode_pair, read_pair
 from gdp.core.pairs.manifest import Manifest, ShardState, StoreSettings
 from gdp.core.pairs.records import PairBatch, PairRecord, Score, Scores, Verdict, check_scores
@@ -94,22 +95,11 @@ class PairStore:
 
     @classmethod
     def repair(cls, folder: Path | str) -> list[int]:
-        """Forget the pairs of a damaged store that cannot be read, and those after them in their shards.
-
-        The pairs can then be made again and appended; verdicts, scores and splits stay, for they will hold again.
-
-        Returns:
-            The numbers of the pairs that were forgotten, ascending.
-
-        Raises:
-            CorruptFileError: the manifest itself is damaged.
-        """
-        manifest = open_manifest(Path(folder), read_only=False)
-        try:
-            settings = manifest.settings()
-            return [] if settings is None else integrity.forget_damaged(Path(folder), manifest, settings)
-        finally:
-            manifest.database.close()
+        """Until API version 2: what `gdp pairs RUN --repair` does."""
+        text = "gdp pairs RUN --repair does it; PairStore.repair goes with the next API version"
+        warnings.warn(text, DeprecationWarning, stacklevel=2)
+        forgotten: list[int] = import_module("gdp.tools.select.repair").repair_pairs(Path(folder))
+        return forgotten
 
     def __enter__(self) -> Self:
         return self
@@ -291,12 +281,6 @@ class PairStore:
         while rows := self._database.rows(query, (key, last, PAGE)):
             yield from rows
             last = rows[-1][0]
-
-    # Integrity
-
-    def find_damage(self) -> list[Damage]:
-        """Read every pair and return those that are not as they were stored, in index order."""
-        return list(integrity.find_damage(self.folder, self._manifest, self.settings.image_format))
 
     def _require_writer(self) -> None:
         if self.read_only:

@@ -203,14 +203,17 @@ UNFINISHED = ".unfinished"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a training goes on from."""
+    """What a training goes on from.
+
+    Attributes:
+        step: Steps done.
+        tensors: On the CPU.
+        state: Plain JSON data.
+    """
 
     step: int
-    """Steps done."""
     tensors: dict[str, Tensor]
-    """On the CPU."""
     state: dict[str, Any]
-    """Plain JSON data."""
 
 
 class CheckpointFolder:

@@ -69,23 +69,27 @@ Load = Callable[[Sequence[int]], tuple[Tensor, ...]]
 
 @dataclass(frozen=True)
 class TrainingPairs:
-    """The pairs that a student is trained on, and the pictures beside them."""
+    """The pairs that a student is trained on, and the pictures beside them.
+
+    Attributes:
+        train: Indices of the pairs to train on, without those held out.
+        held_out: Indices of pairs that are never trained on; the sample grids show the first of them.
+        load_uint8: Loads pairs by index as uint8 RGB, sources (N, C, H, W) and targets (N, 3, H, W); called from a
+            background thread where they do not fit in memory.
+        unpaired: Real pictures of the target's domain that belong to no pair.
+        teach: Makes targets (N, 3, H, W) of sources during training; None where the stored ones are used.
+        learns_from_targets: If not, the loaded targets only stand beside the samples (a teacher's own training has none
+            to learn from).
+        measures_targets: Whether the distance to held-out targets says anything.
+    """
 
     train: Sequence[int]
-    """Indices of the pairs to train on, without those held out."""
     held_out: Sequence[int]
-    """Indices of pairs that are never trained on; the sample grids show the first of them."""
     load_uint8: Callable[[Sequence[int]], tuple[Tensor, Tensor]]
-    """Loads pairs by index as uint8 RGB, sources (N, C, H, W) and targets (N, 3, H, W); called from a background
-    thread where they do not fit in memory."""
     unpaired: Pictures | None = None
-    """Real pictures of the target's domain that belong to no pair."""
     teach: Callable[[Tensor], Tensor] | None = None
-    """Makes targets (N, 3, H, W) of sources during training; None where the stored ones are used."""
     learns_from_targets: bool = True
-    """If not, the loaded targets only stand beside the samples (a teacher's own training has none to learn from)."""
     measures_targets: bool = True
-    """Whether the distance to held-out targets says anything."""
 
 
 @contextmanager

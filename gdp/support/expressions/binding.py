@@ -31,13 +31,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class BoundExpression:
-    """An expression whose every name is known to be a score."""
+    """An expression whose every name is known to be a score.
+
+    Attributes:
+        expression: What was bound.
+        places: Where each name is looked up, for each picture; under "" where the name says it all.
+        pictures: The pictures that the whole is asked of; ("",) where each name says of which picture it is.
+    """
 
     expression: Expression
     places: Mapping[str, Mapping[str, Place]]
-    """Where each name is looked up, for each picture; under "" where the name says it all."""
     pictures: tuple[str, ...]
-    """The pictures that the whole is asked of; ("",) where each name says of which picture it is."""
 
     def judge(self, scores: Mapping[str, Scores]) -> Outcome:
         """Ask the condition of one pair: scores[filter's name][score's name].

@@ -15,24 +15,27 @@ from gdp.support.foreign import ForeignFile
 
 @dataclass(frozen=True)
 class Converted:
-    """What a foreign file became; `gdp convert` writes it as a .safetensors file with a card beside it."""
+    """What a foreign file became; `gdp convert` writes it as a .safetensors file with a card beside it.
+
+    Attributes:
+        what: One line on what it is, such as `StyleGAN2 generator, 1024 px`.
+        tensors: By the names under which the plugin that loads them knows them.
+        use: Lines of a recipe that use it; `{file}` stands for the path of the new file.
+        architecture: Resolution, widths and the like; plain JSON values.
+        metadata: For the .safetensors file: what its loader needs and no tensor tells.
+        dropped: What of the foreign file was left out, and why, one line each.
+        remarks: What a user should know, one line each.
+        beside: Further networks of the same file, each for a file of its own, by the word that is added to the name.
+    """
 
     what: str
-    """One line on what it is, such as `StyleGAN2 generator, 1024 px`."""
     tensors: Mapping[str, Tensor]
-    """By the names under which the plugin that loads them knows them."""
     use: str
-    """Lines of a recipe that use it; `{file}` stands for the path of the new file."""
     architecture: Mapping[str, Any] = field(default_factory=dict)
-    """Resolution, widths and the like; plain JSON values."""
     metadata: Mapping[str, str] = field(default_factory=dict)
-    """For the .safetensors file: what its loader needs and no tensor tells."""
     dropped: Sequence[str] = ()
-    """What of the foreign file was left out, and why, one line each."""
     remarks: Sequence[str] = ()
-    """What a user should know, one line each."""
     beside: Mapping[str, Converted] = field(default_factory=dict)
-    """Further networks of the same file, each for a file of its own, by the word that is added to the name."""
 
 
 class Converter(ABC):

@@ -45,11 +45,16 @@ _UNEXPECTED = (ValueError, TypeError, LookupError, ArithmeticError, AttributeErr
 
 @dataclass(frozen=True)
 class ForeignFile:
-    """What a file holds: plain values, tensors, and the inert values of `gdp.support.foreign.values`."""
+    """What a file holds: plain values, tensors, and the inert values of `gdp.support.foreign.values`.
+
+    Attributes:
+        path: The file.
+        layout: Of the file, in words.
+        content: What it holds: plain values, tensors, inert stand-ins.
+    """
 
     path: Path
     layout: str
-    """Of the file, in words."""
     content: object
 
 

@@ -89,13 +89,17 @@ class ForeignName:
 
 @dataclass(eq=False)
 class ForeignObject:
-    """An object of a class that a file names: what the file says of it, and no behaviour."""
+    """An object of a class that a file names: what the file says of it, and no behaviour.
+
+    Attributes:
+        name: Of its class, such as `SynthesisNetwork` or `argparse.Namespace`.
+        arguments: What it was called with.
+        state: Its attributes by name.
+    """
 
     name: str
-    """Of its class, such as `SynthesisNetwork` or `argparse.Namespace`."""
     arguments: tuple[object, ...] = ()
     state: dict[object, object] = field(default_factory=dict)
-    """Its attributes by name."""
 
 
 @dataclass(eq=False)

@@ -17,29 +17,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DirectionSearch:
-    """What a method is given to find directions from."""
+    """What a method is given to find directions from.
+
+    Attributes:
+        w: (N, w_dim) float64 on the CPU: the samples' w, one for all layers.
+        teacher: Whose latents they are.
+        label: (N,) float64, the score that is to grow along the direction; None for methods that need none.
+        held: (N,) float64 for each score that is to stay as it is, by name.
+        layers: Numbers of the w's that will be moved, from 0 (coarsest); None for all.
+        components: How many directions methods without labels should return.
+    """
 
     w: Tensor
-    """(N, w_dim) float64 on the CPU: the samples' w, one for all layers."""
     teacher: LatentTeacher
     label: Tensor | None = None
-    """(N,) float64, the score that is to grow along the direction; None for methods that need none."""
     held: Mapping[str, Tensor] = field(default_factory=dict)
-    """(N,) float64 for each score that is to stay as it is, by name."""
     layers: tuple[int, ...] | None = None
-    """Numbers of the w's that will be moved, from 0 (coarsest); None for all."""
     components: int = 1
-    """How many directions methods without labels should return."""
 
 
 @dataclass(frozen=True)
 class FoundDirection:
-    """One direction; core sets its norm to 1 and measures its scale and effects."""
+    """One direction; core sets its norm to 1 and measures its scale and effects.
+
+    Attributes:
+        vector: (w_dim,) float64 of any norm; its sign says which way the score grows.
+        facts: How it was found, for the direction's file: plain JSON values.
+    """
 
     vector: Tensor
-    """(w_dim,) float64 of any norm; its sign says which way the score grows."""
     facts: Mapping[str, Json] = field(default_factory=dict)
-    """How it was found, for the direction's file: plain JSON values."""
 
 
 class DirectionMethod(ABC):

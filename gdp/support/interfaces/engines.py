@@ -25,12 +25,15 @@ Translate = Callable[[PictureArray], PictureArray]
 
 @dataclass(frozen=True)
 class EngineContext:
-    """The surroundings of an engine; plain data, for an engine need not import torch."""
+    """The surroundings of an engine; plain data, for an engine need not import torch.
+
+    Attributes:
+        device: `cpu`, `cuda`, `cuda:1`.
+        threads: Processor threads to compute with; None for the engine's own default.
+    """
 
     device: str = "cpu"
-    """`cpu`, `cuda`, `cuda:1`."""
     threads: int | None = None
-    """Processor threads to compute with; None for the engine's own default."""
 
 
 class Engine(ABC):

@@ -14,6 +14,7 @@ from stored_pairs import digest, rows, verify
 
 from gdp.core.errors import CorruptFileError, DiskFullError, PairStoreError, RunFolderError, RunLockedError
 from gdp.core.pairs import PairStore, Verdict, integrity
+from gdp.tools.select.repair import find_damage, repair_pairs
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_a_truncated_shard_is_named_with_what_to_do(folder: Path, read_only: boo
         os.truncate(shard, shard.stat().st_size // 2)
     else:
         shard.unlink()
-    with pytest.raises(CorruptFileError, match=r"shard-000001\.tar.*PairStore\.repair"):
+    with pytest.raises(CorruptFileError, match=r"shard-000001\.tar.*gdp pairs .* --repair"):
         PairStore.open(folder, read_only=read_only)
 
 
@@ -53,7 +54,7 @@ def test_verify_finds_a_flipped_byte_in_every_member(folder: Path, field: str, p
     row = place(folder, 7)
     flip_byte(folder / "shard-000001.tar", row[field] + (20 if part == "content" else -500))
     with PairStore.open(folder, read_only=True) as store:
-        assert [(damage.pair_index, damage.shard) for damage in store.find_damage()] == [(7, 1)]
+        assert [(damage.pair_index, damage.shard) for damage in find_damage(folder)] == [(7, 1)]
         with pytest.raises(CorruptFileError, match=r"shard-000001\.tar: pair 7 is damaged"):
             verify(store)
         assert len(store.load([0, 6, 8, 11])) == 4
@@ -83,14 +84,14 @@ def test_repair_forgets_what_is_lost_and_remaking_it_restores_the_store_bit_for_
     else:
         shard.unlink()
     lost = [5, 6, 7, 8, 9] if damage == "missing" else [7, 8, 9]
-    assert PairStore.repair(folder) == lost
+    assert repair_pairs(folder) == lost
     with PairStore.open(folder) as store:
         assert store.missing(12) == lost
         assert set(store.verdicts("key")) >= set(store.indices())
         verify(store)
         store.append(example_batch(lost))
         assert digest(store) == whole
-    assert PairStore.repair(folder) == []
+    assert repair_pairs(folder) == []
 
 
 def test_a_corrupt_manifest_is_named_with_what_to_do(folder: Path) -> None:
