@@ -60,6 +60,7 @@ def students(monkeypatch: pytest.MonkeyPatch) -> list[Pix2PixHDStudent]:
     return built
 
 
+@pytest.mark.training
 def test_evaluate_and_export_share_the_trained_student(session: Session, students: list[Pix2PixHDStudent]) -> None:
     execute(session, Plan(until="train"))
     assert len(students) == 1
@@ -70,6 +71,7 @@ def test_evaluate_and_export_share_the_trained_student(session: Session, student
     assert weights == (session.train_folder / "student.safetensors").read_bytes()
 
 
+@pytest.mark.training
 def test_another_training_has_another_student(session: Session, students: list[Pix2PixHDStudent]) -> None:
     execute(session, Plan(until="export"))
     first = session.trained_student()

@@ -227,4 +227,4 @@ def test_a_stage_of_a_plugin_that_cannot_be_imported_is_told(opened: Open, tmp_p
     session = opened(PluginRegistry.discover(folders=[tmp_path / "plugins"]), "one")
     with pytest.raises(PluginError, match=r"stage one of .*added\.py.* does not derive from gdp\.Stage"):
         execute(session, UNTIL)
-    assert plugins.names("stage") == ["compare", "one", "report"]
+    assert "one" in plugins.names("stage")
