@@ -45,9 +45,10 @@ class Watch:
         sys.addaudithook(self._note_start)
 
     def _note_start(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event not in STARTS:  # first of all: to look at the frames is an event, too
+            return
         # Packages start some of their own accord: OpenVINO's from a thread, others while they are imported.
-        is_ours = threading.current_thread() is threading.main_thread() and not _imports()
-        if event in STARTS and is_ours:
+        if threading.current_thread() is threading.main_thread() and not _imports():
             self._seen.add("process")
 
     def watch_optimizers(self) -> None:

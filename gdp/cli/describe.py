@@ -126,6 +126,7 @@ def _facts(record: PluginRecord | PlainRecord) -> dict[str, Any]:
         "missing": ", ".join(missing_needs(record.needs)),
         "images_leave_machine": record.images_leave_machine,
         "implementation": record.implementation,
+        **({"after": record.after} if record.kind == "stage" else {}),
     }
 
 
@@ -157,6 +158,8 @@ def make_example(record: PluginRecord, settings: Sequence[Setting], plugins: Plu
     Returns:
         The TOML text, and what is wrong with the made-up values, if anything is.
     """
+    if record.every_run:
+        return "# every run has this stage: no recipe chooses it\n", []
     text, problems = _try_example(record, settings, plugins)
     if not problems:
         return text, problems

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from gdp.core.recipe.choices import LISTED_KINDS, SECTION_KEYS, SECTION_MODELS, describe_exception
+from gdp.core.recipe.choices import LISTED_KINDS, SECTION_KEYS, SECTION_MODELS, choosable, describe_exception
 from gdp.core.recipe.compare import CHANGEABLE
 from gdp.core.recipe.reading import RUN_KEYS, RecipeHeader
 from gdp.core.recipe.sections import CompareSection, TargetSection, TrainSection, VariantSection
@@ -29,7 +29,7 @@ def recipe_schema(plugins: Plugins) -> Schema:
     nested: Schema = {}
     definitions: Schema = {"train": _model_schema(TrainSection, "train", nested), **_target_definitions(nested)}
     for kind in RECIPE_KINDS:
-        for name in plugins.names(kind):
+        for name in choosable(plugins, kind):
             record = plugins.get(kind, name)
             definitions[f"{kind}.{name}"] = _plugin_schema(record, nested)
             if record.training is not None:
@@ -144,7 +144,7 @@ def _section(plugins: Plugins, kind: Kind) -> Schema:
     one: Schema = {
         "type": "object",
         "description": (SECTION_MODELS[kind].__doc__ or "").strip(),
-        "oneOf": [{"$ref": f"#/$defs/{kind}.{name}"} for name in plugins.names(kind)],
+        "oneOf": [{"$ref": f"#/$defs/{kind}.{name}"} for name in choosable(plugins, kind)],
     }
     if not one["oneOf"]:
         one = {"not": {}, "description": f"No {kind} plugin is installed."}

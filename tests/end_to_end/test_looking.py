@@ -83,6 +83,13 @@ def test_a_run_is_looked_at_without_its_teacher(given_away: Path, options: tuple
     assert row["state"] == "finished"
 
 
+@pytest.mark.parametrize("notes", ["as it is", "of an older gdp"])
+def test_the_same_pairs_leave_the_training_as_it_is(given_away: Path, options: tuple[str, ...], notes: str) -> None:
+    if notes == "of an older gdp":
+        (given_away / "keys.json").unlink()
+    assert told("filter", given_away, "--set", "filters.0.min_sharpness=0.001", *options)["stale"] == []
+
+
 def test_a_run_is_judged_anew_without_its_teacher(
     given_away: Path, finished: tuple[str, Path], options: tuple[str, ...]
 ) -> None:

@@ -82,6 +82,11 @@ class Choice(Generic[SectionT_co]):
         return {**dump(self.section), **dump(self.config)}
 
 
+def choosable(plugins: Plugins, kind: Kind) -> list[str]:
+    """Return the names of a kind that a recipe may write, sorted: stages of every run are left out."""
+    return [name for name in plugins.names(kind) if not plugins.get(kind, name).every_run]
+
+
 def dump(model: Config) -> dict[str, Any]:
     """Return settings as plain data under the keys that a recipe writes; `Path`s become text."""
     return model.model_dump(mode="json", by_alias=True)
@@ -223,7 +228,7 @@ class Checker:
             return None
 
     def _one_of(self, kind: Kind) -> str:
-        names = [f'"{name}"' for name in self.plugins.names(kind)]
+        names = [f'"{name}"' for name in choosable(self.plugins, kind)]
         return " or ".join(names) if names else f"a {kind} plugin (none is installed)"
 
 

@@ -175,12 +175,15 @@ def trainable_teachers(checker: Checker) -> str:
 def _stages(checker: Checker) -> tuple[Choice[StageSection], ...]:
     """Check `[[stages]]`: each once, and none that every run has anyway."""
     chosen = checker.many("stage", StageSection)
-    names = [choice.record.name for choice in chosen]
-    for position, choice in enumerate(chosen):
-        if names.index(choice.record.name) < position:
-            checker.mistake(("stages", position), f"the stage {choice.record.name} is chosen twice")
-        elif choice.record.every_run:
-            checker.mistake(("stages", position), f"every run has the stage {choice.record.name}: leave this out")
+    of_every_run = {choice.record.name for choice in chosen if choice.record.every_run}
+    written = checker.text.data.get("stages")
+    tables = written if isinstance(written, list) else []
+    names = [table.get("plugin") if isinstance(table, Mapping) else None for table in tables]
+    for position, name in enumerate(names):
+        if name in of_every_run:
+            checker.mistake(("stages", position), f"every run has the stage {name}: leave this out")
+        elif name is not None and name in names[:position]:
+            checker.mistake(("stages", position), f"the stage {name} is chosen twice")
     return chosen
 
 

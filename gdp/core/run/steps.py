@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ from gdp.core.config import content_key
 from gdp.core.errors import GdpError, PluginError
 from gdp.core.interfaces.stages import Stage
 from gdp.core.recipe.choices import Choice
-from gdp.core.records import CORE_STAGES, PluginRecord
+from gdp.core.records import CORE_STAGES, DISTRIBUTION, PluginRecord
 from gdp.core.run.session import Session
 from gdp.core.run.stages.filters import FilterStage
 from gdp.core.run.stages.pairs import PairsStage
@@ -88,26 +88,26 @@ _CORE: Mapping[str, type[Stage[Session]]] = {
 
 
 def steps_of(session: Session) -> tuple[Step, ...]:
-    """Return the steps of a run, in order: each added stage after the one that it names, and after those added there.
+    """Return the steps of a run, in order: core's, and each added one behind the one that it names.
+
+    Of several that name the same one, those of other packages come first, in the recipe's order: the report stands
+    behind all that it may show.
 
     Raises:
-        PluginError: a stage cannot be built, or wants to stand after one that there is not.
+        PluginError: a stage cannot be built, or wants to stand behind one that there is not.
     """
     if session.steps is not None:
         return session.steps
     context = session.context()
-    steps = [Step(name, _CORE[name](None, context)) for name in CORE_STAGES]
-    added = [(record, None) for record in session.plugins.records("stage") if record.every_run]
-    # A stage that is not installed has nothing to do for who only looks at the run.
-    chosen = [(choice.record, choice) for choice in session.recipe.stages if choice.record.implementation]
-    waiting = [_added(session, record, choice) for record, choice in (*added, *chosen)]
-    while waiting:
-        placed = [step for step in waiting if _place(steps, step)]
-        if not placed:
-            raise PluginError(_nowhere(waiting[0], steps))
-        waiting = [step for step in waiting if step not in placed]
-    session.steps = tuple(steps)
-    return session.steps
+    core = [Step(name, _CORE[name](None, context)) for name in CORE_STAGES]
+    added = _added(session)
+    behind = {after: [step for step in added if _after(step) == after] for after in map(_after, added)}
+    steps = tuple(step for first in core for step in _with_those_behind(first, behind))
+    lost = [step for step in added if step not in steps]
+    if lost:
+        raise PluginError(_nowhere(lost[0], steps))
+    session.steps = steps
+    return steps
 
 
 def step_of(session: Session, name: str) -> Step:
@@ -115,27 +115,36 @@ def step_of(session: Session, name: str) -> Step:
     return next(step for step in steps_of(session) if step.name == name)
 
 
-def _added(session: Session, record: PluginRecord, choice: Choice[Any] | None) -> Step:
+def _added(session: Session) -> list[Step]:
+    """Build the stages that plugins add: those that the recipe chooses, and then those of every run, gdp's own last."""
+    # A stage that is not installed has nothing to do for who only looks at the run.
+    chosen = [(choice.record, choice) for choice in session.recipe.stages if choice.record.implementation]
+    every = sorted(session.plugins.records("stage"), key=lambda record: record.package == DISTRIBUTION)
+    found = [*chosen, *((record, None) for record in every if record.every_run)]
+    return [_build(session, record, choice) for record, choice in found]
+
+
+def _build(session: Session, record: PluginRecord, choice: Choice[Any] | None) -> Step:
     config = record.config() if choice is None else choice.config
     stage: Stage[Any] = build(session.plugins, record, config, session.context(), kind=Stage)
     return Step(record.name, stage, choice, record)
 
 
-def _place(steps: list[Step], step: Step) -> bool:
-    """Insert a step after the one that it names and those inserted there before; False where that is not there yet."""
+def _after(step: Step) -> str:
     assert step.record is not None
-    before = step.record.after
-    behind = [n for n, each in enumerate(steps) if each.name == before or (each.record and each.record.after == before)]
-    if before not in [each.name for each in steps]:
-        return False
-    steps.insert(behind[-1] + 1, step)
-    return True
+    return step.record.after
+
+
+def _with_those_behind(step: Step, behind: Mapping[str, Sequence[Step]]) -> Iterator[Step]:
+    yield step
+    for each in behind.get(step.name, ()):
+        yield from _with_those_behind(each, behind)
 
 
 def _nowhere(step: Step, steps: Iterable[Step]) -> str:
     assert step.record is not None
     return (
-        f"{describe_plugin(step.record)}: it wants to stand after the stage {step.record.after}, and this run has "
+        f"{describe_plugin(step.record)}: it wants to stand after the stage {_after(step)}, and this run has "
         f"{', '.join(each.name for each in steps)}. Tell the plugin's author."
     )
 

@@ -132,6 +132,11 @@ def perform_stage(run: TinyRun | Session, name: str, stage: Stage[Any]) -> Mappi
 def open_tiny_session(folder: Path, *, recipe: str, until: str, seed: int) -> Session:
     """Make the run of `tiny_run`, and return gdp's own view of it; its keys are those of the stages that are done."""
     shutil.copytree(_made(recipe, until, seed), folder)
+    return reopen(folder)
+
+
+def reopen(folder: Path) -> Session:
+    """Return gdp's own view of a run of `tiny_run`, by what its folder holds."""
     run = RunFolder(folder.absolute())
     plugins = cast(Plugins, _BuiltIns())
     session = Session(load_run_recipe(run, plugins), run, plugins, SilentProgress(), torch.device("cpu"))

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from gdp.core.progress import ProgressTask, Stopped
 from gdp.core.records import DISTRIBUTION
 from gdp.core.run.session import Session
 from gdp.testing.examples import TinyRun, perform_stage
-from gdp.testing.examples.runs import open_tiny_session, view_of
+from gdp.testing.examples.runs import open_tiny_session, reopen, view_of
 from gdp.testing.findings import DoesNotApplyError, fail, require, require_plain, require_same
 from gdp.testing.subject import SEED, Subject
 
@@ -295,9 +295,9 @@ def a_killed_stage_goes_on(subject: Subject) -> None:
 
 def what_another_key_has_left_is_not_taken(subject: Subject) -> None:
     """Done again for another student in the same folder, the stage makes what it makes for that one alone."""
-    with _scene(subject) as scene, _scene(subject, SEED + 1) as other:
-        scene.perform()
-        _replace(scene, by=other)
+    with _scene(subject) as first, _scene(subject, SEED + 1) as other:
+        first.perform()
+        scene = _replace(first, by=other)
         scene.perform()
         other.perform()
         now = _files(scene.run.path)
@@ -305,15 +305,16 @@ def what_another_key_has_left_is_not_taken(subject: Subject) -> None:
         require_same(other.outcome, found, "made for another student before, its files are that one's", _KEYED)
 
 
-def _replace(scene: _Scene, by: _Scene) -> None:
-    """Put the files and keys of another run in the place of those that the stage found."""
+def _replace(scene: _Scene, by: _Scene) -> _Scene:
+    """Put the files of another run in the place of those that the stage found; return the scene of that run there."""
     for name in scene.before.keys() - by.before.keys():
         (scene.run.path / name).unlink()
     for name in by.before:
         target = scene.run.path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(by.run.path / name, target)
-    scene.run.keys = by.run.keys
+    session = reopen(scene.run.path)
+    return replace(scene, run=session if isinstance(scene.run, Session) else view_of(session), before=by.before)
 
 
 def forced_it_is_done_anew(subject: Subject) -> None:

@@ -14,7 +14,7 @@ from gdp.core.pairs.store import PairStore
 from gdp.core.progress import Progress
 from gdp.core.records import Plugins
 from gdp.core.run.judging import walk
-from gdp.core.run.opening import open_pairs
+from gdp.core.run.opening import is_whole, open_pairs
 from gdp.core.run.pipeline import Plan, execute
 from gdp.core.run.session import Session, never
 from gdp.core.run.stages import filters
@@ -73,11 +73,12 @@ class Refiltering:
             raise GdpError("No pair would be left to train on. Nothing was changed.")
         folder = self.session.folder
         known = {name: self.session.keys[name] for name in ("teacher", "store", "pairs")}
+        before = _split(self.session)
         execute(self.session, Plan(until="filter", known=known))
         if "filter" not in folder.stages():
             return False
         self.after = folder.read_json("funnel.json", {})
-        self.stale = _stale(self.session, _same_training(self.session))
+        self.stale = _stale(self.session, _same_training(self.session, before))
         return True
 
 
@@ -136,10 +137,20 @@ def _stale(session: Session, same: bool) -> list[str]:
     return [] if same else [name for name in names[names.index("train") :] if name in session.folder.stages()]
 
 
-def _same_training(session: Session) -> bool:
-    """Say whether the training that the folder holds is one of the pairs that are kept now."""
+def _split(session: Session) -> list[list[int]]:
+    """Return the pairs that are trained on, and those that are held out."""
+    with session.open_store(read_only=True) as store:
+        return [session.split(store, name) for name in (filters.TRAIN, filters.HELD_OUT)]
+
+
+def _same_training(session: Session, before: list[list[int]]) -> bool:
+    """Say whether the training that the folder holds is one of the pairs that are kept now; `before` were others."""
     trained = session.folder.stages().get("train", {}).get("key")
-    return trained is None or trained == step_of(session, "train").keys(session, session.keys)["train"]
+    if trained is None:
+        return True
+    if not is_whole(session.keys["store"]):
+        return _split(session) == before
+    return bool(trained == step_of(session, "train").keys(session, session.keys)["train"])
 
 
 def _explain(missing: Missing) -> str:

@@ -1,5 +1,6 @@
 """Plugins that exist only as records: what the recipe's tests need of a registry."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -113,6 +114,8 @@ class FixedPlugins:
         _record("loss", "feature-matching", Nothing),
         _record("evaluator", "held-out", Nothing),
         _record("dataset", "image-folder", Pictures),
+        _record("stage", "archive", Net),
+        replace(_record("stage", "report", Nothing), every_run=True),
     )
 
     def get(self, kind: Kind, name: str) -> PluginRecord:
@@ -169,6 +172,15 @@ batch = 4
 [[evaluators]]
 plugin = "held-out"
 """
+
+VALID_STAGE = (
+    VALID
+    + """
+[[stages]]
+plugin = "archive"
+width = 4
+"""
+)
 
 VALID_TEACHER = """\
 name = "faces"

@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from recipe_plugins import VALID, VALID_TEACHER, FixedPlugins
+from recipe_plugins import VALID, VALID_STAGE, VALID_TEACHER, FixedPlugins
 
 from gdp.core.errors import RecipeError
 from gdp.core.recipe.reading import Recipe, load_recipe
@@ -310,3 +310,34 @@ def test_the_two_sorts_of_recipe_are_told_apart(tmp_path: Path) -> None:
     assert is_teacher_recipe(path)
     path.write_text(VALID)
     assert not is_teacher_recipe(path)
+
+
+def test_a_recipe_chooses_further_stages(tmp_path: Path) -> None:
+    recipe = load(tmp_path, VALID_STAGE)
+    assert [(choice.record.name, choice.config.width) for choice in recipe.stages] == [("archive", 4)]
+    (tmp_path / "again.toml").write_text(recipe.to_toml())
+    assert load_recipe(tmp_path / "again.toml", PLUGINS).stages == recipe.stages
+    assert recipe.choices()[-1] == recipe.stages[0]
+    assert "stages" not in load(tmp_path, VALID).to_data()
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ('[[stages]]\nplugin = "archive"', "recipe.toml:47: stages[1]: the stage archive is chosen twice"),
+        ('[[stages]]\nplugin = "report"', "recipe.toml:47: stages[1]: every run has the stage report: leave this out"),
+        ('[[stages]]\nplugin = "nothing"', "recipe.toml:48: stages[1].plugin: no stage plugin is called nothing"),
+        ("[[stages]]\nplugin = 3", 'stages[1].plugin: expected a name in quotes, got 3: choose "archive"'),
+        (
+            '[[stages]]\nplugin = "archive"\nwidht = 3',
+            "recipe.toml:49: stages[1].widht: unknown key, did you mean width?",
+        ),
+    ],
+)
+def test_mistakes_in_further_stages(tmp_path: Path, section: str, expected: str) -> None:
+    assert expected in "\n".join(mistakes(tmp_path, VALID_STAGE + section))
+
+
+def test_a_stage_chosen_twice_is_told_where_it_stands_beside_another_mistake(tmp_path: Path) -> None:
+    text = VALID_STAGE.replace("width = 4", "width = 0") + '[[stages]]\nplugin = "archive"'
+    assert [line.split(": ")[1] for line in mistakes(tmp_path, text)] == ["stages[0].width", "stages[1]"]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import core_schema
-from recipe_plugins import VALID, VALID_COMPARE, VALID_TEACHER, FixedPlugins
+from recipe_plugins import VALID, VALID_COMPARE, VALID_STAGE, VALID_TEACHER, FixedPlugins
 
 from gdp.core.config import Config
 from gdp.core.records import Kind, PluginRecord
@@ -23,7 +23,7 @@ def is_valid(text: str) -> bool:
     return bool(jsonschema.Draft202012Validator(schema).is_valid(tomllib.loads(text)))
 
 
-@pytest.mark.parametrize("text", [VALID, VALID_COMPARE, VALID_TEACHER])
+@pytest.mark.parametrize("text", [VALID, VALID_COMPARE, VALID_STAGE, VALID_TEACHER])
 def test_valid_recipes_fit(text: str) -> None:
     assert is_valid(text)
 
@@ -51,6 +51,9 @@ def test_valid_recipes_fit(text: str) -> None:
         (VALID_COMPARE, "batch = 2", "bacth = 2"),
         (VALID_COMPARE, "change = { student", "change = { evaluators = [], student"),
         (VALID_COMPARE, "high = 0.75", "hihg = 0.75"),
+        (VALID_STAGE, "width = 4", "widht = 4"),
+        (VALID_STAGE, '"archive"\nwidth = 4', '"report"'),
+        (VALID_STAGE, "[[stages]]", "[stages]"),
         (VALID_TEACHER, '"stylegan"', '"untrainable"'),
         (VALID_TEACHER, "[train]", "[student]"),
     ],
