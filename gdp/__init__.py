@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from gdp.core.interfaces.filters import CombiningFilter, Filter, Forecast, ScoringFilter
     from gdp.core.interfaces.losses import Loss, TrainingStep, Watched
     from gdp.core.interfaces.pair_sources import PairSource, Pictures
-    from gdp.core.interfaces.picture_network import PictureNetwork
     from gdp.core.interfaces.stages import Run, Stage
     from gdp.core.interfaces.students import Discrimination, Opposite, PrunedStudent, Student, TrainingPhase
     from gdp.core.interfaces.teachers import Domain, LatentTeacher, Projection, Teacher, TranslatorTeacher
@@ -71,6 +70,7 @@ if TYPE_CHECKING:
     from gdp.support.interfaces.aligners import Aligner
     from gdp.support.interfaces.directions import DirectionMethod, DirectionSearch, FoundDirection
     from gdp.support.interfaces.engines import CalibratedEngine, Engine, EngineContext, PictureArray, Translate
+    from gdp.support.interfaces.picture_network import PictureNetwork
     from gdp.support.squares import Square
 
 __version__ = "0.1.0"
@@ -144,7 +144,7 @@ _HOMES = {
         "PairSource",
         "Pictures",
     ),
-    "gdp.core.interfaces.picture_network": ("PictureNetwork",),
+    "gdp.support.interfaces.picture_network": ("PictureNetwork",),
     "gdp.core.interfaces.stages": ("Run", "Stage"),
     "gdp.core.interfaces.students": (
         "Discrimination",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-
-from pydantic import ValidationError
 
 from gdp.core.config import Config
 from gdp.core.errors import GdpError, PluginError
@@ -55,27 +53,6 @@ def build(
         )
     with plugin_errors(where):
         return implementation(config, *surroundings)
-
-
-def settings_of(record: PluginRecord, settings: Mapping[str, Any], place: str = "") -> Config:
-    """Validate settings that stand outside a recipe (a student's card, `--set engine...`) by a plugin's model.
-
-    Args:
-        record: of the plugin.
-        settings: by the model's field names or aliases.
-        place: the file that holds them, for the error.
-
-    Raises:
-        PluginError: the plugin that is installed does not take them.
-    """
-    try:
-        return record.config.model_validate(dict(settings))
-    except ValidationError as error:
-        mistakes = [f"{'.'.join(map(str, each['loc'])) or 'settings'}: {each['msg']}" for each in error.errors()]
-        who = f"{describe_plugin(record)}, version {record.version or 'unknown'}"
-        raise PluginError(
-            f"{f'{place}: ' if place else ''}{who}, does not take these settings: {'; '.join(mistakes)}"
-        ) from error
 
 
 @contextmanager

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from gdp.core.errors import PairStoreError
-from gdp.core.interfaces.picture_network import PictureNetwork
 from gdp.core.pictures import encode_png, from_array, from_levels, storable_levels, to_array, to_levels
+from gdp.support.interfaces.picture_network import PictureNetwork
 
 ALL_LEVELS = torch.arange(256, dtype=torch.uint8)
 BEYOND = torch.tensor([-torch.inf, -2.0, -1.0, -1 + 0.5 / 127.5, 0.0, 1.0, 1.5, torch.inf])

@@ -220,6 +220,6 @@ class TranslatorTeacher(Teacher):
         judge = self.discriminators[0]
         if judge is None:
             return None
-        from gdp.core.interfaces.picture_network import Logits
+        from gdp.core.interfaces.logits import Logits
 
         return Logits(judge)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -105,7 +105,9 @@ def steps_of(session: Session) -> tuple[Step, ...]:
     steps = tuple(step for first in core for step in _with_those_behind(first, behind))
     lost = [step for step in added if step not in steps]
     if lost:
-        raise PluginError(_nowhere(lost[0], steps))
+        there, step = ", ".join(step.name for step in steps), lost[0]
+        who = f"stage {step.name} ({step.record.package if step.record else ''})"
+        raise PluginError(f"{who}: it wants to stand after the stage {_after(step)}, and this run has {there}")
     session.steps = steps
     return steps
 
@@ -139,14 +141,6 @@ def _with_those_behind(step: Step, behind: Mapping[str, Sequence[Step]]) -> Iter
     yield step
     for each in behind.get(step.name, ()):
         yield from _with_those_behind(each, behind)
-
-
-def _nowhere(step: Step, steps: Iterable[Step]) -> str:
-    assert step.record is not None
-    return (
-        f"{describe_plugin(step.record)}: it wants to stand after the stage {_after(step)}, and this run has "
-        f"{', '.join(each.name for each in steps)}. Tell the plugin's author."
-    )
 
 
 def keys_until(session: Session, last: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from gdp.core.interfaces.picture_network import PictureNetwork
+    from gdp.support.interfaces.picture_network import PictureNetwork
 
 PictureArray = NDArray[numpy.uint8]
 """(N, H, W, C) levels 0 to 255 in RGB order; C is 3 for each input picture."""

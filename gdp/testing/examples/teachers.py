@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.picture_network import Logits
+from gdp.core.interfaces.logits import Logits
 from gdp.core.interfaces.teachers import LatentTeacher, Projection, TranslatorTeacher
 from gdp.core.progress import Progress
 from gdp.support.batching import in_fixed_chunks

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from gdp.core.errors import GdpError
-from gdp.core.interfaces.picture_network import PictureNetwork
 from gdp.support.interfaces.engines import CalibratedEngine, Engine, PictureArray, Translate
+from gdp.support.interfaces.picture_network import PictureNetwork
 from gdp.testing.findings import fail, require
 from gdp.testing.subject import Subject
 

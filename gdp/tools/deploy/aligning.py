@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy
 
-from gdp.core.building import build, describe_plugin, plugin_errors, settings_of
+from gdp.core.building import build, describe_plugin, plugin_errors
 from gdp.core.errors import GdpError, PluginError, ShapeError
 from gdp.core.records import PluginRecord, Plugins
 from gdp.support.interfaces.aligners import Aligner
 from gdp.support.interfaces.engines import EngineContext, PictureArray
+from gdp.support.settings import settings_of
 from gdp.support.squares import Levels, Made, Square, cut, paste
 from gdp.tools.deploy.models import Model
 from gdp.tools.deploy.tiling import Tiling, pictures_together

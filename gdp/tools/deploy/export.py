@@ -13,11 +13,11 @@ from torch import Tensor
 
 from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.errors import GdpError, MissingResourceError, PluginError, readable_os_errors
-from gdp.core.interfaces.picture_network import PictureNetwork
 from gdp.core.records import PluginRecord, Plugins
 from gdp.core.run.versions import versions
 from gdp.core.run_folder import RunFolder
 from gdp.support.interfaces.engines import CalibratedEngine, Engine, PictureArray
+from gdp.support.interfaces.picture_network import PictureNetwork
 from gdp.tools.deploy.cards import Card, files_of, write_card
 from gdp.tools.deploy.models import open_engine
 from gdp.tools.deploy.pictures import (

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from gdp.core.building import build, describe_plugin, plugin_errors, settings_of
+from gdp.core.building import build, describe_plugin, plugin_errors
 from gdp.core.errors import MissingResourceError, PluginError, ShapeError
 from gdp.core.records import Plugins
 from gdp.support.interfaces.engines import Engine, EngineContext, PictureArray, Translate
+from gdp.support.settings import settings_of
 from gdp.tools.deploy.student_folder import WEIGHTS
 from gdp.tools.deploy.tiling import Tiling, translate_any_size
 
 if TYPE_CHECKING:
-    from gdp.core.interfaces.picture_network import PictureNetwork
+    from gdp.support.interfaces.picture_network import PictureNetwork
 
 STUDENT = "student"
 

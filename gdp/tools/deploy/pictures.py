@@ -14,11 +14,11 @@ import torch
 from PIL import Image
 
 from gdp.core.errors import MissingResourceError, PluginError
-from gdp.core.interfaces.picture_network import PictureNetwork
 from gdp.core.pairs.store import PairStore
 from gdp.core.run.stages.filters import HELD_OUT, TRAIN
 from gdp.core.run_folder import RunFolder
 from gdp.support.interfaces.engines import PictureArray, Translate
+from gdp.support.interfaces.picture_network import PictureNetwork
 from gdp.support.picture_files import read_picture
 from gdp.tools.deploy.cards import Difference
 from gdp.tools.deploy.files import PICTURES

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gdp.core.building import build, settings_of
+from gdp.core.building import build
 from gdp.core.errors import CorruptFileError, MissingResourceError, ShapeError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.students import Student
@@ -22,6 +22,7 @@ from gdp.core.records import Plugins
 from gdp.core.training.inference import CARD, WEIGHTS, deployed_predict, load_generator_weights
 from gdp.core.training.precision import Precision
 from gdp.support.picture_files import read_picture, shown_levels
+from gdp.support.settings import settings_of
 from gdp.tools.deploy.tiling import reflected
 
 

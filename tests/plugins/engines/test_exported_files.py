@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from gdp.core.interfaces.picture_network import PictureNetwork
 from gdp.registry import PluginRegistry
 from gdp.support.interfaces.engines import Engine, EngineContext
+from gdp.support.interfaces.picture_network import PictureNetwork
 from gdp.tools.deploy.models import build_engine
 from gdp.tools.publish.parcel import find_leaks
 

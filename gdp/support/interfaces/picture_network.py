@@ -1,4 +1,4 @@
-"""A student's network with its picture conventions built in, and a discriminator as its logits alone."""
+"""A student's network with its picture conventions built in, so that nobody who runs it need know them."""
 
 from __future__ import annotations
 
@@ -22,21 +22,3 @@ class PictureNetwork(nn.Module):
         """Translate (N, H, W, C) uint8 to (N, H, W, 3) uint8."""
         prediction = self.generator(from_levels(pictures.permute(0, 3, 1, 2)))  # (N, C, H, W)
         return to_levels(prediction).permute(0, 2, 3, 1)
-
-
-class Logits(nn.Module):
-    """(N, 3, H, W) in [-1, 1] -> the last scale's logits, of any shape.
-
-    Args:
-        judge: returns for each scale its feature maps, the logits last (a student's `Discrimination`), or logits alone.
-    """
-
-    def __init__(self, judge: nn.Module) -> None:
-        super().__init__()
-        self.judge = judge
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Judge pictures."""
-        judged = self.judge(images)
-        logits: Tensor = judged if isinstance(judged, Tensor) else judged[-1][-1]
-        return logits
