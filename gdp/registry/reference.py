@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 import re
@@ -36,7 +37,11 @@ def reference_page() -> str:
         lines += [*(f"- `gdp.toolbox.{name}`: {first_line(documentation_of(name, toolbox))}" for name in names), ""]
     lines += ["## Console", "", "`gdp.console` has what commands print with.", ""]
     lines += [f"- `gdp.console.{name}`: {first_line(documentation_of(name, console))}" for name in console.__all__]
-    lines += ["", "## Interfaces", ""]
+    lines += ["", "## Data", "", "What implementations are given, and what they return: the fields of each class.", ""]
+    for name, value in data_classes():
+        fields = [f"- `{field}`: {text}" for field, text in field_docs(value).items()]
+        lines += [f"### {name}", "", first_line(value.__doc__ or ""), "", *fields, ""]
+    lines += ["## Interfaces", ""]
     for name, interface in interfaces():
         lines += [f"### gdp.{name}", "", inspect.cleandoc(interface.__doc__ or ""), ""]
         lines += [f"- `{member}`: {first_line(text)}" for member, text in members_of(interface)]
@@ -69,6 +74,22 @@ def argument_docs(section: str) -> dict[str, str]:
 def first_line(text: str) -> str:
     """Return the first paragraph of a docstring on one line."""
     return " ".join(inspect.cleandoc(text).split("\n\n")[0].split())
+
+
+def data_classes() -> list[tuple[str, type[Any]]]:
+    """Return the public classes that are made of fields, dataclasses and named tuples, by their public names."""
+    found: list[tuple[str, type[Any]]] = []
+    for face, prefix in ((gdp, "gdp"), (toolbox, "gdp.toolbox")):
+        for name in sorted(face.__all__):
+            value = getattr(face, name)
+            if inspect.isclass(value) and (dataclasses.is_dataclass(value) or hasattr(value, "_fields")):
+                found.append((f"{prefix}.{name}", value))
+    return found
+
+
+def field_docs(value: type[Any]) -> dict[str, str]:
+    """Return what the `Attributes` section of a class's docstring says of each field, where `help()` shows it, too."""
+    return argument_docs(inspect.cleandoc(value.__doc__ or "").partition("\nAttributes:\n")[2])
 
 
 def interfaces() -> list[tuple[str, type[Any]]]:

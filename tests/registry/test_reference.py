@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,15 @@ import gdp
 from gdp import toolbox
 from gdp.core import hookspecs
 from gdp.registry.hook_checks import HOOK_ARGUMENTS
-from gdp.registry.reference import argument_docs, documentation_of, interfaces, members_of, reference_page
+from gdp.registry.reference import (
+    argument_docs,
+    data_classes,
+    documentation_of,
+    field_docs,
+    interfaces,
+    members_of,
+    reference_page,
+)
 
 PAGE = Path(__file__).parents[2] / "docs" / "hooks.md"
 
@@ -41,6 +50,12 @@ def test_every_name_of_the_toolbox_is_documented(name: str) -> None:
 @pytest.mark.parametrize(("name", "interface"), interfaces(), ids=lambda value: value if isinstance(value, str) else "")
 def test_every_member_of_an_interface_is_documented(name: str, interface: type[Any]) -> None:
     assert [member for member, text in members_of(interface) if not text.strip()] == []
+
+
+@pytest.mark.parametrize(("name", "value"), data_classes(), ids=lambda value: value if isinstance(value, str) else "")
+def test_every_field_of_public_data_is_documented_where_help_shows_it(name: str, value: type[Any]) -> None:
+    names = value._fields if hasattr(value, "_fields") else [field.name for field in dataclasses.fields(value)]
+    assert set(field_docs(value)) == {field for field in names if not field.startswith("_")}
 
 
 def test_the_interfaces_of_all_kinds_are_public() -> None:
