@@ -13,7 +13,7 @@ from gdp.core.progress import Stopped
 from gdp.core.recipe.messages import require_stage
 from gdp.core.run.opening import KEYS
 from gdp.core.run.session import Session
-from gdp.core.run.steps import Step, steps_of
+from gdp.core.run.steps import Step, build_stages, steps_of
 from gdp.core.run.versions import machine, plugin_versions, versions
 from gdp.core.run_folder import now
 
@@ -50,6 +50,7 @@ def execute(session: Session, plan: Plan = Plan()) -> Outcome:
     names = [step.name for step in steps_of(session)]
     require_stage(names, plan.repeat_from, "--from")
     require_stage(names, plan.until, "--until")
+    build_stages(session, plan.until)
     with session.folder.locked():
         _announce(session)
         try:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 from gdp.core.building import build, describe_plugin, plugin_errors
@@ -26,11 +27,16 @@ class Step:
     """One stage in its place in a run."""
 
     name: str
-    stage: Stage[Any]
+    make: Callable[[], Stage[Any]]
     choice: Choice[Any] | None = None
     """The recipe's choice and settings; None for stages that every run has."""
     record: PluginRecord | None = None
     """Where a plugin supplies it."""
+
+    @cached_property
+    def stage(self) -> Stage[Any]:
+        """The stage, built when it is first asked for: who only looks at a run need not have what it is built of."""
+        return self.make()
 
     def keys(self, session: Session, before: Mapping[str, str]) -> dict[str, str]:
         """Return what the stage adds to the content keys; nothing is changed by it.
@@ -94,12 +100,12 @@ def steps_of(session: Session) -> tuple[Step, ...]:
     behind all that it may show.
 
     Raises:
-        PluginError: a stage cannot be built, or wants to stand behind one that there is not.
+        PluginError: a stage wants to stand behind one that there is not.
     """
     if session.steps is not None:
         return session.steps
     context = session.context()
-    core = [Step(name, _CORE[name](None, context)) for name in CORE_STAGES]
+    core = [Step(name, partial(_CORE[name], None, context)) for name in CORE_STAGES]
     added = _added(session)
     behind = {after: [step for step in added if _after(step) == after] for after in map(_after, added)}
     steps = tuple(step for first in core for step in _with_those_behind(first, behind))
@@ -118,18 +124,30 @@ def step_of(session: Session, name: str) -> Step:
 
 
 def _added(session: Session) -> list[Step]:
-    """Build the stages that plugins add: those that the recipe chooses, and then those of every run, gdp's own last."""
+    """Return the stages that plugins add: those that the recipe chooses, then those of every run, gdp's own last."""
     # A stage that is not installed has nothing to do for who only looks at the run.
     chosen = [(choice.record, choice) for choice in session.recipe.stages if choice.record.implementation]
     every = sorted(session.plugins.records("stage"), key=lambda record: record.package == DISTRIBUTION)
     found = [*chosen, *((record, None) for record in every if record.every_run)]
-    return [_build(session, record, choice) for record, choice in found]
+    return [Step(record.name, partial(_build, session, record, choice), choice, record) for record, choice in found]
 
 
-def _build(session: Session, record: PluginRecord, choice: Choice[Any] | None) -> Step:
+def _build(session: Session, record: PluginRecord, choice: Choice[Any] | None) -> Stage[Any]:
     config = record.config() if choice is None else choice.config
     stage: Stage[Any] = build(session.plugins, record, config, session.context(), kind=Stage)
-    return Step(record.name, stage, choice, record)
+    return stage
+
+
+def build_stages(session: Session, until: str | None = None) -> None:
+    """Build the stages that a run goes through: what is wrong with a late one is told before an early one works.
+
+    Raises:
+        GdpError: a stage cannot be built.
+    """
+    for step in steps_of(session):
+        _ = step.stage
+        if step.name == until:
+            return
 
 
 def _after(step: Step) -> str:

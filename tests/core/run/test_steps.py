@@ -10,13 +10,14 @@ import pytest
 from PIL import Image
 
 from gdp.api import open_session
-from gdp.core.errors import GdpError, PluginError
+from gdp.core.errors import GdpError, MissingResourceError, PluginError
 from gdp.core.records import CORE_STAGES
 from gdp.core.run.pipeline import Plan, execute
 from gdp.core.run.session import Session
 from gdp.core.run.steps import stages_to_do, steps_of
 from gdp.registry import PluginRegistry
 from gdp.testing import examples
+from gdp.tools.preflight import preflight
 
 HEAD = '''
 import gdp
@@ -29,6 +30,11 @@ class Settings(gdp.Config):
 
 class Stage(gdp.Stage):
     """Counts how often it is done, and fails where a file says so."""
+
+    def __init__(self, config, context):
+        super().__init__(config, context)
+        if config.word == "folder":
+            raise gdp.MissingResourceError("one: there is no such folder")
 
     def _at(self, run, place):
         if (run.path / "fail.txt").is_file() and (run.path / "fail.txt").read_text() == place:
@@ -201,6 +207,19 @@ def test_a_stage_that_fails_is_named_wherever_it_fails(opened: Open, tmp_path: P
     assert json.loads((tmp_path / "run" / "run.json").read_text())["state"] == "failed"
     (tmp_path / "run" / "fail.txt").unlink()
     assert execute(opened(plugins, "one"), UNTIL).done in (("one",), ()), "what was done is kept"
+
+
+def test_what_a_late_stage_lacks_is_told_first_and_hinders_nobody_who_stops_before_it(
+    opened: Open, tmp_path: Path
+) -> None:
+    plugins = registry(tmp_path, ONE)
+    with pytest.raises(MissingResourceError, match="one: there is no such folder"):
+        execute(opened(plugins, "one", settings='word = "folder"'))
+    assert not (tmp_path / "run").exists()
+    *_, stages = preflight(opened(plugins, "one", settings='word = "folder"'))
+    assert (stages.title, stages.good, stages.detail) == ("stages", False, "one: there is no such folder")
+    before = Plan(until="filter")
+    assert execute(opened(plugins, "one", settings='word = "folder"'), before).done == ("teacher", "pairs", "filter")
 
 
 @pytest.mark.parametrize(
