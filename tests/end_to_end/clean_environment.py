@@ -115,6 +115,12 @@ class CleanEnvironment:
             check=False,
         )
 
+    def start(self, program: str, *arguments: str, cwd: Path) -> subprocess.Popen[bytes]:
+        """Start one of its programs, to be killed."""
+        command = [str(self.binaries / program), *arguments]
+        quiet = subprocess.DEVNULL
+        return subprocess.Popen(command, cwd=cwd, env=self.variables, stdout=quiet, stderr=quiet)
+
     def install(self, *sources: Path) -> None:
         """Install packages from their folders, as pip does for a user."""
         self.run("python", "-m", "pip", "install", *map(str, sources))
