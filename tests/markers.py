@@ -6,15 +6,12 @@ import sys
 import threading
 from collections.abc import Iterable
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
 
 OF_FOLDERS = {"end_to_end": ("process", "training")}
 OF_FIXTURES = {"installed": "wheel"}
-STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
-"""Events of Python; what `multiprocessing` starts from its own server or spawns is not among them."""
 
 
 def put_markers(items: Iterable[pytest.Item]) -> None:
@@ -25,6 +22,8 @@ def put_markers(items: Iterable[pytest.Item]) -> None:
                 item.add_marker(marker)
         for fixture in set(getattr(item, "fixturenames", ())) & OF_FIXTURES.keys():
             item.add_marker(OF_FIXTURES[fixture])
+        if item.get_closest_marker("soak"):
+            item.add_marker(pytest.mark.timeout(3600))
 
 
 def long_files_first(items: list[pytest.Item]) -> None:
@@ -45,10 +44,13 @@ class Watch:
         sys.addaudithook(self._note_start)
 
     def _note_start(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event not in STARTS:  # first of all: to look at the frames is an event, too
+        if event not in STARTS:  # first of all: what is done here may be an event, too
             return
-        # Packages start some of their own accord: OpenVINO's from a thread, others while they are imported.
-        if threading.current_thread() is threading.main_thread() and not _imports():
+        # Of what is started only another Python is costly; packages look for libraries and compilers when they are
+        # imported. A thread that forks is not of the test: it is OpenVINO's telemetry, which may be late.
+        starts = event == "subprocess.Popen" and Path(str(arguments[0])).name.startswith("python")
+        forks = event == "os.fork" and threading.current_thread() is threading.main_thread()
+        if starts or forks:
             self._seen.add("process")
 
     def watch_optimizers(self) -> None:
@@ -65,13 +67,3 @@ class Watch:
         self._seen.clear()
         if lacking:
             pytest.fail(f"this test, or its module, lacks the marker {' and '.join(sorted(lacking))}", pytrace=False)
-
-
-def _imports() -> bool:
-    """Say whether an installed module is being imported just now; test modules have a loader of pytest's."""
-    frame: FrameType | None = sys._getframe()
-    while frame is not None:
-        if frame.f_code.co_filename == "<frozen importlib._bootstrap_external>":
-            return True
-        frame = frame.f_back
-    return False

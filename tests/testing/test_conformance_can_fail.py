@@ -207,6 +207,7 @@ def test_every_property_has_a_plugin_that_lacks_it() -> None:
         assert set(conformance.properties(kind)) - told <= {"a-pruned-network-fits-its-settings"}
 
 
+@pytest.mark.process
 def test_all_that_is_lacking_is_told_at_once(registry: PluginRegistry) -> None:
     with pytest.raises(conformance.NotConformantError) as caught:
         conformance.check("filter", "random", registry=registry)
@@ -216,6 +217,7 @@ def test_all_that_is_lacking_is_told_at_once(registry: PluginRegistry) -> None:
         assert name in message
 
 
+@pytest.mark.process
 def test_what_cannot_be_built_is_told_once(registry: PluginRegistry) -> None:
     with pytest.raises(conformance.NotConformantError) as caught:
         conformance.check("filter", "cannot-be-built", registry=registry)
@@ -223,6 +225,7 @@ def test_what_cannot_be_built_is_told_once(registry: PluginRegistry) -> None:
     assert conformance.check("filter", "cannot-be-built", registry=registry, record_only=True)
 
 
+@pytest.mark.process
 def test_a_property_can_be_left_out_by_name_with_a_reason(registry: PluginRegistry) -> None:
     without = {"every-pair-gets-a-verdict": "it is the service's fault"}
     assert "every-pair-gets-a-verdict" in conformance.check("filter", "sound", registry=registry, without=without)
@@ -236,6 +239,7 @@ def test_a_tolerance_lets_numbers_differ(registry: PluginRegistry) -> None:
     assert case() == ""
 
 
+@pytest.mark.process
 def test_wrong_settings_and_names_of_a_check_are_explained(registry: PluginRegistry) -> None:
     with pytest.raises(conformance.NotConformantError, match="unknown key"):
         conformance.check("filter", "sound", registry=registry, settings={"limit": 3})

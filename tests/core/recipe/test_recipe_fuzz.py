@@ -4,7 +4,8 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzzing import fuzzed
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from recipe_plugins import VALID, VALID_COMPARE, VALID_TEACHER, FixedPlugins
 
@@ -13,7 +14,6 @@ from gdp.core.recipe.reading import load_recipe
 from gdp.tools.teacher_recipe import is_teacher_recipe, load_teacher_recipe
 
 PLUGINS = FixedPlugins()
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 VALUES = st.one_of(
     st.sampled_from(
@@ -106,57 +106,69 @@ def load_or_refuse(path: Path, overrides: list[str]) -> None:
         assert error.mistakes
 
 
-@FUZZ
-@given(st.binary(max_size=300))
-def test_any_bytes(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "recipe.toml"
-    path.write_bytes(content)
-    load_or_refuse(path, [])
+@fuzzed(150)
+def test_any_bytes(tmp_path: Path, fuzz: settings) -> None:
+    @fuzz
+    @given(st.binary(max_size=300))
+    def hold(content: bytes) -> None:
+        path = tmp_path / "recipe.toml"
+        path.write_bytes(content)
+        load_or_refuse(path, [])
+
+    hold()
 
 
-@FUZZ
-@given(
-    st.sampled_from([VALID, VALID_COMPARE, VALID_TEACHER]),
-    st.lists(st.tuples(LINES, st.booleans(), st.randoms()), max_size=4),
-)
-def test_any_lines_in_a_valid_recipe(tmp_path: Path, text: str, edits: list[tuple[str, bool, random.Random]]) -> None:
-    lines = text.splitlines()
-    for line, replaces, chance in edits:
-        place = chance.randrange(len(lines))
-        lines[place : place + replaces] = [line]
-    path = tmp_path / "recipe.toml"
-    path.write_bytes("\n".join(lines).encode("utf-8", "surrogatepass"))
-    load_or_refuse(path, [])
-
-
-@FUZZ
-@given(
-    st.lists(
-        st.one_of(
-            st.text(max_size=30),
-            st.tuples(
-                st.sampled_from(
-                    [
-                        "train.steps",
-                        "filters.0.min_age",
-                        "filters[1]",
-                        "losses",
-                        "teacher",
-                        "a.b.c",
-                        "pairs",
-                        "compare.variants[0]",
-                    ]
-                ),
-                st.one_of(VALUES, st.text(max_size=10)),
-            ).map("=".join),
-        ),
-        max_size=3,
+@fuzzed(150)
+def test_any_lines_in_a_valid_recipe(tmp_path: Path, fuzz: settings) -> None:
+    @fuzz
+    @given(
+        st.sampled_from([VALID, VALID_COMPARE, VALID_TEACHER]),
+        st.lists(st.tuples(LINES, st.booleans(), st.randoms()), max_size=4),
     )
-)
-def test_any_overrides(tmp_path: Path, overrides: list[str]) -> None:
-    path = tmp_path / "recipe.toml"
-    path.write_text(VALID)
-    load_or_refuse(path, overrides)
+    def hold(text: str, edits: list[tuple[str, bool, random.Random]]) -> None:
+        lines = text.splitlines()
+        for line, replaces, chance in edits:
+            place = chance.randrange(len(lines))
+            lines[place : place + replaces] = [line]
+        path = tmp_path / "recipe.toml"
+        path.write_bytes("\n".join(lines).encode("utf-8", "surrogatepass"))
+        load_or_refuse(path, [])
+
+    hold()
+
+
+@fuzzed(150)
+def test_any_overrides(tmp_path: Path, fuzz: settings) -> None:
+    @fuzz
+    @given(
+        st.lists(
+            st.one_of(
+                st.text(max_size=30),
+                st.tuples(
+                    st.sampled_from(
+                        [
+                            "train.steps",
+                            "filters.0.min_age",
+                            "filters[1]",
+                            "losses",
+                            "teacher",
+                            "a.b.c",
+                            "pairs",
+                            "compare.variants[0]",
+                        ]
+                    ),
+                    st.one_of(VALUES, st.text(max_size=10)),
+                ).map("=".join),
+            ),
+            max_size=3,
+        )
+    )
+    def hold(overrides: list[str]) -> None:
+        path = tmp_path / "recipe.toml"
+        path.write_text(VALID)
+        load_or_refuse(path, overrides)
+
+    hold()
 
 
 @pytest.mark.parametrize("text", [VALID, VALID_COMPARE, VALID_TEACHER])

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from fuzzing import fuzzed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -241,12 +242,16 @@ def test_scores_of_the_wrong_kind_are_an_error_not_a_verdict(text: str) -> None:
         holds(text, word="young", flag=True, age=3)
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.text(max_size=60) | st.text(alphabet="ab.019 +-*/()<>=!'\",andortif[]#\\", max_size=60))
-def test_any_text_is_read_or_refused_in_words(text: str) -> None:
-    try:
-        expression = parse_condition(text)
-        bound = bind(expression, {"x": tuple(reference.name for reference in expression.references)})
-        bound.judge({"x": {}})
-    except GdpError as error:
-        assert str(error).isprintable()
+@fuzzed(300)
+def test_any_text_is_read_or_refused_in_words(fuzz: settings) -> None:
+    @fuzz
+    @given(st.text(max_size=60) | st.text(alphabet="ab.019 +-*/()<>=!'\",andortif[]#\\", max_size=60))
+    def hold(text: str) -> None:
+        try:
+            expression = parse_condition(text)
+            bound = bind(expression, {"x": tuple(reference.name for reference in expression.references)})
+            bound.judge({"x": {}})
+        except GdpError as error:
+            assert str(error).isprintable()
+
+    hold()

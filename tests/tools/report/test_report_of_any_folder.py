@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fuzzing import fuzzed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_pages import HOSTILE, change, page_of
@@ -86,12 +87,8 @@ KNOWN = (
 )
 
 
-@settings(max_examples=30, deadline=None)
-@given(name=st.sampled_from(KNOWN), content=JSON, data=st.data())
-def test_files_of_any_content_make_a_report(
-    tmp_path_factory: pytest.TempPathFactory, name: str, content: Any, data: st.DataObject
-) -> None:
-    folder = tmp_path_factory.mktemp("run")
+@fuzzed(30)
+def test_files_of_any_content_make_a_report(tmp_path_factory: pytest.TempPathFactory, fuzz: settings) -> None:
     keys = (
         "made",
         "filters",
@@ -114,11 +111,18 @@ def test_files_of_any_content_make_a_report(
         "share",
         "channels",
     )
-    if data.draw(st.booleans()):
-        content = {key: data.draw(JSON) for key in data.draw(st.lists(st.sampled_from(keys), max_size=4))}
-    (folder / "pictures").mkdir()
-    (folder / name).write_text(json.dumps([content] if name.startswith("pictures") else content), encoding="utf-8")
-    page_of(folder)
+
+    @fuzz
+    @given(name=st.sampled_from(KNOWN), content=JSON, data=st.data())
+    def hold(name: str, content: Any, data: st.DataObject) -> None:
+        folder = tmp_path_factory.mktemp("run")
+        if data.draw(st.booleans()):
+            content = {key: data.draw(JSON) for key in data.draw(st.lists(st.sampled_from(keys), max_size=4))}
+        (folder / "pictures").mkdir()
+        (folder / name).write_text(json.dumps([content] if name.startswith("pictures") else content), encoding="utf-8")
+        page_of(folder)
+
+    hold()
 
 
 def test_an_empty_folder_makes_a_report_that_says_what_is_missing(tmp_path: Path) -> None:
