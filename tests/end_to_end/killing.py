@@ -31,10 +31,10 @@ def kill_when(
     """
     process = GdpProcess(arguments, folder)
     while process.runs() and not is_there():
-        time.sleep(0.002)
+        time.sleep(0.005)
     last = time.monotonic() + chance.uniform(0.0, longest)
     while process.runs() and time.monotonic() < last and not is_over():
-        time.sleep(0.002)
+        time.sleep(0.005)
     process.kill()
     done = process.finish()
     assert done.returncode in (0, -signal.SIGKILL), done.stderr

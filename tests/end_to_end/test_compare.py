@@ -39,7 +39,14 @@ name = "stronger"
 pairs = { strength = 2.0, count = 40 }
 """
 SHORT = ("train.steps=6", "train.sample_every=3", "train.checkpoint_every=2")
-ONE = (*SHORT, "compare.seeds=1", "compare.variants[2]=", "compare.variants[1]=")
+ONE = (
+    "train.steps=16",
+    "train.sample_every=8",
+    "train.checkpoint_every=2",
+    "compare.seeds=1",
+    "compare.variants[2]=",
+    "compare.variants[1]=",
+)
 
 
 def make_recipe(folder: Path) -> Path:
@@ -206,10 +213,14 @@ def test_a_stopped_and_a_killed_comparison_end_in_the_bits_of_an_unbroken_one(tm
 
     sets = [argument for override in ONE for argument in ("--set", override)]
     command = ("run", killed.name, "--folder", "run", "--device", "cpu", *sets)
-    begun = killed.parent / "run" / "variants"
+
+    def checkpoints() -> set[Path]:
+        return set((killed.parent / "run").glob("variants/*/train/*/checkpoints/step-*"))
+
     chance = random.Random(6)
-    kills = sum(kill_when(command, killed.parent, begun.is_dir, chance, 0.8) for _ in range(2))
-    assert kills
+    for _ in range(2):
+        before = checkpoints()
+        assert kill_when(command, killed.parent, lambda before=before: bool(checkpoints() - before), chance, 0.02)
     finish(command, killed.parent)
     assert sorted(weights(killed).values()) == expected
 

@@ -98,11 +98,13 @@ def test_a_pruned_teacher_becomes_a_student(run: Path) -> None:
 
 
 def test_a_killed_pruning_ends_in_the_same_bits(run: Path, tmp_path: Path) -> None:
-    steps = ("--steps", "4", "--set", "train.checkpoint_every=2", "--set", "evaluators=[]")
+    steps = ("--steps", "12", "--set", "train.checkpoint_every=2", "--set", "evaluators=[]")
     whole, broken = (("prune", run, "--macs", "0.5", *steps, "--folder", tmp_path / name) for name in "ab")
     finish(whole, tmp_path)
     folder = tmp_path / "b"
-    assert kill_when(broken, tmp_path, (folder / "pruning.json").is_file, random.Random(6), 1.0)
+    chance = random.Random(6)
+    assert kill_when(broken, tmp_path, (folder / "pruned.safetensors").is_file, chance, 0.05), "as soon as it is pruned"
+    assert kill_when(broken, tmp_path, lambda: any(folder.glob("train/*/checkpoints/step-*")), chance, 0.05)
     finish(broken, tmp_path)
     names = ("pruned.safetensors", "pruning.json", "student/student.safetensors")
     assert [contents(folder)[name] for name in names] == [contents(tmp_path / "a")[name] for name in names]
