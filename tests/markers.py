@@ -12,6 +12,8 @@ import pytest
 
 OF_FOLDERS = {"end_to_end": ("process", "training")}
 OF_FIXTURES = {"installed": "wheel"}
+STARTS = {"subprocess.Popen", "os.fork"}
+"""Events of Python; what `multiprocessing` starts from its own server or spawns is not among them."""
 
 
 def put_markers(items: Iterable[pytest.Item]) -> None:

@@ -9,12 +9,7 @@ from typing import Any
 
 
 def found_elsewhere(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return a module's `__getattr__` that gives names of other modules, with a DeprecationWarning.
-
-    Args:
-        module: the old place.
-        names: old name to `module.name` of the new place.
-    """
+    """Return the `__getattr__` of an old place: old names to `module.name` of the new one, with a DeprecationWarning."""
 
     def look(name: str) -> Any:
         if name not in names:

@@ -167,15 +167,10 @@ def _models_at(path: KeyPath, model: type[BaseModel]) -> list[type[BaseModel]]:
 
 
 def require_stage(names: Sequence[str], name: str | None, option: str) -> None:
-    """Make sure that a stage that a user names is there.
-
-    Args:
-        names: of the stages that there are.
-        name: what the user wrote; None where nothing.
-        option: where, for the error.
+    """Make sure that a stage that a user named by an option is there; None for no name.
 
     Raises:
-        GdpError: it is not; the message says which there are.
+        GdpError: it is not among these names; the message says which there are.
     """
     if name is not None and name not in names:
         raise GdpError(
