@@ -9,7 +9,7 @@ from typing import Any
 
 
 def found_elsewhere(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return the `__getattr__` of an old place: old names to `module.name` of the new one, with a DeprecationWarning."""
+    """Return the `__getattr__` of an old place: its names by `module.name` of the new one, with a warning."""
 
     def look(name: str) -> Any:
         if name not in names:
