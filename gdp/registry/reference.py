@@ -93,14 +93,16 @@ def field_docs(value: type[Any]) -> dict[str, str]:
 
 
 def interfaces() -> list[tuple[str, type[Any]]]:
-    """Return the public classes that plugins derive from, by name."""
+    """Return the public classes that plugins derive from, and protocols of what they are given, by name."""
     found = [(name, getattr(gdp, name)) for name in sorted(gdp.__all__)]
     return [(name, value) for name, value in found if inspect.isclass(value) and _is_interface(value)]
 
 
 def _is_interface(value: type[Any]) -> bool:
-    if not value.__module__.startswith("gdp.core.interfaces"):
+    if not value.__module__.startswith(("gdp.core.interfaces", "gdp.support.interfaces")):
         return False
+    if getattr(value, "_is_protocol", False):
+        return True
     return list(inspect.signature(value).parameters) == ["config", "context"]  # what core builds plugins with
 
 

@@ -62,7 +62,7 @@ def test_the_interfaces_of_all_kinds_are_public() -> None:
     names = {name for name, _ in interfaces()}
     assert names >= {
         "LatentTeacher", "TranslatorTeacher", "PairSource", "Filter", "ScoringFilter", "CombiningFilter", "Student",
-        "Loss", "Evaluator", "Dataset", "UnpairedDataset",
+        "Loss", "Evaluator", "Dataset", "UnpairedDataset", "Stage", "DirectionMethod", "Engine", "Aligner",
     }  # fmt: skip
 
 
