@@ -56,8 +56,6 @@ name = "longer"
 change.train.steps = 3
 """
 
-SEEDS = {"without": {"the-global-random-state-is-left-alone": "it builds a student, whose fresh weights are seeded so"}}
-
 SMALL_RESNET = {"width": 4, "blocks": 1, "discriminator_width": 4, "discriminator_layers": 1}
 SMALL_PIX2PIXHD = {"width": 4, "downsamplings": 2, "blocks": 1, "discriminator_width": 4, "num_discriminators": 1}
 
@@ -159,10 +157,8 @@ OPTIONS: Mapping[tuple[str, str], Options] = {
     ("stage", "compare"): {
         "world": replace(examples.latent_world(), recipe=examples.RECIPE + COMPARED),
         "varying": ("variants/*", "variants.json"),
-        **SEEDS,
+        "without": {"the-global-random-state-is-left-alone": "it trains students, which begins with seeding it"},
     },
-    ("stage", "evaluate"): SEEDS,
-    ("stage", "export"): SEEDS,
     ("direction-method", "sefa"): {"world": replace(examples.latent_world(), teacher=stylegan2())},
 }  # fmt: skip
 

@@ -261,7 +261,9 @@ class Session:
         """
         weights = self.train_folder / WEIGHTS
         if self._trained is None or self._trained[0] != weights:
-            student = self.new_student()
+            devices = [self.device] if self.device.type == "cuda" else []
+            with torch.random.fork_rng(devices):  # the fresh weights are seeded, and who only looks must not move that
+                student = self.new_student()
             load_generator_weights(student, weights)
             self._trained = (weights, student)
         return self._trained[1]
