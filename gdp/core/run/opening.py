@@ -5,7 +5,6 @@ Who only looks needs neither the teacher nor what it is made of: content keys ar
 
 from __future__ import annotations
 
-from gdp.core.config import content_key
 from gdp.core.errors import RunFolderError
 from gdp.core.pairs.store import PairStore
 from gdp.core.run.session import Session
@@ -17,15 +16,10 @@ KEYS = "keys.json"
 """The content keys of the run's stages, as far as they were known last; the pair store's as `store`."""
 
 
-def is_whole(key: str) -> bool:
-    """Say whether a content key is a whole one, and not the beginning that an older gdp left in a folder's name."""
-    return len(key) == len(content_key({}))
-
-
 def recorded_keys(folder: RunFolder) -> dict[str, str]:
     """Return the content keys that a run wrote down; those of the stages that had finished, for one of an older gdp.
 
-    Of the store's key such a run tells no more than the folder's name does: enough to find it (`is_whole`).
+    Of the store's key such a run tells no more than the folder's name does: enough to find it.
     """
     keys = folder.read_json(KEYS)
     if keys is not None:
