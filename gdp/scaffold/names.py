@@ -9,19 +9,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gdp import (
-    CORE_STAGES,
-    KINDS,
-    PLAIN_KINDS,
-    Kind,
-    PlainKind,
-    PluginError,
-    PluginNotFoundError,
-)
+from gdp import CORE_STAGES, KINDS, PLAIN_KINDS, Kind, PlainKind, PluginError, PluginNotFoundError
 from gdp.scaffold.kinds import SCAFFOLDS
-from gdp.toolbox import (
-    did_you_mean,
-)
+from gdp.toolbox import did_you_mean
 
 LONGEST_NAME = 24
 """Characters; so that lines of the package stay below 120."""

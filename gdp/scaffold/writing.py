@@ -10,17 +10,10 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from gdp import (
-    API_VERSION,
-    KINDS,
-    RECIPE_KINDS,
-    PluginError,
-)
+from gdp import API_VERSION, KINDS, RECIPE_KINDS, PluginError
 from gdp.scaffold.kinds import LICENCES, SCAFFOLDS
 from gdp.scaffold.names import Names
-from gdp.toolbox import (
-    readable_os_errors,
-)
+from gdp.toolbox import readable_os_errors
 
 _SHARED = {
     "pyproject.toml": "package/pyproject.toml.j2",

@@ -11,13 +11,7 @@ import pytest
 
 import gdp
 from gdp.core.run_folder import RunFolder
-from gdp.support.metrics_files import (
-    GIVEN,
-    finite,
-    read_given_metrics,
-    verdict_document,
-    write_given_metrics,
-)
+from gdp.support.metrics_files import GIVEN, finite, read_given_metrics, verdict_document, write_given_metrics
 
 
 def give(folder: Path, content: str) -> RunFolder:

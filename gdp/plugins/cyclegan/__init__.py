@@ -10,20 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from gdp import (
-    Config,
-    Progress,
-    Register,
-    RegisterConverter,
-    hookimpl,
-)
-from gdp.toolbox import (
-    TrainSection,
-    WeightsAddress,
-    check_weights,
-    packaged_asset,
-    weights_file,
-)
+from gdp import Config, Progress, Register, RegisterConverter, hookimpl
+from gdp.toolbox import TrainSection, WeightsAddress, check_weights, packaged_asset, weights_file
 
 BuiltinWeights = Literal["builtin:scenes64"]
 """Weights that come with the package."""

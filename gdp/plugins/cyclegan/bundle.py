@@ -10,16 +10,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from gdp import (
-    CorruptFileError,
-    MissingResourceError,
-)
+from gdp import CorruptFileError, MissingResourceError
 from gdp.plugins.cyclegan import CycleGANConfig, CycleGANTraining, weights_path
 from gdp.plugins.cyclegan.conversion import clean_state, discriminator_from_state, generator_from_state
 from gdp.plugins.resnet.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
-from gdp.toolbox import (
-    read_state,
-)
+from gdp.toolbox import read_state
 
 
 @dataclass(frozen=True)

@@ -12,19 +12,9 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
-from gdp import (
-    Converted,
-    Converter,
-    CorruptFileError,
-    Progress,
-)
+from gdp import Converted, Converter, CorruptFileError, Progress
 from gdp.plugins.resnet.networks import FIRST_BLOCK, GeneratorChannels, NormName, PatchDiscriminator, ResnetGenerator
-from gdp.toolbox import (
-    ForeignFile,
-    UpsamplingName,
-    count_parameters,
-    plain_state,
-)
+from gdp.toolbox import ForeignFile, UpsamplingName, count_parameters, plain_state
 
 RunningStatistics = Literal["drop", "use"]
 

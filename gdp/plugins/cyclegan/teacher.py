@@ -9,14 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from gdp import (
-    BuildContext,
-    Dataset,
-    Domain,
-    Progress,
-    TranslatorTeacher,
-    UnpairedDataset,
-)
+from gdp import BuildContext, Dataset, Domain, Progress, TranslatorTeacher, UnpairedDataset
 from gdp.plugins.cyclegan import CycleGANConfig, CycleGANTraining, weights_path
 from gdp.plugins.cyclegan.bundle import Networks, files, fingerprint, load_networks, untrained_networks
 

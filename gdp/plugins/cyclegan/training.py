@@ -8,16 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from gdp import (
-    BuildContext,
-    Loss,
-    MissingResourceError,
-    Part,
-    Pictures,
-    Progress,
-    Student,
-    UnpairedDataset,
-)
+from gdp import BuildContext, Loss, MissingResourceError, Part, Pictures, Progress, Student, UnpairedDataset
 from gdp.plugins.cyclegan import CycleGANTraining
 from gdp.plugins.cyclegan.bundle import bundle
 from gdp.plugins.losses import NoSettings
@@ -25,12 +16,7 @@ from gdp.plugins.losses.terms import LSGANLoss
 from gdp.plugins.losses.translation import CycleL1Loss, IdentityL1Loss
 from gdp.plugins.resnet import ResnetConfig
 from gdp.plugins.resnet.student import ResnetStudent
-from gdp.toolbox import (
-    TrainingPairs,
-    TrainSection,
-    train_student,
-    write_tensors,
-)
+from gdp.toolbox import TrainingPairs, TrainSection, train_student, write_tensors
 
 RESULT = "teacher.safetensors"
 

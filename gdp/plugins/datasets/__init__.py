@@ -15,12 +15,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from gdp import (
-    Config,
-    Register,
-    RegisterDownload,
-    hookimpl,
-)
+from gdp import Config, Register, RegisterDownload, hookimpl
 
 
 class ImageFolderConfig(Config):

@@ -16,18 +16,10 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from gdp import (
-    BuildContext,
-    Dataset,
-    MissingResourceError,
-    Part,
-    UnpairedDataset,
-)
+from gdp import BuildContext, Dataset, MissingResourceError, Part, UnpairedDataset
 from gdp.plugins.datasets import PUBLIC_SETS, ImageFolderConfig, UnpairedFolderConfig
 from gdp.plugins.datasets.pictures import open_picture, picture_files, read_all, square
-from gdp.toolbox import (
-    content_key,
-)
+from gdp.toolbox import content_key
 
 
 class ImageFolder(Dataset):

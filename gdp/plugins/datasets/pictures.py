@@ -10,15 +10,8 @@ import numpy
 from PIL import Image
 from torch import Tensor
 
-from gdp import (
-    CorruptFileError,
-    MissingResourceError,
-)
-from gdp.toolbox import (
-    find_pictures,
-    from_array,
-    read_picture,
-)
+from gdp import CorruptFileError, MissingResourceError
+from gdp.toolbox import find_pictures, from_array, read_picture
 
 File = TypeVar("File")
 Item = TypeVar("Item")

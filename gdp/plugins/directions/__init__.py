@@ -11,17 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from gdp import (
-    Config,
-    MissingResourceError,
-    Needs,
-    Register,
-    RegisterConverter,
-    hookimpl,
-)
-from gdp.toolbox import (
-    packaged_asset,
-)
+from gdp import Config, MissingResourceError, Needs, Register, RegisterConverter, hookimpl
+from gdp.toolbox import packaged_asset
 
 BuiltinDirection = Literal["builtin:age", "builtin:smile", "builtin:glasses"]
 """Directions of the embedded teacher `builtin:faces64` that come with the package."""

@@ -11,21 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gdp import (
-    Converted,
-    Converter,
-    CorruptFileError,
-    Progress,
-)
+from gdp import Converted, Converter, CorruptFileError, Progress
 from gdp.plugins.directions import BuiltinDirection, direction_path, split_component
-from gdp.toolbox import (
-    DIRECTION_FORMAT,
-    Direction,
-    ForeignFile,
-    as_tensor,
-    normalised,
-    read_direction,
-)
+from gdp.toolbox import DIRECTION_FORMAT, Direction, ForeignFile, as_tensor, normalised, read_direction
 
 
 def load_direction(spec: BuiltinDirection | Path) -> Direction:

@@ -12,17 +12,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from gdp import (
-    DirectionMethod,
-    DirectionSearch,
-    FoundDirection,
-    MissingResourceError,
-    ShapeError,
-)
-from gdp.toolbox import (
-    project_out,
-    project_out_of_spread,
-)
+from gdp import DirectionMethod, DirectionSearch, FoundDirection, MissingResourceError, ShapeError
+from gdp.toolbox import project_out, project_out_of_spread
 
 _NORMAL_PENALTY = 1e-3
 

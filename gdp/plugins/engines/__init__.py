@@ -9,12 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gdp import (
-    Config,
-    Needs,
-    Register,
-    hookimpl,
-)
+from gdp import Config, Needs, Register, hookimpl
 
 
 class TorchConfig(Config):

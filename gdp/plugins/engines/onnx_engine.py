@@ -9,21 +9,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import onnxruntime
 
-from gdp import (
-    CorruptFileError,
-    Engine,
-    MissingResourceError,
-    PictureArray,
-    Translate,
-)
+from gdp import CorruptFileError, Engine, MissingResourceError, PictureArray, Translate
 from gdp.plugins.engines import OnnxConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from gdp import (
-        PictureNetwork,
-    )
+    from gdp import PictureNetwork
 
 
 class OnnxEngine(Engine):

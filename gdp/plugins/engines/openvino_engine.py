@@ -34,9 +34,7 @@ from gdp.plugins.engines import OpenVinoConfig, OpenVinoInt8Config
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from gdp import (
-        PictureNetwork,
-    )
+    from gdp import PictureNetwork
 
 
 _OPSET = 20

@@ -16,17 +16,9 @@ import torch
 from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
-from gdp import (
-    Engine,
-    PictureArray,
-    PictureNetwork,
-    PluginError,
-    Translate,
-)
+from gdp import Engine, PictureArray, PictureNetwork, PluginError, Translate
 from gdp.plugins.engines import TorchConfig
-from gdp.toolbox import (
-    autocaster,
-)
+from gdp.toolbox import autocaster
 
 LARGEST_BATCH = 1024
 LARGEST_SIDE = 16384

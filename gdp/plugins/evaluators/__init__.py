@@ -10,11 +10,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from gdp import (
-    Config,
-    Register,
-    hookimpl,
-)
+from gdp import Config, Register, hookimpl
 
 FaceAttribute = Literal["glasses", "smile", "hair_length", "skin"]
 """Attributes of a face, other than its age, that the built-in judge tells."""

@@ -13,15 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdp import (
-    Evaluation,
-    EvaluationContext,
-    Evaluator,
-    Headline,
-    Metric,
-    PictureRow,
-    Sentence,
-)
+from gdp import Evaluation, EvaluationContext, Evaluator, Headline, Metric, PictureRow, Sentence
 from gdp.plugins.evaluators import FaceAttribute, FaceAttributesConfig, RenderedFacesConfig
 from gdp.plugins.evaluators.held_out import NO_HELD_OUT, absent, batches, spread_out, unchanged
 from gdp.plugins.evaluators.similarity import PSNR_PROTOCOL, psnr_db

@@ -9,25 +9,11 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from gdp import (
-    Evaluation,
-    EvaluationContext,
-    Evaluator,
-    Metric,
-    Sentence,
-)
+from gdp import Evaluation, EvaluationContext, Evaluator, Metric, Sentence
 from gdp.plugins.evaluators import ResnetBlocksConfig
 from gdp.plugins.evaluators.speed import timing_metrics
 from gdp.plugins.resnet.networks import GeneratorChannels, ResnetGenerator
-from gdp.toolbox import (
-    Timing,
-    count_macs,
-    count_parameters,
-    describe_machine,
-    plain,
-    time_interleaved,
-    times,
-)
+from gdp.toolbox import Timing, count_macs, count_parameters, describe_machine, plain, time_interleaved, times
 
 
 class ResnetBlocksEvaluator(Evaluator):

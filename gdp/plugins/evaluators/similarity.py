@@ -23,15 +23,8 @@ from torchmetrics.functional.image import peak_signal_noise_ratio, structural_si
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from gdp import (
-    CorruptFileError,
-    Metric,
-    MissingResourceError,
-)
-from gdp.toolbox import (
-    read_state,
-    to_levels,
-)
+from gdp import CorruptFileError, Metric, MissingResourceError
+from gdp.toolbox import read_state, to_levels
 
 Network = Literal["vgg", "alex"]
 

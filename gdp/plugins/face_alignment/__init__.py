@@ -10,13 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gdp import (
-    Config,
-    MissingResourceError,
-    Needs,
-    Register,
-    hookimpl,
-)
+from gdp import Config, MissingResourceError, Needs, Register, hookimpl
 
 METADATA = "gdp.landmarks"
 """Key of the settings in an ONNX file's own metadata; a file of any other origin has them in a .json file beside it."""

@@ -13,22 +13,10 @@ import numpy
 from numpy.typing import NDArray
 from PIL import Image
 
-from gdp import (
-    Aligner,
-    CorruptFileError,
-    EngineContext,
-    MissingResourceError,
-    PictureArray,
-    ShapeError,
-    Square,
-)
+from gdp import Aligner, CorruptFileError, EngineContext, MissingResourceError, PictureArray, ShapeError, Square
 from gdp.plugins.face_alignment import METADATA, LandmarksConfig, LandmarkSettings, landmark_model
 from gdp.plugins.face_alignment.frames import FFHQ, POINTS, Frame, open_frame
-from gdp.toolbox import (
-    Levels,
-    Points,
-    cut,
-)
+from gdp.toolbox import Levels, Points, cut
 
 Floats = NDArray[numpy.float32]
 

@@ -9,16 +9,8 @@ from pathlib import Path
 
 import numpy
 
-from gdp import (
-    CorruptFileError,
-    MissingResourceError,
-    ShapeError,
-    Square,
-)
-from gdp.toolbox import (
-    Points,
-    fit_similarity,
-)
+from gdp import CorruptFileError, MissingResourceError, ShapeError, Square
+from gdp.toolbox import Points, fit_similarity
 
 POINTS = 5
 """Landmarks of a face: left eye, right eye, nose, left and right corner of the mouth, as they stand in the picture."""

@@ -12,12 +12,7 @@ import torch
 
 from gdp.plugins.face_alignment.crowds import make_crowd, make_pool
 from gdp.plugins.face_alignment.finder import LandmarkFinder
-from gdp.toolbox import (
-    Levels,
-    Points,
-    to_array,
-    to_levels,
-)
+from gdp.toolbox import Levels, Points, to_array, to_levels
 
 SIZE = 320
 """Pixels of the pictures that are looked at."""

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from gdp import (
-    Needs,
-    Register,
-    hookimpl,
-)
+from gdp import Needs, Register, hookimpl
 from gdp.plugins.face_services.config import AzureFaceConfig, RekognitionConfig
 
 

@@ -10,21 +10,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gdp import (
-    BudgetError,
-    Forecast,
-    GdpError,
-    Json,
-    ServiceError,
-)
+from gdp import BudgetError, Forecast, GdpError, Json, ServiceError
 from gdp.plugins.face_services.config import ServiceConfig
 from gdp.plugins.face_services.pictures import Picture
 from gdp.plugins.face_services.service import Health, Kind, RateLimiter, Reply, Service, Slot, backoff
-from gdp.toolbox import (
-    AnswerBook,
-    Ledger,
-    Outcome,
-)
+from gdp.toolbox import AnswerBook, Ledger, Outcome
 
 ATTEMPTS = 8
 """Calls about one picture, 429 not counted, after which it is left without a verdict."""

@@ -41,9 +41,7 @@ from gdp.plugins.face_services.azure_rules import (
 from gdp.plugins.face_services.config import AzureFaceConfig
 from gdp.plugins.face_services.interview import in_order, scores_of_pairs
 from gdp.plugins.face_services.service import Limits, Reply, Secret
-from gdp.toolbox import (
-    content_key,
-)
+from gdp.toolbox import content_key
 
 KEY_VARIABLE = "AZURE_FACE_KEY"
 NAME = "azure-face"

@@ -8,11 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gdp import (
-    GdpError,
-    Json,
-    Score,
-)
+from gdp import GdpError, Json, Score
 from gdp.plugins.face_services.config import AzureFaceConfig
 from gdp.plugins.face_services.judging import Face, Test
 from gdp.plugins.face_services.pictures import faces_of, number, refused

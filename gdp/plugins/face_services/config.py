@@ -13,9 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from gdp import (
-    Config,
-)
+from gdp import Config
 
 
 class ServiceConfig(Config):

@@ -10,20 +10,12 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 
-from gdp import (
-    Json,
-    PairBatch,
-    Score,
-    Scores,
-)
+from gdp import Json, PairBatch, Score, Scores
 from gdp.plugins.face_services.asking import Asker, HaltedError, SpentError
 from gdp.plugins.face_services.config import ServiceConfig
 from gdp.plugins.face_services.pictures import Picture, pictures
 from gdp.plugins.face_services.service import Service
-from gdp.toolbox import (
-    AnswerBook,
-    Ledger,
-)
+from gdp.toolbox import AnswerBook, Ledger
 
 _LEAST_ROOM = 64
 """Pictures that wait their turn, at least, so that reading pairs never holds the calls up."""

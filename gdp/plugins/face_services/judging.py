@@ -6,11 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from gdp import (
-    Score,
-    Scores,
-    Verdict,
-)
+from gdp import Score, Scores, Verdict
 from gdp.plugins.face_services.pictures import Of
 
 Face = Mapping[str, Score]

@@ -16,15 +16,8 @@ import numpy
 from numpy.typing import NDArray
 from PIL import Image
 
-from gdp import (
-    Json,
-    PairBatch,
-    Score,
-)
-from gdp.toolbox import (
-    to_array,
-    to_levels,
-)
+from gdp import Json, PairBatch, Score
+from gdp.toolbox import to_array, to_levels
 
 Of = Literal["source", "target", "both"]
 

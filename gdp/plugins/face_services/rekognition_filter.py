@@ -11,26 +11,14 @@ from importlib import import_module
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from gdp import (
-    Forecast,
-    GdpError,
-    Json,
-    MissingResourceError,
-    PairBatch,
-    Scores,
-    ScoringFilter,
-    ServiceError,
-    Verdict,
-)
+from gdp import Forecast, GdpError, Json, MissingResourceError, PairBatch, Scores, ScoringFilter, ServiceError, Verdict
 from gdp.plugins.face_services import judging
 from gdp.plugins.face_services.asking import account, forecast, outlook
 from gdp.plugins.face_services.config import RekognitionConfig
 from gdp.plugins.face_services.interview import in_order, scores_of_pairs
 from gdp.plugins.face_services.rekognition_rules import kept_of, measure, needed_attributes, rules
 from gdp.plugins.face_services.service import Limits, Reply
-from gdp.toolbox import (
-    content_key,
-)
+from gdp.toolbox import content_key
 
 NAME = "rekognition"
 _BUSY = (

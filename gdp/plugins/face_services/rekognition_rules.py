@@ -5,10 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from gdp import (
-    Json,
-    Score,
-)
+from gdp import Json, Score
 from gdp.plugins.face_services.config import RekognitionConfig
 from gdp.plugins.face_services.judging import Face, Test
 from gdp.plugins.face_services.pictures import faces_of, number, refused

@@ -10,9 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from gdp import (
-    Json,
-)
+from gdp import Json
 
 MARGIN = 0.02
 """Seconds added to each window: the way took some of the quickest call's time, too, nobody knows how much, and a call

@@ -7,11 +7,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from gdp import (
-    Config,
-    Register,
-    hookimpl,
-)
+from gdp import Config, Register, hookimpl
 
 
 class RenderedFacesConfig(Config):

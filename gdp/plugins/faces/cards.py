@@ -24,20 +24,14 @@ from torch import Tensor, nn
 from torchvision.transforms.functional import gaussian_blur
 from torchvision.utils import make_grid
 
-from gdp import (
-    BuildContext,
-)
+from gdp import BuildContext
 from gdp.plugins.faces import RenderedFacesConfig
 from gdp.plugins.faces.attributes import sample_attributes
 from gdp.plugins.faces.judge import FaceAssessment, FaceJudge
 from gdp.plugins.faces.renderer import RenderedFaces, render
 from gdp.plugins.stylegan2 import StyleGAN2Config
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
-from gdp.toolbox import (
-    encode_png,
-    from_levels,
-    write_atomically,
-)
+from gdp.toolbox import encode_png, from_levels, write_atomically
 
 SEED = 2_000_000
 WIDE_PSI = 1.5

@@ -12,10 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gdp import (
-    CorruptFileError,
-    MissingResourceError,
-)
+from gdp import CorruptFileError, MissingResourceError
 from gdp.plugins.faces.attributes import HAIR_LENGTHS, SKIN_CLASSES
 
 JUDGE_RESOLUTION = 64

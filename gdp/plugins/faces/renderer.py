@@ -13,10 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gdp import (
-    BuildContext,
-    Dataset,
-)
+from gdp import BuildContext, Dataset
 from gdp.plugins.faces import RenderedFacesConfig
 from gdp.plugins.faces.attributes import FaceAttributes, sample_attributes, sample_latents
 from gdp.plugins.faces.drawing import make_palette

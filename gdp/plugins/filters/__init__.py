@@ -9,12 +9,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from gdp import (
-    Config,
-    GdpError,
-    Register,
-    hookimpl,
-)
+from gdp import Config, GdpError, Register, hookimpl
 from gdp.plugins.onnx_filters.config import EmbeddingModel
 
 NumberAttribute = Literal["age", "glasses", "smile"]

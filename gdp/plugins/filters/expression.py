@@ -5,19 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from gdp import (
-    BuildContext,
-    CombiningFilter,
-    GdpError,
-    Scores,
-    Verdict,
-)
+from gdp import BuildContext, CombiningFilter, GdpError, Scores, Verdict
 from gdp.plugins.filters import ExpressionConfig
-from gdp.toolbox import (
-    BoundExpression,
-    bind,
-    parse_condition,
-)
+from gdp.toolbox import BoundExpression, bind, parse_condition
 
 
 class ExpressionFilter(CombiningFilter):

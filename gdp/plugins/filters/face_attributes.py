@@ -8,21 +8,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from gdp import (
-    BuildContext,
-    PairBatch,
-    Score,
-    Scores,
-    ScoringFilter,
-    Verdict,
-)
+from gdp import BuildContext, PairBatch, Score, Scores, ScoringFilter, Verdict
 from gdp.plugins.faces.judge import FaceJudge, builtin_fingerprint
 from gdp.plugins.filters import FaceAttributesConfig
-from gdp.toolbox import (
-    in_fixed_chunks,
-    number,
-    pictures_by_part,
-)
+from gdp.toolbox import in_fixed_chunks, number, pictures_by_part
 
 _CHUNK = 16
 _NUMBERS = ("face", "age", "glasses", "smile")

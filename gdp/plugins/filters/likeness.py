@@ -17,20 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gdp import (
-    BuildContext,
-    PairBatch,
-    Score,
-    Scores,
-    ScoringFilter,
-    Verdict,
-)
+from gdp import BuildContext, PairBatch, Score, Scores, ScoringFilter, Verdict
 from gdp.plugins.faces.judge import builtin_fingerprint, builtin_network, to_judge_size
 from gdp.plugins.filters import IdentityConfig
-from gdp.toolbox import (
-    in_fixed_chunks,
-    number,
-)
+from gdp.toolbox import in_fixed_chunks, number
 
 _CHUNK = 16
 

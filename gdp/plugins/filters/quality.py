@@ -11,23 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gdp import (
-    BuildContext,
-    MissingResourceError,
-    PairBatch,
-    Score,
-    Scores,
-    ScoringFilter,
-    TranslatorTeacher,
-    Verdict,
-)
+from gdp import BuildContext, MissingResourceError, PairBatch, Score, Scores, ScoringFilter, TranslatorTeacher, Verdict
 from gdp.plugins.filters import DiscriminatorScoreConfig
-from gdp.toolbox import (
-    in_fixed_chunks,
-    number,
-    pictures_by_part,
-    unrounded_levels,
-)
+from gdp.toolbox import in_fixed_chunks, number, pictures_by_part, unrounded_levels
 
 _BLUR_WINDOW = 9
 """Pixels over which Crete and others blur a picture once more."""

@@ -9,11 +9,7 @@ from pathlib import Path
 
 from pydantic import Field, NonNegativeInt, model_validator
 
-from gdp import (
-    Config,
-    Register,
-    hookimpl,
-)
+from gdp import Config, Register, hookimpl
 
 
 class NoSettings(Config):

@@ -9,13 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import VGG19_Weights, vgg19
 
-from gdp import (
-    CorruptFileError,
-    MissingResourceError,
-)
-from gdp.toolbox import (
-    read_state,
-)
+from gdp import CorruptFileError, MissingResourceError
+from gdp.toolbox import read_state
 
 LAYER_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 """Weights of relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1 in the published code of pix2pixHD."""

@@ -20,11 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gdp import (
-    BuildContext,
-    Loss,
-    TrainingStep,
-)
+from gdp import BuildContext, Loss, TrainingStep
 from gdp.plugins.losses import PerceptualVGGConfig
 from gdp.plugins.losses.perceptual import PerceptualLoss, load_vgg19_features
 

@@ -7,15 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from gdp import (
-    BuildContext,
-    Loss,
-    ShapeError,
-    Teacher,
-    TrainingError,
-    TrainingStep,
-    Watched,
-)
+from gdp import BuildContext, Loss, ShapeError, Teacher, TrainingError, TrainingStep, Watched
 from gdp.plugins.losses import FeatureL2Config
 from gdp.plugins.losses.terms import l1_loss
 

@@ -12,24 +12,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from gdp import (
-    BuildContext,
-    Decision,
-    PairBatch,
-    Score,
-    Scores,
-    ScoringFilter,
-    ShapeError,
-    Verdict,
-)
+from gdp import BuildContext, Decision, PairBatch, Score, Scores, ScoringFilter, ShapeError, Verdict
 from gdp.plugins.onnx_filters.config import EmbeddingModel, FaceCrop, Of, OnnxClassifierConfig, Rule
 from gdp.plugins.onnx_filters.detector import FaceFinder, HeadReader, straddling, within
 from gdp.plugins.onnx_filters.model import OnnxModel, square_around
-from gdp.toolbox import (
-    content_key,
-    number,
-    pictures_by_part,
-)
+from gdp.toolbox import content_key, number, pictures_by_part
 
 Finding = tuple[Decision, str]
 """A decision other than keep, and its reason."""

@@ -11,9 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from gdp import (
-    Config,
-)
+from gdp import Config
 
 PresetName = Literal["fairface", "vit-age-classifier", "insightface-genderage"]
 

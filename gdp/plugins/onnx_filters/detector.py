@@ -16,20 +16,10 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_iou, nms
 
-from gdp import (
-    BuildContext,
-    PairBatch,
-    Score,
-    Scores,
-    ScoringFilter,
-    ShapeError,
-    Verdict,
-)
+from gdp import BuildContext, PairBatch, Score, Scores, ScoringFilter, ShapeError, Verdict
 from gdp.plugins.onnx_filters.config import FaceDetectorModel, Head, OnnxFaceDetectorConfig, Rule
 from gdp.plugins.onnx_filters.model import Box, OnnxModel
-from gdp.toolbox import (
-    pictures_by_part,
-)
+from gdp.toolbox import pictures_by_part
 
 
 class HeadReader:

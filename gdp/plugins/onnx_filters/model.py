@@ -15,11 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gdp import (
-    CorruptFileError,
-    MissingResourceError,
-    ShapeError,
-)
+from gdp import CorruptFileError, MissingResourceError, ShapeError
 from gdp.plugins.onnx_filters.config import PictureInput
 
 Box = tuple[float, float, float, float]

@@ -10,11 +10,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from gdp import (
-    Config,
-    Register,
-    hookimpl,
-)
+from gdp import Config, Register, hookimpl
 from gdp.plugins.directions import DirectionFile, DirectionStep, Layers
 from gdp.plugins.stylegan2 import Weights
 

@@ -13,14 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gdp import (
-    BuildContext,
-    MissingResourceError,
-    PairBatch,
-    PairRecord,
-    PairSource,
-    ShapeError,
-)
+from gdp import BuildContext, MissingResourceError, PairBatch, PairRecord, PairSource, ShapeError
 from gdp.plugins.datasets.pictures import open_picture, picture_files, read_all, shorten, square
 from gdp.plugins.pair_sources import FolderConfig
 from gdp.toolbox import from_levels

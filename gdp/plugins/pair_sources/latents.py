@@ -13,16 +13,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from gdp import (
-    BuildContext,
-    Json,
-    LatentTeacher,
-    PairBatch,
-    PairRecord,
-    PairSource,
-    PluginError,
-    ShapeError,
-)
+from gdp import BuildContext, Json, LatentTeacher, PairBatch, PairRecord, PairSource, PluginError, ShapeError
 from gdp.plugins.directions import direction_path
 from gdp.plugins.directions.conversion import load_direction
 from gdp.plugins.pair_sources import (

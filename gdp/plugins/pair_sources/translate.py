@@ -23,10 +23,7 @@ from gdp import (
     UnpairedDataset,
 )
 from gdp.plugins.pair_sources import TranslateConfig
-from gdp.toolbox import (
-    from_levels,
-    in_fixed_chunks,
-)
+from gdp.toolbox import from_levels, in_fixed_chunks
 
 _CHUNK = 4
 """Pictures that go through the teacher at once, never more nor fewer, so that a pair does not depend on its batch."""

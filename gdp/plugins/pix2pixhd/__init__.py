@@ -9,15 +9,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from gdp import (
-    Config,
-    Register,
-    RegisterConverter,
-    hookimpl,
-)
-from gdp.toolbox import (
-    ConvertedWeights,
-)
+from gdp import Config, Register, RegisterConverter, hookimpl
+from gdp.toolbox import ConvertedWeights
 
 
 class Pix2PixHDConfig(Config):

@@ -15,20 +15,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from gdp import (
-    Converted,
-    Converter,
-    CorruptFileError,
-    Progress,
-)
+from gdp import Converted, Converter, CorruptFileError, Progress
 from gdp.plugins.pix2pixhd.networks import GlobalGenerator, LocalEnhancer, MultiscaleDiscriminator
-from gdp.toolbox import (
-    ForeignFile,
-    NormalisationName,
-    count_parameters,
-    plain_state,
-    printable,
-)
+from gdp.toolbox import ForeignFile, NormalisationName, count_parameters, plain_state, printable
 
 _HEAD = "coarse_head."
 

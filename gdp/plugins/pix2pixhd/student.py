@@ -11,20 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gdp import (
-    BuildContext,
-    Discrimination,
-    ShapeError,
-    Student,
-    Teacher,
-    TrainingPhase,
-)
+from gdp import BuildContext, Discrimination, ShapeError, Student, Teacher, TrainingPhase
 from gdp.plugins.pix2pixhd import Pix2PixHDConfig
 from gdp.plugins.pix2pixhd.conversion import load_generator_state
 from gdp.plugins.pix2pixhd.networks import GlobalGenerator, LocalEnhancer, MultiscaleDiscriminator
-from gdp.toolbox import (
-    weights_file,
-)
+from gdp.toolbox import weights_file
 
 COARSE_PHASE = "global"
 ENHANCER_PHASE = "enhancer"

@@ -9,14 +9,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from gdp import (
-    Config,
-    Register,
-    hookimpl,
-)
-from gdp.toolbox import (
-    ConvertedWeights,
-)
+from gdp import Config, Register, hookimpl
+from gdp.toolbox import ConvertedWeights
 
 
 class ChannelsConfig(Config):

@@ -9,9 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from gdp import (
-    ShapeError,
-)
+from gdp import ShapeError
 from gdp.toolbox import (
     Convolution,
     FewChannelConvolution,

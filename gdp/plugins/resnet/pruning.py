@@ -21,9 +21,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdp import (
-    ShapeError,
-)
+from gdp import ShapeError
 from gdp.plugins.resnet.networks import FIRST_BLOCK, GeneratorChannels, ResnetGenerator
 
 SMALLEST_GROUP = 4

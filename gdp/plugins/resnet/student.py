@@ -28,10 +28,7 @@ from gdp.plugins.resnet import ResnetConfig
 from gdp.plugins.resnet.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
 from gdp.plugins.resnet.pruning import prune_generator
 from gdp.plugins.resnet.transfer import transfer
-from gdp.toolbox import (
-    read_state,
-    weights_file,
-)
+from gdp.toolbox import read_state, weights_file
 
 _MULTIPLE = 4
 _OUTPUT_CHANNELS = 3

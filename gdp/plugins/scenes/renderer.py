@@ -13,11 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gdp import (
-    BuildContext,
-    Part,
-    UnpairedDataset,
-)
+from gdp import BuildContext, Part, UnpairedDataset
 from gdp.plugins.faces.drawing import smooth_ramp
 from gdp.plugins.scenes import RenderedScenesConfig
 from gdp.plugins.scenes.landscape import (
@@ -38,10 +34,7 @@ from gdp.plugins.scenes.landscape import (
     strokes_around,
 )
 from gdp.plugins.scenes.parameters import SceneParameters, daylight, sample_scenes, shades
-from gdp.toolbox import (
-    content_key,
-    to_levels,
-)
+from gdp.toolbox import content_key, to_levels
 
 _GRAIN = {
     Material.SKY: 0.012,

@@ -12,19 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from gdp import (
-    Config,
-    Progress,
-    Register,
-    RegisterConverter,
-    hookimpl,
-)
-from gdp.toolbox import (
-    WeightsAddress,
-    check_weights,
-    packaged_asset,
-    weights_file,
-)
+from gdp import Config, Progress, Register, RegisterConverter, hookimpl
+from gdp.toolbox import WeightsAddress, check_weights, packaged_asset, weights_file
 
 BuiltinWeights = Literal["builtin:faces64"]
 """Weights that come with the package."""

@@ -12,14 +12,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from gdp import (
-    CorruptFileError,
-    GdpError,
-)
+from gdp import CorruptFileError, GdpError
 from gdp.plugins.stylegan2.networks import Discriminator, Generator, MappingNetwork, block_resolutions
-from gdp.toolbox import (
-    count_parameters,
-)
+from gdp.toolbox import count_parameters
 
 Network = TypeVar("Network", Generator, Discriminator)
 

@@ -12,9 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from gdp import (
-    ShapeError,
-)
+from gdp import ShapeError
 from gdp.plugins.stylegan2.layers import (
     ConvolutionLayer,
     FullyConnectedLayer,

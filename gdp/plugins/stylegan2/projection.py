@@ -17,17 +17,10 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional
 
-from gdp import (
-    Progress,
-    Projection,
-    ShapeError,
-    SilentProgress,
-)
+from gdp import Progress, Projection, ShapeError, SilentProgress
 from gdp.plugins.losses.perceptual import PerceptualLoss, load_vgg19_features
 from gdp.plugins.stylegan2.networks import Generator
-from gdp.toolbox import (
-    counter_generator,
-)
+from gdp.toolbox import counter_generator
 
 STEPS = 1000
 W_SAMPLES = 10_000

@@ -11,23 +11,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from gdp import (
-    BuildContext,
-    CorruptFileError,
-    Dataset,
-    LatentTeacher,
-    Progress,
-    ProgressTask,
-    Projection,
-    ShapeError,
-)
+from gdp import BuildContext, CorruptFileError, Dataset, LatentTeacher, Progress, ProgressTask, Projection, ShapeError
 from gdp.plugins.stylegan2 import StyleGAN2Config, TrainingSettings, discriminator_path, weights_path
 from gdp.plugins.stylegan2.layers import SynthesisLayer, ToRgbLayer
 from gdp.plugins.stylegan2.loading import file_sha256, load_discriminator, load_generator
 from gdp.plugins.stylegan2.networks import Discriminator, Generator, SynthesisBlock, judge_alone
-from gdp.toolbox import (
-    in_fixed_chunks,
-)
+from gdp.toolbox import in_fixed_chunks
 
 _MAPPING_CHUNK = 64
 _SYNTHESIS_CHUNK = 4

@@ -21,10 +21,7 @@ from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 from torchvision.utils import make_grid
 
-from gdp import (
-    ShapeError,
-    TrainingError,
-)
+from gdp import ShapeError, TrainingError
 from gdp.plugins.stylegan2 import DISCRIMINATOR_FILE, TrainingSettings
 from gdp.plugins.stylegan2.training_step import AdversarialStep
 from gdp.toolbox import (

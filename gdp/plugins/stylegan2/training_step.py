@@ -13,17 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gdp import (
-    NonFiniteError,
-)
+from gdp import NonFiniteError
 from gdp.plugins.stylegan2 import TrainingSettings
 from gdp.plugins.stylegan2.layers import NoiseMode
 from gdp.plugins.stylegan2.networks import Discriminator, Generator, channels_by_resolution
-from gdp.toolbox import (
-    WeightAverage,
-    computes_bf16,
-    counter_generator,
-)
+from gdp.toolbox import WeightAverage, computes_bf16, counter_generator
 
 
 def generator_loss(fake_logits: Tensor) -> Tensor:

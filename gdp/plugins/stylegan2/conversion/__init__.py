@@ -12,10 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from gdp import (
-    Converted,
-    CorruptFileError,
-)
+from gdp import Converted, CorruptFileError
 from gdp.plugins.stylegan2.loading import describe_discriminator, describe_generator
 
 BESIDE = "discriminator"

@@ -8,21 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gdp import (
-    Converted,
-    Converter,
-    CorruptFileError,
-    Progress,
-)
+from gdp import Converted, Converter, CorruptFileError, Progress
 from gdp.plugins.stylegan2.conversion import generator, metadata_of, with_discriminator
 from gdp.plugins.stylegan2.layers import low_pass_filter
-from gdp.toolbox import (
-    ForeignFile,
-    ForeignObject,
-    module_state,
-    printable,
-    walk_modules,
-)
+from gdp.toolbox import ForeignFile, ForeignObject, module_state, printable, walk_modules
 
 _GENERATORS = ("G_ema", "G")
 _PLAIN = (bool, int, float, str, type(None))

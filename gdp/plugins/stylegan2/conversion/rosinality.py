@@ -8,20 +8,10 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from gdp import (
-    Converted,
-    Converter,
-    CorruptFileError,
-    Progress,
-)
+from gdp import Converted, Converter, CorruptFileError, Progress
 from gdp.plugins.stylegan2.conversion import generator, metadata_of, with_discriminator
 from gdp.plugins.stylegan2.loading import mapping_from_state
-from gdp.toolbox import (
-    ForeignFile,
-    as_tensor,
-    plain_state,
-    printable,
-)
+from gdp.toolbox import ForeignFile, as_tensor, plain_state, printable
 
 MEAN_SAMPLES = 10_000
 """Latents whose mean stands for a mean w that the file lacks, as many as the official projector takes."""

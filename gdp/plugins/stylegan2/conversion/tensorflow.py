@@ -12,19 +12,9 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from gdp import (
-    Converted,
-    Converter,
-    CorruptFileError,
-    Progress,
-)
+from gdp import Converted, Converter, CorruptFileError, Progress
 from gdp.plugins.stylegan2.conversion import generator, metadata_of, with_discriminator
-from gdp.toolbox import (
-    ForeignFile,
-    ForeignObject,
-    as_tensor,
-    printable,
-)
+from gdp.toolbox import ForeignFile, ForeignObject, as_tensor, printable
 
 NETWORK = "dnnlib.tflib.network.Network"
 _OLDEST = 4
