@@ -29,14 +29,14 @@ def reference_page() -> str:
     for name in sorted(HOOK_ARGUMENTS):
         lines += _hook(name)
     lines += ["## Public names", "", "`import gdp` gives these, each imported when it is first used.", ""]
-    lines += [f"- `gdp.{name}`: {first_line(documentation_of(name))}" for name in sorted(gdp.__all__, key=str.lower)]
+    lines += [_entry("gdp", gdp, name) for name in sorted(gdp.__all__, key=str.lower)]
     lines += ["", "## Toolbox", "", "`gdp.toolbox` has what implementations use beside the interfaces.", ""]
     for subject, modules in toolbox.SUBJECTS.items():
         lines += [f"### {subject[0].upper()}{subject[1:]}", ""]
         names = sorted((name for found in modules.values() for name in found), key=str.lower)
-        lines += [*(f"- `gdp.toolbox.{name}`: {first_line(documentation_of(name, toolbox))}" for name in names), ""]
+        lines += [*(_entry("gdp.toolbox", toolbox, name) for name in names), ""]
     lines += ["## Console", "", "`gdp.console` has what commands print with.", ""]
-    lines += [f"- `gdp.console.{name}`: {first_line(documentation_of(name, console))}" for name in console.__all__]
+    lines += [_entry("gdp.console", console, name) for name in console.__all__]
     lines += ["", "## Data", "", "What implementations are given, and what they return: the fields of each class.", ""]
     for name, value in data_classes():
         fields = [f"- `{field}`: {text}" for field, text in field_docs(value).items()]
@@ -47,6 +47,12 @@ def reference_page() -> str:
         lines += [f"- `{member}`: {first_line(text)}" for member, text in members_of(interface)]
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _entry(place: str, face: Any, name: str) -> str:
+    value = getattr(face, name)
+    shown = f"{name}{_parameters(value)}" if inspect.isfunction(value) else name
+    return f"- `{place}.{shown}`: {first_line(documentation_of(name, face))}"
 
 
 def _hook(name: str) -> Iterator[str]:
@@ -121,7 +127,13 @@ def members_of(interface: type[Any]) -> Iterator[tuple[str, str]]:
 
 
 def _parameters(function: Any) -> str:
-    names = [name for name in inspect.signature(function).parameters if name not in ("self", "cls")]
+    """Return the names of a function's parameters; `*` parts off those that are given by name alone."""
+    names: list[str] = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is parameter.KEYWORD_ONLY and not any(known.startswith("*") for known in names):
+            names.append("*")
+        if name not in ("self", "cls"):
+            names.append(str(parameter.replace(annotation=parameter.empty, default=parameter.empty)))
     return f"({', '.join(names)})"
 
 
