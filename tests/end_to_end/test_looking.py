@@ -90,6 +90,34 @@ def test_the_same_pairs_leave_the_training_as_it_is(given_away: Path, options: t
     assert told("filter", given_away, "--set", "filters.0.min_sharpness=0.001", *options)["stale"] == []
 
 
+@pytest.mark.parametrize("finished", ["stylegan2"], indirect=True)
+@pytest.mark.parametrize(
+    "text", ["[", '["a"]', '"a"', "null", "7", '{"store": 5}', '{"store": "../.."}', '{"pairs": null}']
+)
+def test_damaged_notes_of_the_keys_are_told(finished: tuple[str, Path], tmp_path: Path, text: str) -> None:
+    run = Path(shutil.copytree(finished[1] / "run", tmp_path / "run"))
+    (run / "keys.json").write_text(text)
+    for arguments in (["pairs", run], ["pairs", run, "--repair"], ["filter", run, "--dry-run"], ["filter", run]):
+        result = command(*arguments)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert f"error: {run / 'keys.json'}: " in result.stderr
+        assert "delete it and run the same command again" in result.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"run"}
+    (run / "keys.json").unlink()
+    assert told("pairs", run)["pending"] == 0
+
+
+@pytest.mark.parametrize("finished", ["stylegan2"], indirect=True)
+def test_notes_that_lack_a_key_ask_for_a_run(finished: tuple[str, Path], tmp_path: Path) -> None:
+    run = Path(shutil.copytree(finished[1] / "run", tmp_path / "run"))
+    keys = json.loads((run / "keys.json").read_text())
+    for name in ("teacher", "pairs"):
+        (run / "keys.json").write_text(json.dumps({each: key for each, key in keys.items() if each != name}))
+        result = command("filter", run, "--dry-run")
+        assert result.exit_code == 1
+        assert "not all pairs of this run are made yet; gdp run makes them" in result.stderr
+
+
 def test_a_run_is_judged_anew_without_its_teacher(
     given_away: Path, finished: tuple[str, Path], options: tuple[str, ...]
 ) -> None:

@@ -5,7 +5,7 @@ Who only looks needs neither the teacher nor what it is made of: content keys ar
 
 from __future__ import annotations
 
-from gdp.core.errors import RunFolderError
+from gdp.core.errors import CorruptFileError, RunFolderError
 from gdp.core.pairs.store import PairStore
 from gdp.core.run.session import Session
 from gdp.core.run.stages.pairs import made_pairs
@@ -20,9 +20,15 @@ def recorded_keys(folder: RunFolder) -> dict[str, str]:
     """Return the content keys that a run wrote down; those of the stages that had finished, for one of an older gdp.
 
     Of the store's key such a run tells no more than the folder's name does: enough to find it.
+
+    Raises:
+        CorruptFileError: what is written down are no content keys.
     """
-    keys = folder.read_json(KEYS)
-    if keys is not None:
+    keys = folder.read_json(KEYS, {})
+    are_texts = isinstance(keys, dict) and all(isinstance(key, str) for key in keys.values())
+    if not (are_texts and keys.get("store", "0").isalnum()):  # of which a folder's name is made
+        raise CorruptFileError(f"{folder.path / KEYS}: holds no keys; delete it and run the same command again.")
+    if keys:
         return dict(keys)
     stages = folder.stages()
     found = {name: str(entry["key"]) for name, entry in stages.items()}

@@ -11,7 +11,7 @@ import torch
 from gdp.core.errors import GdpError
 from gdp.core.progress import Stopped
 from gdp.core.recipe.messages import require_stage
-from gdp.core.run.opening import KEYS
+from gdp.core.run.opening import KEYS, recorded_keys
 from gdp.core.run.session import Session
 from gdp.core.run.steps import Step, build_stages, steps_of
 from gdp.core.run.versions import machine, plugin_versions, versions
@@ -122,7 +122,7 @@ def _execute_stages(session: Session, plan: Plan) -> Outcome:
 def _know(session: Session, step: Step) -> None:
     """Add a stage's content key to the session's, and write them all down for those who only look at the run."""
     session.keys = {**session.keys, **step.keys(session, session.keys)}
-    written = session.folder.read_json(KEYS, {})
+    written = recorded_keys(session.folder)
     if any(written.get(name) != key for name, key in session.keys.items()):
         session.folder.write_json(KEYS, session.keys)  # what stood behind them belonged to other inputs
 

@@ -107,7 +107,8 @@ def open_refiltering(
     session = Session(new, folder, plugins, progress, device, stop_requested, only_judges=True)
     store, made = open_pairs(session)
     with store:
-        if folder.stages().get("pairs", {}).get("key") != session.keys["pairs"]:
+        made_all = folder.stages().get("pairs", {}).get("key") == session.keys.get("pairs", "")
+        if not made_all or "teacher" not in session.keys:
             raise RunFolderError(f"{folder.path}: not all pairs of this run are made yet; gdp run makes them.")
         rows, kept, missing = _try(session, store, made)
         before = sorted([*store.split(filters.TRAIN), *store.split(filters.HELD_OUT)])
@@ -149,7 +150,7 @@ def _same_training(session: Session, before: list[list[int]]) -> bool:
     trained = session.folder.stages().get("train", {}).get("key")
     if trained is None:
         return True
-    if len(session.keys["store"]) < len(content_key({})):  # an older gdp left no more of it than a folder's name
+    if len(session.keys["store"]) < len(trained):  # the beginning that an older gdp left in a folder's name
         return _split(session) == before
     return bool(trained == step_of(session, "train").keys(session, session.keys)["train"])
 
