@@ -173,6 +173,5 @@ def require_stage(names: Sequence[str], name: str | None, option: str) -> None:
         GdpError: it is not among these names; the message says which there are.
     """
     if name is not None and name not in names:
-        raise GdpError(
-            f"{option} {name}: there is no such stage{did_you_mean(name, names)}; there is {', '.join(names)}"
-        )
+        close = did_you_mean(name, names).partition(";")[0]
+        raise GdpError(f"{option} {name}: there is no such stage{close}; there is {', '.join(names)}")

@@ -47,9 +47,9 @@ class Step:
         """
         with self._blame():
             content = dict(self.stage.key(session, before))
-        settings = session.settings_key(self.choice) if self.choice is not None else {}
-        shared = {name: str(content[name]) for name in self.stage.shares}
-        return {self.name: content_key({"stage": self.name, **settings, **content}), **shared}
+            settings = session.settings_key(self.choice) if self.choice is not None else {}
+            shared = {name: str(content[name]) for name in self.stage.shares}
+            return {self.name: content_key({"stage": self.name, **settings, **content}), **shared}
 
     def applies(self, session: Session) -> bool:
         """Say whether the recipe asks for it."""
@@ -70,14 +70,14 @@ class Step:
             self.stage.reset(session, first)
 
     def perform(self, session: Session) -> tuple[float, dict[str, Any]]:
-        """Do it, and record under the session's key that it has finished; return its seconds and its summary."""
+        """Do it, and record under the session's key that it has finished; return its seconds and what is recorded."""
         session.folder.forget_stage(self.name)
         started = time.monotonic()
         with self._blame():
             summary = dict(self.stage.execute(session))
-        seconds = time.monotonic() - started
-        session.folder.finish_stage(self.name, session.keys[self.name], seconds, summary)
-        return seconds, summary
+            seconds = time.monotonic() - started
+            session.folder.finish_stage(self.name, session.keys[self.name], seconds, summary)
+        return seconds, dict(session.summaries[self.name])
 
     def _blame(self) -> AbstractContextManager[None]:
         if self.record is None or not self.record.supplier:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from gdp.api import open_session
-from gdp.core.errors import GdpError, MissingResourceError, PluginError
+from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, PluginError
 from gdp.core.records import CORE_STAGES
 from gdp.core.run.pipeline import Plan, execute
 from gdp.core.run.session import Session
@@ -46,11 +47,15 @@ class Stage(gdp.Stage):
 
     def key(self, run, keys):
         self._at(run, "key")
-        return {"filter": keys["filter"]}
+        return {"filter": keys["filter"], **self._odd(run, "key")}
 
     def execute(self, run):
         self._at(run, "execute")
-        return {"word": self.config.word}
+        return {"word": self.config.word, **self._odd(run, "execute")}
+
+    def _odd(self, run, place):
+        file = run.path / f"odd-{place}.txt"
+        return eval(file.read_text()) if file.is_file() else {}
 
     def is_there(self, run):
         self._at(run, "is_there")
@@ -222,12 +227,60 @@ def test_what_a_late_stage_lacks_is_told_first_and_hinders_nobody_who_stops_befo
     assert execute(opened(plugins, "one", settings='word = "folder"'), before).done == ("teacher", "pairs", "filter")
 
 
+ODD = {"{'a': object()}": "TypeError", "{'a': float('nan')}": "ValueError", "{'a': '\\udcff'}": "UnicodeEncodeError"}
+
+
+@pytest.mark.parametrize("place", ["key", "execute"])
+@pytest.mark.parametrize("odd", ODD)
+def test_a_stage_is_named_whose_key_or_summary_is_no_json(opened: Open, tmp_path: Path, place: str, odd: str) -> None:
+    plugins = registry(tmp_path, ONE)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / f"odd-{place}.txt").write_text(odd)
+    with pytest.raises(PluginError) as caught:
+        execute(opened(plugins, "one"), UNTIL)
+    where = f"stage one ({tmp_path / 'plugins' / 'added.py'})"
+    assert str(caught.value).startswith(f"{where}: failed with {ODD[odd]}: ")
+    (tmp_path / "run" / f"odd-{place}.txt").unlink()
+    assert execute(opened(plugins, "one"), UNTIL).done == ("one",)
+
+
+def test_a_summary_is_told_as_it_is_recorded(opened: Open, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "odd-execute.txt").write_text("{1: 2}")
+    session = opened(registry(tmp_path, ONE), "one")
+    execute(session, UNTIL)
+    assert session.summaries["one"] == {"word": "a", "1": 2}
+
+
+def test_pairs_that_are_made_anew_are_split_anew(opened: Open, tmp_path: Path) -> None:
+    plugins = registry(tmp_path, ())
+    execute(opened(plugins), Plan(until="filter"))
+    shutil.rmtree(tmp_path / "run" / "pairs")
+    assert execute(opened(plugins), Plan(until="filter")).done == ("pairs", "filter")
+    assert execute(opened(plugins), Plan(until="filter")).done == ()
+
+
+def test_a_store_without_its_manifest_says_how_it_is_made_again(opened: Open, tmp_path: Path) -> None:
+    plugins = registry(tmp_path, ())
+    execute(opened(plugins), Plan(until="filter"))
+    (manifest,) = (tmp_path / "run" / "pairs").glob("*/manifest.sqlite")
+    manifest.unlink()
+    with pytest.raises(CorruptFileError, match=r"move the folder .* away, so that the same command makes its pairs"):
+        execute(opened(plugins), Plan(until="filter"))
+    manifest.parent.rename(tmp_path / "away")
+    assert execute(opened(plugins), Plan(until="filter")).done == ("pairs", "filter")
+
+
 @pytest.mark.parametrize(
     ("plan", "words"),
     [
         (Plan(until="exprot"), "--until exprot: there is no such stage, did you mean export?"),
         (Plan(repeat_from="onne"), "--from onne: there is no such stage, did you mean one?"),
-        (Plan(until="xyz"), "there is teacher, pairs, filter, one, train, evaluate, export, compare, report"),
+        (
+            Plan(until="xyz"),
+            "--until xyz: there is no such stage; there is teacher, pairs, filter, one, train, evaluate, export, "
+            "compare, report",
+        ),
     ],
 )
 def test_a_stage_that_is_not_there_is_told_before_anything_is_done(

@@ -42,6 +42,11 @@ class FilterStage(Stage[Session]):
         held_out = session.recipe.pairs.section.held_out
         return {"pairs": keys["pairs"], "filters": judges, "held_out": held_out}
 
+    def is_there(self, session: Session) -> bool:
+        """Say whether the split is still there; a store that was made anew has none."""
+        with session.open_store(read_only=True) as store:
+            return bool(session.split(store, TRAIN))
+
     def execute(self, session: Session) -> dict[str, Any]:
         """Judge, split, and write the funnel with pictures of some rejects.
 

@@ -10,6 +10,7 @@ from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.config import content_key
 from gdp.core.errors import MissingResourceError, PluginError
 from gdp.core.interfaces.stages import Stage
+from gdp.core.pairs.integrity import MANIFEST_NAME
 from gdp.core.pairs.records import PairBatch
 from gdp.core.pairs.store import PairStore
 from gdp.core.progress import Stopped
@@ -63,7 +64,7 @@ class PairsStage(Stage[Session]):
 
     def is_there(self, session: Session) -> bool:
         """Say whether the pairs are still in the store; a repair may have taken damaged ones out."""
-        if not session.store_folder.is_dir():
+        if not (session.store_folder / MANIFEST_NAME).is_file():
             return False
         with session.open_store(read_only=True) as store:
             return not store.missing(wanted(session))
