@@ -170,7 +170,7 @@ class PlainCollector:
         )
 
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_SET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _FOLDER = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*)?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -200,7 +200,7 @@ class DownloadCollector:
         Raises:
             PluginError: a value that could not work later.
         """
-        _check(name, _matches(_NAME, name), "a name is lower-case letters, digits, hyphens and underscores")
+        _check(name, _matches(_SET_NAME, name), "a name is lower-case letters, digits, hyphens and underscores")
         _check(name, _are_addresses(urls), f"urls must be a list of https addresses, got {urls!r}")
         _check(name, _is_positive(size), f"size must be a number of bytes, got {size!r}")
         _check(name, _are_parts(parts), f"parts must map folders to numbers of pictures, got {parts!r}")
@@ -240,7 +240,7 @@ def _are_addresses(urls: Any) -> bool:
 def _are_parts(parts: Any) -> bool:
     if not isinstance(parts, Mapping) or not parts:
         return False
-    return all(_matches(_NAME, str(name).lower()) and _is_positive(count) for name, count in parts.items())
+    return all(_matches(_SET_NAME, str(name).lower()) and _is_positive(count) for name, count in parts.items())
 
 
 KindT = TypeVar("KindT", bound=str)

@@ -132,10 +132,9 @@ def _added(session: Session) -> list[Step]:
     return [Step(record.name, partial(_build, session, record, choice), choice, record) for record, choice in found]
 
 
-def _build(session: Session, record: PluginRecord, choice: Choice[Any] | None) -> Stage[Any]:
+def _build(session: Session, record: PluginRecord, choice: Choice[Any] | None) -> Any:
     config = record.config() if choice is None else choice.config
-    stage: Stage[Any] = build(session.plugins, record, config, session.context(), kind=Stage)
-    return stage
+    return build(session.plugins, record, config, session.context(), kind=Stage)
 
 
 def build_stages(session: Session, until: str | None = None) -> None:
@@ -151,8 +150,7 @@ def build_stages(session: Session, until: str | None = None) -> None:
 
 
 def _after(step: Step) -> str:
-    assert step.record is not None
-    return step.record.after
+    return step.record.after if step.record else ""
 
 
 def _with_those_behind(step: Step, behind: Mapping[str, Sequence[Step]]) -> Iterator[Step]:

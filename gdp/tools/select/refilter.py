@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from gdp.core.config import content_key
 from gdp.core.errors import GdpError, RunFolderError
 from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.pairs.store import PairStore
