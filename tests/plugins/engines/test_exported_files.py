@@ -24,7 +24,7 @@ def export(engine: Engine, network: PictureNetwork, folder: Path) -> bytes:
     return (folder / engine.file).read_bytes()
 
 
-@pytest.mark.parametrize("name", ["onnx", "openvino", "torch"])
+@pytest.mark.parametrize("name", ["onnx", pytest.param("openvino", marks=pytest.mark.process), "torch"])
 def test_no_path_of_this_machine_is_in_an_exported_file(name: str, tmp_path: Path) -> None:
     engine = build_engine(PluginRegistry.discover(), name, EngineContext(), {})
     content = export(engine, network(), tmp_path)

@@ -26,6 +26,8 @@ from gdp.tools.deploy.opening import open_model
 from gdp.tools.deploy.trial import installed_engines
 from gdp.tools.publish.parcel import find_leaks
 
+pytestmark = pytest.mark.process  # OpenVINO's converter forks, for its telemetry
+
 REGISTRY = PluginRegistry.discover()
 SIZE = 32
 

@@ -118,6 +118,7 @@ def test_an_export_for_a_broken_engine_gives_one_error_and_leaves_nothing(run: P
     assert sorted((run / "student").iterdir()) == before
 
 
+@pytest.mark.process
 def test_the_bench_measures_the_others_and_names_each(run: Path) -> None:
     less = [option for name in ("described-by-exit", "crops", "torch") for option in ("--no-plugin", name)]
     done = gdp_command("bench", run, "--repeats", "2", "--slow-steps", "0", *less)
@@ -132,6 +133,7 @@ def test_the_bench_measures_the_others_and_names_each(run: Path) -> None:
         assert reason in line
 
 
+@pytest.mark.process
 def test_naming_a_broken_engine_in_a_bench_gives_one_error(run: Path) -> None:
     done = gdp_command("bench", run, "--engines", "torch,built-by-exit", "--repeats", "2", "--slow-steps", "0")
     assert done.exit_code == 1

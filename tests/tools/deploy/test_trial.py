@@ -15,6 +15,8 @@ from gdp.tools.deploy.opening import open_model
 from gdp.tools.deploy.student_folder import CHOICE, StudentFolder
 from gdp.tools.deploy.trial import engines_to_try, find_fastest
 
+pytestmark = pytest.mark.process  # OpenVINO's converter forks, for its telemetry
+
 FLOATS = {"torch", "onnx", "openvino"}
 
 
