@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from gdp.core.errors import readable_os_errors
     from gdp.core.files import write_atomically
     from gdp.core.pairs.records import number, pictures_by_part
-    from gdp.core.pictures import encode_png, from_array, from_levels, to_array, to_levels, unrounded_levels
+    from gdp.core.pictures import (
+        encode_png,
+        from_array,
+        from_levels,
+        reduced,
+        reduction,
+        to_array,
+        to_levels,
+        unrounded_levels,
+    )
     from gdp.core.recipe.messages import did_you_mean
     from gdp.core.recipe.sections import TrainSection
     from gdp.core.tensor_file import write_tensors
@@ -89,6 +98,8 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
             "encode_png",
             "from_array",
             "from_levels",
+            "reduced",
+            "reduction",
             "to_array",
             "to_levels",
             "unrounded_levels",
@@ -298,6 +309,8 @@ __all__ = [
     "read_state",
     "read_state_dict",
     "readable_os_errors",
+    "reduced",
+    "reduction",
     "scaled",
     "stem",
     "time_interleaved",

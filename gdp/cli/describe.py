@@ -15,7 +15,7 @@ from gdp.cli.settings_help import Setting, describe_settings, toml_value
 from gdp.console import encodable, print_json
 from gdp.core.config import Config
 from gdp.core.errors import PluginNotFoundError
-from gdp.core.recipe.choices import LISTED_KINDS, SECTION_KEYS, SECTION_MODELS, Checker
+from gdp.core.recipe.choices import LISTED_KINDS, SECTION_KEYS, SECTION_MODELS, Checker, section_keys
 from gdp.core.recipe.messages import did_you_mean
 from gdp.core.recipe.sections import CompareSection, TrainSection, VariantSection
 from gdp.core.recipe.text import RecipeText
@@ -57,7 +57,8 @@ def describe(
     if isinstance(record, PlainRecord):
         _describe_plain(record, json_)
         return
-    core = [setting for setting in describe_settings(SECTION_MODELS[record.kind]) if setting.key != "plugin"]
+    shared = [key for key in section_keys(record) if key != "plugin"]
+    core = [setting for setting in describe_settings(SECTION_MODELS[record.kind]) if setting.key in shared]
     own = describe_settings(record.config)
     training = describe_settings(record.training) if record.training is not None else []
     example, problems = make_example(record, [*core, *own], state.registry)

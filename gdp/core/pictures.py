@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from gdp.core.errors import PairStoreError
 
@@ -64,6 +65,24 @@ def to_array(levels: Tensor) -> NDArray[numpy.uint8]:
 def from_array(levels: NDArray[numpy.uint8]) -> Tensor:
     """Copy levels (..., H, W, C), as image libraries have them, to (..., C, H, W), still in that order in memory."""
     return torch.tensor(levels).movedim(-1, -3)
+
+
+def reduced(pictures: Tensor, size: int) -> Tensor:
+    """Reduce float pictures (N, C, H, W) to (N, C, `size`, `size`), as `reduction` says; of that size they stay."""
+    if pictures.shape[2:] == (size, size):
+        return pictures
+    if _by_area(pictures.shape[2], size) and _by_area(pictures.shape[3], size):
+        return functional.interpolate(pictures, size=(size, size), mode="area")
+    return functional.interpolate(pictures, size=(size, size), mode="bilinear", align_corners=False, antialias=True)
+
+
+def reduction(before: int, after: int) -> str:
+    """Return in words how `reduced` makes pictures smaller, from one height and width in pixels to another."""
+    return "area" if _by_area(before, after) else "bilinear, antialiased"
+
+
+def _by_area(before: int, after: int) -> bool:
+    return before % after == 0  # then every pixel is the mean of as many
 
 
 def encode_png(picture: Tensor) -> bytes:

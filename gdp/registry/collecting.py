@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from gdp.core.config import Config
 from gdp.core.errors import PluginError
-from gdp.core.recipe.choices import SECTION_MODELS
+from gdp.core.recipe.choices import SECTION_MODELS, YIELDING
 from gdp.core.records import (
     CORE_STAGES,
     DISTRIBUTION,
@@ -97,7 +97,7 @@ class RecordCollector:
             raise PluginError(f"register({name!r}): {model.__name__} must keep extra='forbid', or typing errors pass")
         if argument == "config":
             keys = {field.alias or field_name for field_name, field in model.model_fields.items()}
-            taken = sorted(keys & SECTION_MODELS[self.kind].model_fields.keys())
+            taken = sorted(keys & SECTION_MODELS[self.kind].model_fields.keys() - YIELDING.get(self.kind, frozenset()))
             if taken:
                 raise PluginError(
                     f"register({name!r}): {model.__name__} has {', '.join(taken)}, which every {self.kind} section "

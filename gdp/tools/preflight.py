@@ -152,8 +152,11 @@ def _teacher(rehearsal: _Rehearsal) -> str:
 
 def _pairs(rehearsal: _Rehearsal) -> str:
     source, count = rehearsal.session.pair_source, wanted(rehearsal.session)
-    _ = rehearsal.pair  # it must be possible to make one
-    return f"{count} pairs of {source.resolution} px, {source.input_channels} input channels; one was made as a trial"
+    (record,) = rehearsal.pair.records  # it must be possible to make one
+    size = f"{source.resolution} px"
+    if how := record.extra.get("reduced"):
+        size += f", reduced from {how['from']} px ({how['by']})"
+    return f"{count} pairs of {size}, {source.input_channels} input channels; one was made as a trial"
 
 
 def _filters(rehearsal: _Rehearsal) -> str:

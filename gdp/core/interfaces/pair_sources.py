@@ -58,6 +58,13 @@ class PairSource(ABC):
     def make(self, indices: Sequence[int]) -> PairBatch:
         """Make the pairs of these numbers. Each is the same whatever else is in the batch."""
 
+    def unreduced(self, indices: Sequence[int]) -> PairBatch:
+        """Make the pairs of these numbers at the source's own size, as the slow route is given them.
+
+        A source need not write this: where `[pairs] resolution` asks for less, core reduces what `make` returned.
+        """
+        return self.make(indices)
+
     def held_out(self, names: Sequence[str | None]) -> Sequence[bool] | None:
         """Say which pairs (by record name) are held out; None leaves the choice to the recipe's fraction."""
         return None

@@ -63,6 +63,9 @@ SECTION_MODELS: Mapping[Kind, type[Config]] = {
 }
 """Core's own keys in a section of each kind; a plugin's settings may not take their names."""
 
+YIELDING: Mapping[Kind, frozenset[str]] = {"pair-source": frozenset({"resolution"})}
+"""Core's keys that are the plugin's where it has a setting of the same name: it does then what core would do."""
+
 LISTED_KINDS: frozenset[Kind] = frozenset({"filter", "loss", "evaluator", "stage"})
 """Kinds of which a recipe chooses any number, as an array of tables."""
 
@@ -80,6 +83,12 @@ class Choice(Generic[SectionT_co]):
     def to_data(self) -> dict[str, Any]:
         """Return the section as plain data, every default written out."""
         return {**dump(self.section), **dump(self.config)}
+
+
+def section_keys(record: PluginRecord) -> list[str]:
+    """Return the keys that core reads in the sections of a plugin, in order."""
+    yielded = YIELDING.get(record.kind, frozenset()) & set(recipe_keys(record.config))
+    return [key for key in recipe_keys(SECTION_MODELS[record.kind]) if key not in yielded]
 
 
 def choosable(plugins: Plugins, kind: Kind) -> list[str]:
@@ -199,7 +208,7 @@ class Checker:
         record = self.record(kind, data, path)
         if record is None:
             return None
-        core_keys, own_keys = recipe_keys(model), recipe_keys(record.config)
+        core_keys, own_keys = section_keys(record), recipe_keys(record.config)
         takes_any = record.config.model_config.get("extra") == "allow"  # it stands in for one that is not installed
         unknown = [] if takes_any else [key for key in data if key not in core_keys and key not in own_keys]
         for key in unknown:

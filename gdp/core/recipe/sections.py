@@ -32,6 +32,10 @@ class PairsSection(Config):
     """How many pairs to make; left out, as many as the source has."""
     held_out: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Share of the kept pairs that is never trained on, in [0, 1); chosen by a hash of the pair's number."""
+    resolution: int | None = Field(default=None, ge=8, examples=[512])
+    """Height and width in pixels that pairs are reduced to before they are judged and stored, at most what the source
+    makes: by area where that is a whole multiple, else bilinear and antialiased. Left out, they stay as they are made.
+    A pair source with a setting of this name reads it itself."""
     image_format: Literal["webp", "png"] = "webp"
     """Lossless format of the stored pictures."""
 

@@ -32,6 +32,7 @@ from gdp.core.pairs.store import PairStore
 from gdp.core.progress import Progress
 from gdp.core.recipe.reading import Choice, Recipe
 from gdp.core.records import PluginRecord, Plugins
+from gdp.core.run.reduced import ReducedSource
 from gdp.core.run_folder import RunFolder
 from gdp.core.training.inference import WEIGHTS, load_generator_weights
 
@@ -227,7 +228,8 @@ class Session:
         teacher = self._deferred_teacher(f"pair source {self.recipe.pairs.record.name}")
         context = self.context(teacher=teacher, dataset=self.dataset)
         source: PairSource = self.build(self.recipe.pairs, PairSource, context)
-        return source
+        resolution = self.recipe.pairs.section.resolution
+        return source if resolution is None else ReducedSource(source, resolution)
 
     @cached_property
     def filters(self) -> list[tuple[Choice[Any], PairJudge]]:
@@ -319,7 +321,10 @@ class Session:
         self.teacher = other.teacher
         if ours.filters == theirs.filters:
             self.filters = other.filters
-        if (ours.pairs.record, ours.pairs.config) == (theirs.pairs.record, theirs.pairs.config):
+        made = [
+            (recipe.pairs.record, recipe.pairs.config, recipe.pairs.section.resolution) for recipe in (ours, theirs)
+        ]
+        if made[0] == made[1]:
             self.pair_source = other.pair_source
 
     @property

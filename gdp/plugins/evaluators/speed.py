@@ -34,10 +34,14 @@ from gdp.toolbox import (
     count_parameters,
     describe_machine,
     duration,
+    from_levels,
     percent,
+    reduced,
+    reduction,
     time_interleaved,
     time_once,
     times,
+    to_levels,
     with_unit,
 )
 
@@ -121,8 +125,11 @@ class SpeedEvaluator(Evaluator):
             "student": "the student as deployed (the recipe's precision)",
             "teacher": "one forward of the teacher's network (latent to picture, or picture to picture) in float32",
         }[name]
+        size = context.pair_source.resolution
+        if name == "teacher" and isinstance(context.teacher, LatentTeacher):
+            size = context.teacher.resolution
         protocol = (
-            f"{what[0].upper()}{what[1:]}, one picture at a time at {context.pair_source.resolution} px, "
+            f"{what[0].upper()}{what[1:]}, one picture at a time at {size} px, "
             f"{self.config.repeats} runs in turns with the others after {self.config.warmup} unmeasured; "
             f"{describe_machine(context.device)}"
         )
@@ -250,7 +257,8 @@ class SlowRouteEvaluator(Evaluator):
             for row in range(len(pairs)):
                 source = pairs.source[row : row + 1].to(context.device)
                 self._time_student(context, source, journey)
-                go = partial(self._one, context, teacher, source, journey)
+                photo = _at_teachers_size(context, teacher, pairs.indices[row], source)
+                go = partial(self._one, context, teacher, photo, journey)
                 journey.route_ms.append(time_once(go, context.device))
                 journey.predicted.append(context.predict(source))
                 task.advance()
@@ -264,7 +272,7 @@ class SlowRouteEvaluator(Evaluator):
         journey.student_ms += timing["student"].milliseconds
 
     def _one(self, context: EvaluationContext, teacher: LatentTeacher, source: Tensor, journey: _Journey) -> None:
-        """Go the slow route with one picture (1, 3, R, R)."""
+        """Go the slow route with one picture (1, 3, R, R) of the teacher's size."""
         projection = teacher.project(source, self.config.steps, context.progress)
         with torch.no_grad():
             ws = _edit(context, projection.ws)
@@ -274,8 +282,12 @@ class SlowRouteEvaluator(Evaluator):
 
     def _summarise(self, context: EvaluationContext, pairs: PairBatch, journey: _Journey) -> Evaluation:
         source, target = pairs.source.to(context.device), pairs.target.to(context.device)
-        edited, predicted = torch.cat(journey.edited), torch.cat(journey.predicted)
-        projected = torch.cat([projection.images for projection in journey.projected]).clamp(-1, 1)
+        size = target.shape[-1]
+        edited = torch.cat([reduced(picture, size) for picture in journey.edited])
+        predicted = torch.cat(journey.predicted)
+        projected = torch.cat([reduced(projection.images.clamp(-1, 1), size) for projection in journey.projected])
+        whole = journey.projected[0].images.shape[-1]
+        at = "" if whole == size else f" at {whole} px, compared at {size} px ({reduction(whole, size)})"
         psnr = {
             "quality.slow_route.psnr_db": (psnr_db(edited, target), "the slow route's picture to the teacher's target"),
             "quality.slow_route.psnr_db_projection": (
@@ -290,7 +302,7 @@ class SlowRouteEvaluator(Evaluator):
         }
         evaluation = Evaluation()
         for name, (values, words) in psnr.items():
-            protocol = f"{PSNR_PROTOCOL}; {words}, on the {len(pairs)} held-out pictures that went the slow route."
+            protocol = f"{PSNR_PROTOCOL}; {words}, on the {len(pairs)} held-out pictures that went the slow route{at}."
             evaluation.metrics[name] = Metric(float(values.mean()), protocol, "dB", "higher")
         evaluation.metrics.update(_time_metrics(context, journey))
         for row, index in enumerate(pairs.indices):
@@ -304,6 +316,14 @@ class SlowRouteEvaluator(Evaluator):
 def _beside(numbers: Mapping[str, float]) -> float | None:
     """Return the student's time in ms, that from which the ratio comes where it is there, so that they fit together."""
     return numbers.get("speed.student_ms_beside_slow_route", numbers.get("speed.student_ms"))
+
+
+def _at_teachers_size(context: EvaluationContext, teacher: LatentTeacher, index: int, source: Tensor) -> Tensor:
+    """Return the source of a pair as the slow route is given it: (1, 3, R, R), in 8 bits as photos are."""
+    if source.shape[-1] == teacher.resolution:
+        return source
+    whole = context.pair_source.unreduced([index]).source.to(context.device)
+    return from_levels(to_levels(whole))
 
 
 def _edit(context: EvaluationContext, ws: Tensor) -> Tensor | None:

@@ -350,7 +350,17 @@ class Discriminator(nn.Module):
         self.b4 = DiscriminatorEpilogue(widths[4], group_size, deviation_channels, conv_clamp)
 
     def forward(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Return float32 logits (N, 1) of pictures (N, 3, R, R) in [-1, 1]; the convolutions run in `dtype`."""
+        """Return float32 logits (N, 1) of pictures (N, 3, R, R) in [-1, 1]; the convolutions run in `dtype`.
+
+        Raises:
+            ShapeError: the pictures are not of the discriminator's size.
+        """
+        if images.shape[2:] != (self.resolution, self.resolution):
+            height, width = images.shape[2:]
+            raise ShapeError(
+                f"this discriminator judges pictures of {self.resolution} px and was given {width} x {height}: what "
+                f"[pairs] resolution made smaller is no picture of its size"
+            )
         x = images.to(dtype, memory_format=torch.channels_last)
         for size in self.resolutions:
             x = self.get_submodule(f"b{size}")(x)

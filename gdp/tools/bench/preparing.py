@@ -57,7 +57,7 @@ def prepare(plugins: Plugins, request: Request, folder: Path) -> Prepared:
     if place.file is None:
         engines = _exported(plugins, place, engines, run, None if request.engines else left_out)
     resolution, own = _pictures(plugins, place, run)
-    teacher = None if run is None else _teacher(plugins, run)
+    teacher, reduced_to = (None, None) if run is None else _teacher(plugins, run)
     counts: dict[int, dict[str, int]] = {}
     tasks: list[Task] = []
     for size in request.sizes or (resolution,):
@@ -66,7 +66,7 @@ def prepare(plugins: Plugins, request: Request, folder: Path) -> Prepared:
             counts[size] = count_student(plugins, place.folder, size)
         for threads in request.threads:
             shared: dict[str, Any] = {"size": size, "pictures": pictures, "threads": threads, "device": request.device}
-            tasks += _of_teacher(request, run, teacher, size, shared)
+            tasks += _of_teacher(request, run, teacher, reduced_to, size, shared)
             tasks += [
                 Task(
                     "student",
@@ -172,16 +172,29 @@ def _write_pictures(
     return path, expected
 
 
-def _teacher(plugins: Plugins, run: Path) -> Teacher | None:
+def _teacher(plugins: Plugins, run: Path) -> tuple[Teacher | None, int | None]:
+    """Return the run's teacher, and to which size the run reduces its pairs; None where it does not."""
     folder = RunFolder(run)
-    return Session(load_run_recipe(folder, plugins), folder, plugins, SilentProgress(), torch.device("cpu")).teacher
+    recipe = load_run_recipe(folder, plugins)
+    session = Session(recipe, folder, plugins, SilentProgress(), torch.device("cpu"))
+    return session.teacher, recipe.pairs.section.resolution
 
 
 def _of_teacher(
-    request: Request, run: Path | None, teacher: Teacher | None, size: int, shared: dict[str, Any]
+    request: Request,
+    run: Path | None,
+    teacher: Teacher | None,
+    reduced_to: int | None,
+    size: int,
+    shared: dict[str, Any],
 ) -> list[Task]:
-    """List the rows of the teacher and of the slow route; a latent generator makes pictures of one size only."""
-    if run is None or teacher is None or (isinstance(teacher, LatentTeacher) and teacher.resolution != size):
+    """List the rows of the teacher and of the slow route.
+
+    A latent generator makes pictures of one size only, which stands beside the size that the run reduces them to.
+    """
+    if run is None or teacher is None:
+        return []
+    if isinstance(teacher, LatentTeacher) and size != (reduced_to or teacher.resolution):
         return []
     tasks = [Task("teacher", "teacher", run, **shared)]
     if isinstance(teacher, LatentTeacher) and request.slow_steps:

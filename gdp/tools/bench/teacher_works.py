@@ -12,6 +12,7 @@ from typing import Any
 import numpy
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from gdp.core.arithmetic import count_macs, count_parameters
 from gdp.core.errors import GdpError, MissingResourceError
@@ -36,7 +37,7 @@ class TeacherWork:
         self.inputs = _inputs(teacher, task, session.device)
         self.facts: dict[str, Any] = {
             **_sizes_of_teacher(teacher, self.inputs),
-            "runs_on": f"torch {torch.__version__}, {torch.get_num_threads()} threads, float32",
+            "runs_on": _runs_on(teacher, task),
         }
         for _ in range(WARMUP):
             self._forward()
@@ -64,11 +65,17 @@ def _sizes_of_teacher(teacher: Teacher, inputs: tuple[Any, ...]) -> dict[str, in
 
 
 def _inputs(teacher: Teacher, task: Task, device: torch.device) -> tuple[Any, ...]:
-    if isinstance(teacher, TranslatorTeacher):
-        return (_picture(task, device),)
-    if teacher.resolution != task.size:
-        raise GdpError(f"this teacher makes pictures of {teacher.resolution} pixels only")
-    return teacher.example_inputs()
+    return (_picture(task, device),) if isinstance(teacher, TranslatorTeacher) else teacher.example_inputs()
+
+
+def _runs_on(teacher: Teacher, task: Task) -> str:
+    """Return what the rows of a teacher ran on; a latent one keeps its own size where the run reduces its pictures."""
+    own = (
+        f"; at {teacher.resolution} px"
+        if isinstance(teacher, LatentTeacher) and teacher.resolution != task.size
+        else ""
+    )
+    return f"torch {torch.__version__}, {torch.get_num_threads()} threads, float32{own}"
 
 
 def _picture(task: Task, device: torch.device) -> Tensor:
@@ -85,7 +92,9 @@ class SlowRouteWork:
         if not isinstance(teacher, LatentTeacher):
             raise GdpError("the teacher has no latents, so there is no slow route through them")
         self.teacher, self.device = teacher, session.device
-        self.picture = _picture(task, session.device)[:, :3]
+        size = (teacher.resolution, teacher.resolution)
+        # Enlarged where the run reduces the teacher's pictures: the time does not depend on what is in them.
+        self.picture = functional.interpolate(_picture(task, session.device)[:, :3], size=size, mode="bilinear")
         inputs = _inputs(teacher, task, session.device)
         projection = teacher.project(self.picture, 1, SilentProgress())
         with torch.no_grad():
@@ -98,7 +107,7 @@ class SlowRouteWork:
             "macs": None,
             "distance": projection.distance,
             "finish_ms": finish,
-            "runs_on": f"torch {torch.__version__}, {torch.get_num_threads()} threads, float32",
+            "runs_on": _runs_on(teacher, task),
         }
 
     def serve(self, turns: Turns) -> None:

@@ -60,6 +60,8 @@ class PairsStage(Stage[Session]):
             "fingerprint": session.pair_source.fingerprint,
             "image_format": session.recipe.pairs.section.image_format,
         }
+        if session.recipe.pairs.section.resolution is not None:
+            store["resolution"] = session.recipe.pairs.section.resolution
         return {"store": content_key(store), "count": wanted(session)}
 
     def is_there(self, session: Session) -> bool:
