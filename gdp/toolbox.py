@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gdp.core.counters import counter_generator, counter_keys, counter_uniform, keyed_uniform
     from gdp.core.errors import readable_os_errors
     from gdp.core.files import write_atomically
+    from gdp.core.memory import MemoryBound, free_memory, readable_memory_errors
     from gdp.core.pairs.records import number, pictures_by_part
     from gdp.core.pictures import (
         encode_png,
@@ -115,6 +116,13 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
             "Points",
             "cut",
             "fit_similarity",
+        ),
+    },
+    "memory": {
+        "gdp.core.memory": (
+            "MemoryBound",
+            "free_memory",
+            "readable_memory_errors",
         ),
     },
     "files": {
@@ -250,6 +258,7 @@ __all__ = [
     "ForeignObject",
     "Ledger",
     "Levels",
+    "MemoryBound",
     "NormalisationFactory",
     "NormalisationName",
     "Outcome",
@@ -285,6 +294,7 @@ __all__ = [
     "encode_png",
     "find_pictures",
     "fit_similarity",
+    "free_memory",
     "from_array",
     "from_levels",
     "in_fixed_chunks",
@@ -308,6 +318,7 @@ __all__ = [
     "read_picture",
     "read_state",
     "read_state_dict",
+    "readable_memory_errors",
     "readable_os_errors",
     "reduced",
     "reduction",

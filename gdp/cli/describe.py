@@ -17,7 +17,7 @@ from gdp.core.config import Config
 from gdp.core.errors import PluginNotFoundError
 from gdp.core.recipe.choices import LISTED_KINDS, SECTION_KEYS, SECTION_MODELS, Checker, section_keys
 from gdp.core.recipe.messages import did_you_mean
-from gdp.core.recipe.sections import CompareSection, TrainSection, VariantSection
+from gdp.core.recipe.sections import CompareSection, LimitsSection, TrainSection, VariantSection
 from gdp.core.recipe.text import RecipeText
 from gdp.core.records import KINDS, PLAIN_KINDS, Kind, PlainKind, PlainRecord, PluginRecord, Plugins
 from gdp.registry.implementations import missing_needs
@@ -25,6 +25,7 @@ from gdp.registry.implementations import missing_needs
 _COMMENT_COLUMN = 34
 SECTIONS: Mapping[str, Mapping[str, type[Config]]] = {
     "train": {"[train]": TrainSection},
+    "limits": {"[limits]": LimitsSection},
     "compare": {"[compare]": CompareSection, "[[compare.variants]]": VariantSection},
 }
 """Sections of a recipe that belong to no plugin, and the tables in them."""
@@ -45,7 +46,7 @@ def describe(
 ) -> None:
     """Show what a plugin does, its settings with types and defaults, what it needs, and an example.
 
-    The sections train and compare of a recipe belong to no plugin and are described by their names alone.
+    The sections train, limits and compare of a recipe belong to no plugin and are described by their names alone.
 
     Example: gdp describe filter sharpness
     """

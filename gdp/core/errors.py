@@ -9,6 +9,7 @@ GdpError
 ├── ShapeError               tensors or pictures do not fit together
 ├── PairStoreError           the pair store was used wrongly or refuses an operation
 ├── DiskFullError            no space is left (or a quota is reached)
+├── OutOfMemoryError         the memory does not suffice
 ├── BudgetError              the budget for a paid service is spent
 ├── ServiceError             a service refuses, or cannot be reached
 ├── RunFolderError           the run folder cannot be used
@@ -88,6 +89,10 @@ class PairStoreError(GdpError):
 
 class DiskFullError(GdpError):
     """No space is left on the disk, or a quota is reached. What was committed before is intact."""
+
+
+class OutOfMemoryError(GdpError):
+    """The memory, or a GPU's own, does not suffice; the message says what did not fit and what to lower."""
 
 
 class BudgetError(GdpError):

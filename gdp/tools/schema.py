@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from gdp.core.recipe.choices import LISTED_KINDS, SECTION_KEYS, SECTION_MODELS, choosable, describe_exception
 from gdp.core.recipe.compare import CHANGEABLE
 from gdp.core.recipe.reading import RUN_KEYS, RecipeHeader
-from gdp.core.recipe.sections import CompareSection, TargetSection, TrainSection, VariantSection
+from gdp.core.recipe.sections import CompareSection, LimitsSection, TargetSection, TrainSection, VariantSection
 from gdp.core.recipe.values import is_environment_name
 from gdp.core.records import RECIPE_KINDS, Kind, PluginRecord, Plugins
 from gdp.tools.teacher_recipe import TEACHER_KEYS
@@ -52,6 +52,7 @@ def recipe_schema(plugins: Plugins) -> Schema:
             "train": {"anyOf": any_train},
             "targets": {"anyOf": [{"$ref": "#/$defs/targets"}, {"maxProperties": 0}]},
             "compare": {"$ref": "#/$defs/compare"},
+            "limits": _model_schema(LimitsSection, "limits", nested),
         },
         "additionalProperties": False,
         "if": {"required": ["dataset"], "not": {"required": ["student"]}},

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gdp.core.answers import AnswerBook
+from gdp.core.memory import MemoryBound
 from gdp.core.progress import Progress, SilentProgress
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class BuildContext:
         resolution: Students only: height and width of the pairs in pixels.
         progress: Where long work is told.
         answers: What paid services said before; a run's is the user's one book for all runs.
+        memory: How much memory pictures in work may take; `memory.pictures_together(...)` says how many that are.
         pairs: Filters only: how many pairs the recipe asks for; None where the pair source decides.
     """
 
@@ -57,6 +59,7 @@ class BuildContext:
     resolution: int = 64
     progress: Progress = field(default_factory=SilentProgress)
     answers: AnswerBook = field(default_factory=AnswerBook.in_memory)
+    memory: MemoryBound = field(default_factory=MemoryBound)
     pairs: int | None = None
 
     @property

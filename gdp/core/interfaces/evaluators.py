@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,6 +11,7 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.pair_sources import PairSource
 from gdp.core.interfaces.students import Student
 from gdp.core.interfaces.teachers import Teacher
+from gdp.core.memory import MemoryBound
 from gdp.core.pairs.records import PairBatch
 from gdp.core.progress import Progress
 
@@ -42,7 +43,8 @@ class PictureRow:
 
     Attributes:
         title: What stands above the row.
-        pictures: Column (source, teacher, student, slow route, truth) to picture (3, H, W) in [-1, 1].
+        pictures: Column (source, teacher, student, slow route, truth) to picture (3, H, W): uint8 levels, which many
+            large pictures had better be, or floats in [-1, 1].
     """
 
     title: str
@@ -100,6 +102,10 @@ class Evaluation:
     rows: list[PictureRow] = field(default_factory=list)
 
 
+EVALUATED_BYTES_A_PIXEL = 120.0
+"""Of a pair that is measured: source, target and prediction as floats, each in one more copy, and as levels."""
+
+
 @dataclass(frozen=True)
 class EvaluationContext:
     """What an evaluator may look at.
@@ -115,6 +121,7 @@ class EvaluationContext:
         seed: The recipe's seed.
         device: Where networks run.
         progress: Where long work is told.
+        memory: How much memory pictures in work may take; `batches` keeps to it.
     """
 
     student: Student
@@ -126,6 +133,36 @@ class EvaluationContext:
     seed: int
     device: torch.device
     progress: Progress
+    memory: MemoryBound = field(default_factory=MemoryBound)
+
+    def batches(
+        self,
+        title: str,
+        indices: Sequence[int] | None = None,
+        most: int = 16,
+        bytes_a_pixel: float = EVALUATED_BYTES_A_PIXEL,
+    ) -> Iterator[PairBatch]:
+        """Load pairs in batches that the memory holds, telling the progress; no number may depend on their size.
+
+        `for pairs in context.batches("my measure"):` sees every held-out pair once.
+
+        Args:
+            title: what the progress calls the work.
+            indices: the pairs; None for all that were held out.
+            most: pairs in a batch, fewer where they are large.
+            bytes_a_pixel: what one pixel of a pair takes while it is worked on, in all copies and channels.
+        """
+        indices = self.held_out if indices is None else indices
+        size = (self.pair_source.resolution, self.pair_source.resolution)
+        tell = self.progress.message
+        together = self.memory.pictures_together(
+            size, most, bytes_a_pixel=bytes_a_pixel, tell=tell, what="held-out pairs"
+        )
+        with self.progress.task(title, len(indices), "pairs") as task:
+            for start in range(0, len(indices), together):
+                pairs = self.load(indices[start : start + together])
+                yield pairs
+                task.advance(len(pairs))
 
 
 class Evaluator(ABC):

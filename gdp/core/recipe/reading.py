@@ -21,6 +21,7 @@ from gdp.core.recipe.sections import (
     DatasetSection,
     EvaluatorSection,
     FilterSection,
+    LimitsSection,
     LossSection,
     PairsSection,
     StageSection,
@@ -46,7 +47,7 @@ __all__ = [
 
 RUN_KEYS = (
     *("name", "seed", "teacher", "dataset", "pairs", "filters", "student", "losses", "train", "evaluators"),
-    *("stages", "targets", "compare"),
+    *("stages", "targets", "compare", "limits"),
 )
 """What a recipe of `gdp run` may hold at the top."""
 
@@ -107,7 +108,8 @@ def _read(checker: Checker, path: Path) -> Recipe | None:
     stages = _stages(checker)
     train = checker.settings(TrainSection, checker.text.data.get("train", {}), ("train",))
     targets = _targets(checker)
-    if header is None or pairs is None or student is None or train is None:
+    limits = checker.settings(LimitsSection, checker.text.data.get("limits", {}), ("limits",))
+    if header is None or pairs is None or student is None or train is None or limits is None:
         return None
     return Recipe(
         name=header.name,
@@ -123,6 +125,7 @@ def _read(checker: Checker, path: Path) -> Recipe | None:
         evaluators=evaluators,
         stages=stages,
         targets=targets,
+        limits=limits,
         path=absolute(path),
     )
 

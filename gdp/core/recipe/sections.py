@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from gdp.core.config import Config
+from gdp.core.memory import parse_memory
 from gdp.core.recipe.text import KeyPath
 
 VARIANT_NAME = r"^[A-Za-z0-9][A-Za-z0-9 ._,+()/-]*$"
@@ -162,6 +163,26 @@ class TrainSection(Config):
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError("betas must each be in [0, 1)")
         return self
+
+
+class LimitsSection(Config):
+    """`[limits]`: what the run may take of the machine; nothing that it makes depends on it."""
+
+    memory: str | None = Field(default=None, examples=["4GB"])
+    """Memory that pictures may take while they are worked on, beside the networks, as "4GB", "512MB" or "4GiB"; left
+    out, a quarter of what is free."""
+
+    @field_validator("memory")
+    @classmethod
+    def _is_an_amount(cls, text: str | None) -> str | None:
+        if text is not None:
+            parse_memory(text)
+        return text
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """The memory in bytes; None where it is left to what is free."""
+        return None if self.memory is None else parse_memory(self.memory)
 
 
 class TargetSection(Config):

@@ -16,6 +16,7 @@ from gdp.core.recipe.sections import (
     DatasetSection,
     EvaluatorSection,
     FilterSection,
+    LimitsSection,
     LossSection,
     PairsSection,
     StageSection,
@@ -59,6 +60,8 @@ class Recipe:
     """Further steps of the run, from plugins."""
     targets: Mapping[str, TargetSection] = field(default_factory=dict)
     """Goals of measured numbers, by dotted name."""
+    limits: LimitsSection = field(default_factory=LimitsSection)
+    """What of the machine the run may take; no content key has it."""
     compare: Compare | None = None
     """The variants that are trained and measured beside it."""
     path: Path | None = None
@@ -87,6 +90,7 @@ class Recipe:
             "pairs": self.pairs.to_data(),
             "student": self.student.to_data(),
             "train": dump(self.train),
+            **({"limits": dump(self.limits)} if self.limits.memory is not None else {}),
             **({"targets": goals} if goals else {}),
             **({"compare": self.compare.to_data()} if self.compare is not None else {}),
             "filters": [choice.to_data() for choice in self.filters],

@@ -28,6 +28,7 @@ from gdp.core.interfaces.losses import Loss
 from gdp.core.interfaces.pair_sources import PairSource
 from gdp.core.interfaces.students import Student
 from gdp.core.interfaces.teachers import Teacher
+from gdp.core.memory import MemoryBound
 from gdp.core.pairs.store import PairStore
 from gdp.core.progress import Progress
 from gdp.core.recipe.reading import Choice, Recipe
@@ -117,6 +118,11 @@ class Session:
     def student_folder(self) -> Path:
         """Where the stage export leaves the trained student."""
         return self.folder.path / "student"
+
+    @property
+    def memory(self) -> MemoryBound:
+        """How much memory pictures in work may take: what the recipe's `[limits]` say, or a share of what is free."""
+        return MemoryBound(self.recipe.limits.memory_bytes, str(self.device))
 
     def data(self) -> Mapping[str, Any]:
         """Return the resolved recipe as plain data."""
@@ -292,7 +298,9 @@ class Session:
         """Return the surroundings of a plugin of this run; its seed is the recipe's where none is given."""
         seed = self.recipe.seed if seed is None else seed
         answers = AnswerBook.of_run(self.pairs_home)
-        return BuildContext(seed=seed, device=self.device, progress=self.progress, answers=answers, **fields)
+        return BuildContext(
+            seed=seed, device=self.device, progress=self.progress, answers=answers, memory=self.memory, **fields
+        )
 
     def build(self, choice: Choice[Any], kind: type[Any] | tuple[type[Any], ...], context: BuildContext) -> Any:
         """Import and construct one plugin.

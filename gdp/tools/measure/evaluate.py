@@ -87,6 +87,7 @@ def evaluation_context(
         seed=session.recipe.seed,
         device=session.device,
         progress=session.progress,
+        memory=session.memory,
     )
 
 

@@ -215,6 +215,14 @@ def test_overrides_set_add_and_take_out_keys(tmp_path: Path) -> None:
     assert data["student"]["predicts"] == "image"
 
 
+def test_a_limit_of_memory_is_read_written_back_and_left_out_where_there_is_none(tmp_path: Path) -> None:
+    assert load(tmp_path, VALID).limits.memory_bytes is None
+    assert "limits" not in load(tmp_path, VALID).to_data()
+    limited = load(tmp_path, VALID, "limits.memory=1.5GB")
+    assert limited.limits.memory_bytes == 1_500_000_000
+    assert load(tmp_path, limited.to_toml()).limits == limited.limits
+
+
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
@@ -228,6 +236,11 @@ def test_overrides_set_add_and_take_out_keys(tmp_path: Path) -> None:
         ("train.stepps=2", "train.stepps: unknown key, did you mean steps? (given by --set)"),
         ("train.steps=many", 'train.steps: expected a whole number, got "many" (given by --set)'),
         ("student.width=0", "student.width: must be at least 1, got 0 (given by --set)"),
+        (
+            "limits.memory=lots",
+            "limits.memory: write an amount of memory of 1 MiB or more, as 4GB or 512MB; got 'lots'",
+        ),
+        ("limits.memmory=4GB", "limits.memmory: unknown key, did you mean memory?"),
         ("name=a\nseed=3", "name: "),
         ("name=\udcff", "name: "),
         ("a" + ".a" * 50 + "=1", "has more than 32 parts"),
