@@ -8,19 +8,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import tomllib
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import torch
-import torchvision
-from torch import nn
 
-from gdp.core.building import build
-from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.progress import Progress, SilentProgress
 from gdp.core.recipe.reading import load_recipe
 from gdp.core.records import Plugins
@@ -28,15 +21,14 @@ from gdp.core.run.session import Session
 from gdp.core.run.steps import step_of
 from gdp.core.run_folder import RunFolder
 from gdp.core.tensor_file import write_tensors
-from gdp.support.directions import Direction, normalised, save_direction
 from gdp.tools.bench.measuring import bench, in_a_process_of_its_own
+from gdp.tools.bench.random_weights import CONFIG_F, vgg19_features, write_direction, write_generator
 from gdp.tools.bench.request import Request, SlowRoute
 from gdp.tools.bench.tasks import Bench
 from gdp.tools.bench.worker import OpenPlugins
 
 RECIPE = "recipe.toml"
-SIZES = {"z_dim": 512, "w_dim": 512, "resolution": 512, "channel_base": 32768, "channel_max": 512, "mapping_layers": 8}
-"""Of StyleGAN2 config-f."""
+SIZES = {**CONFIG_F, "resolution": 512}
 STEPS, REPEATS = 5, 10
 SLOW_ROUTES = (
     SlowRoute("slow route"),
@@ -91,34 +83,14 @@ def make_run(plugins: Plugins, folder: Path, sizes: dict[str, int], overrides: t
         shutil.copyfile(template, folder / RECIPE)
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
-        _write_teacher(plugins, folder, sizes)
-        _write_vgg(folder / "vgg19.safetensors")
+        write_generator(plugins, "stylegan2", sizes, folder / "teacher.safetensors")
+        write_direction(sizes["w_dim"], folder / "direction.safetensors")
+        write_tensors(folder / "vgg19.safetensors", vgg19_features())
         recipe = load_recipe(folder / RECIPE, plugins, overrides)
         run = RunFolder(folder)
         run.write_text(RECIPE, recipe.to_toml())
         run.write_json("run.json", {"name": recipe.name, "state": "finished", "recipe": str(folder / RECIPE)})
         _write_student(Session(recipe, run, plugins, SilentProgress(), torch.device("cpu")))
-
-
-def _write_teacher(plugins: Plugins, folder: Path, sizes: dict[str, int]) -> None:
-    """Write another network of the class of the recipe's teacher, as it is built in, of these sizes."""
-    record = plugins.get("teacher", tomllib.loads((folder / RECIPE).read_text(encoding="utf-8"))["teacher"]["plugin"])
-    built_in: LatentTeacher = build(plugins, record, record.config(), BuildContext(), kind=LatentTeacher)
-    make: Any = type(built_in.module)
-    network: nn.Module = make(**sizes)
-    write_tensors(folder / "teacher.safetensors", network.state_dict())
-    save_direction(
-        Direction("any", normalised(torch.randn(1, sizes["w_dim"])), scale=1.0), folder / "direction.safetensors"
-    )
-
-
-def _write_vgg(path: Path) -> None:
-    with torch.device("meta"):  # the classifier's 574 MB are never drawn
-        features = torchvision.models.vgg19(weights=None).features
-    features.to_empty(device="cpu")
-    for parameter in features.parameters():
-        nn.init.normal_(parameter, std=0.02)
-    write_tensors(path, {f"features.{name}": value for name, value in features.state_dict().items()})
 
 
 def _write_student(session: Session) -> None:
