@@ -25,6 +25,7 @@ from gdp.core.recipe.sections import (
     StageSection,
     StudentSection,
     TeacherSection,
+    TrainSection,
 )
 from gdp.core.recipe.text import KeyPath, RecipeText, format_path, printable
 from gdp.core.recipe.values import loose_conversions, prepare
@@ -89,6 +90,13 @@ def section_keys(record: PluginRecord) -> list[str]:
     """Return the keys that core reads in the sections of a plugin, in order."""
     yielded = YIELDING.get(record.kind, frozenset()) & set(recipe_keys(record.config))
     return [key for key in recipe_keys(SECTION_MODELS[record.kind]) if key not in yielded]
+
+
+def _elsewhere(key: str) -> str:
+    """Return `, which belongs to [pairs]` for a key that core has in another section of a recipe, else nothing."""
+    sections = {**{SECTION_KEYS[kind]: model for kind, model in SECTION_MODELS.items()}, "train": TrainSection}
+    found = [f"[{name}]" for name, model in sections.items() if key in recipe_keys(model)]
+    return f", which belongs to {' or '.join(found)}" if found else ""
 
 
 def choosable(plugins: Plugins, kind: Kind) -> list[str]:
@@ -212,7 +220,8 @@ class Checker:
         takes_any = record.config.model_config.get("extra") == "allow"  # it stands in for one that is not installed
         unknown = [] if takes_any else [key for key in data if key not in core_keys and key not in own_keys]
         for key in unknown:
-            self.mistake((*path, key), f"unknown key{did_you_mean(key, {*core_keys, *own_keys} - {'plugin'})}")
+            known = {*core_keys, *own_keys} - {"plugin"}
+            self.mistake((*path, key), f"unknown key{_elsewhere(key) or did_you_mean(key, known)}")
         section = self.settings(model, {key: data[key] for key in data if key in core_keys}, path)
         own = {key: data[key] for key in data if key not in core_keys and key not in unknown}
         config = self.settings(record.config, own, path, owner=f"{record.name} ({record.package})")

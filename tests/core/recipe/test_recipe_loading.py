@@ -64,6 +64,16 @@ def test_all_mistakes_are_told_at_once_in_file_order_with_lines(tmp_path: Path) 
     ("old", "new", "expected"),
     [
         ("count = 20", "cuont = 20", "unknown key, did you mean count?"),
+        (
+            'plugin = "pix2pixhd"',
+            'plugin = "pix2pixhd"\nresolution = 512',
+            "student.resolution: unknown key, which belongs to [pairs]",
+        ),
+        (
+            'plugin = "pix2pixhd"',
+            'plugin = "pix2pixhd"\nsteps = 5',
+            "student.steps: unknown key, which belongs to [train]",
+        ),
         ("[student]", "[[student]]", "write [student] with single brackets"),
         ("[[evaluators]]", "[evaluators]", "write [[evaluators]] with double brackets"),
         ('plugin = "held-out"', "", 'evaluators[0].plugin: missing: choose "held-out"'),
