@@ -13,7 +13,7 @@ from typing import Any, get_args
 import torch
 
 from gdp.core.arithmetic import count_macs, count_parameters
-from gdp.core.building import plugin_errors
+from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.errors import GdpError
 from gdp.core.interfaces.datasets import Part, UnpairedDataset
 from gdp.core.interfaces.students import Student
@@ -156,7 +156,10 @@ def _pairs(rehearsal: _Rehearsal) -> str:
     size = f"{source.resolution} px"
     if how := record.extra.get("reduced"):
         size += f", reduced from {how['from']} px ({how['by']})"
-    return f"{count} pairs of {size}, {source.input_channels} input channels; one was made as a trial"
+    made = f"{count} pairs of {size}, {source.input_channels} input channels; one was made as a trial"
+    with plugin_errors(describe_plugin(rehearsal.session.recipe.pairs.record)):
+        remark = source.check()
+    return f"{made}; {remark}" if remark else made
 
 
 def _filters(rehearsal: _Rehearsal) -> str:

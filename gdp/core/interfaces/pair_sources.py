@@ -54,6 +54,14 @@ class PairSource(ABC):
         """Hash of the files that the settings name (a direction, the pictures of a folder); part of the content key."""
         return ""
 
+    def check(self) -> str:
+        """Look at what the pairs are made of: return a remark for the pre-flight, or an empty line.
+
+        Raises:
+            GdpError: no pair can be made of it; the message says what to do.
+        """
+        return ""
+
     @abstractmethod
     def make(self, indices: Sequence[int]) -> PairBatch:
         """Make the pairs of these numbers. Each is the same whatever else is in the batch."""

@@ -5,19 +5,16 @@ How settings name a direction, and the settings of the methods that find one; im
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
 from gdp import Config, MissingResourceError, Needs, Register, RegisterConverter, hookimpl
-from gdp.toolbox import packaged_asset
+from gdp.toolbox import names_direction, packaged_asset, split_component
 
 BuiltinDirection = Literal["builtin:age", "builtin:smile", "builtin:glasses"]
 """Directions of the embedded teacher `builtin:faces64` that come with the package."""
-
-_FILE = re.compile(r"(?P<path>.+\.(?:safetensors|npy|pt))(?:#(?P<component>\d{1,6}))?")
 
 
 def _direction_file(spec: BuiltinDirection | Path) -> BuiltinDirection | Path:
@@ -25,31 +22,61 @@ def _direction_file(spec: BuiltinDirection | Path) -> BuiltinDirection | Path:
         return spec
     if str(spec).startswith("builtin:"):
         raise ValueError("no such built-in direction; there are builtin:age, builtin:smile and builtin:glasses")
-    if not _FILE.fullmatch(str(spec)):
+    if not names_direction(spec):
         raise ValueError(
-            "a direction is builtin:age, a .safetensors file made by gdp, a .npy or a .pt file; "
-            "of GANSpace's components name one, such as ffhq_pca.pt#3"
+            "a direction is builtin:age, or a .safetensors, .npy, .npz or .pt file; of GANSpace's components name one, "
+            "such as ffhq_pca.pt#3"
         )
     return spec
 
 
 DirectionFile = Annotated[BuiltinDirection | Path, AfterValidator(_direction_file)]
-"""`builtin:age`, or the path of a `.safetensors` file made by gdp or of a public `.npy` or `.pt` file."""
+"""`builtin:age`, or the path of a `.safetensors` file made by gdp or of a public `.npy`, `.npz` or `.pt` file."""
 
 Layers = tuple[Annotated[int, Field(ge=0)], ...] | Literal["all"] | None
 """Numbers of w's counted from 0 (the coarsest), `all`, or None for those that the direction's file names."""
 
 
-class DirectionStep(Config):
+class PublishedStrength(Config):
+    """How far, as publications say it: `{ published = 3 }`."""
+
+    published: float
+    """The direction's file is added this many times, as it is; of GANSpace's components, this many sigma."""
+
+
+Strength = float | PublishedStrength
+"""A number of standard deviations of the direction's score over the teacher's samples, or a published factor."""
+
+
+Space = Literal["w"] | None
+"""Said of a direction whose file does not say it."""
+
+
+class StepConfig(Config):
+    """Base of settings with a `space`: one that nobody gave is not written down, so keys of older runs stay theirs."""
+
+    @model_serializer(mode="wrap")
+    def _leave_unsaid_space_out(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = handler(self)
+        if written.get("space") is None:
+            written.pop("space", None)
+        return written
+
+
+class DirectionStep(StepConfig):
     """One direction and how far to go along it."""
 
     direction: DirectionFile
-    """`builtin:age`, or the path of a .safetensors file made by gdp or of a public .npy or .pt file; of GANSpace's
-    components one, such as `ffhq_pca.pt#3`."""
-    strength: float
-    """How far, in standard deviations of the direction's score over the teacher's samples; negative goes back."""
+    """`builtin:age`, or the path of a .safetensors file made by gdp or of a public .npy, .npz or .pt file; of GANSpace's
+    or SeFa's components one, such as `ffhq_pca.pt#3`."""
+    strength: Strength
+    """How far, in standard deviations of the direction's score over the teacher's samples, or as publications say it,
+    `{ published = 3 }`: 3 times the file's vector, of GANSpace's components 3 sigma. Negative goes back."""
     layers: Layers = None
     """Numbers of the w's that are moved, from 0 (coarsest), or "all"; left out, those that the file names."""
+    space: Space = None
+    """"w" where you know that the file is a direction in the w of this teacher, or of one that it was fine-tuned from,
+    and gdp cannot know it: a row of numbers tells neither. A direction in z cannot be added to w."""
 
 
 class ClassMeansConfig(Config):
@@ -93,14 +120,6 @@ class SefaConfig(Config):
     """Settings of `sefa`."""
 
 
-def split_component(spec: Path) -> tuple[Path, int | None]:
-    """Part `ffhq_pca.pt#3` into the file and the number of the component; None where there is none."""
-    parts = _FILE.fullmatch(str(spec))
-    if parts is None or parts["component"] is None:
-        return spec, None
-    return Path(parts["path"]), int(parts["component"])
-
-
 def direction_path(spec: BuiltinDirection | Path) -> Path:
     """Return the file that a setting names.
 
@@ -113,7 +132,7 @@ def direction_path(spec: BuiltinDirection | Path) -> Path:
     path, _ = split_component(spec)
     if not path.is_file():
         raise MissingResourceError(
-            f"{path}: there is no such direction file. Give the path of a .safetensors, .npy or .pt file, "
+            f"{path}: there is no such direction file. Give the path of a .safetensors, .npy, .npz or .pt file, "
             "or find a direction with `gdp find-direction`."
         )
     return path
@@ -168,5 +187,5 @@ def gdp_register_converters(register: RegisterConverter) -> None:
     register(
         "direction",
         implementation="gdp.plugins.directions.conversion:DirectionConverter",
-        summary="A direction in w as one array in .npy or .pt (InterFaceGAN, W+)",
+        summary="A direction in w as one array in .npy, .npz or .pt (InterFaceGAN, W+)",
     )

@@ -5,19 +5,28 @@ Reading the direction that a setting names.
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from gdp import Converted, Converter, CorruptFileError, Progress
-from gdp.plugins.directions import BuiltinDirection, direction_path, split_component
-from gdp.toolbox import DIRECTION_FORMAT, Direction, ForeignFile, as_tensor, normalised, read_direction
+from gdp.plugins.directions import BuiltinDirection, direction_path
+from gdp.toolbox import (
+    Direction,
+    ForeignFile,
+    as_tensor,
+    direction_metadata,
+    origin_by_name,
+    public_direction,
+    read_direction,
+    split_component,
+)
 
 
 def load_direction(spec: BuiltinDirection | Path) -> Direction:
-    """Read a direction: `builtin:NAME`, a `.safetensors` file made by gdp, or a public `.npy` or `.pt` file.
+    """Read a direction: `builtin:NAME`, a `.safetensors` file made by gdp, or a public `.npy`, `.npz` or `.pt` file.
 
     Raises:
         MissingResourceError: the file is not there.
@@ -46,32 +55,26 @@ class DirectionConverter(Converter):
         rows = _rows(file)
         if rows is None:
             raise CorruptFileError("it is no array of floats with one row, or one row for each layer")
-        norms = rows.double().norm(dim=1)
         try:
-            vectors = normalised(rows)
+            direction = public_direction(file.path.stem, rows, "unknown")
         except ValueError as error:
             raise CorruptFileError(str(error)) from error
-        norm = float(norms[norms > 0].square().mean().sqrt())
-        name = file.path.stem
-        metadata = {
-            "format": DIRECTION_FORMAT,
-            "name": name,
-            "scale": json.dumps(None),
-            "layers": json.dumps(None),
-            "teacher": "",
-            "found": json.dumps({"method": "unknown", "norm": norm}),
-        }
+        against, name, norm = origin_by_name(direction), direction.name, direction.norm
+        direction = replace(direction, found={"method": "unknown", "norm": norm}, space="z" if against else "")
+        remarks = [
+            f"Its norm was {norm:.6g} and is 1 now; strengths are counted in standard deviations of its score, which is "
+            "measured on the recipe's teacher; strength = { published = 3 } adds the file's vector as it was 3 times.",
+            "No file tells which generator a direction belongs to: use it with that one alone.",
+        ]
+        if against:
+            remarks.append(f"It cannot be added to w: {against}. A recipe that knows better says space = \"w\".")
         return Converted(
             what=f"direction {name}, {rows.shape[0]} rows of {rows.shape[1]}",
-            tensors={"direction": vectors},
+            tensors={"direction": direction.vectors},
             use='[pairs]\nplugin = "latent-direction"\ndirection = "{file}"',
             architecture={"rows": rows.shape[0], "w_dim": rows.shape[1], "norm": norm},
-            metadata=metadata,
-            remarks=[
-                f"Its norm was {norm:.6g} and is 1 now; strengths are counted in standard deviations of its score, "
-                "which is measured on the recipe's teacher.",
-                "No file tells which generator a direction belongs to: use it with that one alone.",
-            ],
+            metadata=direction_metadata(direction),
+            remarks=remarks,
         )
 
 

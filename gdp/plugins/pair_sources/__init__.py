@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from gdp import Config, Register, hookimpl
-from gdp.plugins.directions import DirectionFile, DirectionStep, Layers
+from gdp.plugins.directions import DirectionFile, DirectionStep, Layers, Space, StepConfig, Strength
 from gdp.plugins.stylegan2 import Weights
 
 
@@ -24,24 +24,31 @@ class SamplingConfig(Config):
     """Number of w's, from the coarsest on, that are truncated; left out, all of them."""
 
 
-class LatentDirectionConfig(SamplingConfig):
+class LatentDirectionConfig(SamplingConfig, StepConfig):
     """Settings of `latent-direction`."""
 
     direction: DirectionFile = "builtin:age"
-    """`builtin:age`, or the path of a .safetensors file made by gdp or of a public .npy file."""
-    strength: float = 2.0
-    """How far, in standard deviations of the direction's score over the teacher's samples; negative goes back."""
+    """`builtin:age`, or the path of a .safetensors file made by gdp or of a public .npy, .npz or .pt file; of GANSpace's
+    or SeFa's components one, such as `ffhq_pca.pt#3`."""
+    strength: Strength = 2.0
+    """How far, in standard deviations of the direction's score over the teacher's samples, or as publications say it,
+    `{ published = 3 }`: 3 times the file's vector, of GANSpace's components 3 sigma. Negative goes back."""
     layers: Layers = None
     """Numbers of the w's that are moved, from 0 (coarsest), or "all"; left out, those that the file names."""
+    space: Space = None
+    """"w" where you know that the file is a direction in the w of this teacher, or of one that it was fine-tuned from,
+    and gdp cannot know it: a row of numbers tells neither. A direction in z cannot be added to w."""
     more_directions: tuple[DirectionStep, ...] = ()
-    """Further directions, each a table of direction, strength and layers; all moves add up."""
+    """Further directions, each a table of direction, strength, layers and space; all moves add up."""
     symmetric: bool = False
     """Move the source back as far as the target forth (w - d to w + d); otherwise the source stays (w to w + d)."""
 
     @property
     def steps(self) -> tuple[DirectionStep, ...]:
         """All directions."""
-        first = DirectionStep(direction=self.direction, strength=self.strength, layers=self.layers)
+        first = DirectionStep(
+            direction=self.direction, strength=self.strength, layers=self.layers, space=self.space
+        )
         return (first, *self.more_directions)
 
 

@@ -23,6 +23,7 @@ from gdp.plugins.pair_sources import (
     StyleMixConfig,
     TwoGeneratorsConfig,
 )
+from gdp.plugins.pair_sources.moves import PlacedMove, place_moves
 from gdp.plugins.stylegan2 import StyleGAN2Config
 from gdp.plugins.stylegan2.networks import Generator
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
@@ -125,26 +126,33 @@ class LatentDirectionSource(PairSource):
         return latent_teacher(self.context, "latent-direction")
 
     @cached_property
+    def _moves(self) -> list[PlacedMove]:
+        """How far each direction goes on this teacher, and where it belongs."""
+        return place_moves(self._steps, self.teacher, self.context.progress)
+
+    @cached_property
     def _displacement(self) -> Tensor:
         """The sum of the directions' moves (num_ws, w_dim)."""
         total = torch.zeros(self.teacher.num_ws, self.teacher.w_dim)
-        for direction, step in self._steps:
-            if direction.is_foreign(self.teacher):
-                self.context.progress.message(
-                    f"direction {direction.name} was found on another teacher ({direction.teacher[:12]}) than this one "
-                    f"({self.teacher.fingerprint[:12]}): its scale is measured on this one; look at the pairs "
-                    "before you train on them"
-                )
-            total += direction.displacement(self.teacher, step.strength, step.layers)
+        for placed in self._moves:
+            total += placed.move.displacement
         return total.to(self.context.device)
 
     @property
     def _edit(self) -> dict[str, Json]:
         moves: list[Json] = []
-        for direction, step in self._steps:
+        for placed, (_, step) in zip(self._moves, self._steps, strict=True):
             layers = list(step.layers) if isinstance(step.layers, tuple) else step.layers
-            moves.append({"direction": direction.name, "strength": step.strength, "layers": layers})
+            moves.append({**placed.move.to_data(), "layers": layers})
         return {"kind": "latent-direction", "directions": moves, "symmetric": self.config.symmetric}
+
+    def check(self) -> str:
+        """Tell how far the directions go on this teacher, and what is known of where they belong.
+
+        Raises:
+            ShapeError: as `make`.
+        """
+        return "; ".join(f"{placed.move.describe()}; {placed.origin.words}" for placed in self._moves)
 
     @property
     def resolution(self) -> int:
