@@ -18,7 +18,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gdp.api import FinishedRun, Refiltered, deploy, find_direction, load, prune, refilter, run, train_teacher
+    from gdp.api import (
+        FinishedRun,
+        Refiltered,
+        deploy,
+        describe_direction,
+        find_direction,
+        load,
+        prune,
+        refilter,
+        run,
+        train_teacher,
+    )
     from gdp.core.config import Config
     from gdp.core.errors import (
         BudgetError,
@@ -81,6 +92,7 @@ _HOMES = {
         "FinishedRun",
         "Refiltered",
         "deploy",
+        "describe_direction",
         "find_direction",
         "load",
         "prune",
@@ -278,6 +290,7 @@ __all__ = [
     "Verdict",
     "Watched",
     "deploy",
+    "describe_direction",
     "find_direction",
     "hookimpl",
     "load",

@@ -15,13 +15,14 @@ from gdp.api.runs import (
     refilter,
     run,
 )
-from gdp.api.teachers import find_direction, train_teacher
+from gdp.api.teachers import describe_direction, find_direction, train_teacher
 
 __all__ = [
     "FinishedRun",
     "Refiltered",
     "choose_device",
     "deploy",
+    "describe_direction",
     "find_direction",
     "load",
     "look_at",

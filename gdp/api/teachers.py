@@ -14,6 +14,7 @@ from gdp.registry import PluginRegistry
 from gdp.tools.teacher_recipe import load_teacher_recipe
 
 if TYPE_CHECKING:
+    from gdp.tools.directions.describing import Description
     from gdp.tools.directions.search import Finding
 
 DEFAULT_TEACHER = "stylegan2"
@@ -102,6 +103,61 @@ def find_direction(
     findings = find_directions(tools, settings)
     paths = write_findings(tools, settings, findings, output=output, strip=strip, rows=rows)
     return list(zip(findings, paths, strict=True))
+
+
+def describe_direction(
+    file: str | Path,
+    recipe: str | Path | None = None,
+    *,
+    teacher: str | None = None,
+    layers: Sequence[int] | None = None,
+    truncation: float = 0.8,
+    seed: int = 0,
+    overrides: Sequence[str] = (),
+    strip: str | Path | None = None,
+    rows: int = 6,
+    device: str = "auto",
+    registry: PluginRegistry | None = None,
+    progress: Progress | None = None,
+) -> Description:
+    """Tell what a direction's file holds, how far it goes on a teacher, and whether it belongs there.
+
+    Args:
+        file: a .safetensors file made by gdp or a public .npy, .npz or .pt file; of components one, as `pca.pt#3`.
+        recipe: a recipe whose teacher to take.
+        teacher: a teacher's name; by default the recipe's, or `stylegan2`.
+        layers: numbers of the w's that are moved, from 0 (coarsest); None for those that the file names.
+        truncation: psi of the strip's samples, 0 to 1.
+        seed: which samples.
+        overrides: such as `teacher.weights=g.safetensors`.
+        strip: a PNG of samples at strengths -3 to +3.
+        rows: samples in the strip.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`.
+        registry: the plugins; by default all that are installed.
+        progress: where to show progress; by default nowhere.
+
+    Raises:
+        GdpError: something that can be mended.
+    """
+    from gdp.tools.directions.choices import SearchChoices, check_names, read_choices
+
+    check_names(None, strip)
+    registry, progress = registry or PluginRegistry.discover(), progress or SilentProgress()
+    place = None if recipe is None else Path(recipe)
+    choices = SearchChoices("pca", teacher, None, place, overrides, otherwise=DEFAULT_TEACHER)
+    chosen = read_choices(choices, registry)
+    from gdp.tools.directions.describing import describe_file
+    from gdp.tools.directions.opening import open_teacher
+    from gdp.tools.directions.samples import STRENGTHS, Sampling
+    from gdp.tools.directions.writing import write_strip
+
+    built = open_teacher(chosen.teacher, registry, seed=seed, device=choose_device(device), progress=progress)
+    described = describe_file(Path(file), built, None if layers is None else tuple(layers))
+    if strip is not None and described.move is not None:
+        ws = Sampling(seed, truncation).ws(built, range(rows))
+        moves = [strength * described.move.displacement for strength in STRENGTHS]
+        write_strip(built, moves, ws, [[f"{strength:+.0f}"] for strength in STRENGTHS], Path(strip))
+    return described
 
 
 def train_teacher(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gdp.cli.common import DeviceOption
-from gdp.console import choose_progress, print_json, print_table
+from gdp.console import choose_progress, encodable, print_json, print_table
 from gdp.core.errors import GdpError
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
+    from gdp.support.directions import Direction
     from gdp.tools.directions.search import Finding
 
 
@@ -46,8 +48,16 @@ def find_direction(
     strip: Annotated[
         Path | None, typer.Option("--strip", help="A PNG to write: a row a sample, strengths -3 to +3.")
     ] = None,
+    describe: Annotated[
+        str,
+        typer.Option(
+            "--describe",
+            metavar="FILE",
+            help="Find nothing: tell how far this file's direction goes on the teacher, and whether it belongs there.",
+        ),
+    ] = "",
     rows: Annotated[int, typer.Option("--rows", min=1, help="Samples in the strip.")] = 6,
-    samples: Annotated[int, typer.Option("--samples", min=2, help="Samples to find it from.")] = 5000,
+    samples: Annotated[int, typer.Option("--samples", min=2, help="Samples to find it from; sefa needs none.")] = 5000,
     measured: Annotated[
         int, typer.Option("--measured", min=0, help="Other samples on which to measure what it does; 0 for none.")
     ] = 200,
@@ -71,13 +81,39 @@ def find_direction(
     """Find a direction in a teacher's latent space that changes one score and leaves others alone.
 
     Samples are drawn and scored, the method finds the direction, what it does to the held scores is taken out by
-    measurement, and its effect on every score is measured on other samples. pca and sefa need no labels.
+    measurement, and its effect on every score is measured on other samples. pca needs no labels, sefa no samples
+    either. --describe looks at a file instead, such as a public one.
 
     Example: gdp find-direction --filter face-attributes --label source_age --hold source_smile -o age.safetensors
     """
+    registry: PluginRegistry = context.obj.registry
+    if describe:
+        if label or hold or filter_ or output:
+            raise GdpError("--describe finds nothing: leave --label, --hold, --filter and --output out")
+        from gdp.api import describe_direction
+
+        described = describe_direction(
+            describe,
+            recipe,
+            teacher=teacher,
+            layers=_numbers(layers),
+            truncation=truncation,
+            seed=seed,
+            overrides=set_ or (),
+            strip=strip,
+            rows=rows,
+            device=device,
+            registry=registry,
+            progress=choose_progress(),
+        )
+        if json_:
+            print_json(described.to_data())
+            return
+        for line in described.lines():
+            typer.echo(encodable(line, sys.stdout.encoding))
+        return
     from gdp.api import find_direction as find
 
-    registry: PluginRegistry = context.obj.registry
     found = find(
         recipe,
         teacher=teacher,
@@ -130,6 +166,7 @@ def _as_data(finding: Finding, path: Path | None) -> dict[str, Any]:
         "name": direction.name,
         "file": None if path is None else str(path),
         "scale": direction.scale,
+        "strength_1_is_published": (direction.scale or 0.0) / direction.published_unit,
         "layers": direction.layers,
         "teacher": direction.teacher,
         "found": direction.found,
@@ -137,8 +174,8 @@ def _as_data(finding: Finding, path: Path | None) -> dict[str, Any]:
 
 
 def _print(finding: Finding, path: Path | None) -> None:
-    direction, facts = finding.direction, finding.direction.found
-    typer.echo(_headline(direction.name, direction.scale or 0.0, facts, path))
+    direction = finding.direction
+    typer.echo(_headline(direction, path))
     if finding.effects is None:
         return
     effects = finding.effects
@@ -155,7 +192,11 @@ def _print(finding: Finding, path: Path | None) -> None:
     )
 
 
-def _headline(name: str, scale: float, facts: dict[str, Any], path: Path | None) -> str:
+def _headline(direction: Direction, path: Path | None) -> str:
+    facts, scale = direction.found, direction.scale or 0.0
+    by = f" that {facts['filter']} scored" if facts.get("filter") else ""
+    found = f"from {facts['samples']} samples{by}" if "samples" in facts else "from the teacher's weights alone"
     held = f", held: {', '.join(facts['held'])}" if facts.get("held") else ""
     wrote = f"; wrote {path}" if path is not None else ""
-    return f"{name}: {facts['method']} from {facts['samples']} samples{held}; scale {scale:.4f}{wrote}"
+    far = f"strength 1 moves each w by {scale:.4f} and is published {scale / direction.published_unit:.4g}"
+    return f"{direction.name}: {facts['method']} {found}{held}; {far}{wrote}"

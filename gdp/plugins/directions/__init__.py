@@ -67,8 +67,8 @@ class DirectionStep(StepConfig):
     """One direction and how far to go along it."""
 
     direction: DirectionFile
-    """`builtin:age`, or the path of a .safetensors file made by gdp or of a public .npy, .npz or .pt file; of GANSpace's
-    or SeFa's components one, such as `ffhq_pca.pt#3`."""
+    """`builtin:age`, or the path of a .safetensors file made by gdp or of a public .npy, .npz or .pt file; of
+    GANSpace's or SeFa's components one, such as `ffhq_pca.pt#3`."""
     strength: Strength
     """How far, in standard deviations of the direction's score over the teacher's samples, or as publications say it,
     `{ published = 3 }`: 3 times the file's vector, of GANSpace's components 3 sigma. Negative goes back."""

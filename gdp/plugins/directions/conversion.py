@@ -62,12 +62,12 @@ class DirectionConverter(Converter):
         against, name, norm = origin_by_name(direction), direction.name, direction.norm
         direction = replace(direction, found={"method": "unknown", "norm": norm}, space="z" if against else "")
         remarks = [
-            f"Its norm was {norm:.6g} and is 1 now; strengths are counted in standard deviations of its score, which is "
-            "measured on the recipe's teacher; strength = { published = 3 } adds the file's vector as it was 3 times.",
+            f"Its norm was {norm:.6g} and is 1 now; strengths are counted in standard deviations of its score, which "
+            "is measured on the recipe's teacher. strength = { published = 3 } adds the vector as it was 3 times.",
             "No file tells which generator a direction belongs to: use it with that one alone.",
         ]
         if against:
-            remarks.append(f"It cannot be added to w: {against}. A recipe that knows better says space = \"w\".")
+            remarks.append(f'It cannot be added to w: {against}. A recipe that knows better says space = "w".')
         return Converted(
             what=f"direction {name}, {rows.shape[0]} rows of {rows.shape[1]}",
             tensors={"direction": direction.vectors},

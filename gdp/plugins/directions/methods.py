@@ -189,6 +189,7 @@ class ClosedForm(DirectionMethod):
     """
 
     labelled = False
+    sampled = False
 
     def find(self, search: DirectionSearch) -> Sequence[FoundDirection]:
         """Return the eigenvectors of the largest eigenvalues.

@@ -28,8 +28,8 @@ class LatentDirectionConfig(SamplingConfig, StepConfig):
     """Settings of `latent-direction`."""
 
     direction: DirectionFile = "builtin:age"
-    """`builtin:age`, or the path of a .safetensors file made by gdp or of a public .npy, .npz or .pt file; of GANSpace's
-    or SeFa's components one, such as `ffhq_pca.pt#3`."""
+    """`builtin:age`, or the path of a .safetensors file made by gdp or of a public .npy, .npz or .pt file; of
+    GANSpace's or SeFa's components one, such as `ffhq_pca.pt#3`."""
     strength: Strength = 2.0
     """How far, in standard deviations of the direction's score over the teacher's samples, or as publications say it,
     `{ published = 3 }`: 3 times the file's vector, of GANSpace's components 3 sigma. Negative goes back."""
@@ -46,9 +46,7 @@ class LatentDirectionConfig(SamplingConfig, StepConfig):
     @property
     def steps(self) -> tuple[DirectionStep, ...]:
         """All directions."""
-        first = DirectionStep(
-            direction=self.direction, strength=self.strength, layers=self.layers, space=self.space
-        )
+        first = DirectionStep(direction=self.direction, strength=self.strength, layers=self.layers, space=self.space)
         return (first, *self.more_directions)
 
 

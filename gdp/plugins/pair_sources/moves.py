@@ -42,9 +42,9 @@ def place_moves(
             raise ShapeError(_ask_about(direction, origin, number))
         if not origin.fits or direction.is_foreign(teacher):
             progress.message(f"direction {direction.name}: {origin.words}. Look at the pairs before you train on them.")
-        factor = step.strength.published if isinstance(step.strength, PublishedStrength) else None
-        strength = None if isinstance(step.strength, PublishedStrength) else step.strength
-        move = plan_move(direction, teacher, w, strength=strength, published=factor, layers=step.layers)
+        published = isinstance(step.strength, PublishedStrength)
+        amount = step.strength.published if isinstance(step.strength, PublishedStrength) else step.strength
+        move = plan_move(direction, teacher, w, amount, step.layers, published=published)
         placed.append(PlacedMove(move, origin))
     return placed
 

@@ -55,7 +55,7 @@ class Direction:
 
     @property
     def counts_deviations(self) -> bool:
-        """Whether publications count how far along it in standard deviations: components of a PCA (GANSpace's sigma)."""
+        """Whether publications count how far along it in standard deviations: GANSpace's sigma along a component."""
         return self.found.get("format") == "ganspace" or self.found.get("method") == "pca"
 
     @property

@@ -6,8 +6,8 @@ gdp's own hold the tensor `direction`, float32, (1, w_dim) or (num_ws, w_dim), a
 what they mean.
 
 Public ones hold an array (w_dim,), (1, w_dim), (num_ws, w_dim) or (1, num_ws, w_dim) of floats of any norm and width;
-or the components of a PCA (GANSpace: mean, comp, std, or lat_comp and lat_stdev), or eigenvectors (SeFa, as rosinality's
-closed_form_factorization.py saves them: eigvec, one in each column), of which `#3` names one.
+or the components of a PCA (GANSpace: mean, comp, std, or lat_comp and lat_stdev), or eigenvectors (SeFa, as
+rosinality's closed_form_factorization.py saves them: eigvec, one in each column), of which `#3` names one.
 """
 
 from __future__ import annotations
@@ -168,9 +168,7 @@ def _kind(held: Tensor | None, content: object) -> str:
     return f"a {type(content).__name__}" if held is None else f"{held.dtype}".removeprefix("torch.")
 
 
-def public_direction(
-    name: str, array: Tensor, file_format: str, *, space: Space = "", teacher: str = ""
-) -> Direction:
+def public_direction(name: str, array: Tensor, file_format: str, *, space: Space = "", teacher: str = "") -> Direction:
     """Take an array of another program's as a direction of norm 1.
 
     Args:
@@ -200,9 +198,7 @@ def _component(path: Path, held: Mapping[str, Tensor | None], component: int | N
     if eigenvectors is not None:
         number = _number(path, component, eigenvectors.shape[-1])
         direction = public_direction(f"{path.stem}-{number}", eigenvectors[:, number].detach(), "sefa", space="w")
-        return Direction(
-            direction.name, direction.vectors, found={**direction.found, "component": number}, space="w"
-        )
+        return Direction(direction.name, direction.vectors, found={**direction.found, "component": number}, space="w")
     components, deviations = held.get("comp", held.get("lat_comp")), held.get("std", held.get("lat_stdev"))
     if components is None or deviations is None:
         return None

@@ -60,8 +60,8 @@ class Move:
         whose = "sigma" if self.direction.counts_deviations else "times the file's vector"
         return (
             f"{self.direction.name}: strength {self.strength:.3g}, published {self.published:.3g} ({whose}), moves "
-            f"{self.moved} of {len(self.displacement)} w's by {self.length:.3g} each; strength 1 is {self.scale:.3g}, w's "
-            f"standard deviation along it{file}; the file's norm is {self.direction.norm:.3g}"
+            f"{self.moved} of {len(self.displacement)} w's by {self.length:.3g} each; strength 1 is {self.scale:.3g}, "
+            f"w's standard deviation along it{file}; the file's norm is {self.direction.norm:.3g}"
         )
 
 
@@ -69,23 +69,21 @@ def plan_move(
     direction: Direction,
     teacher: LatentTeacher,
     w: Tensor,
-    *,
-    strength: float | None = None,
-    published: float | None = None,
+    amount: float,
     layers: Sequence[int] | Literal["all"] | None = None,
+    *,
+    published: bool = False,
 ) -> Move:
-    """Reckon how far a direction goes on a teacher, by a strength or by a published factor.
-
-    A published factor adds the file's vector that many times, as it is (InterFaceGAN, SeFa, W+ directions), or that many
-    sigma of a PCA's component (GANSpace).
+    """Reckon how far a direction goes on a teacher.
 
     Args:
         direction: what is followed.
         teacher: the generator whose ws are moved.
         w: its untruncated samples (N, w_dim), on which the deviation is measured.
-        strength: in standard deviations of the direction's score; or
-        published: as publications count.
+        amount: how far, in standard deviations of the direction's score.
         layers: numbers of the w's that are moved, or "all"; None for those that the file names.
+        published: whether `amount` is a published factor instead: the file's vector is added that many times, as it is
+            (InterFaceGAN, SeFa, W+), or that many sigma of a PCA's component (GANSpace).
 
     Raises:
         ShapeError: the direction or the layers do not fit the teacher.
@@ -93,19 +91,17 @@ def plan_move(
     direction.check_shape(teacher)
     deviation = scale_over(w, direction.vectors)
     known = None if direction.is_foreign(teacher) else direction.scale
-    scale = deviation if known is None else known
-    if published is not None:
-        distance = published * direction.published_unit
-    else:
-        distance = (strength or 0.0) * scale
+    scale, unit = deviation if known is None else known, direction.published_unit
+    distance = amount * (unit if published else scale)
+    chosen = chosen_layers(direction.layers if layers is None else layers, teacher.num_ws, direction.name)
     return Move(
         direction,
         direction.moved(teacher, distance, layers),
-        distance / max(scale, 1e-12) if strength is None else strength,
-        distance / direction.published_unit if published is None else published,
-        scale,
-        deviation,
-        len(set(chosen_layers(direction.layers if layers is None else layers, teacher.num_ws, direction.name))),
+        strength=distance / max(scale, 1e-12) if published else amount,
+        published=amount if published else distance / unit,
+        scale=scale,
+        deviation=deviation,
+        moved=len(set(chosen)),
     )
 
 

@@ -44,10 +44,10 @@ def chance_deviations(w: Tensor, vector: Tensor) -> float:
     """Tell how far the variance of w along `vector` lies above that along random directions.
 
     Of the principal components of w (N, w_dim) the variances are v_i, and c_i are the coordinates of the unit vector
-    along them. sum c_i^2 log v_i is the mean logarithm of the variance. For a vector drawn at random on the sphere c^2
-    is Dirichlet distributed with all parameters 1/2, so its mean is that of log v and its variance 2 / (w_dim + 2) times
-    that of log v. The answer counts such standard deviations: a vector that knows nothing of this w lies near 0, one that
-    follows what varies in it far above.
+    along them. sum c_i^2 log v_i is the mean logarithm of the variance. For a vector drawn at random on the sphere
+    c^2 is Dirichlet distributed with all parameters 1/2, so its mean is that of log v and its variance 2 / (w_dim + 2)
+    times that of log v. The answer counts such standard deviations: a vector that knows nothing of this w lies near 0,
+    one that follows what varies in it far above.
 
     Args:
         w: untruncated samples, (N, w_dim).
@@ -76,7 +76,9 @@ def origin_by_name(direction: Direction) -> str:
         return "by its name it belongs to a progressive GAN, which has no w: it is a boundary in z"
     in_z = "zspace" in words or ("z" in words and {"boundary", "space", "latent"} & set(words))
     if in_z or (words[:1] == ["stylegan"] and "boundary" in words and not {"w", "wp"} & set(words)):
-        return "by its name it is a boundary in z, the input of the mapping (InterFaceGAN calls those in w ..._w_boundary)"
+        return (
+            "by its name it is a boundary in z, the input of the mapping (InterFaceGAN calls those in w ..._w_boundary)"
+        )
     return ""
 
 
@@ -123,7 +125,9 @@ def _by_variance(direction: Direction, deviations: float) -> Origin:
     if direction.space == "w":
         return Origin(True, f"its file says w and no generator, and {told}", deviations)
     if rows > 1:
-        return Origin(True, f"of {rows} equal rows, as directions in W+ have; no generator is told, and {told}", deviations)
+        return Origin(
+            True, f"of {rows} equal rows, as directions in W+ have; no generator is told, and {told}", deviations
+        )
     told = f"its file says neither w nor z and no generator, and {told}: so do boundaries in z and other generators'"
     return Origin(False, told, deviations)
 

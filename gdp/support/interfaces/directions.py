@@ -20,7 +20,7 @@ class DirectionSearch:
     """What a method is given to find directions from.
 
     Attributes:
-        w: (N, w_dim) float64 on the CPU: the samples' w, one for all layers.
+        w: (N, w_dim) float64 on the CPU: the samples' w, one for all layers. N is 0 for methods that need none.
         teacher: Whose latents they are.
         label: (N,) float64, the score that is to grow along the direction; None for methods that need none.
         held: (N,) float64 for each score that is to stay as it is, by name.
@@ -57,6 +57,9 @@ class DirectionMethod(ABC):
 
     labelled: ClassVar[bool] = True
     """Whether it finds one direction from labels; if not, it finds `components` directions without any."""
+
+    sampled: ClassVar[bool] = True
+    """Whether it looks at samples; if not, none are drawn for it, and nothing is said of any."""
 
     def __init__(self, config: Any, context: BuildContext) -> None:
         self.config = config

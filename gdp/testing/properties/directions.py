@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -45,6 +46,8 @@ def directions_fit_the_latents(subject: Subject) -> None:
     """Directions are finite (w_dim,) float64 vectors other than 0, as many as were asked for."""
     method: DirectionMethod = subject.build()
     search = _search(subject)
+    if not type(method).sampled:
+        search = replace(search, w=search.w[:0])  # what it says that it needs none of is not given
     found: Sequence[FoundDirection] = method.find(search)
     wanted = 1 if type(method).labelled else search.components
     require(len(found) == wanted, f"{len(found)} directions came for {wanted}", "one for a label, else `components`")

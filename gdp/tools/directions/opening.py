@@ -15,6 +15,7 @@ from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.progress import Progress
 from gdp.core.recipe.choices import Choice
+from gdp.core.recipe.sections import TeacherSection
 from gdp.core.records import Plugins
 from gdp.support.interfaces.directions import DirectionMethod
 from gdp.tools.directions.choices import Chosen
@@ -55,6 +56,20 @@ def open_tools(
     if scorer is not None and (remark := scorer.check()):
         progress.message(remark)
     return Tools(built, finder, scorer, chosen.method.record.name, "" if judge is None else judge.record.name, progress)
+
+
+def open_teacher(
+    chosen: Choice[TeacherSection], plugins: Plugins, *, seed: int, device: torch.device, progress: Progress
+) -> LatentTeacher:
+    """Build the teacher alone.
+
+    Raises:
+        PluginError: it makes no pictures from latents.
+        GdpError: what it itself says is wrong.
+    """
+    context = BuildContext(seed=seed, device=device, progress=progress)
+    built: LatentTeacher = _build(plugins, chosen, LatentTeacher, context, "makes pictures from latents")
+    return built
 
 
 def _build(plugins: Plugins, choice: Choice[Any], kind: type[Any], context: BuildContext, does: str) -> Any:

@@ -93,6 +93,8 @@ def draw_samples(
     Raises:
         ShapeError: the filter would drop nearly all.
     """
+    if not count:
+        return ScoredSamples(torch.zeros(0, teacher.w_dim, dtype=torch.float64), {})
     if judge is None:
         parts = [sampling.ws(teacher, indices)[:, 0].cpu().double() for indices in in_batches(range(count))]
         return ScoredSamples(torch.cat(parts), {})

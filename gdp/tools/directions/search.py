@@ -42,6 +42,7 @@ class SearchSettings:
     name: str = ""
     """What the direction is called; empty for the label's or the method's name. For one direction alone."""
     samples: int = 5000
+    """How many a method finds it from; one that looks at none gets none."""
     sampling: Sampling = field(default_factory=Sampling)
     layers: tuple[int, ...] | None = None
     """Numbers of the w's that the direction is made for; None for all."""
@@ -91,7 +92,9 @@ def find_directions(tools: Tools, settings: SearchSettings, samples: ScoredSampl
     labelled = tools.method.labelled
     if samples is None:
         judge = tools.judge if labelled or settings.measured else None
-        samples = draw_samples(tools.teacher, judge, settings.sampling, settings.samples, tools.progress)
+        # What a direction does is counted in the spread of the samples' scores, so a filter needs them in any case.
+        count = settings.samples if tools.method.sampled or judge is not None else 0
+        samples = draw_samples(tools.teacher, judge, settings.sampling, count, tools.progress)
     found = _labelled(tools, settings, samples) if labelled else _unlabelled(tools, settings, samples)
     return [_measured(tools, settings, samples, direction) for direction in found]
 
@@ -130,12 +133,11 @@ def _labelled(tools: Tools, settings: SearchSettings, samples: ScoredSamples) ->
 
 
 def _unlabelled(tools: Tools, settings: SearchSettings, samples: ScoredSamples) -> list[Direction]:
-    search = DirectionSearch(samples.w, tools.teacher, layers=settings.layers, components=settings.components)
+    w = samples.w if tools.method.sampled else samples.w[:0]
+    search = DirectionSearch(w, tools.teacher, layers=settings.layers, components=settings.components)
     name = settings.name or tools.method_name
     return [
-        _direction(
-            tools, settings, f"{name}-{number}", found.vector, len(samples.w), {"component": number, **found.facts}
-        )
+        _direction(tools, settings, f"{name}-{number}", found.vector, len(w), {"component": number, **found.facts})
         for number, found in enumerate(tools.method.find(search), 1)
     ]
 
@@ -200,17 +202,20 @@ def _direction(
         vectors = normalised(vector[None])
     except ValueError as error:
         raise ShapeError(f"direction method {tools.method_name} found no direction for {name}: {error}") from error
-    found = {
+    found: dict[str, Json] = {
         "method": tools.method_name,
         "method_settings": tools.method.config.model_dump(mode="json"),
-        "filter": tools.filter_name,
-        "samples": samples,
-        "seed": settings.sampling.seed,
-        "truncation": settings.sampling.truncation,
+        **({"filter": tools.filter_name} if tools.method.labelled else {}),
+        **(_drawn(settings, samples) if tools.method.sampled else {}),
         **facts,
     }
     scale = measure_scale(tools.teacher, vectors)
     return Direction(name, vectors, scale, settings.layers, tools.teacher.fingerprint, found)
+
+
+def _drawn(settings: SearchSettings, samples: int) -> dict[str, Json]:
+    """Tell how samples were drawn, and how many served."""
+    return {"samples": samples, "seed": settings.sampling.seed, "truncation": settings.sampling.truncation}
 
 
 def _measured(tools: Tools, settings: SearchSettings, samples: ScoredSamples, direction: Direction) -> Finding:
@@ -219,7 +224,13 @@ def _measured(tools: Tools, settings: SearchSettings, samples: ScoredSamples, di
     ws = measuring_ws(tools.teacher, settings)
     deviations = deviations_of(samples.scores)
     effects = measure_effects(tools.teacher, tools.judge, direction, ws, deviations, tools.progress)
-    return Finding(replace(direction, found={**direction.found, "effects": effects.to_data()}), effects)
+    told: dict[str, Json] = {
+        "filter": tools.filter_name,
+        "seed": settings.sampling.seed,
+        "truncation": settings.sampling.truncation,
+        **effects.to_data(),
+    }
+    return Finding(replace(direction, found={**direction.found, "effects": told}), effects)
 
 
 def measuring_ws(teacher: LatentTeacher, settings: SearchSettings) -> Tensor:

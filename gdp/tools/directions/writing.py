@@ -15,7 +15,7 @@ from torch import Tensor
 from gdp.core.errors import readable_os_errors
 from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.pictures import to_array, to_levels
-from gdp.support.directions import Direction, save_direction
+from gdp.support.directions import save_direction
 from gdp.tools.directions.samples import STRENGTHS, Effects
 from gdp.tools.directions.search import Finding, SearchSettings, Tools, measuring_ws
 
@@ -25,13 +25,13 @@ _LINE = 16
 
 
 def write_strip(
-    teacher: LatentTeacher, direction: Direction, ws: Tensor, captions: Sequence[Sequence[str]], path: Path
+    teacher: LatentTeacher, moves: Sequence[Tensor], ws: Tensor, captions: Sequence[Sequence[str]], path: Path
 ) -> None:
-    """Write a PNG with one row for each of ws (N, num_ws, w_dim) and one column for each of `STRENGTHS`.
+    """Write a PNG with one row for each of ws (N, num_ws, w_dim) and one column for each move.
 
     Args:
         teacher: makes the pictures.
-        direction: what is followed.
+        moves: what is added to the ws, (num_ws, w_dim) each.
         ws: the samples.
         captions: lines of words under each column.
         path: the PNG file.
@@ -40,8 +40,8 @@ def write_strip(
         DiskFullError, RunFolderError: the file cannot be written.
     """
     columns = []
-    for strength in STRENGTHS:
-        images = teacher.synthesize(ws + direction.displacement(teacher, strength).to(ws))
+    for move in moves:
+        images = teacher.synthesize(ws + move.to(ws))
         columns.append(numpy.concatenate(to_array(to_levels(images))))  # (N * R, R, 3)
     factor = -(-SMALLEST_COLUMN // teacher.resolution)
     width = teacher.resolution * factor
@@ -81,7 +81,8 @@ def write_findings(
             save_direction(finding.direction, file)
         if picture is not None:
             ws = measuring_ws(tools.teacher, settings)[:rows]
-            write_strip(tools.teacher, finding.direction, ws, _captions(finding), picture)
+            moves = [finding.direction.displacement(tools.teacher, strength) for strength in STRENGTHS]
+            write_strip(tools.teacher, moves, ws, _captions(finding), picture)
     return files
 
 
