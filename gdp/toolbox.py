@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from gdp.support.batching import in_fixed_chunks
     from gdp.support.direction_names import names_direction, split_component
     from gdp.support.directions import (
-        DIRECTION_FORMAT,
         Direction,
         Move,
         Origin,
@@ -56,6 +55,7 @@ if TYPE_CHECKING:
         sample_w,
         trace_origin,
     )
+    from gdp.support.directions.files import DIRECTION_FORMAT
     from gdp.support.downloads.unpacking import find_pictures
     from gdp.support.expressions import BoundExpression, parse_condition
     from gdp.support.expressions.binding import bind
@@ -239,11 +239,11 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
             "sample_w",
             "origin_by_name",
             "trace_origin",
-            "DIRECTION_FORMAT",
             "direction_metadata",
             "public_direction",
             "read_direction",
         ),
+        "gdp.support.directions.files": ("DIRECTION_FORMAT",),
         "gdp.support.direction_names": ("names_direction", "split_component"),
     },
     "services that cost money": {

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy
 import pytest
+import torch
 from tiny_world import make_tiny_world
 
 from gdp.api import open_session
 from gdp.plugins.pair_sources.latents import LatentDirectionSource
 from gdp.plugins.pix2pixhd.student import Pix2PixHDStudent
-from gdp.tools.preflight import preflight
+from gdp.tools.preflight import Check, preflight
 
 
 def test_one_pair_and_one_student_serve_all_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,6 +32,26 @@ def test_one_pair_and_one_student_serve_all_checks(tmp_path: Path, monkeypatch: 
     checks = list(preflight(open_session(make_tiny_world(tmp_path), device="cpu")))
     assert all(check.good for check in checks), checks
     assert sorted(made) == ["LatentDirectionSource.make", "Pix2PixHDStudent.__init__", "Pix2PixHDStudent.initialise"]
+
+
+def pairs_line(recipe: Path, *overrides: str) -> Check:
+    checks = list(preflight(open_session(recipe, overrides=list(overrides), device="cpu")))
+    [line] = [check for check in checks if check.title == "pairs"]
+    return line
+
+
+def test_the_pairs_tell_how_far_directions_go(tmp_path: Path) -> None:
+    recipe = make_tiny_world(tmp_path)
+    row = torch.randn(1, 16, generator=torch.Generator().manual_seed(1))
+    numpy.save(tmp_path / "age.npy", 0.5 * row.numpy() / float(row.norm()))
+    asked = pairs_line(recipe, "pairs.direction=age.npy")
+    assert not asked.good
+    assert "says neither w nor z" in asked.detail
+    assert "--set pairs.space=w" in asked.detail
+    told = pairs_line(recipe, "pairs.direction=age.npy", "pairs.space=w", "pairs.strength={ published = 3 }")
+    assert told.good
+    assert "published 3 (times the file's vector), moves 6 of 6 w's by 1.5 each; strength 1 is " in told.detail
+    assert pairs_line(recipe).detail.endswith("above chance)") or pairs_line(recipe).detail.endswith("below chance)")
 
 
 def test_a_missing_compiler_is_told_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

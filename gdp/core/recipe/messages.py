@@ -97,7 +97,9 @@ def explain(error: ValidationError, model: type[BaseModel], data: object) -> lis
         text = _message(details, path, model)
         if text not in messages.setdefault(path, []):
             messages[path].append(text)
-    return [(path, ", or ".join(texts)) for path, texts in messages.items()]
+    # A union tries each of its members: where one speaks of a table's inside, the others' word on the table is noise.
+    above = {path[:length] for path in messages for length in range(1, len(path))}
+    return [(path, ", or ".join(texts)) for path, texts in messages.items() if path not in above]
 
 
 def _recipe_path(details: ErrorDetails, data: object) -> KeyPath:

@@ -80,7 +80,7 @@ def _write(data: dict[str, Any], path: KeyPath, text: str) -> None:
         else:
             container.pop(str(last), None)
     else:
-        raise _OverrideMistakeError(f"{here} holds a value, not a table")
+        raise _no_table(here, last)
 
 
 def _enter(container: Any, path: KeyPath, position: int, part: str | int) -> Any:
@@ -94,7 +94,13 @@ def _enter(container: Any, path: KeyPath, position: int, part: str | int) -> Any
         return container[index]
     if isinstance(container, dict):
         return container.setdefault(str(part), fresh)
-    raise _OverrideMistakeError(f"{here} holds a value, not a table")
+    raise _no_table(here, part)
+
+
+def _no_table(here: str, part: str | int) -> _OverrideMistakeError:
+    return _OverrideMistakeError(
+        f"{here} holds a value, not a table; to put a table there write --set '{here}={{ {part} = VALUE }}'"
+    )
 
 
 def _index(array: list[Any], part: str | int, here: str) -> int:

@@ -187,5 +187,5 @@ def gdp_register_converters(register: RegisterConverter) -> None:
     register(
         "direction",
         implementation="gdp.plugins.directions.conversion:DirectionConverter",
-        summary="A direction in w as one array in .npy, .npz or .pt (InterFaceGAN, W+)",
+        summary="A direction in w as one array in .npy or .pt (InterFaceGAN, W+)",
     )

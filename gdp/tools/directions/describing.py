@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gdp.core.errors import ShapeError
+from gdp.core.errors import MissingResourceError, ShapeError
 from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.support.direction_names import split_component
 from gdp.support.directions import Direction, Move, Origin, plan_move, read_direction, sample_w, trace_origin
@@ -80,10 +80,14 @@ def describe_file(path: Path, teacher: LatentTeacher, layers: tuple[int, ...] | 
         layers: numbers of the w's that are moved; None for those that the file names.
 
     Raises:
+        MissingResourceError: it is not there.
         CorruptFileError: it cannot be read as a direction.
         ShapeError: the teacher has no such layer.
     """
-    direction = read_direction(*split_component(path))
+    file, component = split_component(path)
+    if not file.is_file():
+        raise MissingResourceError(f"{file}: there is no such direction file.")
+    direction = read_direction(file, component)
     try:
         direction.check_shape(teacher)
     except ShapeError as error:

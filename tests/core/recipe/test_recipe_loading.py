@@ -241,7 +241,10 @@ def test_a_limit_of_memory_is_read_written_back_and_left_out_where_there_is_none
         ("=2", "this is no key"),
         ("filters[9].min_age=2", "filters has 2 entries"),
         ("filters.min_age=2", "filters[0].min_age"),
-        ("seed.deeper=2", "seed holds a value"),
+        (
+            "seed.deeper=2",
+            "seed holds a value, not a table; to put a table there write --set 'seed={ deeper = VALUE }'",
+        ),
         ('name="open', "begins like a TOML string"),
         ("train.stepps=2", "train.stepps: unknown key, did you mean steps? (given by --set)"),
         ("train.steps=many", 'train.steps: expected a whole number, got "many" (given by --set)'),

@@ -31,6 +31,16 @@ def test_published_directions_stay_what_they_are(tmp_path: Path) -> None:
         assert written.card["architecture"]["norm"] == pytest.approx(np.sqrt((norms**2).mean()), rel=1e-5)
 
 
+def test_a_boundary_in_z_stays_one(tmp_path: Path) -> None:
+    registry = PluginRegistry.discover()
+    for name, space in (("pggan_celebahq_age_boundary", "z"), ("age", "")):
+        np.save(tmp_path / f"{name}.npy", np.linspace(-1, 1, 64))
+        (written,) = convert(tmp_path / f"{name}.npy", registry, SilentProgress(), target=tmp_path / "new.safetensors",
+                             overwrite=True)  # fmt: skip
+        assert read_direction(written.path).space == space
+        assert any("cannot be added to w" in remark for remark in written.card["remarks"]) == (space == "z")
+
+
 def test_what_is_no_direction_is_refused(tmp_path: Path) -> None:
     registry = PluginRegistry.discover()
     for name, array in (

@@ -114,7 +114,7 @@ def test_damaged_and_foreign_files_are_refused(tmp_path: Path) -> None:
     save_direction(Direction("age", some_vectors(), 1.0), tmp_path / "whole.safetensors")
     content = (tmp_path / "whole.safetensors").read_bytes()
     (tmp_path / "cut.safetensors").write_bytes(content[:-8])
-    save_file({"direction": some_vectors()}, tmp_path / "foreign.safetensors")
+    save_file({"weight": some_vectors(), "bias": some_vectors()[0]}, tmp_path / "foreign.safetensors")
     numpy.save(tmp_path / "cut.npy", some_vectors().numpy())
     (tmp_path / "cut.npy").write_bytes((tmp_path / "cut.npy").read_bytes()[:-8])
     (tmp_path / "empty.npy").write_bytes(b"")
@@ -153,9 +153,81 @@ def test_one_of_ganspaces_components_is_taken_with_its_deviation(tmp_path: Path)
     for wrong, match in (("pca.pt", "name one as pca.pt#0 to #4"), ("pca.pt#5", "it holds 5 components")):
         with pytest.raises(CorruptFileError, match=match):
             load_direction(tmp_path / wrong)
-    torch.save({"state": torch.ones(3)}, tmp_path / "other.pt")
-    with pytest.raises(CorruptFileError, match="a dict of state; expected mean, comp and std"):
+    torch.save({"state": torch.ones(24), "more": torch.ones(24)}, tmp_path / "other.pt")
+    with pytest.raises(CorruptFileError, match="it holds state, more; expected one array, or GANSpace's mean, comp"):
         load_direction(tmp_path / "other.pt")
+
+
+@pytest.mark.parametrize("shape", [(24,), (1, 24), (6, 24), (1, 6, 24)])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("ending", [".npy", ".npz", ".pt", ".pth", ".safetensors"])
+def test_every_container_and_float_of_public_files_is_read(
+    ending: str, dtype: torch.dtype, shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    held, path = (some_vectors()[0] * 0.731).to(dtype).expand(shape).contiguous(), tmp_path / f"age{ending}"
+    if ending == ".npy":
+        numpy.save(path, held.numpy())
+    elif ending == ".npz":
+        numpy.savez_compressed(path, held.numpy())
+    elif ending == ".safetensors":
+        save_file({"boundary": held}, path)
+    else:
+        torch.save(held if ending == ".pt" else {"direction": held}, path)
+    step = DirectionStep.model_validate({"direction": str(path), "strength": 1.0})
+    direction = load_direction(step.direction)
+    assert (direction.name, direction.scale, direction.space, direction.teacher) == ("age", None, "", "")
+    assert direction.vectors.shape == (1 if len(shape) < 3 and shape[0] != 6 else 6, 24)
+    torch.testing.assert_close(direction.vectors[:1], some_vectors(), rtol=2e-3, atol=1e-3)
+    assert direction.found["norm"] == pytest.approx(0.731, rel=1e-3)
+
+
+def test_what_is_no_direction_is_told_by_what_it_holds(tmp_path: Path) -> None:
+    numpy.savez(tmp_path / "two.npz", a=some_vectors().numpy(), b=some_vectors().numpy())
+    numpy.savez(tmp_path / "none.npz")
+    numpy.save(tmp_path / "words.npy", numpy.array(["age"]))
+    numpy.save(tmp_path / "batch.npy", numpy.ones((4, 6, 24)))
+    numpy.save(tmp_path / "short.npy", numpy.ones(3))
+    torch.save(torch.ones(24, dtype=torch.int64), tmp_path / "whole.pt")
+    torch.save({"comp": torch.ones(5, 24), "std": torch.ones(4)}, tmp_path / "pca.pt")
+    torch.save({"eigvec": torch.eye(24)}, tmp_path / "factor.pt")
+    for name, said in (
+        ("two.npz", "it holds a, b; expected one array, or GANSpace's mean, comp and std, or SeFa's eigvec"),
+        ("none.npz", "it holds nothing; expected one array"),
+        ("words.npy", "it does not hold floats but <U3"),
+        ("batch.npy", r"its shape is \(4, 6, 24\)"),
+        ("short.npy", r"its shape is \(3,\)"),
+        ("whole.pt", "it holds int64, no floats"),
+        ("pca.pt#0", r"comp is \(5, 24\) and std \(4,\)"),
+        ("factor.pt", "it holds 24 components; name one as factor.pt#0 to #23"),
+        ("factor.pt#24", "it holds 24 components"),
+    ):
+        with pytest.raises(CorruptFileError, match=f"{name.split('#')[0]}: this is no usable direction: {said}"):
+            load_direction(tmp_path / name)
+
+
+def test_a_json_beside_a_public_file_may_say_where_it_belongs(tmp_path: Path) -> None:
+    numpy.save(tmp_path / "age.npy", some_vectors().numpy())
+    beside = tmp_path / "age.json"
+    beside.write_text('{"space": "w", "teacher": "abcd"}')
+    assert (load_direction(tmp_path / "age.npy").space, load_direction(tmp_path / "age.npy").teacher) == ("w", "abcd")
+    beside.write_text('{"space": "z"}')
+    assert load_direction(tmp_path / "age.npy").space == "z"
+    beside.write_text('{"format": "gdp-converted-1", "what": "direction age"}')
+    assert load_direction(tmp_path / "age.npy").space == ""
+    for text, said in (
+        ('{"space": "s"}', 'says a space that is neither "w" nor "z"'),
+        ('{"teacher": 3}', "says a teacher that is no sha256"),
+        ("{", "is no JSON"),
+    ):
+        beside.write_text(text)
+        with pytest.raises(CorruptFileError, match=f"age.json beside it {said}"):
+            load_direction(tmp_path / "age.npy")
+
+
+def test_what_is_known_of_the_space_is_kept_in_gdps_own_files(tmp_path: Path) -> None:
+    for space in ("w", "z", ""):
+        save_direction(Direction("age", some_vectors(), space=space), tmp_path / "age.safetensors")  # type: ignore[arg-type] # one of them
+        assert load_direction(tmp_path / "age.safetensors").space == space
 
 
 class Payload:
@@ -213,5 +285,5 @@ def test_every_public_direction_is_read() -> None:
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the folder of public directions is not here")
 def test_a_public_direction_of_another_size_is_refused(tiny_teacher: StyleGAN2Teacher) -> None:
-    with pytest.raises(ShapeError, match="has 1 rows of 512 numbers; the teacher takes 6 w's of 24"):
+    with pytest.raises(ShapeError, match="has 1 row of 512 numbers; the teacher takes 6 w's of 24"):
         load_direction(REAL / "e4e" / "age.pt").displacement(tiny_teacher, 1.0)

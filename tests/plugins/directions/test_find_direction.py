@@ -23,7 +23,7 @@ from gdp.plugins.filters.face_attributes import FaceAttributesFilter
 from gdp.plugins.stylegan2 import StyleGAN2Config
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 from gdp.registry import PluginRegistry
-from gdp.support.directions import read_direction
+from gdp.support.directions import measure_scale, read_direction
 from gdp.tools.directions.choices import SearchChoices, read_choices
 from gdp.tools.directions.opening import open_tools
 from gdp.tools.directions.samples import STRENGTHS, Sampling, ScoredSamples, draw_samples
@@ -93,6 +93,85 @@ def test_methods_without_labels_write_numbered_directions(
     assert first.teacher == tiny_teacher.fingerprint
     assert abs(float((first.vectors * second.vectors).sum())) < 1e-5
     assert first.displacement(tiny_teacher, 1.0).shape == (6, 24)
+
+
+def test_nothing_is_told_of_samples_where_there_were_none(
+    tiny_weights: Path, tiny_teacher: StyleGAN2Teacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gdp.tools.directions.samples.Sampling.ws", None)  # drawing samples would fail
+    weights = f"teacher.weights={tiny_weights}"
+    result = find("--method", "sefa", "--set", weights, "--components", "1", "-o", str(tmp_path / "a.safetensors"))
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith("sefa-1: sefa from the teacher's weights alone; strength 1 moves each w by ")
+    assert "samples" not in result.stdout
+    direction = read_direction(tmp_path / "a.safetensors")
+    assert set(direction.found) == {"method", "method_settings", "component", "eigenvalue_share"}
+    assert direction.teacher == tiny_teacher.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "said", "drawn"),
+    [
+        ("pca", (), "pca-1: pca from 300 samples; ", {"samples", "seed", "truncation"}),
+        ("sefa", ("judge",), "sefa-1: sefa from the teacher's weights alone; ", set()),
+        ("class-means", ("judge", "label"), "source: class-means from 300 samples that sharpness scored; ",
+         {"samples", "seed", "truncation", "filter"}),
+    ],
+)  # fmt: skip
+def test_a_finding_tells_the_samples_and_the_filter_that_it_was_made_with(
+    method: str, options: tuple[str, ...], said: str, drawn: set[str], tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    judged = tiny if "judge" in options else tiny[:2]
+    label = ("--label", "source") if "label" in options else ("--components", "1")
+    output = tmp_path / "found.safetensors"
+    result = find("--method", method, *judged, *label, "--samples", "300", "-o", str(output))
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith(said)
+    found = read_direction(output).found
+    assert set(found) & {"samples", "seed", "truncation", "filter"} == drawn
+    assert ("effects" in found) == ("judge" in options)
+    if "judge" in options:
+        assert found["effects"]["filter"] == "sharpness", "what was measured names who measured it"
+
+
+def test_a_file_is_described_on_a_teacher(tiny_weights: Path, tiny_teacher: StyleGAN2Teacher, tmp_path: Path) -> None:
+    weights = f"teacher.weights={tiny_weights}"
+    found = find("--method", "pca", "--set", weights, "--samples", "300", "--components", "1", "--json",
+                 "-o", str(tmp_path / "own.safetensors"))  # fmt: skip
+    assert json.loads(found.stdout)[0]["strength_1_is_published"] == pytest.approx(1.0), "GANSpace's sigma"
+    row = torch.randn(1, 24, generator=torch.Generator().manual_seed(7))
+    torch.save(0.731 * row / row.norm(), tmp_path / "age.pt")
+    strip = tmp_path / "age.png"
+    result = find("--describe", str(tmp_path / "age.pt"), "--set", weights, "--strip", str(strip), "--rows", "2")
+    assert result.exit_code == 0, result.stderr
+    assert "age: 1 row, for all w's, of 24 numbers; norm of a row 0.731, of the whole 0.731" in result.stdout
+    assert "times the file's vector); published 1 is strength" in result.stdout
+    assert 'a recipe uses it only with [pairs] space = "w"' in result.stdout
+    with Image.open(strip) as picture:
+        assert picture.size == (7 * 96, 2 * 96 + 16 + 6)
+    told = json.loads(find("--describe", str(tmp_path / "age.pt"), "--set", weights, "--json").stdout)
+    scale = measure_scale(tiny_teacher, row / row.norm())
+    assert told["scale"] == pytest.approx(scale, rel=1e-5)
+    assert told["published_1_is_strength"] == pytest.approx(0.731 / scale, rel=1e-4)
+    assert (told["fits"], told["space"]) == (False, None)
+    own = json.loads(find("--describe", str(tmp_path / "own.safetensors"), "--set", weights, "--json").stdout)
+    assert (own["fits"], own["origin"]) == (True, "it was found on this teacher")
+
+
+def test_a_file_that_does_not_fit_or_is_not_there_is_described_as_such(tiny_weights: Path, tmp_path: Path) -> None:
+    weights = f"teacher.weights={tiny_weights}"
+    torch.save(torch.ones(1, 512), tmp_path / "age.pt")
+    result = find("--describe", str(tmp_path / "age.pt"), "--set", weights, "--strip", str(tmp_path / "age.png"))
+    assert result.exit_code == 0
+    assert (
+        "does not fit: direction age has 1 row of 512 numbers; the teacher takes 6 w's of 24 numbers" in result.stdout
+    )
+    assert not (tmp_path / "age.png").exists()
+    result = find("--describe", str(tmp_path / "no.pt"), "--set", weights)
+    assert result.exit_code == 1
+    assert "no.pt: there is no such direction file" in result.stderr
+    result = find("--describe", str(tmp_path / "age.pt"), "--label", "source")
+    assert "--describe finds nothing: leave --label, --hold, --filter and --output out" in result.stderr
 
 
 def test_the_recipe_gives_the_teacher_and_what_scores_depend_on(tiny_weights: Path, tmp_path: Path) -> None:

@@ -173,25 +173,3 @@ def test_generators_of_different_families_are_refused(
 def test_a_recipe_without_a_teacher_is_told_so() -> None:
     with pytest.raises(PluginError, match="the recipe has no teacher"):
         MorphSource(MorphConfig(), BuildContext())
-
-
-def test_a_direction_of_another_teacher_is_remarked(
-    tiny_teacher: StyleGAN2Teacher, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from gdp.core.progress import SilentProgress
-
-    class Listening(SilentProgress):
-        said: tuple[str, ...] = ()
-
-        def message(self, text: str) -> None:
-            self.said = (*self.said, text)
-
-    vectors = normalised(torch.ones(1, 24))
-    save_direction(Direction("age", vectors, 1.0, teacher="ab" * 32), tmp_path / "age.safetensors")
-    progress = Listening()
-    config = LatentDirectionConfig(direction=tmp_path / "age.safetensors")
-    source = LatentDirectionSource(config, BuildContext(teacher=tiny_teacher, progress=progress))
-    source.make([0])
-    source.make([1])
-    [remark] = progress.said
-    assert "found on another teacher" in remark
