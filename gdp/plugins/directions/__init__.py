@@ -5,10 +5,11 @@ How settings name a direction, and the settings of the methods that find one; im
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import AfterValidator, BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
 from gdp import Config, MissingResourceError, Needs, Register, RegisterConverter, hookimpl
 from gdp.toolbox import names_direction, packaged_asset, split_component
@@ -33,8 +34,22 @@ def _direction_file(spec: BuiltinDirection | Path) -> BuiltinDirection | Path:
 DirectionFile = Annotated[BuiltinDirection | Path, AfterValidator(_direction_file)]
 """`builtin:age`, or the path of a `.safetensors` file made by gdp or of a public `.npy`, `.npz` or `.pt` file."""
 
-Layers = tuple[Annotated[int, Field(ge=0)], ...] | Literal["all"] | None
-"""Numbers of w's counted from 0 (the coarsest), `all`, or None for those that the direction's file names."""
+
+def _first_to_last(layers: object) -> object:
+    """Read `3-5` as 3, 4 and 5."""
+    if not isinstance(layers, str) or layers == "all":
+        return layers
+    found = re.fullmatch(r"(\d{1,3})-(\d{1,3})", layers)
+    if found is None or int(found[1]) > int(found[2]):
+        raise ValueError('write layers as [3, 4, 5], as "3-5" with the first one first, or as "all"')
+    return tuple(range(int(found[1]), int(found[2]) + 1))
+
+
+_Numbers = tuple[Annotated[int, Field(ge=0)], ...]
+_Written = _Numbers | Literal["all"] | Annotated[str, Field(pattern=r"^\d{1,3}-\d{1,3}$")] | None
+
+Layers = Annotated[_Numbers | Literal["all"] | None, BeforeValidator(_first_to_last, json_schema_input_type=_Written)]
+"""Numbers of w's counted from 0 (the coarsest), "3-5", "all", or None for those that the direction's file names."""
 
 
 class PublishedStrength(Config):
@@ -73,7 +88,8 @@ class DirectionStep(StepConfig):
     """How far, in standard deviations of the direction's score over the teacher's samples, or as publications say it,
     `{ published = 3 }`: 3 times the file's vector, of GANSpace's components 3 sigma. Negative goes back."""
     layers: Layers = None
-    """Numbers of the w's that are moved, from 0 (coarsest), or "all"; left out, those that the file names."""
+    """Numbers of the w's that are moved, from 0 (coarsest), such as [3, 4, 5] or "3-5", or "all"; left out, those that
+    the file names."""
     space: Space = None
     """"w" where you know that the file is a direction in the w of this teacher, or of one that it was fine-tuned from,
     and gdp cannot know it: a row of numbers tells neither. A direction in z cannot be added to w."""

@@ -34,7 +34,8 @@ class LatentDirectionConfig(SamplingConfig, StepConfig):
     """How far, in standard deviations of the direction's score over the teacher's samples, or as publications say it,
     `{ published = 3 }`: 3 times the file's vector, of GANSpace's components 3 sigma. Negative goes back."""
     layers: Layers = None
-    """Numbers of the w's that are moved, from 0 (coarsest), or "all"; left out, those that the file names."""
+    """Numbers of the w's that are moved, from 0 (coarsest), such as [3, 4, 5] or "3-5", or "all"; left out, those that
+    the file names."""
     space: Space = None
     """"w" where you know that the file is a direction in the w of this teacher, or of one that it was fine-tuned from,
     and gdp cannot know it: a row of numbers tells neither. A direction in z cannot be added to w."""

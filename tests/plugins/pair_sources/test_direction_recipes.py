@@ -27,7 +27,7 @@ space = "w"
 [[pairs.more_directions]]
 direction = "ffhq_pca.npz#54"
 strength = { published = -20.0 }
-layers = [3, 4]
+layers = "3-5"
 [[pairs.more_directions]]
 direction = "builtin:smile"
 strength = -1
@@ -72,11 +72,17 @@ def test_published_factors_stand_beside_strengths(tmp_path: Path, plugins: Plugi
         -1.0,
     ]
     assert [step.space for step in steps] == ["w", None, None]
+    assert [step.layers for step in steps] == [(0, 1), (3, 4, 5), None]
     assert recipe.compare is not None
     changed = [settings(variant.recipe).strength for variant in recipe.compare.variants]
     assert changed == [1.5, PublishedStrength(published=5)]
     jsonschema = pytest.importorskip("jsonschema")
-    data = {"strength": {"published": 3}, "space": "w", "more_directions": [{"direction": "a.npy", "strength": 1}]}
+    data = {
+        "strength": {"published": 3},
+        "layers": "3-5",
+        "space": "w",
+        "more_directions": [{"direction": "a.npy", "strength": 1}],
+    }
     schema = recipe_schema(plugins)
     inner = {"$ref": "#/$defs/pair-source.latent-direction", "$defs": schema["$defs"]}
     jsonschema.validate({"plugin": "latent-direction", **data}, inner)
@@ -116,6 +122,8 @@ def test_set_takes_both(override: str, strength: object, tmp_path: Path, plugins
         ("pairs.strength={ published = inf }", "pairs.strength.published: expected a finite number, got inf"),
         ("pairs.strength=far", 'pairs.strength: expected a number, got "far", or expected a table'),
         ("pairs.more_directions[0].strength.published=true", "strength.published: expected a number"),
+        ("pairs.layers=5-3", 'pairs.layers: write layers as [3, 4, 5], as "3-5" with the first one first'),
+        ("pairs.layers=coarse", 'pairs.layers: write layers as [3, 4, 5], as "3-5" with the first one first'),
         ("pairs.space=z", 'pairs.space: must be "w", got "z"'),
     ],
 )
