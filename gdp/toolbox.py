@@ -347,7 +347,6 @@ __all__ = [
     "readable_os_errors",
     "reduced",
     "reduction",
-    "scaled",
     "sample_w",
     "scaled",
     "split_component",

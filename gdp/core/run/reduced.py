@@ -56,14 +56,18 @@ class ReducedSource(PairSource):
         """
         whole = self.source.make(indices)
         before, after = whole.target.shape[-1], self._resolution
-        self.check(before)
+        self._check_size(before)
         if before == after:
             return whole
         how = {"from": before, "to": after, "by": reduction(before, after)}
         records = [replace(record, extra={**record.extra, "reduced": how}) for record in whole.records]
         return PairBatch(list(whole.indices), reduced(whole.source, after), reduced(whole.target, after), records)
 
-    def check(self, before: int) -> None:
+    def check(self) -> str:
+        """Look at what the source's pairs are made of."""
+        return self.source.check()
+
+    def _check_size(self, before: int) -> None:
         """Make sure that pairs of a size can be reduced.
 
         Raises:
@@ -91,7 +95,7 @@ class ReducedSource(PairSource):
 
     @property
     def live(self) -> bool:
-        """Whether the source makes targets during training, which `check` allows at its own size alone."""
+        """Whether the source makes targets during training, which are allowed at its own size alone."""
         return self.source.live
 
     def teach(self, source: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from gdp.core.pairs.records import Json
 
 SAMPLES = 4096
 """Untruncated samples over which a teacher's w is measured, with the seed 0."""
+_TOGETHER = 512
 
 Space = Literal["w", "z", ""]
 """What a direction is added to: w (or W+), z, or unknown."""
@@ -138,7 +139,9 @@ def chosen_layers(layers: Sequence[int] | Literal["all"] | None, num_ws: int, na
 
 def sample_w(teacher: LatentTeacher, samples: int = SAMPLES, seed: int = 0) -> Tensor:
     """Return untruncated w's (samples, w_dim), float64 on the CPU."""
-    return teacher.map(teacher.sample_z(seed, range(samples)))[:, 0].cpu().double()
+    # A teacher maps to ws, of which one is looked at: all at once they would be some hundred megabytes.
+    parts = [range(start, min(start + _TOGETHER, samples)) for start in range(0, samples, _TOGETHER)]
+    return torch.cat([teacher.map(teacher.sample_z(seed, part))[:, 0].cpu() for part in parts]).double()
 
 
 def measure_scale(teacher: LatentTeacher, vectors: Tensor, samples: int = SAMPLES, seed: int = 0) -> float:

@@ -15,7 +15,7 @@ BELONGS = 3.5
 """Standard deviations above chance from which on a direction is taken for one of this teacher's w.
 
 Of the public directions in the w of StyleGAN2's FFHQ generator the least has 4.4, and of those in z or for other
-generators, held against the same w, the highest has 2.4 (`docs/directions.md`); of random vectors 8 in 10,000 have
+generators, held against the same w, the highest has 2.1 (`docs/directions.md`); of random vectors 8 in 10,000 have
 more.
 """
 SAME_SPREAD = 1.25

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +43,6 @@ class GaussianTeacher(LatentTeacher):
 
     def project(self, images: Tensor, steps: int | None, progress: Progress) -> Projection:
         raise NotImplementedError
-
-    def sample_z(self, seed: int, indices: Sequence[int], stream: int = 0) -> Tensor:
-        random = torch.Generator().manual_seed(seed)
-        return torch.randn(max(indices) + 1, self.z_dim, generator=random)[list(indices)]
 
 
 def decaying(width: int, seed: int = 0) -> Tensor:

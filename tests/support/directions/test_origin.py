@@ -132,16 +132,18 @@ def test_public_directions_are_told_from_boundaries_in_z_and_those_of_other_gene
     own += sorted((REAL / "seeprettyface_NC").glob("*.npy"))
     others = sorted((REAL / "interfacegan").glob("*.npy"))
     assert (len(own), len(others)) == (7, 39)
-    above = {path: chance_deviations(w, read_direction(path).vectors[0]) for path in (*own, *others)}
-    assert min(above[path] for path in own) > BELONGS + 0.5
-    assert max(above[path] for path in others) < BELONGS - 0.5
     for path in own:
-        assert trace_origin(read_direction(path), teacher, w).fits, path
+        origin = trace_origin(read_direction(path), teacher, w)
+        assert origin.fits, path
+        assert origin.deviations is not None
+        assert origin.deviations > BELONGS + 0.5, path
     for path in others:
-        assert not trace_origin(read_direction(path), teacher, w).fits, path
-        unnamed = read_direction(path)
-        unnamed = public_direction("age", unnamed.vectors, "npy")
-        assert not trace_origin(unnamed, teacher, w).fits, "not by its name alone"
+        named = read_direction(path)
+        assert bool(origin_by_name(named)) == ("_w_" not in path.name)
+        origin = trace_origin(public_direction("age", named.vectors, "npy"), teacher, w)
+        assert not origin.fits, f"{path} without its name"
+        assert origin.deviations is not None
+        assert origin.deviations < BELONGS - 0.5, path
 
 
 @needs_real
