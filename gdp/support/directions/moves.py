@@ -8,6 +8,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from gdp.core.errors import ShapeError
 from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.pairs.records import Json
 from gdp.support.directions.direction import Direction, chosen_layers, scale_over
@@ -41,6 +42,12 @@ class Move:
         """Root mean square, over the w's that are moved, of how far each goes, in units of w."""
         return float(self.displacement.double().square().sum().div(max(self.moved, 1)).sqrt())
 
+    @property
+    def each(self) -> str:
+        """Whether each w moves so far, in a word."""
+        rows = self.direction.vectors
+        return "each" if bool((rows == rows[0]).all()) else "(root mean square)"
+
     def to_data(self) -> dict[str, Json]:
         """Return it as plain data for the pairs' records, to six digits."""
         return {
@@ -60,8 +67,8 @@ class Move:
         whose = "sigma" if self.direction.counts_deviations else "times the file's vector"
         return (
             f"{self.direction.name}: strength {self.strength:.3g}, published {self.published:.3g} ({whose}), moves "
-            f"{self.moved} of {len(self.displacement)} w's by {self.length:.3g} each; strength 1 is {self.scale:.3g}, "
-            f"w's standard deviation along it{file}; the file's norm is {self.direction.norm:.3g}"
+            f"{self.moved} of {len(self.displacement)} w's by {self.length:.3g} {self.each}; strength 1 is "
+            f"{self.scale:.3g}, w's standard deviation along it{file}; the file's norm is {self.direction.norm:.3g}"
         )
 
 
@@ -86,18 +93,20 @@ def plan_move(
             (InterFaceGAN, SeFa, W+), or that many sigma of a PCA's component (GANSpace).
 
     Raises:
-        ShapeError: the direction or the layers do not fit the teacher.
+        ShapeError: the direction or the layers do not fit the teacher, or its w does not vary along it.
     """
     direction.check_shape(teacher)
     deviation = scale_over(w, direction.vectors)
     known = None if direction.is_foreign(teacher) else direction.scale
     scale, unit = deviation if known is None else known, direction.published_unit
+    if not scale > 0:
+        raise ShapeError(f"direction {direction.name}: this teacher's w does not vary along it, so it changes nothing")
     distance = amount * (unit if published else scale)
     chosen = chosen_layers(direction.layers if layers is None else layers, teacher.num_ws, direction.name)
     return Move(
         direction,
         direction.moved(teacher, distance, layers),
-        strength=distance / max(scale, 1e-12) if published else amount,
+        strength=distance / scale if published else amount,
         published=amount if published else distance / unit,
         scale=scale,
         deviation=deviation,

@@ -95,9 +95,9 @@ def trace_origin(direction: Direction, teacher: LatentTeacher, w: Tensor) -> Ori
         return Origin(False, against)
     if direction.teacher == teacher.fingerprint:
         return Origin(True, "it was found on this teacher")
-    if direction.found.get("format") == "ganspace":
-        return _by_spread(direction, w)
     rows = direction.vectors
+    if direction.found.get("format") == "ganspace" and len(rows) == 1:
+        return _by_spread(direction, w)
     if bool((rows == rows[0]).all()):
         return _by_variance(direction, chance_deviations(w, rows[0]))
     if direction.is_foreign(teacher):
@@ -106,12 +106,16 @@ def trace_origin(direction: Direction, teacher: LatentTeacher, w: Tensor) -> Ori
 
 
 def _by_spread(direction: Direction, w: Tensor) -> Origin:
-    """Hold a component's own standard deviation against the teacher's."""
+    """Hold a component's own standard deviation against the teacher's; the wide ones of another w miss this one's."""
     said, measured = direction.scale or 0.0, scale_over(w, direction.vectors)
-    told = f"its file gives w's standard deviation along it as {said:.3g}, and on this teacher it is {measured:.3g}"
-    if said / SAME_SPREAD <= measured <= said * SAME_SPREAD:
-        return Origin(True, told)
-    return Origin(False, f"{told}: it is a component of another generator's w")
+    deviations = chance_deviations(w, direction.vectors[0])
+    told = (
+        f"its file gives w's standard deviation along it as {said:.3g}, and on this teacher it is {measured:.3g}; this "
+        f"teacher's w varies along it {_chance(deviations)}"
+    )
+    if said / SAME_SPREAD <= measured <= said * SAME_SPREAD and deviations >= BELONGS:
+        return Origin(True, told, deviations)
+    return Origin(False, f"{told}: it seems to be a component of another generator's w", deviations)
 
 
 def _by_variance(direction: Direction, deviations: float) -> Origin:

@@ -63,8 +63,8 @@ class Description:
         file = ", by its file" if direction.scale is not None and move.scale == direction.scale else ""
         return [
             held,
-            f"strength 1 moves {move.moved} of {self.teacher.num_ws} w's by {move.scale:.4g} each{file}; the standard "
-            f"deviation of {SAMPLES} untruncated samples along it is {move.deviation:.4g}",
+            f"strength 1 moves {move.moved} of {self.teacher.num_ws} w's by {move.length:.4g} {move.each}{file}; the "
+            f"standard deviation of {SAMPLES} untruncated samples along it is {move.deviation:.4g}",
             f"strength 1 is published {move.published:.4g} ({unit}); published 1 is strength {1 / move.published:.4g}",
             f"where it belongs: {self.origin.words}",
             *([] if self.origin.fits else ['a recipe uses it only with [pairs] space = "w"']),

@@ -82,3 +82,12 @@ def test_targets_that_are_made_during_the_training_are_not_reduced() -> None:
     source.taught_live = True
     with pytest.raises(PluginError, match=r"let the \[dataset\] give pictures of 24 px"):
         ReducedSource(source, 24).make([0])
+
+
+def test_what_the_source_says_of_its_pairs_is_passed_on() -> None:
+    class Telling(Stripes):
+        def check(self) -> str:
+            return "all striped"
+
+    assert ReducedSource(Telling(None, BuildContext()), 24).check() == "all striped"
+    assert ReducedSource(Stripes(None, BuildContext()), 24).check() == ""

@@ -106,5 +106,8 @@ def test_what_does_not_fit_is_refused(teacher: GaussianTeacher) -> None:
     w = sample_w(teacher)
     with pytest.raises(ShapeError, match="no layer 6"):
         plan_move(Direction("tilt", rows().float()), teacher, w, 1.0, [6], published=True)
+    still = torch.zeros_like(w)
+    with pytest.raises(ShapeError, match="w does not vary along it"):
+        plan_move(Direction("tilt", rows().float()), teacher, still, 1.0, published=True)
     with pytest.raises(ShapeError, match=r"has 2 rows of 32 numbers; the teacher takes 6 w's"):
         plan_move(Direction("tilt", rows(2).float()), teacher, w, 1.0, published=True)

@@ -17,6 +17,7 @@ from gdp.support.directions import (
     public_direction,
     read_direction,
     sample_w,
+    scale_over,
     trace_origin,
 )
 
@@ -122,6 +123,9 @@ def test_components_of_another_generator_are_known_by_their_own_spread(teacher: 
     fits, words = origin(component(2 * spread), teacher)
     assert not fits
     assert "component of another generator's w" in words
+    chance = normalised(torch.randn(1, 64, generator=torch.Generator().manual_seed(3)))
+    alike = Direction("pca-4", chance, scale_over(sample_w(teacher), chance), found={"format": "ganspace"})
+    assert not origin(alike, teacher)[0], "the same spread by chance"
 
 
 @needs_real
