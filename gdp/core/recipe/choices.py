@@ -94,7 +94,8 @@ def section_keys(record: PluginRecord) -> list[str]:
 
 def _elsewhere(key: str) -> str:
     """Return `, which belongs to [pairs]` for a key that core has in another section of a recipe, else nothing."""
-    sections = {**{SECTION_KEYS[kind]: model for kind, model in SECTION_MODELS.items()}, "train": TrainSection}
+    sections: dict[str, type[Config]] = {SECTION_KEYS[kind]: model for kind, model in SECTION_MODELS.items()}
+    sections["train"] = TrainSection
     found = [f"[{name}]" for name, model in sections.items() if key in recipe_keys(model)]
     return f", which belongs to {' or '.join(found)}" if found else ""
 
