@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gdp.core.memory import MemoryBound, free_memory, readable_memory_errors
     from gdp.core.pairs.records import number, pictures_by_part
     from gdp.core.pictures import (
+        area_reduced,
         encode_png,
         from_array,
         from_levels,
@@ -105,6 +106,7 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "pictures": {
         "gdp.core.pictures": (
+            "area_reduced",
             "encode_png",
             "from_array",
             "from_levels",
@@ -295,6 +297,7 @@ __all__ = [
     "UpsamplingName",
     "WeightAverage",
     "WeightsAddress",
+    "area_reduced",
     "as_tensor",
     "autocaster",
     "bind",

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from gdp.core.errors import PairStoreError
-from gdp.core.pictures import encode_png, from_array, from_levels, storable_levels, to_array, to_levels
+from gdp.core.pictures import area_reduced, encode_png, from_array, from_levels, storable_levels, to_array, to_levels
 from gdp.support.interfaces.picture_network import PictureNetwork
 
 ALL_LEVELS = torch.arange(256, dtype=torch.uint8)
@@ -63,3 +63,30 @@ def test_a_network_takes_and_gives_levels_with_colours_last() -> None:
     network = PictureNetwork(torch.nn.Conv2d(6, 3, 1).requires_grad_(False))
     expected = to_levels(network.generator(from_levels(levels.permute(0, 3, 1, 2))))
     assert torch.equal(network(levels), expected.permute(0, 2, 3, 1))
+
+
+def test_reducing_averages_exactly_the_area_of_each_new_pixel() -> None:
+    rows = torch.tensor([0.0, 1.0, 2.0, 3.0, 4.0]).reshape(1, 1, 5, 1).expand(1, 1, 5, 5)
+    expected = torch.tensor([(0 + 1 + 0.5 * 2) / 2.5, (0.5 * 2 + 3 + 4) / 2.5])  # 2.5 old pixels each
+    assert torch.allclose(area_reduced(rows, 2)[0, 0, :, 0], expected)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 100, 70), (1, 3, 257, 256), (1, 1, 64, 640), (1, 3, 128, 64)])
+def test_reduced_pictures_keep_their_mean_aspect_and_type(shape: tuple[int, ...]) -> None:
+    pictures = torch.rand(shape, generator=torch.Generator().manual_seed(1)).to(torch.float32)
+    reduced = area_reduced(pictures, 32)
+    assert min(reduced.shape[-2:]) == 32
+    assert reduced.shape[-2] / reduced.shape[-1] == pytest.approx(shape[-2] / shape[-1], rel=0.02)
+    assert reduced.dtype == torch.float32
+    assert torch.allclose(reduced.mean(dim=(-2, -1)), pictures.mean(dim=(-2, -1)), atol=1e-6)
+
+
+def test_pictures_that_are_no_larger_come_back_as_they_are() -> None:
+    pictures = torch.rand(1, 3, 64, 96)
+    assert area_reduced(pictures, 64) is pictures
+    assert area_reduced(pictures, 256) is pictures
+
+
+def test_whole_ratios_reduce_in_one_step_as_in_two() -> None:
+    pictures = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(2))
+    assert torch.allclose(area_reduced(area_reduced(pictures, 48), 16), area_reduced(pictures, 16), atol=1e-6)

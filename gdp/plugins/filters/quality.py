@@ -13,8 +13,14 @@ from torch.nn import functional
 
 from gdp import BuildContext, MissingResourceError, PairBatch, Score, Scores, ScoringFilter, TranslatorTeacher, Verdict
 from gdp.plugins.filters import DiscriminatorScoreConfig
-from gdp.toolbox import in_fixed_chunks, number, pictures_by_part, unrounded_levels
+from gdp.toolbox import area_reduced, in_fixed_chunks, number, pictures_by_part, unrounded_levels
 
+_AT_ONCE = 2**20
+"""Pixels of the pictures that are measured together, in float64."""
+_TILE = 64
+"""Pixels of the squares that blur and checkerboards are measured in, whatever the picture's size."""
+_SHARPEST = 8
+"""Blur is that of the sharpest eighth of the squares: a background out of focus makes no blurred portrait."""
 _BLUR_WINDOW = 9
 """Pixels over which Crete and others blur a picture once more."""
 _BLOCK = 8
@@ -34,27 +40,29 @@ class ArtifactFilter(ScoringFilter):
     |---|---|---|---|
     | rendered faces, 64 px | 0.19 to 0.32 | 0.8 to 1.6 | -9 to 12 |
     | samples of the embedded teacher, 64 px | 0.23 to 0.39 | 1.1 to 1.5 | -11 to 12 |
-    | photographed faces, 256 px | 0.28 to 0.44 | 1.0 to 1.1 | -6 to 10 |
     | rendered, blurred by a Gaussian of 1 pixel | 0.40 to 0.55 | | |
     | rendered, JPEG of quality 30 (10) | | 1.2 to 2.1 (1.9 to 3.6) | |
     | rendered, with a checkerboard of 8 levels of 255 | | | 22 to 36 |
 
     Each defect is told from clean pictures of the same kind with an AUC of 1.0 (JPEG of quality 30: 0.97), but noise by
-    none of the three.
+    none of the three. What real faces of 1024, 512 and 256 px get stands in `docs/filters.md`.
     """
+
+    score_settings = frozenset({"measured_at"})
+    score_version = 2
+    """2: blur at one size and checkerboards in windows of one size."""
 
     def score(self, pairs: PairBatch) -> list[Scores]:
         """Measure every picture, to 4 digits."""
         rows: list[dict[str, Score]] = [{} for _ in pairs.indices]
         measures: dict[str, Callable[[Tensor], Tensor]] = {
-            "blur": blur,
-            "blockiness": blockiness,
-            "checkerboard": checkerboard,
+            "blur": lambda images: blur(luminance(area_reduced(images, self.config.measured_at))),
+            "blockiness": lambda images: blockiness(luminance(images)),
+            "checkerboard": lambda images: checkerboard(luminance(images)),
         }
         for part, images in pictures_by_part(pairs).items():
-            levels = luminance(images)
             for name, measure in measures.items():
-                for row, value in zip(rows, measure(levels).tolist(), strict=True):
+                for row, value in zip(rows, _few_at_once(measure, images), strict=True):
                     row[f"{part}_{name}"] = round(value, 4)
         return [*rows]
 
@@ -77,6 +85,12 @@ class ArtifactFilter(ScoringFilter):
         return verdicts
 
 
+def _few_at_once(measure: Callable[[Tensor], Tensor], images: Tensor) -> list[float]:
+    """Measure pictures (N, 3, H, W) each by itself, so many together as a bound of memory lets; N numbers."""
+    count = max(1, _AT_ONCE // (images.shape[-2] * images.shape[-1]))
+    return [value for chunk in images.split(count) for value in measure(chunk).tolist()]
+
+
 def luminance(images: Tensor) -> Tensor:
     """Return the luminance (Rec. 601) of (N, 3, H, W) in [-1, 1] as 8-bit levels, (N, H, W) float64 in [0, 255]."""
     weights = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float64, device=images.device)
@@ -88,9 +102,23 @@ def blur(levels: Tensor) -> Tensor:
 
     Crete and others, "The blur effect: perception and estimation with a new no-reference perceptual blur metric"
     (2007), section 3: how little the differences of neighbours shrink when the picture is blurred once more, along the
-    worse of the two axes. Unlike the variance of the Laplacian it does not grow with contrast.
+    worse of the two axes. Unlike the variance of the Laplacian it does not grow with contrast. It is measured in
+    squares of about 64 pixels, and the limit of their sharpest eighth is taken.
     """
-    return torch.maximum(_blur_along_rows(levels), _blur_along_rows(levels.transpose(1, 2)))
+    tiles = _tiles(levels)  # (N, T, h, w)
+    each = tiles.flatten(0, 1)
+    worse = torch.maximum(_blur_along_rows(each), _blur_along_rows(each.transpose(1, 2))).unflatten(0, tiles.shape[:2])
+    return worse.sort(dim=1).values[:, tiles.shape[1] // _SHARPEST]
+
+
+def _tiles(levels: Tensor) -> Tensor:
+    """Cut (N, H, W) into as many equal tiles of 64 pixels and a little more as fit: (N, T, h, w); small ones are one.
+
+    Height and width of a tile are even where the picture has two pixels; what is left at the right and below is left.
+    """
+    height, width = (max(1, size // max(1, size // _TILE) // 2 * 2) for size in levels.shape[1:])
+    rows = levels.unfold(1, height, height).unfold(2, width, width)  # (N, rows, columns, h, w)
+    return rows.flatten(1, 2)
 
 
 def _blur_along_rows(levels: Tensor) -> Tensor:
@@ -131,13 +159,14 @@ def checkerboard(levels: Tensor) -> Tensor:
     "Deconvolution and checkerboard artifacts", 2016), which stand in the spectrum as peaks at half the sampling rate
     of either axis or both (Zhang, Karaman and Chang, "Detecting and simulating artifacts in GAN fake images", 2019,
     section 3). The highest of the three is taken, over the median power around it; Hann's window keeps the edges of
-    the picture out of it.
+    the picture out of it. Spectra of windows of about 64 pixels are averaged (Welch, 1967), for the peak of the same
+    pattern grows with the window.
     """
-    height, width = (size - size % 2 for size in levels.shape[1:])
-    even = levels[:, :height, :width]
+    tiles = _tiles(levels)  # (N, T, h, w)
+    height, width = tiles.shape[2:]
     rows, columns = (torch.hann_window(size, dtype=levels.dtype, device=levels.device) for size in (height, width))
-    windowed = (even - even.mean(dim=(1, 2), keepdim=True)) * rows[:, None] * columns
-    power = torch.fft.fft2(windowed).abs().square() / (rows.square().sum() * columns.square().sum())
+    windowed = (tiles - tiles.mean(dim=(2, 3), keepdim=True)) * rows[:, None] * columns
+    power = torch.fft.fft2(windowed).abs().square().mean(dim=1) / (rows.square().sum() * columns.square().sum())
     power = power + _QUANTISATION
     reach = torch.arange(-_NEIGHBOURHOOD, _NEIGHBOURHOOD + 1, device=levels.device)
     beside = (reach.abs()[:, None] > _PEAK) | (reach.abs() > _PEAK)
@@ -149,17 +178,26 @@ def checkerboard(levels: Tensor) -> Tensor:
 
 
 class SharpnessFilter(ScoringFilter):
-    """Measures every picture of a pair once: scores `source`, `target` and, with two sources, `source2`."""
+    """Measures every picture of a pair once: scores `source`, `target` and, with two sources, `source2`.
+
+    At `measured_at` pixels, for the number falls with the size at which the same face is shown.
+    """
+
+    score_settings = frozenset({"measured_at"})
+    score_version = 2
+    """2: measured at one size."""
 
     def score(self, pairs: PairBatch) -> list[Scores]:
         """Measure the variance of the Laplacian, to 3 digits."""
-        pictures = pictures_by_part(pairs)
-        measured = {part: laplacian_variance(images).tolist() for part, images in pictures.items()}
+        measured = {part: _few_at_once(self._sharpness, images) for part, images in pictures_by_part(pairs).items()}
         rows: list[Scores] = []
         for position in range(len(pairs)):
             row: dict[str, Score] = {part: round(values[position], 3) for part, values in measured.items()}
             rows.append(row)
         return rows
+
+    def _sharpness(self, images: Tensor) -> Tensor:
+        return laplacian_variance(area_reduced(images, self.config.measured_at))
 
     def decide(self, scores: Mapping[int, Scores]) -> dict[int, Verdict]:
         """Keep the pairs of which every picture is sharp enough."""
