@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
-from gdp.core.errors import GdpError
+from gdp.core.errors import GdpError, MissingResourceError
 from gdp.core.progress import Stopped
 from gdp.core.recipe.messages import require_stage
+from gdp.core.records import CORE_STAGES
 from gdp.core.run.opening import KEYS, recorded_keys
 from gdp.core.run.session import Session
 from gdp.core.run.steps import Step, build_stages, steps_of
@@ -94,6 +95,29 @@ def _record_failure(session: Session, error: BaseException) -> None:
     session.plugins.notify("gdp_run_finished", run=session.folder, outcome=state)
 
 
+_STAGE_OF = {"teacher": 0, "dataset": 1, "pair-source": 1, "filter": 2, "student": 3, "loss": 3}
+"""The place in `CORE_STAGES` of the first stage that needs a kind's plugins for good; others are needed after all."""
+
+
+def _check_modules(session: Session, first: str, until: str | None) -> None:
+    """Refuse to begin where a stage that is to be done needs a module that is not installed: hours later is too late.
+
+    Raises:
+        MissingResourceError: the message says which plugin needs it, and what installs it.
+    """
+    order = {name: place for place, name in enumerate(CORE_STAGES)}
+    begin, end = order.get(first, len(order)), order.get(until or "", len(order))
+    lacking = [
+        f"{choice.record.kind} {choice.record.name} needs the Python module {module}, which is not installed: "
+        f"{choice.record.needs.how_to_install(module)}"
+        for choice in session.recipe.choices()
+        if begin <= _STAGE_OF.get(choice.record.kind, len(order)) <= end
+        for module in choice.record.needs.missing_modules()
+    ]
+    if lacking:
+        raise MissingResourceError("; ".join(lacking))
+
+
 def _execute_stages(session: Session, plan: Plan) -> Outcome:
     done: list[str] = []
     first: str | None = None
@@ -107,6 +131,8 @@ def _execute_stages(session: Session, plan: Plan) -> Outcome:
             if step.is_up_to_date(session, session.keys) and first is None:
                 session.progress.message(f"{step.name}: up to date")
             else:
+                if not done:
+                    _check_modules(session, step.name, plan.until)
                 if first is not None:
                     step.reset(session, first)
                 _execute_one(session, step)

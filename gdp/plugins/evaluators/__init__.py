@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from gdp import Config, Register, hookimpl
+from gdp.plugins.losses import PERCEPTUAL, ST_LPIPS_LICENCE, STNetwork
 
 FaceAttribute = Literal["glasses", "smile", "hair_length", "skin"]
 """Attributes of a face, other than its age, that the built-in judge tells."""
@@ -37,6 +38,20 @@ class HeldOutConfig(Config):
     """LPIPS: the linear heads; left out, version 0.1 as torchmetrics carries them."""
 
 
+class STLPIPSConfig(Config):
+    """ST-LPIPS on held-out pairs."""
+
+    network: STNetwork = "alex"
+    """The network whose activations are compared: `alex` (AlexNet) or `vgg` (VGG16, four times slower)."""
+    resolution: int | None = Field(default=256, ge=32)
+    """Pixels of the shorter side to which larger pictures are reduced (by averaging areas) before they are compared, so
+    that numbers of runs of different size compare; none to compare at the pictures' own size."""
+    count: int | None = Field(default=None, ge=1)
+    """Largest number of held-out pairs to measure on; left out, all of them."""
+    batch: int = Field(default=16, ge=1)
+    """Pairs that go through the student at once, fewer where they are large; changes no number."""
+
+
 class SpeedConfig(Config):
     """Time and size of student and teacher."""
 
@@ -55,6 +70,9 @@ class SlowRouteConfig(Config):
     """Optimisation steps of a projection; left out, the teacher's published default."""
     student_repeats: int = Field(default=10, ge=1)
     """Runs of the student that are timed before each of the pictures and after the last."""
+    st_lpips: STNetwork | None = "alex"
+    """The network of these pictures' ST-LPIPS at 256 px, which is measured where gdp-distill[perceptual] is installed;
+    none to leave it out."""
 
 
 class FaceAttributesConfig(Config):
@@ -145,6 +163,14 @@ def gdp_register_evaluators(register: Register) -> None:
         config=HeldOutConfig,
         implementation="gdp.plugins.evaluators.held_out:HeldOutEvaluator",
         summary="PSNR, SSIM and sharpness against the teacher's target on pairs never trained on",
+    )
+    register(
+        "st-lpips",
+        config=STLPIPSConfig,
+        implementation="gdp.plugins.evaluators.perceptual:STLPIPSEvaluator",
+        summary="Shift-tolerant perceptual distance (ST-LPIPS, not LPIPS) to the teacher's target on held-out pairs",
+        licence=ST_LPIPS_LICENCE,
+        needs=PERCEPTUAL,
     )
     register(
         "speed",

@@ -134,7 +134,8 @@ class HeldOutEvaluator(Evaluator):
             for row, index in enumerate(pairs.indices):
                 if index in shown:
                     evaluation.rows.append(_row(index, pairs.source[row], pairs.target[row], prediction[row]))
-        self._summarise({name: torch.cat(parts) for name, parts in columns.items()}, evaluation)
+        size = f"{target.shape[-1]} x {target.shape[-2]} px"
+        self._summarise({name: torch.cat(parts) for name, parts in columns.items()}, size, evaluation)
         return evaluation
 
     @classmethod
@@ -174,10 +175,10 @@ class HeldOutEvaluator(Evaluator):
             values["lpips_unchanged"] = self.perceptual(source, target)
         return values
 
-    def _summarise(self, columns: dict[str, Tensor], evaluation: Evaluation) -> None:
-        """Turn the pictures' values into metrics with their protocols."""
+    def _summarise(self, columns: dict[str, Tensor], size: str, evaluation: Evaluation) -> None:
+        """Turn the pictures' values into metrics with their protocols: PSNR, SSIM and sharpness belong to a size."""
         count = len(columns["psnr_db"])
-        on = f"on {count} held-out pairs, against the teacher's target as stored (8 bits)"
+        on = f"on {count} held-out pairs of {size}, against the teacher's target as stored (8 bits)"
         unchanged_words = "what returning the (first) source picture unchanged gets"
         protocols = {name: (how.protocol, how.unit, how.better) for name, how in COMPARED.items()}
         protocols["lpips"] = (f"LPIPS 0.1 with {self.config.lpips_network}, mean over pictures", "", "lower")

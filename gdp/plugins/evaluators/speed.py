@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gdp import (
+    BuildContext,
     Evaluation,
     EvaluationContext,
     Evaluator,
@@ -28,6 +29,8 @@ from gdp import (
 from gdp.plugins.evaluators import SlowRouteConfig, SpeedConfig
 from gdp.plugins.evaluators.held_out import NO_HELD_OUT, absent, spread_out, stands_in_for_teacher
 from gdp.plugins.evaluators.similarity import PSNR_PROTOCOL, psnr_db
+from gdp.plugins.losses import PERCEPTUAL
+from gdp.plugins.losses.shift_tolerant import load_distance, measured, st_lpips_protocol
 from gdp.toolbox import (
     Timing,
     count_macs,
@@ -193,6 +196,9 @@ def _size_metrics(name: str, module: nn.Module, inputs: tuple[object, ...]) -> d
     }
 
 
+PERCEPTUAL_SIZE = 256
+"""Pixels of the shorter side at which ST-LPIPS is measured."""
+NO_ST_LPIPS = f"the weights are not installed: {PERCEPTUAL.how_to_install(PERCEPTUAL.modules[0])}"
 NAMES = ("quality.slow_route.psnr_db", "speed.slow_route_ms", "speed.ratio")
 
 
@@ -211,6 +217,11 @@ class SlowRouteEvaluator(Evaluator):
     """Quality and time of the slow route on a few held-out pictures, and the measured ratio to the student."""
 
     config: SlowRouteConfig
+
+    def __init__(self, config: SlowRouteConfig, context: BuildContext) -> None:
+        super().__init__(config, context)
+        network = None if PERCEPTUAL.missing_modules() else config.st_lpips
+        self._distance = None if network is None else load_distance(network, PERCEPTUAL_SIZE).to(context.device)
 
     def evaluate(self, context: EvaluationContext) -> Evaluation:
         """Send pictures the slow route one at a time, timing the student before each of them and after the last."""
@@ -288,22 +299,23 @@ class SlowRouteEvaluator(Evaluator):
         projected = torch.cat([reduced(projection.images.clamp(-1, 1), size) for projection in journey.projected])
         whole = journey.projected[0].images.shape[-1]
         at = "" if whole == size else f" at {whole} px, compared at {size} px ({reduction(whole, size)})"
-        psnr = {
-            "quality.slow_route.psnr_db": (psnr_db(edited, target), "the slow route's picture to the teacher's target"),
-            "quality.slow_route.psnr_db_projection": (
-                psnr_db(projected, source),
-                "the projection, before the edit, to the source",
-            ),
-            "quality.student_on_same.psnr_db": (psnr_db(predicted, target), "the student to the teacher's target"),
-            "quality.student_on_same.psnr_db_unchanged": (
-                psnr_db(source, target),
-                "the unchanged source to the target",
-            ),
+        compared = {
+            "quality.slow_route.{}": (edited, target, "the slow route's picture to the teacher's target"),
+            "quality.slow_route.{}_projection": (projected, source, "the projection, before the edit, to the source"),
+            "quality.student_on_same.{}": (predicted, target, "the student to the teacher's target"),
+            "quality.student_on_same.{}_unchanged": (source, target, "the unchanged source to the target"),
         }
         evaluation = Evaluation()
-        for name, (values, words) in psnr.items():
-            protocol = f"{PSNR_PROTOCOL}; {words}, on the {len(pairs)} held-out pictures that went the slow route{at}."
-            evaluation.metrics[name] = Metric(float(values.mean()), protocol, "dB", "higher")
+        for name, (images, references, words) in compared.items():
+            on = f"; {words}, on the {len(pairs)} held-out pictures that went the slow route{at}."
+            value = float(psnr_db(images, references).mean())
+            evaluation.metrics[name.format("psnr_db")] = Metric(value, f"{PSNR_PROTOCOL}{on}", "dB", "higher")
+            if self._distance is not None:
+                value = float(measured(self._distance, images, references).mean())
+                how = st_lpips_protocol(self._distance, str(self.config.st_lpips))
+                evaluation.metrics[name.format("st_lpips")] = Metric(value, f"{how}{on}", "", "lower")
+        if self._distance is None and self.config.st_lpips is not None:
+            evaluation.absent["quality.slow_route.st_lpips"] = NO_ST_LPIPS
         evaluation.metrics.update(_time_metrics(context, journey))
         for row, index in enumerate(pairs.indices):
             pictures = {"source": source[row], "teacher": target[row], "student": predicted[row]}

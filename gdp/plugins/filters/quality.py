@@ -88,7 +88,7 @@ class ArtifactFilter(ScoringFilter):
 def _few_at_once(measure: Callable[[Tensor], Tensor], images: Tensor) -> list[float]:
     """Measure pictures (N, 3, H, W) each by itself, so many together as a bound of memory lets; N numbers."""
     count = max(1, _AT_ONCE // (images.shape[-2] * images.shape[-1]))
-    return [value for chunk in images.split(count) for value in measure(chunk).tolist()]
+    return [value for chunk in torch.split(images, count) for value in measure(chunk).tolist()]
 
 
 def luminance(images: Tensor) -> Tensor:
@@ -107,8 +107,9 @@ def blur(levels: Tensor) -> Tensor:
     """
     tiles = _tiles(levels)  # (N, T, h, w)
     each = tiles.flatten(0, 1)
-    worse = torch.maximum(_blur_along_rows(each), _blur_along_rows(each.transpose(1, 2))).unflatten(0, tiles.shape[:2])
-    return worse.sort(dim=1).values[:, tiles.shape[1] // _SHARPEST]
+    worse = torch.maximum(_blur_along_rows(each), _blur_along_rows(each.transpose(1, 2)))
+    ranked: Tensor = worse.reshape(tiles.shape[:2]).sort(dim=1).values
+    return ranked[:, tiles.shape[1] // _SHARPEST]
 
 
 def _tiles(levels: Tensor) -> Tensor:

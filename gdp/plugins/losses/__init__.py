@@ -6,10 +6,19 @@ Settings of the losses; imports no torch.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, NonNegativeInt, model_validator
 
-from gdp import Config, Register, hookimpl
+from gdp import Config, Needs, Register, hookimpl
+
+STNetwork = Literal["alex", "vgg"]
+"""The image networks of ST-LPIPS: AlexNet and VGG16, both anti-aliased."""
+
+PERCEPTUAL = Needs(modules=("stlpips_pytorch",), install="gdp-distill[perceptual]")
+"""The weights of ST-LPIPS; of the module that brings them only files are read."""
+
+ST_LPIPS_LICENCE = "Apache-2.0; the weights of ST-LPIPS are BSD-2-Clause, their networks trained on ImageNet before"
 
 
 class NoSettings(Config):
@@ -23,6 +32,16 @@ class PerceptualVGGConfig(Config):
     """VGG19's ImageNet weights as torchvision has them (.pth or .safetensors); left out, torchvision's cached file."""
     imagenet_normalisation: bool = False
     """Normalise pictures as VGG19 was trained on; the published pix2pixHD does not."""
+
+
+class STLPIPSConfig(Config):
+    """Settings of `st-lpips`."""
+
+    network: STNetwork = "vgg"
+    """The network whose activations are compared: `vgg` (VGG16), or `alex`, which takes a quarter of its time."""
+    resolution: int | None = Field(default=None, ge=32)
+    """Pixels of the shorter side to which larger pictures are reduced (by averaging areas) before they are compared:
+    saves time and memory, and leaves finer detail to the other losses. Left out, they are compared as they are."""
 
 
 class FeatureL2Config(Config):
@@ -76,6 +95,14 @@ def gdp_register_losses(register: Register) -> None:
         implementation="gdp.plugins.losses.terms:PerceptualVGGLoss",
         summary="L1 between VGG19's activations of prediction and target",
         licence="Apache-2.0; VGG19's ImageNet weights are the user's own copy of torchvision's",
+    )
+    register(
+        "st-lpips",
+        config=STLPIPSConfig,
+        implementation="gdp.plugins.losses.terms:STLPIPSLoss",
+        summary="Shift-tolerant perceptual distance (ST-LPIPS, not LPIPS) of prediction and target",
+        licence=ST_LPIPS_LICENCE,
+        needs=PERCEPTUAL,
     )
     register(
         "l1",

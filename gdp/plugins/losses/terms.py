@@ -21,8 +21,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gdp import BuildContext, Loss, TrainingStep
-from gdp.plugins.losses import PerceptualVGGConfig
+from gdp.plugins.losses import PerceptualVGGConfig, STLPIPSConfig
 from gdp.plugins.losses.perceptual import PerceptualLoss, load_vgg19_features
+from gdp.plugins.losses.shift_tolerant import load_distance
 
 
 class AdversarialObjective(NamedTuple):
@@ -172,6 +173,26 @@ class PerceptualVGGLoss(Loss):
         """Return the weighted L1 distance of the activations."""
         distance: Tensor = self._distance(step.prediction, step.target)
         return distance
+
+
+class STLPIPSLoss(Loss):
+    """Shift-tolerant perceptual loss, ST-LPIPS (Ghildyal and Liu, ECCV 2022), the mean over the batch.
+
+    The network is frozen and no part of the student; pictures below 32 px are enlarged to that. Under autocast its
+    convolutions run in bf16, its sums in float32.
+
+    Raises:
+        MissingResourceError, CorruptFileError: the weights that `gdp-distill[perceptual]` brings cannot be had.
+    """
+
+    def __init__(self, config: STLPIPSConfig, context: BuildContext) -> None:
+        super().__init__(config, context)
+        self._distance = load_distance(config.network, config.resolution).to(context.device)
+
+    def generator(self, step: TrainingStep) -> Tensor:
+        """Return the mean distance of the predictions from their targets; no gradient reaches these."""
+        distances: Tensor = self._distance(step.prediction, step.target)
+        return distances.mean()
 
 
 class L1Loss(Loss):
