@@ -18,7 +18,7 @@ from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError
 from gdp.support.places import find_places
 from gdp.tools.deploy.cards import card_path, files_of, read_card
 from gdp.tools.deploy.student_folder import WEIGHTS, StudentFolder
-from gdp.tools.report import CARD, SAMPLE, UNKNOWN_LICENCE
+from gdp.tools.report import CARD, SAMPLE, SCALED_SAMPLE, UNKNOWN_LICENCE
 
 SHORTEST_SECRET = 8
 """Characters; a shorter value of an environment variable is found by chance and is no key."""
@@ -157,8 +157,7 @@ def gather(folder: Path, engines: Sequence[str], licence: str | None) -> Parcel:
         Part("student.json", _read(folder / "student.json")),
         Part(CARD, text.encode()),
     ]
-    if (folder / SAMPLE).is_file():
-        parts.append(Part(SAMPLE, _read(folder / SAMPLE)))
+    parts += [Part(name, _read(folder / name)) for name in (SAMPLE, SCALED_SAMPLE) if (folder / name).is_file()]
     for engine in dict.fromkeys(engines):
         parts += _export(folder, engine)
     section = _LICENCE_SECTION.search(text)

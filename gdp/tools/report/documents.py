@@ -5,8 +5,8 @@ The report is one self-contained page for whoever trained; the card is what whoe
 
 from __future__ import annotations
 
+import io
 import json
-import shutil
 import warnings
 from datetime import UTC, datetime
 from functools import cache
@@ -15,19 +15,26 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
+from PIL import Image
 
 from gdp.core.files import write_atomically
+from gdp.support.page_pictures import encode_webp, shrunk
 from gdp.support.places import without_places
 from gdp.support.wording import duration, plain, scaled, with_unit
 from gdp.tools.report import tables
 from gdp.tools.report.folder import Number, RunData, mapping, mappings
-from gdp.tools.report.pictures import draw_curves, picture_tables, reject_strips, sample_grids
+from gdp.tools.report.pictures import draw_curves, embed_pictures
 from gdp.tools.report.variants import read_comparison
 from gdp.tools.report.verdict import assess, headlines, paragraph, said
 
 REPORT = "report.html"
 CARD = "README.md"
 SAMPLE = "samples.png"
+"""The card's picture, a sample grid as it is."""
+SCALED_SAMPLE = "samples.webp"
+"""The card's picture, a sample grid scaled for the page."""
+LARGEST_SAMPLE, SAMPLE_WIDTH = 1_000_000, 960
+"""Bytes of a sample grid above which the card gets a scaled one, and pixels of that one's width."""
 UNKNOWN_LICENCE = "not known to gdp"
 """Stands in the card's words where the licence of the teacher's weights is the user's to find out."""
 
@@ -50,7 +57,8 @@ def write_report(data: RunData) -> Path:
 
 
 def render_report(data: RunData) -> str:
-    """Return the report of a run as HTML that refers to nothing outside itself."""
+    """Return the report of a run as HTML that needs nothing outside itself; scaled pictures lead to their originals."""
+    pictures = embed_pictures(data)
     seconds = [tables.number_of(entry.get("seconds")) for entry in data.stages.values()]
     return _report_template().render(
         name=data.name,
@@ -60,11 +68,12 @@ def render_report(data: RunData) -> str:
         verdict=paragraph(data),
         headlines=headlines(data),
         assessments=assess(data),
-        picture_tables=picture_tables(data),
+        picture_tables=pictures.tables,
+        scaled=pictures.scaled,
         funnel=tables.funnel_table(data),
-        rejects=reject_strips(data),
+        rejects=pictures.rejects,
         curves=draw_curves(data.statistics),
-        samples=sample_grids(data),
+        samples=pictures.samples,
         initialisation=tables.read_initialisation(data),
         comparison=read_comparison(data),
         sizes=tables.size_table(data),
@@ -97,20 +106,33 @@ def write_model_card(data: RunData) -> Path:
         DiskFullError, RunFolderError: the system refuses to write.
     """
     place = data.folder / "student"
-    grid = data.samples[-1] if data.samples else None
-    if grid is not None:
-        shutil.copyfile(grid, place / SAMPLE)
+    sample = _write_sample(data, place)
     channels = json.loads((place / "student.json").read_text(encoding="utf-8"))["input_channels"]
-    write_atomically(place / CARD, render_model_card(data, grid is not None, channels).encode(errors="replace"))
+    write_atomically(place / CARD, render_model_card(data, sample, channels).encode(errors="replace"))
     return place / CARD
 
 
-def render_model_card(data: RunData, with_sample: bool, channels: int = 3) -> str:
+def _write_sample(data: RunData, place: Path) -> str | None:
+    """Put the training's last sample grid beside the card, as it is or scaled; return its name, None without one."""
+    if not data.samples:
+        return None
+    content = data.samples[-1].read_bytes()
+    name, other = SAMPLE, SCALED_SAMPLE
+    if len(content) > LARGEST_SAMPLE:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as file:
+            content = encode_webp(shrunk(file.convert("RGB"), SAMPLE_WIDTH), quality=90, method=2)
+        name, other = SCALED_SAMPLE, SAMPLE
+    write_atomically(place / name, content)
+    (place / other).unlink(missing_ok=True)
+    return name
+
+
+def render_model_card(data: RunData, sample: str | None, channels: int = 3) -> str:
     """Return the card as Markdown, beginning with the header that model hubs read.
 
     Args:
         data: the run.
-        with_sample: whether `samples.png` stands beside it.
+        sample: name of the sample grid that stands beside it.
         channels: of the student's input.
     """
     size = data.value("size.student.parameters")
@@ -120,7 +142,7 @@ def render_model_card(data: RunData, with_sample: bool, channels: int = 3) -> st
         parameters=scaled(size) if size else None,
         student=data.section("student").get("plugin", "unknown"),
         teacher=data.section("teacher").get("plugin"),
-        sample=SAMPLE if with_sample else None,
+        sample=sample,
         channels=channels,
         resolution=mapping(data.stages.get("pairs", {}).get("summary")).get("resolution", "unknown"),
         origin=_origin(data),

@@ -14,9 +14,9 @@ from typing import Any
 from gdp.core.interfaces.evaluators import Evaluator, Headline, Place, Sentence
 from gdp.core.records import CORE_STAGES, Plugins
 from gdp.support.metrics_files import VERDICT, finite, verdict_document
+from gdp.support.page_pictures import PNG_SIGNATURE
 
 PRUNING = "pruning.json"
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 STAGES = (*CORE_STAGES, "evaluate", "export", "compare", "report")
 """The stages that gdp itself has, in order; others are told after them."""

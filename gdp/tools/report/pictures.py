@@ -1,25 +1,28 @@
 """What the report shows: the training's curves as inline SVG, and pictures embedded as data URIs.
 
-Curves are drawn by matplotlib and coloured by the page, so that light and dark both read well.
+Curves are drawn by matplotlib and coloured by the page, so that light and dark both read well. Pictures are as large as
+the page shows them, and all together no larger than a page may be; each leads to its original in the run's folder.
 """
 
 from __future__ import annotations
 
-import base64
 import io
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import numpy
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from gdp.support.assets import EmbeddedPicture
+from gdp.support.page_pictures import EmbeddedPicture, Fineness, embed_png
 from gdp.support.wording import plain
-from gdp.tools.report.folder import PNG_SIGNATURE, RunData, step_of
+from gdp.tools.report.folder import RunData, step_of
 
 SIZE = 3.6, 1.8
 """Width and height in inches; the page scales the drawing."""
@@ -106,6 +109,17 @@ def _smooth(values: NDArray[numpy.float64]) -> NDArray[numpy.float64]:
 
 REJECTS_PER_FILTER = 12
 SAMPLE_GRIDS = 3
+LARGEST = 12_000_000
+"""Bytes of all pictures of a page together, as the page holds them."""
+FINENESSES = (
+    Fineness(400, 400, 92),  # a cell is about 200 pixels of the layout wide, on fine screens 400
+    Fineness(400, 160, 85),
+    Fineness(240, 160, 80),
+    Fineness(160, 160, 70),
+)
+"""Tried in this order until the pictures are no larger than `LARGEST`."""
+GRID_COLUMNS = 2.4
+"""Width of a sample grid, which has three or more columns, in widths of a cell."""
 
 
 @dataclass(frozen=True)
@@ -126,15 +140,48 @@ class RejectStrip:
     """Reason, then source and target."""
 
 
-def embed(label: str, png: bytes | None) -> EmbeddedPicture | None:
-    """Make a picture of the content of a PNG file."""
-    if png is None or not png.startswith(PNG_SIGNATURE) or len(png) < 24:
-        return None
-    width, height = (int.from_bytes(png[start : start + 4], "big") for start in (16, 20))  # of the IHDR chunk
-    return EmbeddedPicture(label, "data:image/png;base64," + base64.b64encode(png).decode(), width, height)
+@dataclass(frozen=True)
+class Pictures:
+    """All pictures of a report."""
+
+    tables: list[PictureTable]
+    rejects: list[RejectStrip]
+    samples: list[EmbeddedPicture]
+
+    @property
+    def all(self) -> list[EmbeddedPicture]:
+        """Every picture, in the order of the page."""
+        rows = [picture for table in self.tables for _, pictures in table.rows for picture in pictures if picture]
+        dropped = [picture for strip in self.rejects for _, pictures in strip.pairs for picture in pictures]
+        return [*rows, *dropped, *self.samples]
+
+    @property
+    def scaled(self) -> bool:
+        """Whether one is not shown as it was made."""
+        return any(picture.original for picture in self.all)
 
 
-def picture_tables(data: RunData) -> list[PictureTable]:
+def embed_pictures(data: RunData) -> Pictures:
+    """Embed the report's pictures, as fine as their number lets them be."""
+    for fineness in FINENESSES:
+        found = Pictures(_picture_tables(data, fineness), _reject_strips(data, fineness), _sample_grids(data, fineness))
+        if sum(len(picture.uri) for picture in found.all) <= LARGEST:
+            break
+    return found
+
+
+def _embed(data: RunData, label: str, relative: Any, fineness: Fineness) -> EmbeddedPicture | None:
+    """Embed a picture that a file of the folder names."""
+    png, path = data.picture(relative), data.inside(relative)
+    return embed_png(label, png, fineness, "" if path is None else _address(data, path))
+
+
+def _address(data: RunData, path: Path) -> str:
+    """Return where a file of the folder lies as seen from the report."""
+    return quote(path.resolve().relative_to(data.folder.resolve()).as_posix())
+
+
+def _picture_tables(data: RunData, fineness: Fineness) -> list[PictureTable]:
     """Arrange the before/after rows in tables: neighbours of the same heading and columns stand together.
 
     A row's title is `heading / row`, or the row's name alone.
@@ -148,34 +195,44 @@ def picture_tables(data: RunData) -> list[PictureTable]:
     tables = []
     for (heading, columns), rows in groupby(parted, key=lambda row: (row[0], row[1])):
         embedded = [
-            (title, [embed(column, data.picture(path)) for column, path in zip(columns, paths, strict=True)])
+            (title, [_embed(data, column, path, fineness) for column, path in zip(columns, paths, strict=True)])
             for _, _, title, paths in rows
         ]
         tables.append(PictureTable(heading, columns, embedded))
     return tables
 
 
-def reject_strips(data: RunData) -> list[RejectStrip]:
+def _reject_strips(data: RunData, fineness: Fineness) -> list[RejectStrip]:
     """Collect some rejected pairs of each filter, with the reasons taking turns."""
-    by_filter: dict[str, dict[str, list[list[EmbeddedPicture]]]] = defaultdict(lambda: defaultdict(list))
+    by_filter: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     for entry in data.rejects:
         reason, name = str(entry.get("reason") or ""), str(entry.get("filter") or "")
-        pictures = [embed(side, data.picture(entry.get(side))) for side in ("source", "target")]
-        there = [picture for picture in pictures if picture is not None]
-        if there:
-            by_filter[name][reason].append(there)
+        by_filter[name][reason].append(entry)
     strips = []
     for name, reasons in by_filter.items():
-        turns = [(turn, reason, pictures) for reason, pairs in reasons.items() for turn, pictures in enumerate(pairs)]
+        turns = [(turn, reason, entry) for reason, entries in reasons.items() for turn, entry in enumerate(entries)]
         turns.sort(key=lambda item: item[0])
-        strips.append(RejectStrip(name, [(reason, pictures) for _, reason, pictures in turns[:REJECTS_PER_FILTER]]))
+        strip = RejectStrip(name)
+        for _, reason, entry in turns:
+            sides = (_embed(data, side, entry.get(side), fineness) for side in ("source", "target"))
+            if there := [picture for picture in sides if picture is not None]:
+                strip.pairs.append((reason, there))
+            if len(strip.pairs) == REJECTS_PER_FILTER:
+                break
+        if strip.pairs:
+            strips.append(strip)
     return strips
 
 
-def sample_grids(data: RunData) -> list[EmbeddedPicture]:
+def _sample_grids(data: RunData, fineness: Fineness) -> list[EmbeddedPicture]:
     """Embed the first sample grid of the training, the last, and one between them."""
     paths = data.samples
     count = min(SAMPLE_GRIDS, len(paths))
     chosen = [paths[round(position * (len(paths) - 1) / max(1, count - 1))] for position in range(count)]
-    grids = [embed(f"step {plain(step_of(path))}", path.read_bytes()) for path in chosen]
+    wider = Fineness(
+        round(GRID_COLUMNS * fineness.widest), round(GRID_COLUMNS * fineness.exact_up_to), fineness.quality
+    )
+    grids = []
+    for path in chosen:
+        grids.append(embed_png(f"step {plain(step_of(path))}", path.read_bytes(), wider, _address(data, path)))
     return [grid for grid in grids if grid is not None]

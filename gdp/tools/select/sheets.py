@@ -30,8 +30,8 @@ from gdp.core.pairs.records import Score
 from gdp.core.pairs.store import PairStore
 from gdp.core.pictures import to_array
 from gdp.core.progress import ProgressTask
-from gdp.support.assets import EmbeddedPicture
 from gdp.support.expressions.binding import written
+from gdp.support.page_pictures import EmbeddedPicture, embed_thumbnail
 from gdp.tools.select.table import DROPPED, KEPT, PENDING, PairTable
 
 
@@ -126,15 +126,9 @@ def _describe(table: PairTable, pair: Thumbnails) -> _Pair:
             verdicts.append(_Verdict(each.name, decision, each.reasons[row] or "", scores))
     if table.decisions[row] == "pending":
         verdicts.append(_Verdict(table.filters[row], "pending", table.reasons[row], []))
-    pictures = [EmbeddedPicture(label, _uri(image), image.width, image.height) for label, image in pair.pictures]
+    pictures = [embed_thumbnail(label, image) for label, image in pair.pictures]
     split = table.splits[row].replace("_", " ")
     return _Pair(table.indices[row], table.decisions[row], split, pictures, verdicts, json.dumps(values))
-
-
-def _uri(image: Image.Image) -> str:
-    buffer = io.BytesIO()
-    image.save(buffer, format="WEBP", lossless=True, quality=0, method=0)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def _shown(value: Score) -> str:
