@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy
-import openvino
 
 from gdp import (
     CalibratedEngine,
@@ -30,6 +29,10 @@ from gdp import (
     Translate,
 )
 from gdp.plugins.engines import OpenVinoConfig, OpenVinoInt8Config
+from gdp.plugins.engines.telemetry import nothing_sent
+
+with nothing_sent():
+    import openvino
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,7 +72,8 @@ def convert(network: PictureNetwork, example: Tensor, size_multiple: int) -> ope
     with tempfile.TemporaryDirectory() as folder:
         onnx = Path(folder) / "student.onnx"
         write_onnx(trace(network, example, size_multiple), _OPSET, onnx)
-        return openvino.convert_model(onnx)
+        with nothing_sent():
+            return openvino.convert_model(onnx)
 
 
 def compiled(path: Path, context: EngineContext, precision: str) -> Translate:
@@ -173,15 +177,14 @@ def quantise(model: openvino.Model, pictures: PictureArray) -> openvino.Model:
     Raises:
         PluginError: nncf refuses.
     """
-    os.environ.setdefault("NNCF_CI", "1")  # or nncf tells its makers what it is used for, by network
-    with warnings.catch_warnings():
+    with nothing_sent(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # nncf's own
         import nncf
 
     names = [node.get_friendly_name() for node in model.get_ordered_ops() if node.get_type_name() in _CONVOLUTIONS]
     nncf.set_log_level(logging.ERROR)
     try:
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # it draws its progress
+        with nothing_sent(), warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # it draws its progress
             warnings.simplefilter("ignore")
             return nncf.quantize(
                 model,

@@ -118,8 +118,8 @@ FINENESSES = (
     Fineness(160, 160, 70),
 )
 """Tried in this order until the pictures are no larger than `LARGEST`."""
-GRID_COLUMNS = 2.4
-"""Width of a sample grid, which has three or more columns, in widths of a cell."""
+GRID_COLUMNS = 1.5
+"""Width of a sample grid in widths of a cell: the three grids of a page stand beside each other."""
 
 
 @dataclass(frozen=True)
