@@ -14,13 +14,15 @@ from torch import Tensor
 
 from gdp.core.errors import readable_os_errors
 from gdp.core.interfaces.teachers import LatentTeacher
-from gdp.core.pictures import to_array, to_levels
+from gdp.core.pictures import area_reduced, to_array, to_levels
 from gdp.support.directions import save_direction
 from gdp.tools.directions.samples import STRENGTHS, Effects
 from gdp.tools.directions.search import Finding, SearchSettings, Tools, measuring_ws
 
 SMALLEST_COLUMN = 96
 """Pixels; smaller pictures are enlarged by a whole factor, so that the words below them can be read."""
+LARGEST_COLUMN = 256
+"""Pixels; larger pictures are reduced to it: a strip is to be seen whole."""
 _LINE = 16
 
 
@@ -42,9 +44,10 @@ def write_strip(
     columns = []
     for move in moves:
         images = teacher.synthesize(ws + move.to(ws))
+        images = area_reduced(images.float(), LARGEST_COLUMN)  # (N, 3, R, R)
         columns.append(numpy.concatenate(to_array(to_levels(images))))  # (N * R, R, 3)
-    factor = -(-SMALLEST_COLUMN // teacher.resolution)
-    width = teacher.resolution * factor
+    factor = -(-SMALLEST_COLUMN // images.shape[-1])
+    width = images.shape[-1] * factor
     pictures = Image.fromarray(numpy.concatenate(columns, axis=1))
     pictures = pictures.resize((pictures.width * factor, pictures.height * factor), Image.Resampling.NEAREST)
     lines = max((len(lines) for lines in captions), default=0)
