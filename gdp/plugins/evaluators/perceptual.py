@@ -9,14 +9,12 @@ from torch import Tensor
 
 from gdp import BuildContext, Evaluation, EvaluationContext, Evaluator, Metric, Sentence
 from gdp.plugins.evaluators import STLPIPSConfig
-from gdp.plugins.evaluators.held_out import NO_HELD_OUT, PREFIX, absent, batches, spread_out, unchanged
+from gdp.plugins.evaluators.held_out import NO_HELD_OUT, PREFIX, absent, spread_out, unchanged
 from gdp.plugins.losses.shift_tolerant import load_distance, measured, st_lpips_protocol
 from gdp.toolbox import plain
 
 ST_LPIPS = f"{PREFIX}.st_lpips"
 ST_LPIPS_UNCHANGED = f"{ST_LPIPS}_unchanged"
-_AT_ONCE = 2**22
-"""Pixels of the pairs that are in memory together: four pairs of 1024 px."""
 
 
 class STLPIPSEvaluator(Evaluator):
@@ -40,8 +38,7 @@ class STLPIPSEvaluator(Evaluator):
         if not indices:
             return absent([ST_LPIPS, ST_LPIPS_UNCHANGED], NO_HELD_OUT)
         parts: dict[str, list[Tensor]] = {ST_LPIPS: [], ST_LPIPS_UNCHANGED: []}
-        together = min(self.config.batch, max(1, _AT_ONCE // context.pair_source.resolution**2))
-        for pairs in batches(context, "ST-LPIPS", indices, together):
+        for pairs in context.batches("ST-LPIPS", indices, self.config.batch):
             source, target = pairs.source.to(context.device), pairs.target.to(context.device)
             parts[ST_LPIPS].append(measured(self._distance, context.predict(source), target))
             parts[ST_LPIPS_UNCHANGED].append(measured(self._distance, unchanged(source), target))

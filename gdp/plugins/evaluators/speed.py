@@ -307,13 +307,8 @@ class SlowRouteEvaluator(Evaluator):
         }
         evaluation = Evaluation()
         for name, (images, references, words) in compared.items():
-            on = f"; {words}, on the {len(pairs)} held-out pictures that went the slow route{at}."
-            value = float(psnr_db(images, references).mean())
-            evaluation.metrics[name.format("psnr_db")] = Metric(value, f"{PSNR_PROTOCOL}{on}", "dB", "higher")
-            if self._distance is not None:
-                value = float(measured(self._distance, images, references).mean())
-                how = st_lpips_protocol(self._distance, str(self.config.st_lpips))
-                evaluation.metrics[name.format("st_lpips")] = Metric(value, f"{how}{on}", "", "lower")
+            on = f"{words}, on the {len(pairs)} held-out pictures that went the slow route{at}"
+            evaluation.metrics |= self._compare(name, images, references, on)
         if self._distance is None and self.config.st_lpips is not None:
             evaluation.absent["quality.slow_route.st_lpips"] = NO_ST_LPIPS
         evaluation.metrics.update(_time_metrics(context, journey))
@@ -323,6 +318,16 @@ class SlowRouteEvaluator(Evaluator):
             shown = {name: picture.cpu() for name, picture in pictures.items()}
             evaluation.rows.append(PictureRow(f"The slow route / pair {index}", shown))
         return evaluation
+
+    def _compare(self, name: str, images: Tensor, references: Tensor, on: str) -> dict[str, Metric]:
+        """Compare pictures, both (N, 3, R, R) in [-1, 1]; `{}` in the name is where the measure's stands."""
+        psnr = float(psnr_db(images, references).mean())
+        metrics = {name.format("psnr_db"): Metric(psnr, f"{PSNR_PROTOCOL}; {on}.", "dB", "higher")}
+        if self._distance is not None:
+            value = float(measured(self._distance, images, references).mean())
+            how = st_lpips_protocol(self._distance, str(self.config.st_lpips))
+            metrics[name.format("st_lpips")] = Metric(value, f"{how}; {on}.", "", "lower")
+        return metrics
 
 
 def _beside(numbers: Mapping[str, float]) -> float | None:

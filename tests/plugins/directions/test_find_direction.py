@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 import gdp
 from gdp.cli.app import app
+from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.progress import SilentProgress
 from gdp.plugins.directions.conversion import load_direction
 from gdp.plugins.faces.judge import FaceJudge
@@ -24,10 +25,12 @@ from gdp.plugins.stylegan2 import StyleGAN2Config
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 from gdp.registry import PluginRegistry
 from gdp.support.directions import measure_scale, read_direction
+from gdp.testing import examples
 from gdp.tools.directions.choices import SearchChoices, read_choices
 from gdp.tools.directions.opening import open_tools
 from gdp.tools.directions.samples import STRENGTHS, Sampling, ScoredSamples, draw_samples
 from gdp.tools.directions.search import SearchSettings, find_directions
+from gdp.tools.directions.writing import write_strip
 
 PROJECT = Path(__file__).parents[3]
 FACES = ("source_age", "source_smile", "source_glasses")
@@ -75,6 +78,17 @@ def test_direction_table_and_strip_are_written(tiny: tuple[str, ...], tmp_path: 
     with Image.open(strip) as picture:
         assert picture.width == 7 * 96
         assert picture.height > 2 * 96, "captions stand below the pictures"
+
+
+def test_a_strip_of_large_pictures_stays_small(tmp_path: Path) -> None:
+    teacher = examples.latent_world(512).teacher
+    assert isinstance(teacher, LatentTeacher)
+    ws = teacher.map(teacher.sample_z(0, [0, 1]))
+    moves = [torch.full((teacher.num_ws, teacher.w_dim), strength) for strength in STRENGTHS]
+    write_strip(teacher, moves, ws, [["-3"]] * len(moves), tmp_path / "strip.png")
+    with Image.open(tmp_path / "strip.png") as picture:
+        assert picture.width == len(STRENGTHS) * 256
+        assert 2 * 256 < picture.height < 2 * 256 + 40
 
 
 @pytest.mark.parametrize("method", ["pca", "sefa"])

@@ -9,6 +9,8 @@ import torch
 
 from gdp.core.errors import MissingResourceError
 from gdp.core.interfaces.context import BuildContext
+from gdp.core.interfaces.evaluators import EVALUATED_BYTES_A_PIXEL
+from gdp.core.memory import MemoryBound
 from gdp.plugins.evaluators import SlowRouteConfig, STLPIPSConfig
 from gdp.plugins.evaluators.perceptual import ST_LPIPS, ST_LPIPS_UNCHANGED, STLPIPSEvaluator
 from gdp.plugins.evaluators.speed import SlowRouteEvaluator
@@ -43,11 +45,9 @@ def test_the_mean_is_over_pictures_whatever_goes_together(
         assert found[ST_LPIPS].value == pytest.approx(sum(each) / 5, rel=1e-5)
 
 
-def test_large_pairs_go_through_one_by_one(
-    world: Any, build: BuildContext, pairs_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gdp.plugins.evaluators.perceptual._AT_ONCE", 2 * 16 * 16)
-    STLPIPSEvaluator(STLPIPSConfig(), build).evaluate(world.context())
+def test_pairs_go_through_as_many_together_as_the_memory_holds(world: Any, build: BuildContext) -> None:
+    bound = MemoryBound(given=int(2.5 * 16 * 16 * EVALUATED_BYTES_A_PIXEL))
+    STLPIPSEvaluator(STLPIPSConfig(), build).evaluate(world.context(memory=bound))
     assert world.predicted == [2, 2, 2]
 
 
