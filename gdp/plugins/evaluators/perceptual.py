@@ -43,7 +43,7 @@ class STLPIPSEvaluator(Evaluator):
             parts[ST_LPIPS].append(measured(self._distance, context.predict(source), target))
             parts[ST_LPIPS_UNCHANGED].append(measured(self._distance, unchanged(source), target))
         on = f"on {len(indices)} held-out pairs, against the teacher's target as stored (8 bits)"
-        how = st_lpips_protocol(self._distance, self.config.network)
+        how = st_lpips_protocol(self._distance, self.config.network, *target.shape[2:])
         words = {ST_LPIPS: f"{how}; {on}.", ST_LPIPS_UNCHANGED: f"{how}; {on}: what the unchanged source gets."}
         better = {ST_LPIPS: "lower", ST_LPIPS_UNCHANGED: ""}
         values = {name: float(torch.cat(found).mean()) for name, found in parts.items()}

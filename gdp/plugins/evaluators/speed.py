@@ -325,7 +325,7 @@ class SlowRouteEvaluator(Evaluator):
         metrics = {name.format("psnr_db"): Metric(psnr, f"{PSNR_PROTOCOL}; {on}.", "dB", "higher")}
         if self._distance is not None:
             value = float(measured(self._distance, images, references).mean())
-            how = st_lpips_protocol(self._distance, str(self.config.st_lpips))
+            how = st_lpips_protocol(self._distance, str(self.config.st_lpips), *images.shape[2:])
             metrics[name.format("st_lpips")] = Metric(value, f"{how}; {on}.", "", "lower")
         return metrics
 

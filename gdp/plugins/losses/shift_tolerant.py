@@ -208,14 +208,17 @@ def weights_path(network: STNetwork) -> Path:
     )
 
 
-def st_lpips_protocol(distance: ShiftTolerantDistance, network: str) -> str:
-    """Say how ST-LPIPS is measured, without a full stop."""
-    size = "their own size"
-    if distance.resolution is not None:
-        size = f"a shorter side of {distance.resolution} px, to which larger ones are reduced by averaging areas"
+def st_lpips_protocol(distance: ShiftTolerantDistance, network: str, height: int, width: int) -> str:
+    """Say how ST-LPIPS of pictures of a size in pixels is measured, without a full stop."""
+    size = f"compared at their own {width} x {height} px"
+    if distance.resolution is not None and min(height, width) > distance.resolution:
+        size = (
+            f"of {width} x {height} px, compared at a shorter side of {distance.resolution} px, to which they are "
+            f"reduced by averaging areas"
+        )
     return (
         f"ST-LPIPS, which is not LPIPS (Ghildyal and Liu 2022; weights vST0.0 of stlpips-pytorch, {network}), mean "
-        f"over pictures, compared at {size}"
+        f"over pictures, {size}"
     )
 
 

@@ -29,7 +29,7 @@ def test_the_student_and_the_unchanged_source_are_compared_with_the_target(world
     protocol = lazy[ST_LPIPS].protocol
     assert "not LPIPS" in protocol
     assert "alex" in protocol
-    assert "a shorter side of 256 px" in protocol
+    assert "at their own 16 x 16 px" in protocol
     assert "6 held-out pairs" in protocol
 
 

@@ -113,8 +113,9 @@ def test_large_pictures_are_reduced_where_that_is_asked() -> None:
     with torch.no_grad():
         small = (torch.nn.functional.avg_pool2d(each, 2) for each in (large, other))
         assert float(reduced(large, other)) == pytest.approx(float(load_distance("alex")(*small)), rel=1e-5)
-    assert "a shorter side of 64 px" in st_lpips_protocol(reduced, "alex")
-    assert "not LPIPS" in st_lpips_protocol(reduced, "alex")
+    assert "of 128 x 192 px, compared at a shorter side of 64 px" in st_lpips_protocol(reduced, "alex", 192, 128)
+    assert "compared at their own 64 x 64 px" in st_lpips_protocol(reduced, "alex", 64, 64)
+    assert "not LPIPS" in st_lpips_protocol(reduced, "alex", 64, 64)
 
 
 def test_a_shift_costs_less_and_a_blur_more_than_psnr_says(distances: dict[STNetwork, ShiftTolerantDistance]) -> None:

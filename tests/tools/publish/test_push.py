@@ -33,6 +33,11 @@ def test_a_large_file_goes_over_lfs_whatever_its_name(student: Path, hub: FakeHu
     assert len(hub.uploads) == 2
 
 
+def test_a_card_with_a_scaled_grid_is_sent_with_that(student: Path, hub: FakeHub) -> None:
+    (student / "samples.png").rename(student / "samples.webp")
+    assert set(send(student, hub)) == (ALWAYS - {"samples.png"}) | {"samples.webp"}
+
+
 def test_chosen_exports_go_along_with_their_cards(student: Path, hub: FakeHub) -> None:
     assert set(send(student, hub, engines=("onnx",))) == ALWAYS | {"student.onnx", "student.onnx.json"}
     files = send(student, hub, engines=("onnx", "openvino"))
