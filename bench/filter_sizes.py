@@ -30,13 +30,13 @@ FILTERS: dict[str, tuple[type[ScoringFilter], Config]] = {
 """Those that judge any pictures, and need no model; `identity` and `face-attributes` know drawn faces alone."""
 
 
-def main() -> None:
+def main(given: Sequence[str] | None = None) -> None:
     """Print the table as Markdown."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", type=Path, help="pictures, ID_projected.jpg and ID_EDIT.jpg")
     parser.add_argument("--edit", default="age_neg20", help="the edit that is the target")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1024, 512, 256], help="pixels")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
     people = sorted(path.name.removesuffix("_projected.jpg") for path in arguments.folder.glob("*_projected.jpg"))
     if not people:
         raise SystemExit(f"{arguments.folder}: there is no ID_projected.jpg")
