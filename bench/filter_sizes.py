@@ -3,9 +3,9 @@
     python bench/filter_sizes.py FOLDER
 
 FOLDER holds pictures of one size of several people, `ID_projected.jpg` and edits of it such as `ID_age_neg20.jpg`, as
-edited by a StyleGAN2 of faces. A pair is the projected face and one of its edits. Smaller sizes are made by averaging
-areas. Every pair is a good one, so what is dropped is dropped wrongly; a filter whose verdicts depend on the size by
-accident drops other pairs at each.
+edited by a StyleGAN2 of faces. A pair is the projected face and one of its edits. Smaller sizes are made from it,
+bicubic and antialiased. Every pair is a good one, so what is dropped is dropped wrongly; a filter whose verdicts depend
+on the size by accident drops other pairs at each.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gdp import BuildContext, Config, PairBatch, PairRecord, ScoringFilter, Verd
 from gdp.plugins.filters import ArtifactConfig, DuplicateConfig, SharpnessConfig
 from gdp.plugins.filters.likeness import DuplicateFilter
 from gdp.plugins.filters.quality import ArtifactFilter, SharpnessFilter
-from gdp.toolbox import area_reduced, from_array, from_levels, read_picture
+from gdp.toolbox import from_array, from_levels, read_picture, reduced_to_side
 
 FILTERS: dict[str, tuple[type[ScoringFilter], Config]] = {
     "sharpness": (SharpnessFilter, SharpnessConfig()),
@@ -62,7 +62,7 @@ def dropped(judge: ScoringFilter, folder: Path, people: Sequence[str], edit: str
 
 def picture(path: Path, size: int) -> torch.Tensor:
     """Read a picture as (1, 3, size, size) in [-1, 1]."""
-    return area_reduced(from_levels(from_array(read_picture(path).on_white()))[None], size)
+    return reduced_to_side(from_levels(from_array(read_picture(path).on_white()))[None], size)
 
 
 if __name__ == "__main__":

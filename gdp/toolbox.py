@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from gdp.core.memory import MemoryBound, free_memory, readable_memory_errors
     from gdp.core.pairs.records import number, pictures_by_part
     from gdp.core.pictures import (
-        area_reduced,
         encode_png,
         from_array,
         from_levels,
         reduced,
+        reduced_to_side,
         reduction,
         to_array,
         to_levels,
@@ -106,11 +106,11 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "pictures": {
         "gdp.core.pictures": (
-            "area_reduced",
             "encode_png",
             "from_array",
             "from_levels",
             "reduced",
+            "reduced_to_side",
             "reduction",
             "to_array",
             "to_levels",
@@ -297,7 +297,6 @@ __all__ = [
     "UpsamplingName",
     "WeightAverage",
     "WeightsAddress",
-    "area_reduced",
     "as_tensor",
     "autocaster",
     "bind",
@@ -349,6 +348,7 @@ __all__ = [
     "readable_memory_errors",
     "readable_os_errors",
     "reduced",
+    "reduced_to_side",
     "reduction",
     "sample_w",
     "scaled",

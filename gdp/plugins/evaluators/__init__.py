@@ -44,8 +44,8 @@ class STLPIPSConfig(Config):
     network: STNetwork = "alex"
     """The network whose activations are compared: `alex` (AlexNet) or `vgg` (VGG16, four times slower)."""
     resolution: int | None = Field(default=256, ge=32)
-    """Pixels of the shorter side to which larger pictures are reduced (by averaging areas) before they are compared, so
-    that numbers of runs of different size compare; none to compare at the pictures' own size."""
+    """Pixels of the shorter side to which larger pictures are reduced (bicubic, antialiased) before they are compared,
+    so that numbers of runs of different size compare; none to compare at the pictures' own size."""
     count: int | None = Field(default=None, ge=1)
     """Largest number of held-out pairs to measure on; left out, all of them."""
     batch: int = Field(default=16, ge=1)

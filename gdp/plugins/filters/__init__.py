@@ -66,8 +66,9 @@ class MeasuredSize(Config):
     """What measures of sharpness and blur have in common: they mean something at one size alone."""
 
     measured_at: int = Field(default=256, ge=16)
-    """Pixels of the shorter side at which pictures are measured: larger ones are reduced to it by averaging areas, so
-    that the same picture of 1024, 512 and 256 pixels gets the same verdict. Smaller ones are measured as they are."""
+    """Pixels of the shorter side at which pictures are measured: larger ones are reduced to it (bicubic,
+    antialiased), so that the same picture gets the same verdict at 1024, 512 and 256 pixels. Smaller ones are measured
+    as they are."""
 
 
 class SharpnessConfig(MeasuredSize):

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from gdp import BuildContext, MissingResourceError, PairBatch, Score, Scores, ScoringFilter, TranslatorTeacher, Verdict
 from gdp.plugins.filters import DiscriminatorScoreConfig
-from gdp.toolbox import area_reduced, in_fixed_chunks, number, pictures_by_part, unrounded_levels
+from gdp.toolbox import in_fixed_chunks, number, pictures_by_part, reduced_to_side, unrounded_levels
 
 _AT_ONCE = 2**20
 """Pixels of the pictures that are measured together, in float64."""
@@ -56,7 +56,7 @@ class ArtifactFilter(ScoringFilter):
         """Measure every picture, to 4 digits."""
         rows: list[dict[str, Score]] = [{} for _ in pairs.indices]
         measures: dict[str, Callable[[Tensor], Tensor]] = {
-            "blur": lambda images: blur(luminance(area_reduced(images, self.config.measured_at))),
+            "blur": lambda images: blur(luminance(reduced_to_side(images, self.config.measured_at))),
             "blockiness": lambda images: blockiness(luminance(images)),
             "checkerboard": lambda images: checkerboard(luminance(images)),
         }
@@ -198,7 +198,7 @@ class SharpnessFilter(ScoringFilter):
         return rows
 
     def _sharpness(self, images: Tensor) -> Tensor:
-        return laplacian_variance(area_reduced(images, self.config.measured_at))
+        return laplacian_variance(reduced_to_side(images, self.config.measured_at))
 
     def decide(self, scores: Mapping[int, Scores]) -> dict[int, Verdict]:
         """Keep the pairs of which every picture is sharp enough."""

@@ -40,7 +40,7 @@ class STLPIPSConfig(Config):
     network: STNetwork = "vgg"
     """The network whose activations are compared: `vgg` (VGG16), or `alex`, which takes a quarter of its time."""
     resolution: int | None = Field(default=None, ge=32)
-    """Pixels of the shorter side to which larger pictures are reduced (by averaging areas) before they are compared:
+    """Pixels of the shorter side to which larger pictures are reduced (bicubic, antialiased) before they are compared:
     saves time and memory, and leaves finer detail to the other losses. Left out, they are compared as they are."""
 
 

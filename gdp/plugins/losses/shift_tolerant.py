@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from gdp import CorruptFileError, MissingResourceError
 from gdp.plugins.losses import PERCEPTUAL, STNetwork
-from gdp.toolbox import area_reduced, read_state
+from gdp.toolbox import read_state, reduced_to_side
 
 SMALLEST_SIDE = 32
 """Pixels; the networks halve four times, and smaller pictures are enlarged to it."""
@@ -89,8 +89,8 @@ class ShiftTolerantDistance(nn.Module):
     Args:
         network: `alex` or `vgg`.
         state: its weights by the names of the published files: `net.slice1.0.weight`, `lin0.model.1.weight`.
-        resolution: larger pictures are reduced by averaging areas until their shorter side has so many pixels; None
-            compares at the pictures' own size.
+        resolution: larger pictures are reduced (bicubic, antialiased) until their shorter side has so many pixels;
+            None compares at the pictures' own size.
 
     Raises:
         CorruptFileError: the weights are not that network's.
@@ -136,7 +136,7 @@ class ShiftTolerantDistance(nn.Module):
     def _sized(self, images: Tensor) -> Tensor:
         images = images.float()
         if self.resolution is not None:
-            images = area_reduced(images, self.resolution)
+            images = reduced_to_side(images, self.resolution)
         height, width = images.shape[-2:]
         if min(height, width) >= SMALLEST_SIDE:
             return images
@@ -214,7 +214,7 @@ def st_lpips_protocol(distance: ShiftTolerantDistance, network: str, height: int
     if distance.resolution is not None and min(height, width) > distance.resolution:
         size = (
             f"of {width} x {height} px, compared at a shorter side of {distance.resolution} px, to which they are "
-            f"reduced by averaging areas"
+            f"reduced (bicubic, antialiased)"
         )
     return (
         f"ST-LPIPS, which is not LPIPS (Ghildyal and Liu 2022; weights vST0.0 of stlpips-pytorch, {network}), mean "

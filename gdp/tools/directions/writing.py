@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gdp.core.errors import readable_os_errors
 from gdp.core.interfaces.teachers import LatentTeacher
-from gdp.core.pictures import area_reduced, to_array, to_levels
+from gdp.core.pictures import reduced_to_side, to_array, to_levels
 from gdp.support.directions import save_direction
 from gdp.tools.directions.samples import STRENGTHS, Effects
 from gdp.tools.directions.search import Finding, SearchSettings, Tools, measuring_ws
@@ -44,7 +44,7 @@ def write_strip(
     columns = []
     for move in moves:
         images = teacher.synthesize(ws + move.to(ws))
-        images = area_reduced(images.float(), LARGEST_COLUMN)  # (N, 3, R, R)
+        images = reduced_to_side(images.float(), LARGEST_COLUMN)  # (N, 3, R, R)
         columns.append(numpy.concatenate(to_array(to_levels(images))))  # (N * R, R, 3)
     factor = -(-SMALLEST_COLUMN // images.shape[-1])
     width = images.shape[-1] * factor

@@ -13,7 +13,7 @@ from torchvision.transforms.functional import gaussian_blur
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.pairs import PairBatch, PairRecord
-from gdp.core.pictures import area_reduced, from_array, from_levels, to_levels
+from gdp.core.pictures import from_array, from_levels, reduced_to_side, to_levels
 from gdp.plugins.faces.attributes import sample_attributes
 from gdp.plugins.faces.renderer import render
 from gdp.plugins.filters import (
@@ -51,7 +51,7 @@ def faces() -> Tensor:
 
 def at(faces: Tensor, size: int) -> Tensor:
     """As they are stored at a size: reduced, in 8 bits."""
-    return from_levels(to_levels(area_reduced(faces, size)))
+    return from_levels(to_levels(reduced_to_side(faces, size)))
 
 
 def judged(judge: ScoringFilter, source: Tensor, target: Tensor) -> list[tuple[str, str | None]]:
