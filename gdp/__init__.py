@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     )
     from gdp.core.hookspecs import hookimpl
     from gdp.core.interfaces.context import BuildContext
-    from gdp.core.interfaces.datasets import Dataset, Part, UnpairedDataset
+    from gdp.core.interfaces.datasets import Dataset, Part, PictureKind, UnpairedDataset
     from gdp.core.interfaces.evaluators import (
         Evaluation,
         EvaluationContext,
@@ -120,6 +120,7 @@ _HOMES = {
     "gdp.core.interfaces.datasets": (
         "Dataset",
         "Part",
+        "PictureKind",
         "UnpairedDataset",
     ),
     "gdp.support.interfaces.directions": (
@@ -253,6 +254,7 @@ __all__ = [
     "PairSource",
     "Part",
     "PictureArray",
+    "PictureKind",
     "PictureNetwork",
     "PictureRow",
     "Pictures",

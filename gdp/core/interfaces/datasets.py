@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from gdp.core.interfaces.context import BuildContext
@@ -13,6 +14,26 @@ if TYPE_CHECKING:
 
 Part = Literal["trainA", "trainB", "testA", "testB"]
 """A part of an unpaired dataset: domain A or B, to train on or never trained on."""
+
+
+@dataclass(frozen=True)
+class PictureKind:
+    """What pictures show, in the words of whoever makes them; a student's card carries it, and its warnings tell it.
+
+    Attributes:
+        words: What they show, in some words, as `faces, cut as FFHQ's`.
+        one: Where each shows one thing upright and in one place: what aligners call it (`Aligner.finds`), as `face`;
+            empty where they are not aligned.
+        frame: Name of the frame in which that stands, as aligners take it (`--align-frame`), as `ffhq`; empty where it
+            has no name.
+        aligner: What `gdp apply --align` takes to find it in photos, as `NAME` or `NAME:builtin:FILE`; empty where any
+            aligner that finds such things will do.
+    """
+
+    words: str
+    one: str = ""
+    frame: str = ""
+    aligner: str = ""
 
 
 class Dataset(ABC):
@@ -34,6 +55,11 @@ class Dataset(ABC):
     @abstractmethod
     def images(self, indices: Sequence[int]) -> Tensor:
         """Return pictures (N, 3, R, R) uint8 RGB; picture i is always the same."""
+
+    @property
+    def shows(self) -> PictureKind | None:
+        """What the pictures show; None where nobody has said it, as of a folder."""
+        return None
 
     def latents(self, indices: Sequence[int]) -> Tensor | None:
         """Return what determines these pictures as independent standard normal numbers (N, K) float32.
@@ -75,6 +101,10 @@ class UnpairedDataset(ABC):
     def name(self, part: Part, index: int) -> str:
         """Return what a person would call a picture: the name of its file, say."""
         return f"{index:06d}"
+
+    def shows(self, part: Part) -> PictureKind | None:
+        """Return what the pictures of a part show; None where nobody has said it, as of folders."""
+        return None
 
     def truth(self, part: Part, indices: Sequence[int]) -> Tensor | None:
         """Return the true counterparts in the other domain, (N, 3, R, R) uint8; None where nobody knows them.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gdp.core.interfaces.context import BuildContext
+from gdp.core.interfaces.datasets import PictureKind
 from gdp.core.pairs.records import PairBatch
 
 if TYPE_CHECKING:
@@ -48,6 +49,14 @@ class PairSource(ABC):
     @abstractmethod
     def resolution(self) -> int:
         """Height and width of the pairs in pixels."""
+
+    @property
+    def shows(self) -> PictureKind | None:
+        """What the sources show: of a teacher what it makes, of a dataset what it holds; None where nobody has said it.
+
+        What a recipe says (`pairs.shows`) comes first.
+        """
+        return None
 
     @property
     def fingerprint(self) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from gdp.core.counters import counter_normal
 from gdp.core.errors import PluginError
 from gdp.core.interfaces.context import BuildContext
-from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
+from gdp.core.interfaces.datasets import Dataset, PictureKind, UnpairedDataset
 from gdp.core.progress import Progress
 
 if TYPE_CHECKING:
@@ -51,6 +51,16 @@ class Teacher(ABC):
     @abstractmethod
     def module(self) -> nn.Module:
         """The network whose parameters are counted."""
+
+    @property
+    def weights_licence(self) -> str | None:
+        """Licence of its weights, where the plugin knows it because they come with it; None for those of users."""
+        return None
+
+    @property
+    def shows(self) -> PictureKind | None:
+        """What the pictures that it makes show; None where nobody has said it, as of users' weights."""
+        return None
 
     @property
     def discriminator(self) -> nn.Module | None:

@@ -19,9 +19,24 @@ class TeacherSection(Config):
 
     plugin: str
     """Name of a teacher plugin."""
+    weights_licence: str | None = Field(default=None, min_length=1, max_length=200, examples=["CC-BY-NC-4.0"])
+    """Licence of the weights, for the student's card; left out, that of built-in weights, and of others: unknown."""
     train: dict[str, Any] | None = Field(default=None, examples=[{"epochs": 200}])
     """Train the teacher first, on `[dataset]`: the settings that `[train]` has in a recipe of `gdp train-teacher`. Its
     weights are those of this run then."""
+
+
+class ShownTable(Config):
+    """`pairs.shows`: what the source pictures show."""
+
+    words: str = Field(min_length=1, max_length=200, examples=["faces, cut as FFHQ's"])
+    """What they show, in some words; the student's card and its warnings tell it."""
+    one: str = Field(default="", max_length=40, examples=["face"])
+    """Where each shows one thing upright and in one place: what aligners call it; empty for pictures not aligned."""
+    frame: str = Field(default="", max_length=40, examples=["ffhq"])
+    """Name of the frame in which it stands, as `gdp apply --align-frame` takes it; empty where it has no name."""
+    aligner: str = Field(default="", pattern=r"^$|^[a-z][a-z0-9-]*(:builtin:[a-z0-9-]+)?$", max_length=80)
+    """What `gdp apply --align` takes to find it, as NAME or NAME:builtin:FILE; empty where any aligner will do."""
 
 
 class PairsSection(Config):
@@ -39,6 +54,9 @@ class PairsSection(Config):
     A pair source with a setting of this name reads it itself."""
     image_format: Literal["webp", "png"] = "webp"
     """Lossless format of the stored pictures."""
+    shows: ShownTable | None = None
+    """What the sources show, as { words = "faces, cut as FFHQ's", one = "face", frame = "ffhq" }; left out, what the
+    teacher or the dataset says. `gdp apply` warns of pictures that are none of it."""
 
 
 class FilterSection(Config):

@@ -45,6 +45,11 @@ class CycleGANTeacher(TranslatorTeacher):
         return self._fingerprint
 
     @property
+    def weights_licence(self) -> str | None:
+        """Of built-in weights; others are the user's."""
+        return "Apache-2.0" if str(self.config.weights).startswith("builtin:") else None
+
+    @property
     def resolution(self) -> int:
         """Height and width of the recipe's pictures; the network takes any multiple of 4."""
         return self._resolution

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gdp import BuildContext, Dataset
+from gdp import BuildContext, Dataset, PictureKind
 from gdp.plugins.faces import RenderedFacesConfig
 from gdp.plugins.faces.attributes import FaceAttributes, sample_attributes, sample_latents
 from gdp.plugins.faces.drawing import make_palette
@@ -125,6 +125,12 @@ class RenderedFaces(Dataset):
             self._pictures[missing] = to_levels(faces)
             self._rendered[missing] = True
         return self._pictures[wanted]
+
+    @property
+    def shows(self) -> PictureKind:
+        """What the renderer draws, and how its faces are found in larger pictures."""
+        words = "faces as gdp's renderer draws them, upright in the middle"
+        return PictureKind(words, "face", "faces64", "landmarks:builtin:faces64")
 
     def latents(self, indices: Sequence[int]) -> Tensor:
         """Return what decides the attributes of these faces, one standard normal number for each: (N, K) float32."""

@@ -13,7 +13,17 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from gdp import BuildContext, Json, LatentTeacher, PairBatch, PairRecord, PairSource, PluginError, ShapeError
+from gdp import (
+    BuildContext,
+    Json,
+    LatentTeacher,
+    PairBatch,
+    PairRecord,
+    PairSource,
+    PictureKind,
+    PluginError,
+    ShapeError,
+)
 from gdp.plugins.directions import direction_path
 from gdp.plugins.directions.conversion import load_direction
 from gdp.plugins.pair_sources import (
@@ -160,6 +170,11 @@ class LatentDirectionSource(PairSource):
         return self.teacher.resolution
 
     @property
+    def shows(self) -> PictureKind | None:
+        """What the teacher says of its pictures."""
+        return self.teacher.shows
+
+    @property
     def fingerprint(self) -> str:
         """Hash of the direction files."""
         digest = hashlib.sha256()
@@ -205,6 +220,11 @@ class StyleMixSource(PairSource):
         """Height and width of the teacher's pictures."""
         return self.teacher.resolution
 
+    @property
+    def shows(self) -> PictureKind | None:
+        """What the teacher says of its pictures."""
+        return self.teacher.shows
+
     def make(self, indices: Sequence[int]) -> PairBatch:
         """Make the pairs of these numbers; the records hold both latents, the first one first."""
 
@@ -236,6 +256,11 @@ class MorphSource(PairSource):
     def resolution(self) -> int:
         """Height and width of the teacher's pictures."""
         return self.teacher.resolution
+
+    @property
+    def shows(self) -> PictureKind | None:
+        """What the teacher says of its pictures."""
+        return self.teacher.shows
 
     def make(self, indices: Sequence[int]) -> PairBatch:
         """Make the pairs of these numbers; the records hold both latents, the first one first."""
@@ -294,6 +319,11 @@ class TwoGeneratorsSource(PairSource):
     def resolution(self) -> int:
         """Height and width of the teacher's pictures."""
         return self.teacher.resolution
+
+    @property
+    def shows(self) -> PictureKind | None:
+        """What the teacher says of its pictures."""
+        return self.teacher.shows
 
     @property
     def fingerprint(self) -> str:

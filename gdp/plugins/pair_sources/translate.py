@@ -17,6 +17,7 @@ from gdp import (
     PairRecord,
     PairSource,
     Part,
+    PictureKind,
     Pictures,
     PluginError,
     TranslatorTeacher,
@@ -65,6 +66,11 @@ class TranslateSource(PairSource):
     def count(self) -> int:
         """How many pictures of the teacher's domain there are, to train on and to test on."""
         return self._train_count + self._test_count
+
+    @property
+    def shows(self) -> PictureKind | None:
+        """What the dataset says of the pictures of the teacher's domain."""
+        return self._dataset.shows(self._train)
 
     @property
     def resolution(self) -> int:

@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gdp import BuildContext, Part, UnpairedDataset
+from gdp import BuildContext, Part, PictureKind, UnpairedDataset
 from gdp.plugins.faces.drawing import smooth_ramp
 from gdp.plugins.scenes import RenderedScenesConfig
 from gdp.plugins.scenes.landscape import (
@@ -224,6 +224,10 @@ class RenderedScenes(UnpairedDataset):
             pictures[missing] = self._render(part, missing, _PARTS[part][1])
             rendered[missing] = True
         return pictures[wanted]
+
+    def shows(self, part: Part) -> PictureKind:
+        """Return the look of the part's scenes."""
+        return PictureKind(f"landscapes as gdp's renderer draws them, each as a {_PARTS[part][1]}")
 
     def name(self, part: Part, index: int) -> str:
         """Return the part and the scene's number in it."""

@@ -11,7 +11,17 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from gdp import BuildContext, CorruptFileError, Dataset, LatentTeacher, Progress, ProgressTask, Projection, ShapeError
+from gdp import (
+    BuildContext,
+    CorruptFileError,
+    Dataset,
+    LatentTeacher,
+    PictureKind,
+    Progress,
+    ProgressTask,
+    Projection,
+    ShapeError,
+)
 from gdp.plugins.stylegan2 import StyleGAN2Config, TrainingSettings, discriminator_path, weights_path
 from gdp.plugins.stylegan2.layers import SynthesisLayer, ToRgbLayer
 from gdp.plugins.stylegan2.loading import file_sha256, load_discriminator, load_generator
@@ -24,6 +34,11 @@ _SYNTHESIS_CHUNK = 4
 
 _DEVIATION_SAMPLES = 16
 """Samples over which the discriminator's standard deviation is taken once and for all; four groups of four."""
+
+FACES64 = PictureKind(
+    "faces as gdp's renderer draws them, upright in the middle", "face", "faces64", "landmarks:builtin:faces64"
+)
+"""What the built-in weights make."""
 
 _READ_AT_ONCE = 256
 """Training pictures asked of a dataset at a time."""
@@ -66,6 +81,16 @@ class StyleGAN2Teacher(LatentTeacher):
     def resolution(self) -> int:
         """Height and width of the pictures in pixels."""
         return self._generator.resolution
+
+    @property
+    def weights_licence(self) -> str | None:
+        """Of built-in weights; others are the user's."""
+        return "Apache-2.0" if self.config.weights_are_builtin else None
+
+    @property
+    def shows(self) -> PictureKind | None:
+        """What the built-in weights make; others may make anything."""
+        return FACES64 if self.config.weights_are_builtin else None
 
     @property
     def z_dim(self) -> int:

@@ -12,6 +12,7 @@ from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.interfaces.stages import Stage
 from gdp.core.interfaces.teachers import Teacher
 from gdp.core.progress import Progress, ProgressTask, Stopped
+from gdp.core.run.origin import teacher_licence
 from gdp.core.run.session import TRAINED, Session, trained_weights
 
 
@@ -52,7 +53,7 @@ class TeacherStage(Stage[Session]):
         files = session.weight_files_sha256() if session.recipe.teacher_training is None else None
         return {
             "plugin": choice.record.name,
-            "licence": choice.record.licence,
+            "licence": teacher_licence(session),
             "weights_sha256": teacher.fingerprint,
             **({"files_sha256": files} if files is not None else {}),
             "resolution": teacher.resolution,
