@@ -6,7 +6,7 @@ Trained students from Python.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -216,14 +216,20 @@ def refilter(
 def load(path: str | Path, *, device: str = "auto", registry: PluginRegistry | None = None) -> DeployedStudent:
     """Load a trained student from a run folder or its `student/` folder; call it on pictures.
 
+    Of pictures that are not as those that it was trained on it warns, once for each kind of thing that is amiss
+    (`gdp.OutOfDepthWarning`).
+
     Raises:
         MissingResourceError, CorruptFileError: there is no student, or its files are damaged.
     """
+    from gdp.tools.deploy.depth import PythonWatch
     from gdp.tools.deploy.student import load_student
 
     place = Path(path)
     folder = place / "student" if (place / "student").is_dir() else place
-    return load_student(folder, registry or PluginRegistry.discover(), choose_device(device))
+    student = load_student(folder, registry or PluginRegistry.discover(), choose_device(device))
+    student.watch = PythonWatch(student.trained_on)
+    return student
 
 
 def deploy(
@@ -236,7 +242,9 @@ def deploy(
 ) -> Model:
     """Open a trained student by the fastest engine, for 8-bit pictures of any size.
 
-    Call what it returns with (N, H, W, 3) uint8 RGB pictures, and get as many of the same size.
+    Call what it returns with (N, H, W, 3) uint8 RGB pictures, and get as many of the same size. It warns of
+    pictures that are not as those that it was trained on, once for each kind of thing that is amiss
+    (`gdp.OutOfDepthWarning`).
 
     Args:
         model: a run folder, its `student/` folder, or a file of `gdp export`.
@@ -250,8 +258,10 @@ def deploy(
         MissingResourceError, CorruptFileError: there is no student, or its files are damaged.
     """
     from gdp.support.interfaces.engines import EngineContext
+    from gdp.tools.deploy.depth import PythonWatch
     from gdp.tools.deploy.opening import open_model
 
-    return open_model(
+    opened = open_model(
         registry or PluginRegistry.discover(), Path(model), engine=engine, context=EngineContext(device, threads)
     )
+    return opened if opened.trained_on is None else replace(opened, watch=PythonWatch(opened.trained_on))

@@ -60,6 +60,16 @@ def apply(
         bool,
         typer.Option(help="Keep what is finer in a picture than the aligned pixels; paste the change alone."),
     ] = True,
+    resize: Annotated[
+        bool,
+        typer.Option(
+            "--resize", help="Translate whole pictures at the size the student was trained at; keep their own size."
+        ),
+    ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Write no picture that is unlike those the student was trained on; end with 1."),
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Translate pictures and videos by a trained student.
@@ -68,49 +78,64 @@ def apply(
     installed engines is the fastest and remembers it beside the student.
 
     A student that learnt on aligned faces needs --align for other pictures: every face is turned upright and scaled as
-    its teacher's were, translated, and faded into its place; all else stays as it is.
+    its teacher's were, translated, and faded into its place; all else stays as it is. With --resize a whole picture is
+    translated at the size of the training pictures, and what is finer in it stays. Of pictures that are far larger or
+    smaller than those, unlike them, flat, or without the face that they show, it warns at the end.
 
     Example: gdp apply runs/stylegan-age photos/ -o older/ --compare
     """
     from gdp.support.interfaces.engines import EngineContext
     from gdp.tools.deploy.aligning import AlignedSquares, open_aligner
-    from gdp.tools.deploy.applying import Application, apply_to_pictures, require_all, split_jobs, whole_pictures
+    from gdp.tools.deploy.applying import Application, apply_to_pictures, require_all, split_jobs
+    from gdp.tools.deploy.depth import Told, describe_findings, findings_by_file, pictures_told
     from gdp.tools.deploy.files import find_jobs
     from gdp.tools.deploy.opening import open_model
     from gdp.tools.deploy.tiling import Tiling
     from gdp.tools.deploy.video import apply_to_video
+    from gdp.tools.deploy.watching import choose_transform, open_watch
 
-    if align is None and (align_frame, align_size, align_detail) != (None, None, True):
+    if align is None and (align_frame, align_size, align_detail or resize) != (None, None, True):
         raise GdpError("--align-frame, --align-size and --no-align-detail need --align MODEL, or another aligner")
+    if align is not None and resize:
+        raise GdpError("--align and --resize are two ways to show a student what it knows: choose one")
     registry: PluginRegistry = context.obj.registry
     pictures, videos = split_jobs(find_jobs(inputs, output, None if format_ is None else f".{format_.lstrip('.')}"))
     engine_context = EngineContext(device, threads)
-    aligner = None
-    if align is not None:
-        aligner = open_aligner(registry, align, frame=align_frame, for_files=FOR_FILES, context=engine_context)
+    aligner = (
+        None
+        if align is None
+        else open_aligner(registry, align, frame=align_frame, for_files=FOR_FILES, context=engine_context)
+    )
     tell = (lambda text: None) if json_ else (lambda text: typer.echo(text, err=True))
     opened = open_model(registry, model, engine=engine, context=engine_context, tell=tell)
     tiling = Tiling(tile, overlap)
-    aligned = None if aligner is None else AlignedSquares(opened, aligner, align_size, align_detail, tiling, batch)
-    application = Application(aligned or whole_pictures(opened, tiling), compare, batch)
+    watch = open_watch(registry, opened, aligner, resize=resize, strict=strict, context=engine_context)
+    transform = choose_transform(opened, watch, size=align_size, keep_detail=align_detail, tiling=tiling, batch=batch)
+    aligned = transform if isinstance(transform, AlignedSquares) else None
+    application = Application(transform, compare, batch)
     with stop_on_signal() as stop_requested:
         progress = choose_progress()
         applied = apply_to_pictures(pictures, application, progress, stop_requested)
-        found = {} if aligned is None else dict(zip(applied.translated, aligned.counts, strict=True))
-        by_file = {str(path): count for path, count in found.items() if path in applied.written}
+        counts = [] if aligned is None else list(aligned.counts)
+        seen = pictures_told(pictures, applied.translated, watch)
         for job in videos:
+            before = len(watch.found)
             if not stop_requested() and apply_to_video(job, application, progress, stop_requested):
                 applied.written.append(job.target)
+                seen.append(Told(job.source, watch.found[before:]))
+    warnings = describe_findings(seen, watch)
     if json_:
-        failed = [{"file": str(failed.path), "reason": failed.reason} for failed in applied.failed]
-        written = [str(path) for path in applied.written]
         told: dict[str, Any] = {"engine": opened.engine, "runs_on": opened.runs_on, "left_out": dict(opened.left_out)}
-        told |= {"written": written, "failed": failed}
+        told |= applied.to_data() | {"warnings": {"told": warnings, "by_file": findings_by_file(seen)}}
         if aligned is not None:
+            found = zip(applied.translated, counts, strict=True)
+            by_file = {str(path): count for path, count in found if path in applied.written}
             told.setdefault(aligned.aligner.many, aligned.summary() | {"by_file": by_file})
         print_json(told)
     else:
         typer.echo(f"{len(applied.written)} written below {output} ({opened.runs_on})")
         if aligned is not None:
             typer.echo(aligned.describe())
+        for warning in warnings:
+            typer.echo(f"warning: {warning}", err=True)
     require_all(applied)

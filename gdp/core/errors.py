@@ -7,6 +7,7 @@ GdpError
 ├── MissingResourceError     a file, key, extra or weight that the run needs is not there
 ├── CorruptFileError         a file is there and cannot be used (truncated, wrong format, hash differs)
 ├── ShapeError               tensors or pictures do not fit together
+├── OutOfDepthError          pictures are not as those that a student was trained on, and that was not to be let through
 ├── PairStoreError           the pair store was used wrongly or refuses an operation
 ├── DiskFullError            no space is left (or a quota is reached)
 ├── OutOfMemoryError         the memory does not suffice
@@ -16,6 +17,8 @@ GdpError
 │   └── RunLockedError       another process works in it
 └── TrainingError            training cannot go on
     └── NonFiniteError       a loss or gradient became NaN or infinite
+
+OutOfDepthWarning warns of the same where nothing was asked.
 
 A message says what is wrong, where, what was expected or is there, and what to do. The command line prints it as
 one paragraph and exits with `exit_code`; any other exception is a bug of gdp and keeps its traceback.
@@ -81,6 +84,14 @@ class CorruptFileError(GdpError):
 
 class ShapeError(GdpError):
     """Tensors or pictures do not fit together."""
+
+
+class OutOfDepthError(GdpError):
+    """Pictures are not as those that a student was trained on, and such were to be refused."""
+
+
+class OutOfDepthWarning(UserWarning):
+    """Pictures are not as those that a student was trained on; they are translated all the same."""
 
 
 class PairStoreError(GdpError):

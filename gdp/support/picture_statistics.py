@@ -118,11 +118,11 @@ class Spread:
         for fold in range(_FOLDS):
             others = numpy.delete(values, order[fold::_FOLDS], axis=0)
             rest = cls(*_moments(others, least), 1.0)
-            farthest = max(farthest, max(map(rest.distance, values[order[fold::_FOLDS]])))
+            farthest = max(farthest, *map(rest.distance, values[order[fold::_FOLDS]]))
         return cls(*_moments(values, least), farthest * (1.1 + 8 / count))
 
     def distance(self, values: Numbers) -> float:
-        """Return the distance of one picture's measures (K,) in units of the limit: beyond 1 it is unlike the others."""
+        """Return the distance of one picture's measures (K,), in units of the limit."""
         apart = (values - self.mean) / self.deviation
         return math.sqrt(max(0.0, float(apart @ numpy.linalg.solve(self.correlation, apart)) / len(apart))) / self.limit
 
@@ -246,7 +246,8 @@ class PictureStatistics:
             held_out = None if tried is None else (_count(tried["pictures"]), _count(tried["unlike"]))
         except (AssertionError, ValueError, KeyError, TypeError, numpy.linalg.LinAlgError) as error:
             raise CorruptFileError(
-                f"{where}: these are no statistics of pictures ({type(error).__name__}: {error}); export the student again"
+                f"{where}: these are no statistics of pictures ({type(error).__name__}: {error}); export the "
+                f"student again"
             ) from error
         return cls(size, pictures, look, layout, held_out)
 

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
+from typing import Any
 
 _THIN_SPACE = "\u2009"
 _MINUS = "\u2212"
 _NO_BREAK_SPACE = "\u00a0"
+
+
+_NUMBERS = re.compile(r"\[\n\s+([-\d.e+]+(?:,\n\s+[-\d.e+]+)*)\n\s+\]")
+"""A list of nothing but numbers as `json` indents it; within strings there are no line ends."""
+
+
+def readable_json(data: Any) -> str:
+    """Write plain data as indented JSON with a line end, its lists of numbers on a line each."""
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    return _NUMBERS.sub(lambda found: "[" + " ".join(found[0].split())[1:-1].strip() + "]", text) + "\n"
 
 
 def plain(value: float, digits: int = 4) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gdp.core.errors import PluginError, ShapeError
+from gdp.core.interfaces.datasets import PictureKind
 from gdp.core.interfaces.pair_sources import PairSource, Pictures
 from gdp.core.pairs.records import PairBatch
 from gdp.core.pictures import from_levels, reduced, reduction, to_levels
@@ -42,6 +43,11 @@ class ReducedSource(PairSource):
     def resolution(self) -> int:
         """Height and width of the reduced pairs in pixels."""
         return self._resolution
+
+    @property
+    def shows(self) -> PictureKind | None:
+        """What the source's sources show."""
+        return self.source.shows
 
     @property
     def fingerprint(self) -> str:

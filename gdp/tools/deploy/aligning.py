@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy
 
@@ -18,6 +19,9 @@ from gdp.support.settings import settings_of
 from gdp.support.squares import Levels, Made, Square, cut, paste
 from gdp.tools.deploy.models import Model
 from gdp.tools.deploy.tiling import Tiling, pictures_together
+
+if TYPE_CHECKING:
+    from gdp.tools.deploy.depth import Watch
 
 FEATHER = 0.1
 FILE, FRAME = "file", "frame"
@@ -136,6 +140,8 @@ class AlignedSquares:
     """Squares that go through the student together, fewer where they are large."""
     feather: float = FEATHER
     """Share of a square's side over which the translation fades in from its edge."""
+    watch: Watch | None = None
+    """Looks at what is in the squares before it is translated."""
     counts: list[int] = field(default_factory=list)
     """How many were found in each picture that was translated so far, in their order."""
 
@@ -150,16 +156,19 @@ class AlignedSquares:
         """Translate what is found in pictures (N, H, W, 3); a picture with nothing in it comes back as it is."""
         squares = self.aligner.regions(pictures)
         size = self.size or self.model.resolution
-        crops = [
-            cut(picture, square, size)
+        shown = [
+            [cut(picture, square, size) for square in of_picture]
             for picture, of_picture in zip(pictures, squares, strict=True)
-            for square in of_picture
         ]
+        found_out = [] if self.watch is None else self.watch.look(shown)
+        crops = [crop for of_picture in shown for crop in of_picture]
         before = crops if self.keep_detail else [None] * len(crops)
         made = zip(self._translate(crops), before, strict=True)
         contents = [[Made(square, *next(made)) for square in of_picture] for of_picture in squares]
         pasted = [paste(picture, found, self.feather) for picture, found in zip(pictures, contents, strict=True)]
         self.counts += [len(of_picture) for of_picture in squares]
+        if self.watch is not None:
+            self.watch.keep(found_out)
         return numpy.stack(pasted)
 
     def summary(self) -> dict[str, int]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy
 
@@ -64,6 +64,11 @@ class Applied:
     """The others are written all the same."""
     translated: list[Path] = field(default_factory=list)
     """Of all pictures that were translated the files to write, in the order in which they were."""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return what was written and what failed as plain data for JSON."""
+        failed = [{"file": str(failed.path), "reason": failed.reason} for failed in self.failed]
+        return {"written": [str(path) for path in self.written], "failed": failed}
 
 
 def whole_pictures(model: Model, tiling: Tiling) -> Transform:
@@ -128,7 +133,11 @@ def _translated(batch: Sequence[_Read], transform: Transform, applied: Applied) 
     except GdpError as error:
         if len(batch) > 1:
             return [done for one in batch for done in _translated([one], transform, applied)]
-        applied.failed.append(Failed(batch[0][0].source, "translated", str(error)))
+        source = batch[0][0].source
+        told = str(error)
+        applied.failed.append(
+            Failed(source, "translated", told if told.startswith(str(source)) else f"{source}: {told}")
+        )
         return []
     applied.translated += [job.target for job, _ in batch]
     return [_Made(job, picture, levels) for (job, picture), levels in zip(batch, made, strict=True)]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from gdp.core.errors import CorruptFileError, MissingResourceError
 from gdp.core.files import write_atomically
+from gdp.support.wording import readable_json
 
 FORMAT = 1
 PROTOCOL = (
@@ -57,6 +59,8 @@ class Card:
     """Of the file."""
     difference: Difference
     versions: dict[str, str]
+    trained_on: Mapping[str, Any] | None = None
+    """What student.json says of the pictures that the student learnt from; None where it says nothing."""
 
     def to_data(self, path: Path) -> dict[str, Any]:
         """Return the card of a file as plain data."""
@@ -80,6 +84,7 @@ class Card:
             "bytes": self.bytes,
             "sha256": self.sha256,
             "difference_to_torch": {**asdict(self.difference), "protocol": PROTOCOL},
+            **({} if self.trained_on is None else {"trained_on": dict(self.trained_on)}),
             "versions": self.versions,
         }
 
@@ -101,7 +106,7 @@ def write_card(card: Card, path: Path) -> None:
     Raises:
         DiskFullError, RunFolderError: as the system says.
     """
-    write_atomically(card_path(path), (json.dumps(card.to_data(path), indent=2) + "\n").encode())
+    write_atomically(card_path(path), readable_json(card.to_data(path)).encode())
 
 
 def read_card(path: Path) -> Card:
@@ -133,6 +138,7 @@ def read_card(path: Path) -> Card:
             sha256=str(data["sha256"]),
             difference=Difference(found["pictures"], found["largest"], found["mean"], found["psnr_db"]),
             versions=dict(data["versions"]),
+            trained_on=data.get("trained_on"),
         )
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise CorruptFileError(f"{place}: this card cannot be read ({error!r}); export the student again") from error

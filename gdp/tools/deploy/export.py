@@ -101,6 +101,7 @@ def export_student(
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         difference=difference,
         versions=versions(),
+        trained_on=student.said_of_training,
     )
     write_card(card, path)
     return card

@@ -14,8 +14,10 @@ from gdp.core.errors import MissingResourceError, PluginError, ShapeError
 from gdp.core.records import Plugins
 from gdp.support.interfaces.engines import Engine, EngineContext, PictureArray, Translate
 from gdp.support.settings import settings_of
+from gdp.tools.deploy.depth import PythonWatch
 from gdp.tools.deploy.student_folder import WEIGHTS
 from gdp.tools.deploy.tiling import Tiling, translate_any_size
+from gdp.tools.deploy.trained_on import TrainedOn
 
 if TYPE_CHECKING:
     from gdp.support.interfaces.picture_network import PictureNetwork
@@ -66,6 +68,10 @@ class Model:
     """Versions, threads and precision."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Engines that could not take part in the trial that was just made, with the reasons."""
+    trained_on: TrainedOn | None = None
+    """What is known of its training pictures."""
+    watch: PythonWatch | None = None
+    """Warns of pictures that are not as those; `gdp.deploy` sets it."""
 
     def __call__(self, pictures: PictureArray, tiling: Tiling | None = None) -> PictureArray:
         """Translate (N, H, W, C) uint8 RGB pictures of any size to (N, H, W, 3).
@@ -80,6 +86,8 @@ class Model:
                 f"this student takes uint8 pictures (N, height, width, {self.input_channels}); got {pictures.dtype} "
                 f"{pictures.shape}"
             )
+        if self.watch is not None:
+            self.watch(pictures, stacklevel=2)
         return translate_any_size(self.translate, pictures, self.size_multiple, tiling or Tiling())
 
 

@@ -11,9 +11,10 @@ from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.errors import GdpError
 from gdp.core.records import Plugins
 from gdp.support.interfaces.engines import Engine, EngineContext
-from gdp.tools.deploy.cards import Card, read_card
+from gdp.tools.deploy.cards import Card, card_path, read_card
 from gdp.tools.deploy.models import Model, build_engine, find_model, open_engine
 from gdp.tools.deploy.student_folder import StudentFolder
+from gdp.tools.deploy.trained_on import TrainedOn, read_trained_on
 
 Tell = Callable[[str], None]
 
@@ -48,7 +49,8 @@ def open_model(
         card = read_card(place.file)
         name = engine or card.engine
         runner = build_engine(plugins, name, context, settings or {})
-        return _model(plugins, runner, name, place.file, card)
+        trained_on = read_trained_on(card.trained_on, card.resolution, str(card_path(place.file)))
+        return _model(plugins, runner, name, place.file, card, trained_on)
     folder = StudentFolder(place.folder)
     if engine is not None:
         return _open(plugins, folder, engine, context, settings or {}, tell)
@@ -82,7 +84,7 @@ def _open(
 
         tell(f"exporting the student for {name}, once")
         _, card = export_run(plugins, folder.path, runner, name)
-    return _model(plugins, runner, name, folder.path / runner.file, card)
+    return _model(plugins, runner, name, folder.path / runner.file, card, folder.trained_on)
 
 
 def _from_weights(plugins: Plugins, folder: Path, runner: Engine, name: str) -> Model:
@@ -93,12 +95,14 @@ def _from_weights(plugins: Plugins, folder: Path, runner: Engine, name: str) -> 
     translate = open_engine(runner, who, folder / runner.file, lambda: picture_network(student))
     with plugin_errors(who):
         runs_on = runner.describe()
-    return Model(translate, student.size_multiple, student.input_channels, student.resolution, name, runs_on)
+    sizes = (student.size_multiple, student.input_channels, student.resolution)
+    return Model(translate, *sizes, name, runs_on, trained_on=student.trained_on)
 
 
-def _model(plugins: Plugins, runner: Engine, name: str, file: Path, card: Card) -> Model:
+def _model(plugins: Plugins, runner: Engine, name: str, file: Path, card: Card, trained_on: TrainedOn) -> Model:
     who = describe_plugin(plugins.get("engine", name))
     translate = open_engine(runner, who, file)
     with plugin_errors(who):
         runs_on = runner.describe()
-    return Model(translate, card.size_multiple, card.input_channels, card.resolution, name, runs_on)
+    sizes = (card.size_multiple, card.input_channels, card.resolution)
+    return Model(translate, *sizes, name, runs_on, trained_on=trained_on)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -23,7 +23,9 @@ from gdp.core.training.inference import CARD, WEIGHTS, deployed_predict, load_ge
 from gdp.core.training.precision import Precision
 from gdp.support.picture_files import read_picture, shown_levels
 from gdp.support.settings import settings_of
+from gdp.tools.deploy.depth import PythonWatch
 from gdp.tools.deploy.tiling import reflected
+from gdp.tools.deploy.trained_on import TrainedOn, read_trained_on
 
 
 def load_student(folder: Path, plugins: Plugins, device: torch.device) -> DeployedStudent:
@@ -44,13 +46,15 @@ def load_student(folder: Path, plugins: Plugins, device: torch.device) -> Deploy
         channels, resolution, precision = int(card["input_channels"]), int(card["resolution"]), card["precision"]
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptFileError(f"{path}: the student's description is damaged ({error!r}); export it again") from error
+    trained_on = read_trained_on(card.get("trained_on"), resolution, str(path))
     record = plugins.get("student", name)
     settings = settings_of(record, config, str(path))
     context = BuildContext(device=device, input_channels=channels, resolution=resolution)
     student: Student = build(plugins, record, settings, context, kind=Student)
     load_generator_weights(student, folder / WEIGHTS)
     digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
-    return DeployedStudent(student, channels, resolution, precision, device, digest)
+    said = card.get("trained_on")
+    return DeployedStudent(student, channels, resolution, precision, device, digest, trained_on, said)
 
 
 class DeployedStudent:
@@ -67,6 +71,8 @@ class DeployedStudent:
         precision: of the forward pass.
         device: where it runs.
         weights_sha256: of the file of its weights.
+        trained_on: what is known of its training pictures.
+        said: the same, as its card says it.
     """
 
     def __init__(
@@ -77,12 +83,19 @@ class DeployedStudent:
         precision: Precision,
         device: torch.device,
         weights_sha256: str = "",
+        trained_on: TrainedOn | None = None,
+        said: Mapping[str, Any] | None = None,
     ) -> None:
         self.student = student
         self.input_channels = input_channels
         self.resolution = resolution
         self.weights_sha256 = weights_sha256
         """Of the file of its weights."""
+        self.trained_on = trained_on or TrainedOn(resolution)
+        self.said_of_training = said
+        """The part `trained_on` of its card, for the cards of what is exported."""
+        self.watch: PythonWatch | None = None
+        """Warns of pictures that are not as those that it was trained on; `gdp.load` sets it."""
         self._predict = deployed_predict(student, precision, device)
         self.size_multiple = find_size_multiple(self._predict, input_channels, resolution)
         """Heights and widths that are multiples of this many pixels need no padding."""
@@ -130,6 +143,8 @@ class DeployedStudent:
             raise ShapeError("a student takes pictures as floating-point tensors in [-1, 1]: use uint8 / 127.5 - 1")
         source = torch.cat([picture.float() for picture in pictures], dim=-3)
         source = source if is_batch else source[None]
+        if self.watch is not None:
+            self.watch(to_levels(source.detach()).permute(0, 2, 3, 1).cpu().numpy(), stacklevel=3)
         height, width = source.shape[-2:]
         predicted = self._predict(self._pad(source))[..., :height, :width]
         return predicted if is_batch else predicted[0]

@@ -15,6 +15,7 @@ from gdp.core.errors import CorruptFileError
 from gdp.core.records import PluginRecord
 from gdp.support.interfaces.engines import EngineContext
 from gdp.tools.deploy.cards import Card, card_path, read_card
+from gdp.tools.deploy.trained_on import TrainedOn, read_trained_on
 
 WEIGHTS = "student.safetensors"
 DESCRIPTION = "student.json"
@@ -36,13 +37,34 @@ class StudentFolder:
         Raises:
             CorruptFileError: it cannot be read.
         """
-        path = self.path / DESCRIPTION
         try:
-            return str(json.loads(path.read_text(encoding="utf-8"))["weights_sha256"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CorruptFileError(
-                f"{path}: the student's description is damaged ({error!r}); export it again"
-            ) from error
+            return str(self._description["weights_sha256"])
+        except (KeyError, TypeError) as error:
+            raise self._damaged(error) from error
+
+    @cached_property
+    def trained_on(self) -> TrainedOn:
+        """What student.json says of the pictures that the student was trained on.
+
+        Raises:
+            CorruptFileError: it cannot be read.
+        """
+        try:
+            resolution, data = int(self._description["resolution"]), self._description.get("trained_on")
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise self._damaged(error) from error
+        return read_trained_on(data, resolution, str(self.path / DESCRIPTION))
+
+    @cached_property
+    def _description(self) -> Any:
+        try:
+            return json.loads((self.path / DESCRIPTION).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> CorruptFileError:
+        path = self.path / DESCRIPTION
+        return CorruptFileError(f"{path}: the student's description is damaged ({error!r}); export it again")
 
     def card(self, file: str) -> Card:
         """Return the card of an exported file.

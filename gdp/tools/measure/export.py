@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,14 +13,25 @@ from gdp.core.interfaces.stages import Stage
 from gdp.core.run.session import Session
 from gdp.core.run.versions import plugin_versions, versions
 from gdp.support.places import without_places_in
+from gdp.support.wording import readable_json
+from gdp.tools.measure.trained_on import trained_on
+
+CARD_VERSION = 2
+"""Of what student.json holds; another one is written anew, without another training."""
 
 
 class ExportStage(Stage[Session]):
     """Puts the trained student where `gdp.load` finds it."""
 
     def key(self, session: Session, keys: Mapping[str, str]) -> Mapping[str, Any]:
-        """Return what the outcome depends on: the training alone."""
-        return {"train": keys["train"]}
+        """Return what the outcome depends on: the training, and what the recipe says of pictures and weights."""
+        recipe = session.recipe
+        shows = recipe.pairs.section.shows
+        said = {
+            "shows": None if shows is None else shows.model_dump(mode="json"),
+            "weights_licence": None if recipe.teacher is None else recipe.teacher.section.weights_licence,
+        }
+        return {"train": keys["train"], "card": CARD_VERSION, "said": said}
 
     def is_there(self, session: Session) -> bool:
         """Say whether the student of a finished stage is still there."""
@@ -51,10 +61,11 @@ class ExportStage(Stage[Session]):
             "weights_sha256": hashlib.sha256(content).hexdigest(),
             "parameters": count_parameters(student.generator),
             "macs": count_macs(student.generator, example),
+            "trained_on": without_places_in(trained_on(session)),
             "versions": without_places_in({**versions(), **plugin_versions([session.recipe.student.record])}),
         }
         write_atomically(folder / "student.safetensors", content)
-        write_atomically(folder / "student.json", (json.dumps(card, indent=2, ensure_ascii=False) + "\n").encode())
+        write_atomically(folder / "student.json", readable_json(card).encode())
         written = hashlib.sha256((folder / "student.safetensors").read_bytes()).hexdigest()
         if written != card["weights_sha256"]:
             raise CorruptFileError(

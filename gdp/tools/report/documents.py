@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import warnings
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -35,6 +36,8 @@ SCALED_SAMPLE = "samples.webp"
 """The card's picture, a sample grid scaled for the page."""
 LARGEST_SAMPLE, SAMPLE_WIDTH = 1_000_000, 960
 """Bytes of a sample grid above which the card gets a scaled one, and pixels of that one's width."""
+UNKNOWN = "unknown"
+"""What student.json says of a licence that nobody has said."""
 UNKNOWN_LICENCE = "not known to gdp"
 """Stands in the card's words where the licence of the teacher's weights is the user's to find out."""
 
@@ -107,8 +110,8 @@ def write_model_card(data: RunData) -> Path:
     """
     place = data.folder / "student"
     sample = _write_sample(data, place)
-    channels = json.loads((place / "student.json").read_text(encoding="utf-8"))["input_channels"]
-    write_atomically(place / CARD, render_model_card(data, sample, channels).encode(errors="replace"))
+    description = json.loads((place / "student.json").read_text(encoding="utf-8"))
+    write_atomically(place / CARD, render_model_card(data, sample, description).encode(errors="replace"))
     return place / CARD
 
 
@@ -127,14 +130,15 @@ def _write_sample(data: RunData, place: Path) -> str | None:
     return name
 
 
-def render_model_card(data: RunData, sample: str | None, channels: int = 3) -> str:
+def render_model_card(data: RunData, sample: str | None, description: Mapping[str, Any]) -> str:
     """Return the card as Markdown, beginning with the header that model hubs read.
 
     Args:
         data: the run.
         sample: name of the sample grid that stands beside it.
-        channels: of the student's input.
+        description: content of the student's student.json.
     """
+    trained_on = mapping(description.get("trained_on"))
     size = data.value("size.student.parameters")
     pairs = data.section("pairs")
     card = _card_template().render(
@@ -143,15 +147,16 @@ def render_model_card(data: RunData, sample: str | None, channels: int = 3) -> s
         student=data.section("student").get("plugin", "unknown"),
         teacher=data.section("teacher").get("plugin"),
         sample=sample,
-        channels=channels,
+        channels=description["input_channels"],
         resolution=mapping(data.stages.get("pairs", {}).get("summary")).get("resolution", "unknown"),
-        origin=_origin(data),
+        origin=_origin(data, trained_on),
         funnel=_card_funnel(data),
         machine=_machine(data),
         numbers=[_card_line(number) for number in sorted(data.numbers.values(), key=lambda number: number.name)],
         absent=[(_cell(name), _cell(reason)) for name, reason in sorted(data.absent.items())],
-        licence=_licence(data),
-        domain=f"pairs of `{pairs.get('plugin', 'unknown')}`",
+        licence=_licence(data, str(trained_on.get("weights_licence") or UNKNOWN)),
+        domain=_domain(pairs, trained_on),
+        warned=_warned(trained_on),
         limits=_limits(data),
         recipe=data.recipe_text.strip(),
     )
@@ -179,7 +184,7 @@ def _cell(value: object) -> str:
     return text
 
 
-def _origin(data: RunData) -> list[tuple[str, str]]:
+def _origin(data: RunData, trained_on: Mapping[str, Any]) -> list[tuple[str, str]]:
     teacher = mapping(data.stages.get("teacher", {}).get("summary"))
     training = mapping(data.stages.get("train", {}).get("summary"))
     losses = [f"{loss.get('plugin')} x {plain(float(loss.get('weight', 1)))}" for loss in _listed(data, "losses")]
@@ -189,6 +194,8 @@ def _origin(data: RunData) -> list[tuple[str, str]]:
         "sha256 of the teacher's weights": teacher.get("weights_sha256"),
         "pairs": data.section("pairs").get("plugin"),
         "pairs trained on": training.get("pairs"),
+        "what the pictures show": mapping(trained_on.get("pictures")).get("words"),
+        "licence of the teacher's weights": trained_on.get("weights_licence"),
         "losses": ", ".join(losses),
         "steps": training.get("steps"),
         "seed": data.recipe.get("seed"),
@@ -235,21 +242,41 @@ def _card_line(number: Number) -> dict[str, str]:
     }
 
 
-def _licence(data: RunData) -> str:
-    teacher = mapping(data.stages.get("teacher", {}).get("summary"))
-    weights = _name(data.section("teacher").get("weights"))
+def _domain(pairs: Mapping[str, Any], trained_on: Mapping[str, Any]) -> str:
+    source = f"pairs of `{pairs.get('plugin', 'unknown')}`"
+    words = mapping(trained_on.get("pictures")).get("words")
+    return f"{source}: {_cell(words)}" if words else source
+
+
+def _warned(trained_on: Mapping[str, Any]) -> str:
+    """Return what `gdp apply` warns of, and how often it would do so wrongly."""
+    statistics = mapping(trained_on.get("statistics"))
+    if not statistics:
+        return "`gdp apply` warns of pictures of far another size and of flat ones, of no others"
+    tried = mapping(statistics.get("held_out"))
+    rate = f"; of {tried['pictures']} held-out pictures it takes {tried['unlike']} for such" if tried else ""
+    return f"`gdp apply` warns of what is far from the {statistics.get('pictures')} training pictures measured{rate}"
+
+
+def _licence(data: RunData, known: str) -> str:
+    """Return what the card says of the licence of the teacher's weights, in words.
+
+    Args:
+        data: the run.
+        known: the licence, as the recipe or the teacher's plugin says it.
+    """
+    weights = _cell(_name(data.section("teacher").get("weights")))
     if not data.section("teacher"):
         return (
             f"The pairs were made before; their licence is {UNKNOWN_LICENCE}. Find it out: it binds the student, too."
         )
-    if weights.startswith("builtin:"):
-        return (
-            f"The teacher `{_cell(weights)}` comes with its plugin under {_cell(teacher.get('licence', 'no licence'))}."
-        )
+    if known != UNKNOWN:
+        whose = f"The teacher `{weights}` comes" if weights.startswith("builtin:") else "The teacher's weights come"
+        return f"{whose} under {_cell(known)}. It binds the student, too."
+    given = "were trained in this run" if not weights else f"(`{weights}`) were given by whoever made this student"
     return (
-        f"The teacher's weights (`{_cell(weights)}`) were given by whoever made this student; their licence is "
-        f"{UNKNOWN_LICENCE}. Many weights of GANs are for non-commercial use only. Find it out: it binds the "
-        f"student, too."
+        f"The teacher's weights {given}; their licence is {UNKNOWN_LICENCE}. Many weights of GANs are for "
+        f"non-commercial use only. Find it out: it binds the student, too."
     )
 
 
