@@ -114,12 +114,12 @@ class Spread:
         """Return that of values (N, K), whose deviations count as no smaller than `least` (K,)."""
         count = len(values)
         order = numpy.random.default_rng(0).permutation(count)
-        farthest = 0.0
+        farthest = 1.0  # what all pictures have alike has no spread of its own
         for fold in range(_FOLDS):
             others = numpy.delete(values, order[fold::_FOLDS], axis=0)
             rest = cls(*_moments(others, least), 1.0)
             farthest = max(farthest, *map(rest.distance, values[order[fold::_FOLDS]]))
-        return cls(*_moments(values, least), farthest * (1.1 + 8 / count))
+        return cls(*_moments(values, least), farthest * (1 + 10 / count))
 
     def distance(self, values: Numbers) -> float:
         """Return the distance of one picture's measures (K,), in units of the limit."""

@@ -64,19 +64,21 @@ class FittedPictures:
 
 def _enlarged(picture: Levels, made: Levels, before: Levels, keep_detail: bool) -> Levels:
     """Return a picture (H, W, 3) with what became of it when it was small (h, w, 3): the change, or all of it."""
+    height, width = picture.shape[:2]
+    wide = [_resized(small, width, len(small), (0, len(small))) for small in (made, before)]
     written = numpy.empty_like(picture)
-    for top in range(0, len(picture), ROWS):
-        rows = slice(top, min(top + ROWS, len(picture)))
+    for top in range(0, height, ROWS):
+        bottom = min(top + ROWS, height)
+        part = (top * len(made) / height, bottom * len(made) / height)
+        shown = _resized(wide[0], width, bottom - top, part)
         if keep_detail:
-            change = _rows_of(made, picture.shape, rows) - _rows_of(before, picture.shape, rows)
-            written[rows] = (picture[rows] + change).clip(0, 255)
-        else:
-            written[rows] = _rows_of(made, picture.shape, rows)
+            change = shown.astype(numpy.int16) - _resized(wide[1], width, bottom - top, part)
+            shown = (picture[top:bottom] + change).clip(0, 255).astype(numpy.uint8)
+        written[top:bottom] = shown
     return written
 
 
-def _rows_of(small: Levels, shape: tuple[int, ...], rows: slice) -> numpy.typing.NDArray[numpy.int16]:
-    """Return rows of a small picture brought to a shape (H, W, 3), as (rows, W, 3)."""
-    box = (0.0, rows.start * len(small) / shape[0], float(small.shape[1]), rows.stop * len(small) / shape[0])
-    resized = Image.fromarray(small).resize((shape[1], rows.stop - rows.start), Image.Resampling.BICUBIC, box)
-    return numpy.asarray(resized).astype(numpy.int16)
+def _resized(picture: Levels, width: int, height: int, rows: tuple[float, float]) -> Levels:
+    """Return a part of a picture, between two of its rows, in another size; what is beside it counts at its edges."""
+    box = (0, rows[0], picture.shape[1], rows[1])
+    return numpy.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC, box))
