@@ -92,7 +92,7 @@ def apply(
     from gdp.tools.deploy.opening import open_model
     from gdp.tools.deploy.tiling import Tiling
     from gdp.tools.deploy.video import apply_to_video
-    from gdp.tools.deploy.watching import choose_transform, open_watch
+    from gdp.tools.deploy.watching import choose_transform, open_watch, refused
 
     if align is None and (align_frame, align_size, align_detail or resize) != (None, None, True):
         raise GdpError("--align-frame, --align-size and --no-align-detail need --align MODEL, or another aligner")
@@ -108,9 +108,10 @@ def apply(
     )
     tell = (lambda text: None) if json_ else (lambda text: typer.echo(text, err=True))
     opened = open_model(registry, model, engine=engine, context=engine_context, tell=tell)
-    tiling = Tiling(tile, overlap)
     watch = open_watch(registry, opened, aligner, resize=resize, strict=strict, context=engine_context)
-    transform = choose_transform(opened, watch, size=align_size, keep_detail=align_detail, tiling=tiling, batch=batch)
+    transform = choose_transform(
+        opened, watch, size=align_size, keep_detail=align_detail, tiling=Tiling(tile, overlap), batch=batch
+    )
     aligned = transform if isinstance(transform, AlignedSquares) else None
     application = Application(transform, compare, batch)
     with stop_on_signal() as stop_requested:
@@ -118,9 +119,11 @@ def apply(
         applied = apply_to_pictures(pictures, application, progress, stop_requested)
         counts = [] if aligned is None else list(aligned.counts)
         seen = pictures_told(pictures, applied.translated, watch)
-        for job in videos:
-            before = len(watch.found)
-            if not stop_requested() and apply_to_video(job, application, progress, stop_requested):
+        for job in videos:  # one by one, so that what is told of their frames is told of the right one
+            before, finished = len(watch.found), False
+            with refused(job.source, applied):
+                finished = not stop_requested() and apply_to_video(job, application, progress, stop_requested)
+            if finished:
                 applied.written.append(job.target)
                 seen.append(Told(job.source, watch.found[before:]))
     warnings = describe_findings(seen, watch)

@@ -1,9 +1,10 @@
 """How pictures look in figures, and how far others are from them: tells what a network was not trained on.
 
 A picture is brought to a stated number of pixels and measured in two ways. Its *look*: mean and spread of lightness and
-of two colour differences, and how much of the two there is at each scale, of lightness from single pixels up. Its *layout*: where it
-is lighter and darker than on the whole, on a grid of 6 x 6. For each way the pictures of a training have a mean and a
-covariance, and the distance of another is Mahalanobis's (1936), by the square root of the number of measures:
+of two colour differences, and how much of the two there is at each scale, of lightness from single pixels up. Its
+*layout*: where it is lighter and darker than on the whole, on a grid of 6 x 6. For each way the pictures of a training
+have a mean and a covariance, and the distance of another is Mahalanobis's (1936), by the square root of the number of
+measures:
 
     d(x) = sqrt((x - mean)' C^-1 (x - mean) / K)
 
@@ -36,8 +37,8 @@ GRID = 6
 FEWEST = 8
 """Pictures that are needed to say anything of them."""
 LEVEL, SPREAD, DETAIL = 1.0, 0.05, 0.25
-"""Standard deviations that count at least: in levels, and of the logarithms of spreads and of detail at a scale. Less says
-nothing however alike the pictures are: a JPEG of quality 75 changes the detail of 64 px faces by about so much."""
+"""Standard deviations that count at least: in levels, and of the logarithms of spreads and of detail at a scale. Less
+says nothing however alike the pictures are: a JPEG of quality 75 changes the detail of 64 px faces by about so much."""
 _FOLDS = 4
 _GAP = 2.0
 """Times by which whole pixels are averaged before a bicubic kernel, with its own average, does the rest."""

@@ -170,9 +170,10 @@ def test_a_video_is_told_once_with_the_share_of_its_frames(student: Path, tmp_pa
     (entries,) = told["warnings"]["by_file"].values()
     assert [(entry["kind"], entry["share"]) for entry in entries] == [("flat", 0.5)]
     assert sum("(in.mp4, 50% of 6 frames)" in line for line in told["warnings"]["told"]) == 1
-    refused = apply(student, path, "-o", tmp_path / "strict.mp4", "--strict")
+    refused = apply(student, path, write(tmp_path / "in", face=faces(7, 1)[0]), "-o", tmp_path / "strict", "--strict")
     assert refused.exit_code == 1
-    assert not (tmp_path / "strict.mp4").exists()
+    assert f"{path}: it is of one colour" in refused.stderr
+    assert [file.name for file in (tmp_path / "strict").iterdir()] == ["face.png"]
 
 
 def test_align_and_resize_exclude_each_other(student: Path, tmp_path: Path) -> None:

@@ -157,7 +157,8 @@ def test_statistics_come_back_from_json(statistics: PictureStatistics) -> None:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        ((), []), ((), "x"), (("size",), 0), (("size",), 10**9), (("size",), 63.5), (("size",), True), (("size",), None),
+        ((), []), ((), "x"), (("size",), 0), (("size",), 10**9), (("size",), 63.5), (("size",), True),
+        (("size",), None),
         (("pictures",), "many"), (("look",), None), (("look", "mean"), []), (("look", "mean"), {"0": 1}),
         (("look", "mean", 0), "1"), (("look", "mean", 0), None), (("look", "mean", 0), float("nan")),
         (("look", "mean", 0), float("inf")), (("look", "deviation", 0), 0), (("look", "deviation", 2), -1),

@@ -64,7 +64,10 @@ SECTION_MODELS: Mapping[Kind, type[Config]] = {
 }
 """Core's own keys in a section of each kind; a plugin's settings may not take their names."""
 
-YIELDING: Mapping[Kind, frozenset[str]] = {"pair-source": frozenset({"resolution"})}
+YIELDING: Mapping[Kind, frozenset[str]] = {
+    "pair-source": frozenset({"resolution", "shows"}),
+    "teacher": frozenset({"weights_licence"}),
+}
 """Core's keys that are the plugin's where it has a setting of the same name: it does then what core would do."""
 
 LISTED_KINDS: frozenset[Kind] = frozenset({"filter", "loss", "evaluator", "stage"})

@@ -31,7 +31,7 @@ FACES = PictureKind("faces of a test", "face", "ffhq", "faces:builtin:tests")
 def grass(count: int, size: int = 32) -> list[Levels]:
     """Green noise: what the statistics of these tests know."""
     noise = RANDOM.normal(0, 20, (count, size, size, 1)) + RANDOM.normal(0, 10, (count, 1, 1, 3))
-    return list(numpy.clip(noise + [60, 140, 50], 0, 255).astype(numpy.uint8))
+    return list(numpy.clip(noise + numpy.array([60, 140, 50]), 0, 255).astype(numpy.uint8))
 
 
 @pytest.fixture(scope="module")
@@ -160,8 +160,8 @@ def test_many_files_are_told_in_a_line_with_the_first_names_and_what_to_do(train
     lines = told(TrainedOn(32, LAWN), {**files, "good.png": grass(1)})
     assert lines == [
         "this student was trained at 32 px on lawns from above",
-        "9 of 10 files are 19 times larger than its training pictures (000.png, 001.png, 002.png and 6 more): nothing in "
-        "them has the size that it knows, so expect noise and halos. --resize translates at 32 px and keeps what is "
+        "9 of 10 files are 19 times larger than its training pictures (000.png, 001.png, 002.png and 6 more): nothing "
+        "in them has the size that it knows, so expect noise and halos. --resize translates at 32 px and keeps what is "
         "finer. Look at what comes out",
     ]
     with_faces = told(TrainedOn(32, FACES), files)[1]
@@ -247,7 +247,8 @@ def test_an_exported_file_carries_what_its_student_was_trained_on(
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        ([], r"trained_on is no table"), ("64", r"trained_on is no table"), ({"pairs": "many"}, r"\.pairs is no number"),
+        ([], r"trained_on is no table"), ("64", r"trained_on is no table"),
+        ({"pairs": "many"}, r"\.pairs is no number"),
         ({"pairs": -1}, r"\.pairs is no number"), ({"pairs": True}, r"\.pairs is no number"),
         ({"teacher": 3}, r"\.teacher is no line"), ({"weights_licence": ["MIT"]}, r"\.weights_licence is no line"),
         ({"pair_source": "x\n"}, r"\.pair_source is no line"), ({"pictures": "faces"}, r"\.pictures is no table"),
