@@ -35,6 +35,7 @@ def test_the_licence_of_a_users_weights_is_unknown_and_the_rest_is_written_down(
     assert (said["pair_source"], said["teacher"]) == ("latent-direction", "stylegan2")
     assert said["weights_licence"] == "unknown"
     assert said["pictures"] is None
+    assert said["resolution"] == 16
     assert said["pairs"] > 40
     assert (said["statistics"]["size"], said["statistics"]["pictures"]) == (16, said["pairs"])
     held_out = said["statistics"]["held_out"]

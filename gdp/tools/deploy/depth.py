@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from gdp.core.errors import OutOfDepthError, OutOfDepthWarning
+from gdp.core.errors import GdpError, OutOfDepthError, OutOfDepthWarning
 from gdp.support.interfaces.engines import PictureArray
 from gdp.support.picture_statistics import Levels, fitted
 from gdp.support.squares import Square
@@ -66,7 +66,7 @@ class Watch:
     """Looks at what a student is to be shown, and remembers what it found.
 
     Raises:
-        OutOfDepthError: where it is strict, of the first picture that the student is out of its depth with.
+        OutOfDepthError: where it is strict, of pictures that the student is out of its depth with.
     """
 
     trained_on: TrainedOn
@@ -76,6 +76,8 @@ class Watch:
     """What finds what the training pictures show: of whole pictures it is asked whether they show it, too."""
     found: list[Findings] = field(default_factory=list)
     """Of each picture that was translated so far, in their order."""
+    unseen: str = ""
+    """Why the aligner could not look; empty where it could."""
     _looked_for: int = 0
 
     @property
@@ -143,7 +145,11 @@ class Watch:
             return None
         self._looked_for += 1
         small = fitted(part, self.trained_on.resolution)
-        squares = self.aligner.regions(small[None])[0]
+        try:
+            squares = self.aligner.regions(small[None])[0]
+        except GdpError as error:  # nobody asked for it by name: it is told, and keeps nobody from translating
+            self.aligner, self.unseen = None, str(error)
+            return None
         if any(_fills(square, small.shape) for square in squares):
             return None
         return self._none_found(f"no {self.one} as large as in its training pictures")
@@ -236,6 +242,8 @@ def describe_findings(told: Sequence[Told], watch: Watch) -> list[str]:
         for kind, findings in file.by_kind().items():
             kinds[kind].append((file, findings))
     lines = [f"{_line(kind, files, len(told))}. {_advice(kind, watch)}" for kind, files in kinds.items()]
+    if watch.unseen:
+        lines.append(f"whether pictures show what they should was not looked at: {watch.unseen}")
     return [_trained(watch.trained_on), *lines] if lines else []
 
 

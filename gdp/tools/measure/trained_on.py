@@ -32,6 +32,7 @@ def trained_on(session: Session) -> dict[str, Any]:
         train, held_out = (session.split(store, name) for name in (TRAIN, HELD_OUT))
         statistics = _statistics(store, train, held_out, measured_at(session.pair_source.resolution))
     return {
+        "resolution": session.pair_source.resolution,
         "pairs": len(train),
         "pair_source": recipe.pairs.record.name,
         "pictures": None if shown is None else asdict(shown),

@@ -129,6 +129,19 @@ def test_no_face_where_faces_were_is_told() -> None:
     assert kinds(aligned, marked(0)) == [], "what was cut out is not looked at again"
 
 
+def test_an_aligner_at_hand_that_fails_is_told_and_ends_nothing() -> None:
+    class Broken(Finder):
+        def regions(self, pictures: Any) -> list[list[Square]]:
+            raise RuntimeError("the camera is gone")
+
+    watch = Watch(TrainedOn(32), aligner=NamedAligner(Broken(None, gdp.EngineContext()), "aligner of a test"))
+    files = [Told(Path(f"{number}.png"), watch.look([[marked(1.0)]])) for number in range(3)]
+    assert [one.found for one in files] == [[()]] * 3
+    (_, line) = describe_findings(files, watch)
+    assert "not looked at: aligner of a test" in line
+    assert "the camera is gone" in line
+
+
 def test_looking_for_faces_ends_where_nothing_depends_on_it() -> None:
     for strict in (False, True):
         named = finder()
