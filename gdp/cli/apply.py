@@ -91,8 +91,8 @@ def apply(
     from gdp.tools.deploy.files import find_jobs
     from gdp.tools.deploy.opening import open_model
     from gdp.tools.deploy.tiling import Tiling
-    from gdp.tools.deploy.video import apply_to_video
-    from gdp.tools.deploy.watching import choose_transform, open_watch, refused
+    from gdp.tools.deploy.videos import apply_to_videos
+    from gdp.tools.deploy.watching import choose_transform, open_watch
 
     if align is None and (align_frame, align_size, align_detail or resize) != (None, None, True):
         raise GdpError("--align-frame, --align-size and --no-align-detail need --align MODEL, or another aligner")
@@ -120,11 +120,10 @@ def apply(
         counts = [] if aligned is None else list(aligned.counts)
         seen = pictures_told(pictures, applied.translated, watch)
         for job in videos:  # one by one, so that what is told of their frames is told of the right one
-            before, finished = len(watch.found), False
-            with refused(job.source, applied):
-                finished = not stop_requested() and apply_to_video(job, application, progress, stop_requested)
-            if finished:
-                applied.written.append(job.target)
+            before = len(watch.found)
+            if not stop_requested():
+                apply_to_videos([job], application, progress, applied, stop_requested)
+            if job.target in applied.written:
                 seen.append(Told(job.source, watch.found[before:]))
     warnings = describe_findings(seen, watch)
     if json_:

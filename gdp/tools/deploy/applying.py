@@ -31,6 +31,8 @@ THREADS = 4
 
 Transform = Callable[[PictureArray], PictureArray]
 """What is done to pictures of one size, (N, H, W, 3) -> (N, H, W, 3)."""
+FrameTransform = Callable[[PictureArray, Sequence[float]], PictureArray]
+"""What is done to frames that follow each other, (N, H, W, 3) and the N seconds when they are shown -> (N, H, W, 3)."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,12 @@ class Application:
     """Whether the original stands at the left of what is written."""
     batch: int = 8
     """Pictures of one size that go through the network together, fewer where they are large: see `BATCH_PIXELS`."""
+    follow: Callable[[], FrameTransform] | None = None
+    """Makes what is done to the frames of one video, where that looks at the frames before; None for `transform`."""
+
+    def of_a_video(self) -> FrameTransform:
+        """Return what is done to the frames of one video, in their order."""
+        return (lambda pictures, times: self.transform(pictures)) if self.follow is None else self.follow()
 
 
 @dataclass(frozen=True)
@@ -64,11 +72,14 @@ class Applied:
     """The others are written all the same."""
     translated: list[Path] = field(default_factory=list)
     """Of all pictures that were translated the files to write, in the order in which they were."""
+    notes: dict[Path, list[str]] = field(default_factory=dict)
+    """What is to be told of files that were written, each a sentence without its full stop."""
 
     def to_data(self) -> dict[str, Any]:
-        """Return what was written and what failed as plain data for JSON."""
+        """Return what was written, what failed and what is told as plain data for JSON."""
         failed = [{"file": str(failed.path), "reason": failed.reason} for failed in self.failed]
-        return {"written": [str(path) for path in self.written], "failed": failed}
+        notes = {str(path): told for path, told in self.notes.items()}
+        return {"written": [str(path) for path in self.written], "failed": failed, "notes": notes}
 
 
 def whole_pictures(model: Model, tiling: Tiling) -> Transform:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from gdp.support.squares import Levels
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 VIDEOS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"})
+VIDEO_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+"""Those of them that are written, and what FFmpeg calls their format; the others become the first."""
 OPAQUE = frozenset({".jpg", ".jpeg", ".bmp"})
 """Formats that hold no alpha."""
 
@@ -84,19 +86,21 @@ def find_jobs(inputs: Sequence[str], output: Path, suffix: str | None = None) ->
     Args:
         inputs: paths and glob patterns (`faces/*.jpg`, `**/*.png`).
         output: a file for one input file; else a folder, in which the folders below an input are kept.
-        suffix: of the written files, such as `.png`; None keeps each one's own.
+        suffix: of the written pictures, such as `.png`; None keeps each one's own. Videos keep theirs, or become .mp4.
 
     Raises:
         MissingResourceError: an input names nothing.
-        GdpError: two inputs would be written to one file, or over an input.
+        GdpError: two inputs would be written to one file, or over an input; or a file of this suffix cannot be written.
     """
     found = [pair for text in inputs for pair in _expand(text)]
     single = len(found) == 1 and output.suffix.lower() in PICTURES | VIDEOS and not output.is_dir()
+    if single:
+        _require_written(found[0][0], output)
     jobs: dict[Path, Job] = {}
     sources = {source.resolve() for source, _ in found}
+    below_output = {below for _, below in found}
     for source, below in found:
-        target = output if single else output / below
-        target = target if suffix is None or single or source.suffix.lower() in VIDEOS else target.with_suffix(suffix)
+        target = output if single else output / _renamed(below, suffix, below_output)
         if target.resolve() in sources:
             raise GdpError(f"{target}: would be written over one of the inputs; choose another folder with --output")
         if target in jobs and jobs[target].source.resolve() != source.resolve():
@@ -105,6 +109,26 @@ def find_jobs(inputs: Sequence[str], output: Path, suffix: str | None = None) ->
             )
         jobs[target] = Job(source, target)
     return list(jobs.values())
+
+
+def _require_written(source: Path, target: Path) -> None:
+    """Raise GdpError where a picture is to become a video, a video a picture, or a video one of another format."""
+    if source.suffix.lower() not in VIDEOS:
+        if target.suffix.lower() in VIDEOS:
+            raise GdpError(f"{target}: {source} is a picture and cannot be written as a video")
+    elif target.suffix.lower() not in VIDEO_FORMATS:
+        raise GdpError(f"{target}: videos are written as {', '.join(VIDEO_FORMATS)}; name one of these")
+
+
+def _renamed(below: Path, suffix: str | None, taken: Collection[Path]) -> Path:
+    """Return where a file is written below the output; a video whose name another one has gets its suffix behind it."""
+    if below.suffix.lower() not in VIDEOS:
+        return below if suffix is None else below.with_suffix(suffix)
+    if below.suffix.lower() in VIDEO_FORMATS:
+        return below
+    usual = next(iter(VIDEO_FORMATS))
+    renamed = below.with_suffix(usual)
+    return below.with_name(below.name + usual) if renamed in taken else renamed
 
 
 def _expand(text: str) -> Iterator[tuple[Path, Path]]:

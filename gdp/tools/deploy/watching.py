@@ -6,15 +6,13 @@ Imports no torch by itself.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
-from gdp.core.errors import GdpError, OutOfDepthError
+from gdp.core.errors import GdpError
 from gdp.core.interfaces.datasets import PictureKind
 from gdp.core.records import Plugins
 from gdp.support.interfaces.engines import EngineContext
 from gdp.tools.deploy.aligning import AlignedSquares, NamedAligner, open_aligner
-from gdp.tools.deploy.applying import Applied, Failed, whole_pictures
+from gdp.tools.deploy.applying import whole_pictures
 from gdp.tools.deploy.depth import Watch, Watched
 from gdp.tools.deploy.models import Model
 from gdp.tools.deploy.resizing import FittedPictures
@@ -76,15 +74,6 @@ def choose_transform(
     if watch.way == "resized":
         return FittedPictures(model, keep_detail, tiling, batch, watch)
     return Watched(whole_pictures(model, tiling), watch)
-
-
-@contextmanager
-def refused(source: Path, applied: Applied) -> Iterator[None]:
-    """Note a video that the student is out of its depth with, where such are refused; the next ones are translated."""
-    try:
-        yield
-    except OutOfDepthError as error:
-        applied.failed.append(Failed(source, "translated", f"{source}: {error}"))
 
 
 def aligner_at_hand(plugins: Plugins, shows: PictureKind | None, *, context: EngineContext) -> NamedAligner | None:

@@ -1,0 +1,136 @@
+"""Translate video files: one that fails is told at the end and keeps no other from being written. Imports no av."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy
+
+from gdp.core.errors import (
+    CorruptFileError,
+    DiskFullError,
+    GdpError,
+    MissingResourceError,
+    readable_os_errors,
+)
+from gdp.core.progress import Progress
+from gdp.support.interfaces.engines import PictureArray
+from gdp.tools.deploy.applying import Application, Applied, Failed
+from gdp.tools.deploy.files import VIDEO_FORMATS, Job
+from gdp.tools.deploy.tiling import pictures_together
+from gdp.tools.deploy.videos.leftovers import half_written, sweep
+
+if TYPE_CHECKING:
+    from av import AudioStream, Packet
+
+    from gdp.tools.deploy.videos.reading import Shown, VideoReader
+
+
+class _NotTranslated(Exception):
+    """The student or the aligner failed at a frame."""
+
+
+def apply_to_videos(
+    jobs: Sequence[Job],
+    application: Application,
+    progress: Progress,
+    applied: Applied,
+    stop_requested: Callable[[], bool] = lambda: False,
+) -> None:
+    """Translate videos to H.264 with the times, the colours and the sound of their originals.
+
+    Args:
+        jobs: the videos, and the files to write: .mp4, .m4v, .mov or .mkv.
+        application: what is done to batches of frames.
+        progress: reports one unit a frame for each video, and what is to be told of it.
+        applied: gets what was written, what failed, and what is to be told of each.
+        stop_requested: True ends the work; of the video in hand nothing is written then.
+
+    Raises:
+        MissingResourceError: the package av is not installed.
+        DiskFullError: there is no space left for the files.
+    """
+    if not jobs:
+        return
+    try:
+        import av  # noqa: F401 # said here, once, and not for each video
+    except ModuleNotFoundError as error:
+        raise MissingResourceError(
+            "videos need the package av, which is not installed. Install it with: pip install 'gdp-distill[video]'"
+        ) from error
+    for folder in {job.target.parent for job in jobs}:
+        sweep(folder)
+    for job in jobs:
+        if stop_requested():
+            return
+        try:
+            finished = _translate(job, application, progress, applied, stop_requested)
+        except DiskFullError:
+            raise
+        except (CorruptFileError, MissingResourceError) as error:
+            applied.failed.append(Failed(job.source, "read", str(error)))
+        except _NotTranslated as error:
+            applied.failed.append(Failed(job.source, "translated", f"{job.source}: {error}"))
+        except GdpError as error:
+            applied.failed.append(Failed(job.source, "written", str(error)))
+        else:
+            applied.written += [job.target] if finished else []
+
+
+def _translate(
+    job: Job, application: Application, progress: Progress, applied: Applied, stop_requested: Callable[[], bool]
+) -> bool:
+    """Translate one video; return whether it was finished."""
+    from gdp.tools.deploy.videos.reading import VideoReader
+    from gdp.tools.deploy.videos.writing import VideoWriter
+
+    if not job.source.is_file():
+        raise MissingResourceError(f"{job.source}: there is no such video")
+    with VideoReader(job.source) as source, half_written(job.target) as made:
+        width, height = source.facts.size
+        size = (width * 2 if application.compare else width, height)
+        with VideoWriter(made, job.target, source, size) as target:
+            with progress.task(f"translate {job.source.name}", source.facts.frames, "frame") as task:
+                for shown, pictures in _translated(source, application, target.take_sound):
+                    if stop_requested():
+                        return False
+                    for each, picture in zip(shown, pictures, strict=True):
+                        target.write(picture, each)
+                    task.advance(len(shown))
+            target.finish()
+        with readable_os_errors(job.target):
+            made.replace(job.target)
+        notes = [*_of_the_file(job, source), *source.facts.notes, *source.notes, *target.notes]
+    if notes:
+        applied.notes[job.target] = notes
+        progress.message(f"{job.source}: {'; '.join(notes)}")
+    return True
+
+
+def _translated(
+    source: VideoReader, application: Application, on_sound: Callable[[Packet[AudioStream]], None]
+) -> Iterator[tuple[list[Shown], PictureArray]]:
+    """Yield frames, and what is to be written of them: (N, H, W, 3), twice as wide where originals stand beside."""
+    width, height = source.facts.size
+    transform = application.of_a_video()
+    frames = source.frames(on_sound)
+    while shown := list(islice(frames, pictures_together(application.batch, height, width))):
+        levels = numpy.stack([each.levels for each in shown])
+        try:
+            made = transform(levels, [float(each.pts * source.facts.time_base) for each in shown])
+        except GdpError as error:
+            raise _NotTranslated(str(error)) from error
+        yield shown, numpy.concatenate([levels, made], axis=2) if application.compare else made
+
+
+def _of_the_file(job: Job, source: VideoReader) -> list[str]:
+    """Return what is to be told of a video's format and of its other tracks."""
+    told = []
+    if job.source.suffix.lower() not in VIDEO_FORMATS:
+        told.append(f"it is written as {job.target.suffix}")
+    if others := source.others():
+        tracks = ", ".join(f"{others.count(kind)} of {kind}" for kind in dict.fromkeys(others))
+        told.append(f"its other tracks are left out ({tracks})")
+    return told

@@ -1,0 +1,55 @@
+"""Folders for what is half written: gone with the work, or swept after a process that was killed. Imports no av."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from gdp.core.errors import readable_os_errors
+
+PREFIX = ".video-"
+LOCK = "in-use.lock"
+"""Held while the process works: the system lets it go with the process, however that ends."""
+
+
+@contextmanager
+def half_written(target: Path) -> Iterator[Path]:
+    """Yield where a file can be written before it is moved to its place; what is left there goes at the end.
+
+    Args:
+        target: that place. Folders that it lacks are made.
+
+    Raises:
+        DiskFullError, RunFolderError: the system refuses to write there.
+    """
+    with ExitStack() as stack:
+        with readable_os_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            made = tempfile.TemporaryDirectory(dir=target.parent, prefix=PREFIX, ignore_cleanup_errors=True)
+            folder = Path(stack.enter_context(made))
+            stack.enter_context(FileLock(folder / LOCK))
+        yield folder / target.name
+
+
+def sweep(folder: Path) -> int:
+    """Remove what killed processes left of their half-written videos; return how many there were.
+
+    A folder is theirs if it has their name and a lock that nobody holds. All others stay.
+    """
+    swept = 0
+    for left in folder.glob(f"{PREFIX}*"):
+        lock = left / LOCK
+        if left.is_symlink() or not lock.is_file():
+            continue
+        try:
+            with FileLock(lock, timeout=0):
+                shutil.rmtree(left)
+        except (Timeout, OSError):
+            continue  # at work, of another user, or just gone
+        swept += 1
+    return swept
