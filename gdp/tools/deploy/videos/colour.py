@@ -11,6 +11,7 @@ from typing import Any
 import numpy
 from av import VideoFrame
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+from numpy.typing import NDArray
 from PIL import Image
 
 from gdp.core.errors import CorruptFileError
@@ -121,12 +122,12 @@ def _has_alpha(frame: VideoFrame) -> bool:
     return any(component.is_alpha for component in frame.format.components)
 
 
-class FrameConverter:
-    """Frames as RGB and back. It keeps what is costly to set up, so one serves a whole video.
+Planes = tuple[NDArray[numpy.uint8], ...]
+"""A frame as it is stored: brightness (H, W) and two differences of colour (H / 2, W / 2)."""
 
-    Where nothing is changed in between, frames of 8 bits come back within a level or two; sharp edges between colours
-    too, for these are stored at half the resolution and read and written the same way.
-    """
+
+class FrameConverter:
+    """Frames as RGB and back. It keeps what is costly to set up, so one serves a whole video."""
 
     def __init__(self, colours: Colours) -> None:
         self.colours = colours
@@ -136,13 +137,14 @@ class FrameConverter:
         """Return what a frame shows: (H, W, 3).
 
         Args:
-            frame: of the video; what it says of its colours is set to `colours`.
+            frame: of the video.
             size: (width, height) to bring it to; None leaves it.
         """
         if _has_matrix(frame):
+            frame = _copy(frame)
             frame.colorspace = self.colours.matrix
             frame.color_range = ColorRange.JPEG if self.colours.full_range else ColorRange.MPEG
-        frame.color_primaries, frame.color_trc = self.colours.primaries, self.colours.transfer
+            frame.color_primaries, frame.color_trc = self.colours.primaries, self.colours.transfer
         width, height = size or (frame.width, frame.height)
         alpha = _has_alpha(frame)
         made: Any = self._to_rgb.reformat(
@@ -173,6 +175,56 @@ class FrameConverter:
         )
         made.colorspace, made.color_primaries, made.color_trc = written.matrix, written.primaries, written.transfer
         return made
+
+    def stored(self, frame: VideoFrame) -> Planes | None:
+        """Return a frame as it would be written unchanged; None where it is stored in another way."""
+        even = frame.width % 2 == frame.height % 2 == 0
+        if frame.format.name not in (STORED, "yuvj420p") or not even or self.colours.is_hdr:
+            return None
+        return tuple(plane.copy() for plane in _planes(frame))
+
+
+def keep_unchanged(frame: VideoFrame, stored: Planes, changed: NDArray[numpy.bool_]) -> None:
+    """Put the numbers of the original back where nothing was changed.
+
+    What is stored is not always a colour that RGB has, beside sharp edges above all: through RGB it would be another.
+
+    Args:
+        frame: as it is to be written.
+        stored: its original, of the same size.
+        changed: (H, W) where its colours differ from the original's.
+    """
+    height, width = changed.shape
+    blocks = changed.reshape(height // 2, 2, width // 2, 2).any(axis=(1, 3))  # those that share a sample of colour
+    for plane, original in zip(_planes(frame), stored, strict=True):
+        whole = original.shape == changed.shape
+        numpy.copyto(plane, original, where=~(blocks.repeat(2, 0).repeat(2, 1) if whole else blocks))
+
+
+def _planes(frame: VideoFrame) -> Planes:
+    """Return views of the planes of a frame of 8 bits."""
+    return tuple(rows[: plane.height, : plane.width] for rows, plane in zip(_rows(frame), frame.planes, strict=True))
+
+
+def _rows(frame: VideoFrame) -> Planes:
+    """Return views of the bytes of a frame's rows, plane by plane."""
+    return tuple(_bytes(plane).reshape(-1, plane.line_size) for plane in frame.planes)
+
+
+def _bytes(plane: Any) -> NDArray[numpy.uint8]:
+    return numpy.frombuffer(plane, numpy.uint8)
+
+
+def _copy(frame: VideoFrame) -> VideoFrame:
+    """Return a frame of the same pixels that does not say where between them its colours were sampled.
+
+    Else libswscale gives every second pixel the colour of the next sample, and no way back undoes that.
+    """
+    made = VideoFrame(frame.width, frame.height, frame.format.name)
+    for rows, original in zip(_rows(made), _rows(frame), strict=True):
+        width = min(rows.shape[1], original.shape[1])  # what is behind the last pixel of a row differs
+        rows[:, :width] = original[: len(rows), :width]
+    return made
 
 
 _STANDARD = {"dst_colorspace": BT709, "dst_color_primaries": BT709, "dst_color_trc": BT709}

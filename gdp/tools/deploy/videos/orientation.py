@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 
 import numpy
+from numpy.typing import NDArray
 
-from gdp.support.squares import Levels
-
+Picture = NDArray[numpy.uint8]
 _NEARLY = math.radians(1)
 
 
@@ -21,12 +21,12 @@ class Turn:
     left_right: bool = False
     up_down: bool = False
 
-    def turned(self, levels: Levels) -> Levels:
-        """Return frames as they are to be seen: (H, W, 3), or (W, H, 3) of one that lay."""
+    def turned(self, picture: Picture) -> Picture:
+        """Return what is stored as (H, W, ...) as it is to be seen: (H, W, ...), or (W, H, ...) where it lay."""
         if self.across:
-            levels = levels.swapaxes(0, 1)
+            picture = picture.swapaxes(0, 1)
         rows, columns = (slice(None, None, -1 if back else 1) for back in (self.up_down, self.left_right))
-        return numpy.ascontiguousarray(levels[rows, columns])
+        return numpy.ascontiguousarray(picture[rows, columns])
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         """Return (width, height) as they are to be seen."""

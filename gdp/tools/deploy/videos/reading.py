@@ -19,7 +19,7 @@ from av.stream import Disposition, Stream
 
 from gdp.core.errors import CorruptFileError
 from gdp.support.squares import Levels
-from gdp.tools.deploy.videos.colour import Colours, FrameConverter, read_colours, told_of
+from gdp.tools.deploy.videos.colour import Colours, FrameConverter, Planes, read_colours, told_of
 from gdp.tools.deploy.videos.orientation import Turn, read_turn
 
 SLACK = 0.05
@@ -39,8 +39,8 @@ class Shown:
     """When it is shown, in ticks of the video's time base."""
     duration: int
     """Ticks that it says it lasts; 0 where it does not say."""
-    corrupt: bool = False
-    """Whether the decoder had to make up parts of it."""
+    stored: Planes | None
+    """The same as it is stored, upright; None where it is stored in another way than it is written."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,9 @@ class VideoReader:
         if frame.is_corrupt:
             self._note("parts of some frames are damaged, and were translated as the decoder made them up")
         levels = self._converter.levels(frame, facts.stored_size if resized else None)
-        return Shown(facts.turn.turned(levels), self._pts(frame), frame.duration or 0, frame.is_corrupt)
+        planes = None if resized else self._converter.stored(frame)
+        upright = None if planes is None else tuple(facts.turn.turned(plane) for plane in planes)
+        return Shown(facts.turn.turned(levels), self._pts(frame), frame.duration or 0, upright)
 
     def _pts(self, frame: VideoFrame) -> int:
         told = heappop(self._slots) if self._slots else frame.pts if frame.pts is not None else frame.dts

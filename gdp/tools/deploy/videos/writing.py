@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 import av
+import numpy
 from av import AudioStream, Packet
 from av.codec.context import Flags
 from av.error import FFmpegError
@@ -22,7 +23,7 @@ from av.error import FFmpegError
 from gdp.core.errors import GdpError, readable_os_errors
 from gdp.support.squares import Levels
 from gdp.tools.deploy.files import VIDEO_FORMATS
-from gdp.tools.deploy.videos.colour import STORED, FrameConverter
+from gdp.tools.deploy.videos.colour import STORED, FrameConverter, keep_unchanged
 from gdp.tools.deploy.videos.reading import Shown, VideoReader
 
 CODEC = "libx264"
@@ -102,8 +103,13 @@ class VideoWriter:
         self._sounds[packet.stream.index](packet)
 
     def write(self, levels: Levels, shown: Shown) -> None:
-        """Write a frame (H, W, 3) at the time of the one that it was made of."""
+        """Write a frame (H, W, 3), or two beside each other, at the time of the one that it was made of."""
         frame = self._converter.frame(levels[: self._height, : self._width])
+        if shown.stored is not None:
+            beside = levels.shape[1] // shown.levels.shape[1]
+            original = numpy.concatenate([shown.levels] * beside, axis=1)
+            stored = tuple(numpy.concatenate([plane] * beside, axis=1) for plane in shown.stored)
+            keep_unchanged(frame, stored, (levels != original).any(axis=2))
         frame.pts, frame.time_base, frame.duration = shown.pts, self._pictures.codec_context.time_base, shown.duration
         with self._writable():
             self._container.mux(self._pictures.encode(frame))
@@ -185,6 +191,6 @@ class VideoWriter:
 
 
 def _fine(time_base: Fraction) -> int:
-    """Return ticks a second in which a video's times are whole: when it begins is told in these, by default in 1/1000."""
+    """Return ticks a second in which a video's times are whole: a file tells in these when each track begins."""
     ticks = time_base.denominator
     return ticks * -(-_FINE // ticks)
