@@ -194,8 +194,8 @@ def keep_unchanged(frame: VideoFrame, stored: Planes, changed: NDArray[numpy.boo
         stored: its original, of the same size.
         changed: (H, W) where its colours differ from the original's.
     """
-    height, width = changed.shape
-    blocks = changed.reshape(height // 2, 2, width // 2, 2).any(axis=(1, 3))  # those that share a sample of colour
+    rows = changed[0::2] | changed[1::2]
+    blocks = rows[:, 0::2] | rows[:, 1::2]  # pixels that share a sample of colour
     for plane, original in zip(_planes(frame), stored, strict=True):
         whole = original.shape == changed.shape
         numpy.copyto(plane, original, where=~(blocks.repeat(2, 0).repeat(2, 1) if whole else blocks))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +27,8 @@ SLACK = 0.05
 """Share of its length that a video may end before the time that it tells, and is whole."""
 _FRAMES_OF_SLACK = 3
 _MICROSECONDS = 1_000_000
-_REPAIR = "repair it, or keep what is there: ffmpeg -i IN -c copy OUT"
+_CLOCK = re.compile(r"(\d+):(\d+):([\d.]+)")
+_REPAIR = "repair it, or keep what is there: ffmpeg -i IN OUT.mp4"
 
 
 @dataclass(frozen=True)
@@ -183,9 +185,13 @@ class VideoReader:
         try:
             yield
         except FFmpegError as error:
-            where = "" if self._last_pts is None else f" from {self._where().removeprefix('at ')} on"
-            mend = "" if self._last_pts is None else f"; {_REPAIR}"
-            raise CorruptFileError(f"{self.path}: this video cannot be read{where} ({error.strerror}){mend}") from error
+            if isinstance(error, EOFError):
+                said = "there is no frame in this video"
+            elif self._last_pts is None:
+                said = f"this is no video that can be read ({error.strerror}); repair it or take it away"
+            else:
+                said = f"this video is damaged {self._where()} ({error.strerror}); {_REPAIR}"
+            raise CorruptFileError(f"{self.path}: {said}") from error
 
     def _track(self, container: InputContainer) -> VideoStream:
         tracks = [track for track in container.streams.video if not track.disposition & Disposition.attached_pic]
@@ -237,9 +243,21 @@ class _Extent:
         """Return whether less has come than the file says that it holds."""
         if self._broken or self._packets < self._expected:
             return True
-        told = (self._container.duration or 0) / _MICROSECONDS
+        told = _told_end(self._container, self._track)
         slack = max(SLACK * told, _FRAMES_OF_SLACK / float(self._facts.rate))
         return not self._expected and self._end < told - slack
+
+
+def _told_end(container: InputContainer, track: VideoStream) -> float:
+    """Return the seconds when a video is to end by what its file says; 0 where it does not."""
+    if track.duration is not None and track.time_base is not None:
+        return float(((track.start_time or 0) + track.duration) * track.time_base)
+    if tag := _CLOCK.match(track.metadata.get("DURATION", "")):  # of Matroska
+        hours, minutes, seconds = map(float, tag.groups())
+        return 3600 * hours + 60 * minutes + seconds
+    # The file's own length is that of its longest track, which subtitles may be.
+    only = all(isinstance(each, VideoStream | AudioStream) for each in container.streams)
+    return (container.duration or 0) / _MICROSECONDS if only else 0.0
 
 
 def _opened(path: Path) -> InputContainer:

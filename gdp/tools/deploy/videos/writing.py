@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -96,7 +96,8 @@ class VideoWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()  # an unfinished file is not wanted, so its end is not written
+        with suppress(OSError):  # an unfinished file is not wanted, nor what is still to be written of it
+            self._file.close()
 
     def take_sound(self, packet: Packet[AudioStream]) -> None:
         """Write a packet of one of the source's tracks of sound."""
@@ -109,7 +110,8 @@ class VideoWriter:
             beside = levels.shape[1] // shown.levels.shape[1]
             original = numpy.concatenate([shown.levels] * beside, axis=1)
             stored = tuple(numpy.concatenate([plane] * beside, axis=1) for plane in shown.stored)
-            keep_unchanged(frame, stored, (levels != original).any(axis=2))
+            red, green, blue = numpy.moveaxis(levels != original, 2, 0)
+            keep_unchanged(frame, stored, red | green | blue)
         frame.pts, frame.time_base, frame.duration = shown.pts, self._pictures.codec_context.time_base, shown.duration
         with self._writable():
             self._container.mux(self._pictures.encode(frame))
@@ -123,6 +125,7 @@ class VideoWriter:
             self._container.close()
             self._file.flush()
             os.fsync(self._file.fileno())
+            self._file.close()
 
     @contextmanager
     def _writable(self) -> Iterator[None]:
