@@ -113,7 +113,7 @@ def apply(
         opened, watch, size=align_size, keep_detail=align_detail, tiling=Tiling(tile, overlap), batch=batch
     )
     aligned = transform if isinstance(transform, AlignedSquares) else None
-    application = Application(transform, compare, batch)
+    application = Application(transform, compare, batch, None if aligned is None else aligned.follow)
     with stop_on_signal() as stop_requested:
         progress = choose_progress()
         applied = apply_to_pictures(pictures, application, progress, stop_requested)

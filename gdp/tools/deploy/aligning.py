@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from gdp.support.interfaces.aligners import Aligner
 from gdp.support.interfaces.engines import EngineContext, PictureArray
 from gdp.support.settings import settings_of
 from gdp.support.squares import Levels, Made, Square, cut, paste
+from gdp.tools.deploy.applying import Frames, Transform
+from gdp.tools.deploy.following import Follower, is_cut, thumbnail
 from gdp.tools.deploy.models import Model
 from gdp.tools.deploy.tiling import Tiling, pictures_together
 
@@ -154,7 +157,26 @@ class AlignedSquares:
 
     def __call__(self, pictures: PictureArray) -> PictureArray:
         """Translate what is found in pictures (N, H, W, 3); a picture with nothing in it comes back as it is."""
-        squares = self.aligner.regions(pictures)
+        return self._translated(pictures, self.aligner.regions(pictures))
+
+    def follow(self, frames: Frames) -> Transform:
+        """Look for squares in all frames of a video, and return what translates them in the same order.
+
+        What is found in frame after frame is followed and steadied, so that what is pasted does not tremble.
+
+        Args:
+            frames: some at a time, (N, H, W, 3) and the seconds when each is shown.
+        """
+        follower, before = Follower(), None
+        for pictures, seconds in frames:
+            for picture, squares, second in zip(pictures, self.aligner.regions(pictures), seconds, strict=True):
+                now = thumbnail(picture)
+                follower.add(squares, second, cut=before is not None and is_cut(before, now))
+                before = now
+        steadied = iter(follower.steadied())
+        return lambda pictures: self._translated(pictures, list(islice(steadied, len(pictures))))
+
+    def _translated(self, pictures: PictureArray, squares: Sequence[Sequence[Square]]) -> PictureArray:
         size = self.size or self.model.resolution
         shown = [
             [cut(picture, square, size) for square in of_picture]
@@ -163,7 +185,7 @@ class AlignedSquares:
         found_out = [] if self.watch is None else self.watch.look(shown)
         crops = [crop for of_picture in shown for crop in of_picture]
         before = crops if self.keep_detail else [None] * len(crops)
-        made = zip(self._translate(crops), before, strict=True)
+        made = zip(self._through_the_student(crops), before, strict=True)
         contents = [[Made(square, *next(made)) for square in of_picture] for of_picture in squares]
         pasted = [paste(picture, found, self.feather) for picture, found in zip(pictures, contents, strict=True)]
         self.counts += [len(of_picture) for of_picture in squares]
@@ -186,7 +208,7 @@ class AlignedSquares:
         without = told["pictures_without"]
         return f"{line}; {without} of them show no {self.aligner.one} and are written unchanged" if without else line
 
-    def _translate(self, crops: list[Levels]) -> Iterator[Levels]:
+    def _through_the_student(self, crops: list[Levels]) -> Iterator[Levels]:
         size = pictures_together(self.batch, *crops[0].shape[:2]) if crops else self.batch
         for start in range(0, len(crops), size):
             yield from self.model(numpy.stack(crops[start : start + size]), self.tiling)

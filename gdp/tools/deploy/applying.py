@@ -7,7 +7,7 @@ and as many that are written, each of which one picture may exceed by itself.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,8 +31,8 @@ THREADS = 4
 
 Transform = Callable[[PictureArray], PictureArray]
 """What is done to pictures of one size, (N, H, W, 3) -> (N, H, W, 3)."""
-FrameTransform = Callable[[PictureArray, Sequence[float]], PictureArray]
-"""What is done to frames that follow each other, (N, H, W, 3) and the N seconds when they are shown -> (N, H, W, 3)."""
+Frames = Iterable[tuple[PictureArray, Sequence[float]]]
+"""All frames of a video, some at a time: (N, H, W, 3), and the N seconds when each is shown."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,9 @@ class Application:
     """Whether the original stands at the left of what is written."""
     batch: int = 8
     """Pictures of one size that go through the network together, fewer where they are large: see `BATCH_PIXELS`."""
-    follow: Callable[[], FrameTransform] | None = None
-    """Makes what is done to the frames of one video, where that looks at the frames before; None for `transform`."""
-
-    def of_a_video(self) -> FrameTransform:
-        """Return what is done to the frames of one video, in their order."""
-        return (lambda pictures, times: self.transform(pictures)) if self.follow is None else self.follow()
+    follow: Callable[[Frames], Transform] | None = None
+    """Looks at a whole video first, and returns what is done to its frames, which it is given in the same order then;
+    None where each is translated by itself."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from gdp.core.errors import (
 )
 from gdp.core.progress import Progress
 from gdp.support.interfaces.engines import PictureArray
-from gdp.tools.deploy.applying import Application, Applied, Failed
+from gdp.tools.deploy.applying import Application, Applied, Failed, Transform
 from gdp.tools.deploy.files import VIDEO_FORMATS, Job
 from gdp.tools.deploy.tiling import pictures_together
 from gdp.tools.deploy.videos.leftovers import half_written, sweep
@@ -88,16 +89,20 @@ def _translate(
 
     if not job.source.is_file():
         raise MissingResourceError(f"{job.source}: there is no such video")
+    transform = _transform(job, application, progress, stop_requested)
     with VideoReader(job.source) as source, half_written(job.target) as made:
         width, height = source.facts.size
         size = (width * 2 if application.compare else width, height)
         with VideoWriter(made, job.target, source, size) as target:
             with progress.task(f"translate {job.source.name}", source.facts.frames, "frame") as task:
-                for shown, pictures in _translated(source, application, target.take_sound):
+                for shown in _together(source, application.batch, target.take_sound):
                     if stop_requested():
                         return False
+                    with _blamed_on_the_student():
+                        pictures = transform(_levels(shown))
                     for each, picture in zip(shown, pictures, strict=True):
-                        target.write(picture, each)
+                        beside = [each.levels, picture] if application.compare else [picture]
+                        target.write(numpy.concatenate(beside, axis=1), each)
                     task.advance(len(shown))
             target.finish()
         with readable_os_errors(job.target):
@@ -109,20 +114,48 @@ def _translate(
     return True
 
 
-def _translated(
-    source: VideoReader, application: Application, on_sound: Callable[[Packet[AudioStream]], None]
-) -> Iterator[tuple[list[Shown], PictureArray]]:
-    """Yield frames, and what is to be written of them: (N, H, W, 3), twice as wide where originals stand beside."""
+def _transform(job: Job, application: Application, progress: Progress, stop_requested: Callable[[], bool]) -> Transform:
+    """Return what is done to a video's frames, after a look at all of them where that asks for one."""
+    from gdp.tools.deploy.videos.reading import VideoReader
+
+    if application.follow is None:
+        return application.transform
+    with (
+        VideoReader(job.source) as source,
+        progress.task(f"look at {job.source.name}", source.facts.frames, "frame") as task,
+    ):
+
+        def frames() -> Iterator[tuple[PictureArray, list[float]]]:
+            for shown in _together(source, application.batch, lambda packet: None):
+                if stop_requested():
+                    return
+                yield _levels(shown), [float(each.pts * source.facts.time_base) for each in shown]
+                task.advance(len(shown))
+
+        with _blamed_on_the_student():
+            return application.follow(frames())
+
+
+@contextmanager
+def _blamed_on_the_student() -> Iterator[None]:
+    try:
+        yield
+    except CorruptFileError:
+        raise  # of the video, whose frames are read on the way
+    except GdpError as error:
+        raise _NotTranslated(str(error)) from error
+
+
+def _together(source: VideoReader, most: int, on_sound: Callable[[Packet[AudioStream]], None]) -> Iterator[list[Shown]]:
+    """Yield frames, as many together as go through the network at once."""
     width, height = source.facts.size
-    transform = application.of_a_video()
     frames = source.frames(on_sound)
-    while shown := list(islice(frames, pictures_together(application.batch, height, width))):
-        levels = numpy.stack([each.levels for each in shown])
-        try:
-            made = transform(levels, [float(each.pts * source.facts.time_base) for each in shown])
-        except GdpError as error:
-            raise _NotTranslated(str(error)) from error
-        yield shown, numpy.concatenate([levels, made], axis=2) if application.compare else made
+    while shown := list(islice(frames, pictures_together(most, height, width))):
+        yield shown
+
+
+def _levels(shown: Sequence[Shown]) -> PictureArray:
+    return numpy.stack([each.levels for each in shown])
 
 
 def _of_the_file(job: Job, source: VideoReader) -> list[str]:
