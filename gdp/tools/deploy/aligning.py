@@ -19,7 +19,7 @@ from gdp.support.interfaces.engines import EngineContext, PictureArray
 from gdp.support.settings import settings_of
 from gdp.support.squares import Levels, Made, Square, cut, paste
 from gdp.tools.deploy.applying import Frames, Transform
-from gdp.tools.deploy.following import Follower, is_cut, thumbnail
+from gdp.tools.deploy.following import Follower
 from gdp.tools.deploy.models import Model
 from gdp.tools.deploy.tiling import Tiling, pictures_together
 
@@ -167,12 +167,10 @@ class AlignedSquares:
         Args:
             frames: some at a time, (N, H, W, 3) and the seconds when each is shown.
         """
-        follower, before = Follower(), None
+        follower = Follower()
         for pictures, seconds in frames:
             for picture, squares, second in zip(pictures, self.aligner.regions(pictures), seconds, strict=True):
-                now = thumbnail(picture)
-                follower.add(squares, second, cut=before is not None and is_cut(before, now))
-                before = now
+                follower.add(picture, squares, second)
         steadied = iter(follower.steadied())
         return lambda pictures: self._translated(pictures, list(islice(steadied, len(pictures))))
 

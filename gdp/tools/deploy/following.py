@@ -14,10 +14,16 @@ from dataclasses import dataclass, field
 import numpy
 from numpy.typing import NDArray
 
-from gdp.support.squares import Levels, Square
+from gdp.support.squares import Levels, Square, cut
 
 CUT = 24.0
 """Levels by which frames differ on average from which the second begins another scene."""
+STILL = 1.5
+"""Levels by which what is in a square may differ on average, as noise does, from what it was at the same place."""
+NEAR = 0.01
+"""Share of a square's side by which what is in it would have to be moved, at most, to differ so."""
+TREMOR = 0.003
+"""Standard deviation, as a share of a square's side, that any aligner trembles by."""
 OVERLAP = 0.3
 """Smallest share of what two squares cover together that both must cover, to be of the same thing."""
 UPRIGHT = 0.5
@@ -28,7 +34,7 @@ REACHES = (0, 1, 2, 4, 8, 16, 32)
 """Frames to each side over which a square's way may be smoothed."""
 SURE = 2.5
 """Standard deviations of the tremor by which a way may miss what is found before it is taken for too smooth."""
-_THUMBNAIL = 48
+_THUMBNAIL, _LOOK = 48, 16
 _ORDER = 4
 """Of the differences that show tremor: movement that is even for some moments has none."""
 _MEDIAN = 0.6745
@@ -38,19 +44,6 @@ _STILL = 1e-9
 Numbers = NDArray[numpy.float64]
 
 
-def is_cut(before: Levels, after: Levels) -> bool:
-    """Return whether a frame begins another scene than the one before it, by their `thumbnail`s."""
-    if before.shape != after.shape:
-        return True
-    return float(numpy.abs(before.astype(numpy.int16) - after).mean()) > CUT
-
-
-def thumbnail(frame: Levels) -> Levels:
-    """Return every so many pixels of a frame (H, W, 3), about 48 of its longer side."""
-    step = max(1, max(frame.shape[:2]) // _THUMBNAIL)
-    return frame[::step, ::step].copy()
-
-
 @dataclass
 class Track:
     """Where one thing was found."""
@@ -58,6 +51,21 @@ class Track:
     frames: list[int] = field(default_factory=list)
     """Their numbers, rising."""
     squares: list[Square] = field(default_factory=list)
+    stays: list[int] = field(default_factory=list)
+    """For each frame a number that is the same as long as the picture shows that it keeps its place."""
+    _place: Square | None = None
+    _shown: Levels | None = None
+
+    def add(self, picture: Levels, number: int, square: Square) -> None:
+        """Take where it was found next."""
+        stays = self._place is not None and self._shown is not None and _is_same(
+            self._shown, cut(picture, self._place, _LOOK)
+        )  # fmt: skip
+        if not stays:
+            self._place, self._shown = square, cut(picture, square, _LOOK)
+        self.stays.append(self.stays[-1] + (not stays) if self.stays else 0)
+        self.frames.append(number)
+        self.squares.append(square)
 
 
 @dataclass
@@ -69,29 +77,36 @@ class Follower:
     tracks: list[Track] = field(default_factory=list)
     _scene: int = 0
     """Number of the first track of this scene."""
+    _before: Levels | None = None
 
-    def add(self, squares: Sequence[Square], seconds: float, cut: bool = False) -> None:
+    def add(self, picture: Levels, squares: Sequence[Square], seconds: float) -> None:
         """Take what was found in the next frame.
 
         Args:
-            squares: it, the surest first.
+            picture: the frame (H, W, 3).
+            squares: what was found, the surest first.
             seconds: when the frame is shown.
-            cut: whether it begins another scene, in which nothing is followed on.
         """
         number = len(self.seconds)
         self.seconds.append(seconds)
-        if cut:
+        now = _thumbnail(picture)
+        if self._before is not None and _is_cut(self._before, now):
             self._scene = len(self.tracks)
-        open_tracks = [track for track in self.tracks[self._scene :] if self._is_open(track, number, seconds)]
-        new = list(squares)
-        pairs = [(_overlap(track.squares[-1], square), track, square) for track in open_tracks for square in new]
-        for share, track, square in sorted(pairs, key=lambda pair: -pair[0]):
-            taken = track.frames[-1] == number or not any(square is each for each in new)
-            if share >= OVERLAP and not taken:
-                track.frames.append(number)
-                track.squares.append(square)
-                new = [each for each in new if each is not square]
-        self.tracks += [Track([number], [square]) for square in new]
+        self._before = now
+        followed = [track for track in self.tracks[self._scene :] if self._is_open(track, number, seconds)]
+        shares = [
+            (_overlap(track.squares[-1], square), track, place)
+            for track in followed
+            for place, square in enumerate(squares)
+        ]
+        new = set(range(len(squares)))
+        for share, track, place in sorted(shares, key=lambda each: -each[0]):
+            if share >= OVERLAP and place in new and track.frames[-1] != number:
+                track.add(picture, number, squares[place])
+                new.remove(place)
+        for place in sorted(new):
+            self.tracks.append(Track())
+            self.tracks[-1].add(picture, number, squares[place])
 
     def steadied(self) -> list[list[Square]]:
         """Return the squares of each frame, steadied, and those of frames in which the aligner missed them."""
@@ -111,13 +126,16 @@ class Follower:
         seconds = numpy.array([self.seconds[number] for number in numbers])
         known = numpy.array([self.seconds[number] for number in track.frames])
         found = numpy.stack([square.matrix.reshape(-1) for square in track.squares])  # (N, 6)
+        stays = numpy.array(track.stays)
+        for stay in range(stays[-1] + 1):
+            found[stays == stay] = numpy.median(found[stays == stay], axis=0)
         filled = numpy.stack([numpy.interp(seconds, known, way) for way in found.T], axis=1)
         side = float(numpy.median([square.side for square in track.squares]))
         made = smooth(seconds, filled / side) * side
         return numbers, [Square(matrix.reshape(2, 3)) for matrix in made]
 
 
-def smooth(seconds: Numbers, ways: Numbers) -> Numbers:
+def smooth(seconds: Numbers, ways: Numbers, least: float = TREMOR) -> Numbers:
     """Smooth how some numbers change, over as many moments as they change evenly for, and not at all where they jump.
 
     Lines are fitted around each moment by least squares (Cleveland, Robust Locally Weighted Regression and Smoothing
@@ -128,6 +146,7 @@ def smooth(seconds: Numbers, ways: Numbers) -> Numbers:
     Args:
         seconds: (N,), rising.
         ways: (N, K), in units of about the size of what moves.
+        least: standard deviation of tremor that is reckoned with in any case.
 
     Returns:
         (N, K).
@@ -135,7 +154,7 @@ def smooth(seconds: Numbers, ways: Numbers) -> Numbers:
     count = len(seconds)
     if count < 3:
         return ways
-    tremor = _tremor(ways)
+    tremor = numpy.maximum(_tremor(ways), least)
     made = ways.copy()
     for moment in range(count):
         low, high = numpy.full(ways.shape[1], -numpy.inf), numpy.full(ways.shape[1], numpy.inf)
@@ -168,6 +187,25 @@ def _line_weights(apart: Numbers) -> Numbers:
     spread = float(numpy.square(apart - middle).sum())
     even = numpy.full(len(apart), 1 / len(apart))
     return even if spread == 0 else even - middle * (apart - middle) / spread
+
+
+def _thumbnail(frame: Levels) -> Levels:
+    """Return every so many pixels of a frame (H, W, 3), about 48 of its longer side."""
+    step = max(1, max(frame.shape[:2]) // _THUMBNAIL)
+    return frame[::step, ::step].copy()
+
+
+def _is_cut(before: Levels, after: Levels) -> bool:
+    """Return whether a frame begins another scene than the one before it, by their thumbnails."""
+    return before.shape != after.shape or float(numpy.abs(before.astype(numpy.int16) - after).mean()) > CUT
+
+
+def _is_same(before: Levels, after: Levels) -> bool:
+    """Return whether a small picture (S, S, 3) shows the same at the same place as one before it."""
+    earlier, later = before.astype(numpy.float64), after.astype(numpy.float64)
+    apart = float(numpy.abs(later - earlier).mean())
+    slope = float(numpy.abs(numpy.diff(earlier, axis=0)).mean() + numpy.abs(numpy.diff(earlier, axis=1)).mean()) / 2
+    return apart < STILL and apart < NEAR * len(before) * slope
 
 
 def _overlap(one: Square, other: Square) -> float:
