@@ -116,7 +116,7 @@ def read_video(path: Path, untagged: int = 6) -> Video:
         aspect = track.sample_aspect_ratio
     seconds = sorted(Fraction(frame.pts) * frame.time_base for frame in frames if frame.pts is not None)
     lasts = frames[-1].duration * (frames[-1].time_base or Fraction(0))
-    turned = "DISPLAYMATRIX" in [each.type.name for each in first.side_data.values()]
+    turned = first.side_data.get("DISPLAYMATRIX") is not None
     return Video(seconds, lasts, pictures, tags, aspect, turned, sounds)
 
 

@@ -164,7 +164,9 @@ def test_the_faces_of_a_video_are_translated_frame_by_frame(student: Path, tmp_p
     exactly = ("--no-align-detail", "--align-size", "128")
     done = apply(student, path, "-o", tmp_path / "out.mp4", *ALIGN, *exactly, "--json")
     assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout)["faces"] == {"found": 4, "pictures": 3, "pictures_without": 1, "by_file": {}}
+    told = json.loads(done.stdout)
+    assert told["faces"] == {"found": 4, "pictures": 3, "pictures_without": 1, "by_file": {}}
+    assert "its colours are not tagged" in told["notes"][str(tmp_path / "out.mp4")][0]
     with av.open(str(tmp_path / "out.mp4")) as container:
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     inside = scene.interior(0)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy
 import pytest
 from video_files import picture, read_video, write_video
@@ -142,7 +143,7 @@ def test_a_bad_video_keeps_no_other_from_being_written(tmp_path: Path) -> None:
     (folder / "b.mp4").write_bytes(b"no video at all" * 99)
     whole = write_video(tmp_path / "whole.mkv", EVEN * 1, [numpy.roll(picture(), n, 1) for n in range(8)]).read_bytes()
     (folder / "cut.mkv").write_bytes(whole[: len(whole) * 2 // 3])
-    with __import__("av").open(str(folder / "sound.mp4"), "w") as container:
+    with av.open(str(folder / "sound.mp4"), "w") as container:
         container.add_stream("aac", rate=48_000)
         container.start_encoding()
     applied = apply(folder, to=tmp_path / "out")
