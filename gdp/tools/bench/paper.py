@@ -95,8 +95,10 @@ def make_run(plugins: Plugins, folder: Path, sizes: dict[str, int], overrides: t
 
 def _write_student(session: Session) -> None:
     """Export a student of fresh weights, as a finished training's is."""
-    session.keys = {"train": "random"}
+    session.keys = {"train": "random", "store": "none"}
+    session.open_store().close()  # nothing: the student's card tells that it was trained on 0 pairs
     session.train_folder.mkdir(parents=True)
     write_tensors(session.train_folder / "student.safetensors", session.new_student().generator.state_dict())
     step_of(session, "export").stage.execute(session)
     shutil.rmtree(session.train_folder)
+    shutil.rmtree(session.store_folder)
