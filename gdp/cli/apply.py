@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -45,8 +46,10 @@ def apply(
         str | None,
         typer.Option(
             "--align",
+            metavar="[NAME]",
             help="Translate what an aligner finds, such as faces, each in the teacher's frame: NAME, NAME:FILE, or the "
-            "file of a landmark model alone (MODEL.onnx, builtin:faces64).",
+            "file of a landmark model alone (MODEL.onnx, builtin:faces64). Without a name, at the end or before "
+            "another option: the one that fits what the student was trained on (faces: those of photographs).",
         ),
     ] = None,
     align_frame: Annotated[
@@ -82,11 +85,12 @@ def apply(
     translated at the size of the training pictures, and what is finer in it stays. Of pictures that are far larger or
     smaller than those, unlike them, flat, or without the face that they show, it warns at the end.
 
-    Example: gdp apply runs/stylegan-age photos/ -o older/ --compare
+    Example: gdp apply runs/stylegan-age photos/ -o older/ --compare --align
     """
     from gdp.support.interfaces.engines import EngineContext
     from gdp.tools.deploy.aligning import AlignedSquares, open_aligner
     from gdp.tools.deploy.applying import Application, apply_to_pictures, require_all, split_jobs
+    from gdp.tools.deploy.choosing import ANY, fitting_aligner
     from gdp.tools.deploy.depth import Told, describe_findings, findings_by_file, pictures_told
     from gdp.tools.deploy.files import find_jobs
     from gdp.tools.deploy.opening import open_model
@@ -95,18 +99,21 @@ def apply(
     from gdp.tools.deploy.watching import choose_transform, open_watch
 
     if align is None and (align_frame, align_size, align_detail or resize) != (None, None, True):
-        raise GdpError("--align-frame, --align-size and --no-align-detail need --align MODEL, or another aligner")
+        raise GdpError(
+            "--align-frame, --align-size and --no-align-detail need --align MODEL, another aligner, or --align alone"
+        )
     if align is not None and resize:
         raise GdpError("--align and --resize are two ways to show a student what it knows: choose one")
     registry: PluginRegistry = context.obj.registry
     pictures, videos = split_jobs(find_jobs(inputs, output, None if format_ is None else f".{format_.lstrip('.')}"))
     engine_context = EngineContext(device, threads)
-    aligner = (
-        None
-        if align is None
-        else open_aligner(registry, align, frame=align_frame, for_files=FOR_FILES, context=engine_context)
-    )
-    tell = (lambda text: None) if json_ else (lambda text: typer.echo(text, err=True))
+    aligner = None
+    tell: Callable[[str], None] = (lambda text: None) if json_ else (lambda text: typer.echo(text, err=True))
+    if align is not None:
+        if align == ANY:
+            align, reason = fitting_aligner(model)
+            tell(f"--align {align}: {reason}")
+        aligner = open_aligner(registry, align, frame=align_frame, for_files=FOR_FILES, context=engine_context)
     opened = open_model(registry, model, engine=engine, context=engine_context, tell=tell)
     watch = open_watch(registry, opened, aligner, resize=resize, strict=strict, context=engine_context)
     transform = choose_transform(
@@ -132,6 +139,7 @@ def apply(
         if aligned is not None:
             found = zip(applied.translated, counts, strict=True)
             by_file = {str(path): count for path, count in found if path in applied.written}
+            told["aligner"] = align
             told.setdefault(aligned.aligner.many, aligned.summary() | {"by_file": by_file})
         print_json(told)
     else:

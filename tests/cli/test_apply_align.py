@@ -6,17 +6,15 @@ import json
 from pathlib import Path
 
 import numpy
-import onnx
 import pytest
 from embedded_people import Scene, make_scene
 from landmark_files import write_constant_model
-from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
+from student_files import write_inverting_student
 from typer.testing import CliRunner, Result
 
 from gdp.cli.app import app
 from gdp.plugins.face_alignment import FACES64
-from gdp.tools.deploy.cards import Card, Difference, write_card
 
 pytestmark = pytest.mark.training
 
@@ -26,18 +24,7 @@ ALIGN = ("--align", "builtin:faces64")
 @pytest.fixture(scope="module")
 def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An exported student that turns every level round: 255 - level."""
-    path = tmp_path_factory.mktemp("student") / "student.onnx"
-    told = [
-        helper.make_tensor_value_info(name, TensorProto.UINT8, ["n", "h", "w", 3])
-        for name in ("pictures", "translated")
-    ]
-    white = numpy_helper.from_array(numpy.array(255, numpy.uint8), "white")
-    graph = helper.make_graph(
-        [helper.make_node("Sub", ["white", "pictures"], ["translated"])], "g", told[:1], told[1:], [white]
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
-    write_card(Card("onnx", "here", 4, 3, 64, "0" * 64, 1, "0" * 64, Difference(1, 0, 0.0, None), {}), path)
-    return path
+    return write_inverting_student(tmp_path_factory.mktemp("student") / "student.onnx")
 
 
 @pytest.fixture(scope="module")
@@ -188,8 +175,8 @@ def test_mistakes_are_told_in_one_paragraph(student: Path, tmp_path: Path) -> No
         (("--align", "landmark"), "did you mean landmarks?"),
         (("--align", "landmark:none.onnx"), "did you mean landmarks?"),
         (("--align", "landmarks:builtin:faces128"), "there is builtin:faces64"),
-        (("--align-size", "64"), "need --align MODEL"),
-        (("--no-align-detail",), "need --align MODEL"),
+        (("--align-size", "64"), "need --align, with the name"),
+        (("--no-align-detail",), "need --align, with the name"),
     ):
         done = apply(student, picture, "-o", tmp_path / "out", *options)
         assert done.exit_code == 1, options
