@@ -20,7 +20,9 @@ def make_judge(
         Path | None, typer.Option("--output", "-o", metavar="OUT", help="The file to write. Default: NAME, here.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
-    list_: Annotated[bool, typer.Option("--list", help="Show which there are, from what, and under which licence.")] = False,
+    list_: Annotated[
+        bool, typer.Option("--list", help="Show which there are, from what, and under which licence.")
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the card (or the list) as JSON.")] = False,
 ) -> None:
     """Make a judge of photographed faces from the weights that its authors publish; nothing in them is run.

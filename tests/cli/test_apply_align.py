@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy
@@ -182,6 +183,49 @@ def test_mistakes_are_told_in_one_paragraph(student: Path, tmp_path: Path) -> No
         assert done.exit_code == 1, options
         assert done.stderr.startswith("error: ") and told in " ".join(done.stderr.split()), done.stderr
         assert not (tmp_path / "out").exists()
+
+
+def in_a_run(student: Path, folder: Path, recipe: str = "", card: str = "{}") -> Path:
+    """A run's folder with an exported student, a recipe and a description."""
+    (folder / "student").mkdir(parents=True)
+    for path in (student, student.with_name("student.onnx.json")):
+        (folder / "student" / path.name).write_bytes(path.read_bytes())
+    (folder / "recipe.toml").write_text(recipe)
+    (folder / "student" / "student.json").write_text(card)
+    return folder / "student" / "student.onnx"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "card", "aligner", "found"),
+    [
+        ('[teacher]\nweights = "builtin:faces64"', "{}", "builtin:faces64", 2),
+        ("", '{"trained_on": {"pictures": {"aligner": "landmarks:builtin:faces64"}}}', "landmarks:builtin:faces64", 2),
+        ('[teacher]\nweights = "ffhq.safetensors"', "{}", "faces", None),
+        ("no recipe", '{"trained_on": {"pictures": {"aligner": "landmarks:/etc/passwd"}}}', "faces", None),
+    ],
+)
+def test_without_a_name_the_aligner_is_the_one_of_the_students_world(
+    student: Path, scene: Scene, tmp_path: Path, recipe: str, card: str, aligner: str, found: int | None
+) -> None:
+    model = in_a_run(student, tmp_path / "run", recipe, card)
+    Image.fromarray(scene.picture).save(tmp_path / "people.png")
+    done = apply(model, tmp_path / "people.png", "--json", "-o", tmp_path / "out", "--align")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["aligner"] == aligner
+    assert found is None or told["faces"]["found"] == found
+    done = apply(model, tmp_path / "people.png", "--align", "-o", tmp_path / "out")
+    assert done.exit_code == 0 and done.stderr.startswith(f"--align {aligner}: ")
+
+
+def test_without_onnxruntime_the_aligner_of_photographs_says_what_to_install(
+    student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    done = apply(student, tmp_path / "a.png", "-o", tmp_path / "out", "--align")
+    assert done.exit_code == 1 and "pip install 'gdp-distill[faces]'" in " ".join(done.stderr.split())
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_file_alone_is_meant_for_the_aligner_of_landmarks(student: Path, scene: Scene, tmp_path: Path) -> None:

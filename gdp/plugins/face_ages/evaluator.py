@@ -44,7 +44,9 @@ class PhotographedAgesEvaluator(Evaluator):
     def _measured(
         self, source: Sequence[Assessment], target: Sequence[Assessment], student: Sequence[Assessment]
     ) -> Evaluation:
-        before, teachers, students = (torch.cat([each.age for each in part]).double() for part in (source, target, student))
+        before, teachers, students = (
+            torch.cat([each.age for each in part]).double() for part in (source, target, student)
+        )
         on = f"by face-api.js's age network, mean over {len(before)} held-out pairs"
         teacher, made = (float((after - before).mean()) for after in (teachers, students))
         evaluation = Evaluation()
@@ -60,7 +62,9 @@ class PhotographedAgesEvaluator(Evaluator):
                 f"(min_shift_years is {self.config.min_shift_years:g}), so a ratio would mean nothing"
             )
         else:
-            protocol = f"Mean judged age shift of the student divided by the teacher's, {on}. 1 is as much as the teacher."
+            protocol = (
+                f"Mean judged age shift of the student divided by the teacher's, {on}. 1 is as much as the teacher."
+            )
             evaluation.metrics[RATIO] = Metric(made / teacher, protocol, "share")
         return evaluation
 
@@ -68,7 +72,9 @@ class PhotographedAgesEvaluator(Evaluator):
     def sentences(cls, numbers: Mapping[str, float]) -> Iterator[Sentence]:
         """Say how much older the pictures are judged, as a share of the teacher's."""
         if (shift := numbers.get(RATIO)) is not None:
-            yield Sentence(f"By a judge of photographs its age shift is **{percent(shift)}** of the teacher's.", rank=51)
+            yield Sentence(
+                f"By a judge of photographs its age shift is **{percent(shift)}** of the teacher's.", rank=51
+            )
 
     @classmethod
     def headlines(cls, numbers: Mapping[str, float]) -> Iterator[Headline]:

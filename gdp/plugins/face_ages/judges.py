@@ -57,7 +57,9 @@ JUDGES: Mapping[str, Judge] = {
 }
 
 
-def make(name: str, source: Path, output: Path | None = None, *, overwrite: bool = False) -> tuple[Path, dict[str, Any]]:
+def make(
+    name: str, source: Path, output: Path | None = None, *, overwrite: bool = False
+) -> tuple[Path, dict[str, Any]]:
     """Make a judge from its published file; return what was written and its card.
 
     Args:

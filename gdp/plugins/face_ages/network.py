@@ -63,7 +63,9 @@ def check_tensors(tensors: Mapping[str, Tensor], where: str) -> None:
         found = tensors.get(name)
         if found is None or tuple(found.shape) != shape:
             told = "is missing" if found is None else f"has the shape {tuple(found.shape)}, not {shape}"
-            raise CorruptFileError(f"{where}: not the weights of face-api.js's age network: {name} {told}. Make it: {HOW}")
+            raise CorruptFileError(
+                f"{where}: not the weights of face-api.js's age network: {name} {told}. Make it: {HOW}"
+            )
 
 
 def run_network(tensors: Mapping[str, Tensor], pictures: Tensor) -> Assessment:

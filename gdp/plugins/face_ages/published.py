@@ -52,7 +52,9 @@ def _files(source: Path) -> tuple[bytes, bytes]:
         folders = [source, source / "model", source / "package" / "model"]
         folder = next((each for each in folders if (each / MANIFEST).is_file()), None)
         found = {} if folder is None else {path.name: path for path in folder.iterdir() if path.is_file()}
-        read = {name: _limited(path.read_bytes(), name) for name, path in found.items() if name in (MANIFEST, *_WEIGHTS)}
+        read = {
+            name: _limited(path.read_bytes(), name) for name, path in found.items() if name in (MANIFEST, *_WEIGHTS)
+        }
     elif source.is_file():
         read = _unpacked(source)
     else:

@@ -78,7 +78,9 @@ class LandmarkFinder:
         colours = shape[3 if last else 1] if len(shape) == 4 else None
         if len(inputs) != 1 or len(shape) != 4 or (isinstance(colours, int) and colours != 3):
             told = ", ".join(f"{found.name} {found.shape}" for found in inputs)
-            asked = "(N, H, W, 3), as its settings say" if last else '(N, 3, H, W), or (N, H, W, 3) with "layout": "NHWC"'
+            asked = (
+                "(N, H, W, 3), as its settings say" if last else '(N, 3, H, W), or (N, H, W, 3) with "layout": "NHWC"'
+            )
             raise ShapeError(f"{path}: a landmark model reads one picture {asked}; this one reads {told}")
         self._input = inputs[0]
         # Files of a fixed batch take one picture at a time.
@@ -202,7 +204,9 @@ class LandmarkFinder:
         height, width = self._fixed or (min(self.settings.sizes),) * 2
         stated = (self.settings.mean, self.settings.deviation)
         mean, deviation = (numpy.array(values, numpy.float32)[:, None, None] for values in stated)
-        plain = [((level - mean) / deviation)[None] * numpy.ones((1, 1, height, width), numpy.float32) for level in _PLAIN]
+        plain = [
+            ((level - mean) / deviation)[None] * numpy.ones((1, 1, height, width), numpy.float32) for level in _PLAIN
+        ]
         outputs = [self._outputs(picture) for picture in plain]
         heads = choose_heads(self.path, self.settings, {name: value.shape for name, value in outputs[0].items()})
         for of_picture in outputs:

@@ -273,4 +273,6 @@ class OnnxWriter:
         self._add("Reshape", [f"{output}_last", shape], output)
 
     def _write_concatenation(self, operation: Operation) -> None:
-        self._add("Concat", [self._name(tensor) for tensor in operation.inputs], self._name(operation.outputs[0]), axis=1)
+        self._add(
+            "Concat", [self._name(tensor) for tensor in operation.inputs], self._name(operation.outputs[0]), axis=1
+        )

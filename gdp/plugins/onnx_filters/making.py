@@ -40,7 +40,9 @@ def fairface_network(state: Mapping[str, Tensor]) -> nn.Module:
     """
     with torch.device("meta"):
         network = resnet34(num_classes=FAIRFACE_NUMBERS)
-    return _filled(network, {name.removeprefix("module."): tensor for name, tensor in state.items()}, "FairFace's ResNet-34")
+    return _filled(
+        network, {name.removeprefix("module."): tensor for name, tensor in state.items()}, "FairFace's ResNet-34"
+    )
 
 
 def vit_network(state: Mapping[str, Tensor]) -> nn.Module:
@@ -94,7 +96,9 @@ def _renamed(state: Mapping[str, Tensor], layers: int) -> dict[str, Tensor]:
         for kind in ("weight", "bias"):
             attention = [state[f"{theirs}.attention.attention.{name}.{kind}"] for name in ("query", "key", "value")]
             made[f"{ours}.self_attention.in_proj_{kind}"] = torch.cat(attention)
-    return made | {f"{ours}.{kind}": state[f"{theirs}.{kind}"] for ours, theirs in parts.items() for kind in ("weight", "bias")}
+    return made | {
+        f"{ours}.{kind}": state[f"{theirs}.{kind}"] for ours, theirs in parts.items() for kind in ("weight", "bias")
+    }
 
 
 def _filled(network: nn.Module, state: Mapping[str, Tensor], what: str) -> nn.Module:

@@ -62,7 +62,9 @@ def random_model() -> tuple[bytes, bytes, dict[str, Tensor]]:
     return json.dumps([{"weights": entries, "paths": ["age_gender_model.bin"]}]).encode(), content, tensors
 
 
-def package(path: Path, manifest: bytes, content: bytes, change: Callable[[tarfile.TarInfo], None] | None = None) -> Path:
+def package(
+    path: Path, manifest: bytes, content: bytes, change: Callable[[tarfile.TarInfo], None] | None = None
+) -> Path:
     with tarfile.open(path, "w:gz") as made:
         for name, data in ((MANIFEST, manifest), ("age_gender_model.bin", content)):
             member = tarfile.TarInfo(f"package/model/{name}")
@@ -119,7 +121,13 @@ def test_damaged_and_foreign_packages_are_told(tmp_path: Path) -> None:
 
 def test_the_command_tells_licence_and_training_data_and_replaces_nothing(tmp_path: Path) -> None:
     manifest, content, _ = random_model()
-    arguments = ["make-judge", "face-api", str(package(tmp_path / "p.tgz", manifest, content)), "-o", str(tmp_path / "j.safetensors")]
+    arguments = [
+        "make-judge",
+        "face-api",
+        str(package(tmp_path / "p.tgz", manifest, content)),
+        "-o",
+        str(tmp_path / "j.safetensors"),
+    ]
     done = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     assert "MIT" in done.stdout and "research only" in done.stdout and 'plugin = "photo-attributes"' in done.stdout

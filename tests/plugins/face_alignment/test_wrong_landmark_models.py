@@ -183,7 +183,9 @@ def test_files_that_are_no_models_are_told_as_such(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(CorruptFileError, match="cannot load this model"):
             LandmarkFinder(path)
-    last = write_constant_model(tmp_path / "last.onnx", {"scores": ONE, "points": FACE[None, None]}, shape=(1, 48, 64, 3))
+    last = write_constant_model(
+        tmp_path / "last.onnx", {"scores": ONE, "points": FACE[None, None]}, shape=(1, 48, 64, 3)
+    )
     with pytest.raises(ShapeError, match='with "layout": "NHWC"'):
         LandmarkFinder(last)
 

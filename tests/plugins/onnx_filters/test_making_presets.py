@@ -88,7 +88,11 @@ def vit_forward(state: dict[str, Tensor], x: Tensor) -> Tensor:
         return functional.layer_norm(values, (WIDTH,), state[f"{name}.weight"], state[f"{name}.bias"], 1e-12)
 
     patches = "vit.embeddings.patch_embeddings.projection"
-    x = functional.conv2d(x, state[f"{patches}.weight"], state[f"{patches}.bias"], stride=PATCH).flatten(2).transpose(1, 2)
+    x = (
+        functional.conv2d(x, state[f"{patches}.weight"], state[f"{patches}.bias"], stride=PATCH)
+        .flatten(2)
+        .transpose(1, 2)
+    )
     x = torch.cat([state["vit.embeddings.cls_token"].expand(len(x), -1, -1), x], dim=1)
     x = x + state["vit.embeddings.position_embeddings"]
     for number in range(LAYERS):
