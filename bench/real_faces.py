@@ -48,17 +48,17 @@ TURNS = (60.0, 90.0, 180.0)
 
 PROTOCOL = f"""
 Pictures: every aligned face once, in a photo of {SIZE[1]} x {SIZE[0]} pixels without people (a zebra photo of 256 px,
-enlarged), its square {SMALLEST:.0f} to {LARGEST:.0f} px large (log-uniform), anywhere wholly inside, turned evenly by up
-to 30 degrees; seed fixed. Found: a square whose middle is within 15 % of the true square's side, whose side is within
-20 %, and which is turned by less than 10 degrees more or less.
-Student: 7 convolutions at {RESOLUTION} px, trained here for {STEPS} steps, one on the 39 people as StyleGAN2 projects them
-and makes them older (`projected`), one on the real photos and `aged` of them, a fixed edit of this file that depends on
-where in the frame a pixel is (`aligned`, `celeba`); the same people are measured: alignment is measured, not how well a
-student generalises.
-Loss in dB: inside an ellipse from brow to chin, PSNR to the target (drawn at the face's true place) of the student's output
-on the aligned original, drawn there, less that of gdp's result. Negative: better than the aligned one.
-`position_locked`, the least flattering: not a network but the fixed edit itself at {RESOLUTION} px, which hangs on the place
-in the frame to the pixel and so is nearly exact on the aligned original; some of the real photos.
+enlarged), its square {SMALLEST:.0f} to {LARGEST:.0f} px large (log-uniform), anywhere wholly inside, turned evenly by
+up to 30 degrees; seed fixed. Found: a square whose middle is within 15 % of the true square's side, whose side is
+within 20 %, and which is turned by less than 10 degrees more or less.
+Student: 7 convolutions at {RESOLUTION} px, trained here for {STEPS} steps, one on the 39 people as StyleGAN2 projects
+them and makes them older (`projected`), one on the real photos and `aged` of them, a fixed edit of this file that
+depends on where in the frame a pixel is (`aligned`, `celeba`); the same people are measured: alignment is measured, not
+how well a student generalises.
+Loss in dB: inside an ellipse from brow to chin, PSNR to the target (drawn at the face's true place) of the student's
+output on the aligned original, drawn there, less that of gdp's result. Negative: better than the aligned one.
+`position_locked`, the least flattering: not a network but the fixed edit itself at {RESOLUTION} px, which hangs on the
+place in the frame to the pixel and so is nearly exact on the aligned original; some of the real photos.
 Frame: how far the found square is from the picture's own, which for CelebA-HQ was cut by other landmarks.
 Untouched: outside of the found squares every level of every pixel is the original's.
 Time: processor seconds a picture of {SIZE[1]} x {SIZE[0]} of finding alone, one thread, decoded picture to squares.
@@ -73,7 +73,8 @@ class Student(nn.Module):
         self.layers = nn.Sequential(
             nn.PixelUnshuffle(2),
             nn.Conv2d(12, 48, 3, padding=1), nn.SiLU(),
-            *(layer for step in (2, 4, 8, 4, 2) for layer in (nn.Conv2d(48, 48, 3, padding=step, dilation=step), nn.SiLU())),
+            *(layer for step in (2, 4, 8, 4, 2)
+              for layer in (nn.Conv2d(48, 48, 3, padding=step, dilation=step), nn.SiLU())),
             nn.Conv2d(48, 12, 3, padding=1),
             nn.PixelShuffle(2),
         )  # fmt: skip
@@ -121,7 +122,8 @@ def read(path: Path, side: int | None = None) -> Levels:
 
 
 def read_faces(real: Path, most: int | None = None) -> dict[str, list[Face]]:
-    """Return faces by kind: `projected` with StyleGAN2's older picture, and real photos, `aged`, `aligned` and `celeba`."""
+    """Return faces by kind: `projected` with StyleGAN2's older picture, and real photos, `aged`, `aligned` and
+    `celeba`."""
     edits = real / "stylegan2_ffhq_edits" / "images"
     people = sorted(path.name.removesuffix("_aligned.jpg") for path in edits.glob("*_aligned.jpg"))[:most]
     celeba = sorted((real / "stargan2_faces_animals/celeba_hq").glob("*/*.jpg"))[:most]
@@ -413,7 +415,7 @@ def main() -> None:
     parser.add_argument("--faces", type=int, help="Only so many of each kind, for a quick look.")
     parser.add_argument("--output", type=Path, default=ROOT / "bench" / "results" / "real_faces.json")
     options = parser.parse_args()
-    made: dict[str, Any] = {"protocol": " ".join(PROTOCOL.split()), "machine": describe_machine()}
+    made: dict[str, Any] = {"protocol": " ".join(PROTOCOL.split()), "machine": describe_machine(torch.device("cpu"))}
 
     def tell(name: str, found: Any) -> None:
         print(f"{name}: {json.dumps(found)}", flush=True)

@@ -27,7 +27,8 @@ def make_judge(
 ) -> None:
     """Make a judge of photographed faces from the weights that its authors publish; nothing in them is run.
 
-    A card in JSON stands beside the file: where it came from, its licence, what it was trained on, how a recipe uses it.
+    A card in JSON stands beside the file: where it came from, its licence, what it was trained on, how a recipe uses
+    it.
 
     Example: gdp make-judge face-api vladmandic-face-api-1.7.15.tgz
     """

@@ -32,7 +32,7 @@ def faces() -> list[Face]:
 
 @pytest.fixture(scope="module")
 def behind() -> numpy.ndarray:
-    return read(REAL / "horse2zebra" / "trainB" / sorted(os.listdir(REAL / "horse2zebra" / "trainB"))[0])
+    return read(sorted((REAL / "horse2zebra" / "trainB").iterdir())[0])
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,8 @@ class JudgeModel(Config):
     """What `gdp make-judge face-api` wrote: npm pack @vladmandic/face-api@1.7.15, then
     gdp make-judge face-api vladmandic-face-api-1.7.15.tgz."""
     crop: Part = FFHQ_FACE
-    """Left, top, right and bottom of the face in a picture, as shares; left out, where it is in pictures cut as FFHQ's."""
+    """Left, top, right and bottom of the face in a picture, as shares; left out, where it is in pictures cut as
+    FFHQ's."""
 
     @model_validator(mode="after")
     def _ordered(self) -> JudgeModel:

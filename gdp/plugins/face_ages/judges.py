@@ -34,8 +34,8 @@ JUDGES: Mapping[str, Judge] = {
         source=f"the npm package, as a .tgz file or a folder: {HOW.partition(' && ')[0]}",
         suffix=".safetensors",
         licence="MIT (justadudewhohacks/face-api.js; vladmandic/face-api)",
-        training_data="by its authors' account UTKFace, FG-NET, ChaLearn, IMDB-WIKI, CACD, MegaAge: partly for research "
-        "only; look their terms up before you sell what is chosen by it",
+        training_data="by its authors' account UTKFace, FG-NET, ChaLearn, IMDB-WIKI, CACD, MegaAge: partly for "
+        "research only; look their terms up before you sell what is chosen by it",
         use='[[filters]]\nplugin = "photo-attributes"\nweights = "{file}"\nmin_age = 18',
     ),
     "fairface": Judge(

@@ -1,4 +1,5 @@
-"""The age and gender network of face-api.js: small separable convolutions, 0.43 M parameters (justadudewhohacks, MIT)."""
+"""The age and gender network of face-api.js: small separable convolutions, 0.43 M parameters (justadudewhohacks,
+MIT)."""
 
 from __future__ import annotations
 

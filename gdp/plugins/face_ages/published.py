@@ -1,4 +1,5 @@
-"""Read the age network out of face-api.js's published files (TensorFlow.js, 8 bits a weight); nothing of them is run."""
+"""Read the age network out of face-api.js's published files (TensorFlow.js, 8 bits a weight); nothing of them is
+run."""
 
 from __future__ import annotations
 

@@ -35,16 +35,16 @@ class LandmarkSettings(Config):
     multiple: int = Field(default=32, ge=1)
     """For models that take any size: heights and widths are multiples of it."""
     scores: str | None = None
-    """Output (N, P), (N, P, 1) or (N, P, 2), background first, with a score of each place; left out, the only one of that
-    shape."""
+    """Output (N, P), (N, P, 1) or (N, P, 2), background first, with a score of each place; left out, the only one of
+    that shape."""
     activation: Literal["none", "sigmoid", "softmax"] = "none"
     """What makes probabilities of the scores, where the model has it not in it."""
     landmarks: str | None = None
     """Output (N, P, 10), (N, P, 5, 2), (N, P, 136) or (N, P, 68, 2) with the decoded landmarks of each place; left out,
     the only one of that shape."""
     points: tuple[tuple[int, ...], ...] | None = Field(default=None, min_length=5, max_length=5)
-    """For models of other landmarks, or in another order: which of them, counted from 0, are averaged for the left eye, the
-    right eye, the nose, the left and the right corner of the mouth, left and right as they stand in the picture."""
+    """For models of other landmarks, or in another order: which of them, counted from 0, are averaged for the left eye,
+    the right eye, the nose, the left and the right corner of the mouth, left and right as they stand in the picture."""
     order: Literal["pairs", "apart"] = "pairs"
     """Whether the numbers of a face are x and y of each landmark in turn, or first every x and then every y."""
     coordinates: Literal["shares", "pixels", "centred"] = "shares"
@@ -68,12 +68,13 @@ class LandmarksConfig(Config):
     """Settings of `landmarks`."""
 
     file: str = Field(min_length=1, examples=["builtin:faces64"])
-    """The landmark model: an .onnx file that tells probabilities of places and their decoded landmarks; or builtin:faces64
-    for the embedded world. A model that is ambiguous, undecoded or tells no faces is refused before a picture is changed."""
+    """The landmark model: an .onnx file that tells probabilities of places and their decoded landmarks; or
+    builtin:faces64 for the embedded world. A model that is ambiguous, undecoded or tells no faces is refused before a
+    picture is changed."""
     settings: LandmarkSettings | None = None
     """How the model is fed and read. `gdp apply --align MODEL.onnx` takes these keys from MODEL.json beside it, such as
-    {"channels": "BGR", "mean": [104, 117, 123], "deviation": [1, 1, 1], "coordinates": "pixels", "activation": "sigmoid"},
-    or else from the file's own metadata (gdp.landmarks); left out there, too, each has its default."""
+    {"channels": "BGR", "mean": [104, 117, 123], "deviation": [1, 1, 1], "coordinates": "pixels"}, or else from the
+    file's own metadata (gdp.landmarks); left out there, too, each has its default."""
     frame: str | None = Field(default=None, min_length=1)
     """How the teacher's pictures were cut: ffhq, or a JSON file with the places of the five landmarks; left out, as the
     model says, or else ffhq."""
@@ -83,10 +84,11 @@ class PhotographsConfig(Config):
     """Settings of `faces`."""
 
     frame: str | None = Field(default=None, min_length=1)
-    """How the teacher's pictures were cut: ffhq, or a JSON file with the places of the five landmarks; left out, ffhq."""
+    """How the teacher's pictures were cut: ffhq, or a JSON file with the places of the five landmarks; left out,
+    ffhq."""
     sizes: tuple[Annotated[int, Field(ge=64, le=8192)], ...] = Field(default=(256, 512, 1024, 2048), min_length=1)
-    """Pixels of the longer side at which a picture is looked at, up to twice its own. At each, faces are found whose
-    FFHQ square has 48 to 320 pixels there: with 2048, from 2.5 % of the picture's longer side."""
+    """Pixels of the longer side at which a picture is looked at, up to its own. At each, faces are found whose FFHQ
+    square has 48 to 320 pixels there: with 2048, from 2.4 % of the longer side of a picture of 2048 pixels and more."""
     min_score: float = Field(default=0.5, ge=0.05, le=1.0)
     """Smallest probability of the detector at which a place is looked at once more."""
     min_mesh_score: float = Field(default=0.5, ge=0.0, le=1.0)

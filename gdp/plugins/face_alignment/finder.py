@@ -19,7 +19,8 @@ from gdp.plugins.face_alignment.heads import Heads, choose_heads
 from gdp.toolbox import Levels, Points, cut
 
 _TURNED = 0.5
-"""Cosine of the angle from which two findings in one place may still be two, of which a second look shows the right one."""
+"""Cosine of the angle from which two findings in one place may still be two, of which a second look shows the right
+one."""
 _DOUBTFUL = 0.4
 """Before a face is looked at once more, this share of the smallest probability is enough."""
 _LOOKS = 2

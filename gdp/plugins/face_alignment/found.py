@@ -25,7 +25,8 @@ _BESIDE, _AROUND = 0.1, 0.5
 _NARROWEST, _WIDEST = 0.1, 6.0
 """Distance of the eyes over that from eyes to mouth: 0.1 in profile, about 1 from the front."""
 _SEEN = 0.3
-"""Of the distance from eyes to mouth: what eyes and corners of the mouth are apart where their direction says something."""
+"""Of the distance from eyes to mouth: what eyes and corners of the mouth are apart where their direction says
+something."""
 _PARALLEL = 0.5
 """Least cosine of the angle between the lines of the eyes and of the mouth then."""
 _HIGHEST_NOSE, _LOWEST_NOSE = -0.6, 1.8
@@ -52,6 +53,11 @@ def doubt(landmarks: Points, size: tuple[float, float]) -> str | None:
     beside = numpy.abs(shares.mean(axis=0) - 0.5).max() > 0.5 + _BESIDE
     if beside or numpy.abs(shares - 0.5).max() > 0.5 + _AROUND:
         return "landmarks lie outside of the picture"
+    return _disorder(landmarks)
+
+
+def _disorder(landmarks: Points) -> str | None:
+    """Say how landmarks (5, 2) do not stand as a face's do, whatever way it is turned."""
     left_eye, right_eye, nose, left_mouth, right_mouth = landmarks
     across, eyes = right_eye - left_eye, (left_eye + right_eye) / 2
     down, to_mouth = numpy.array([-across[1], across[0]]), (left_mouth + right_mouth) / 2 - eyes

@@ -1,7 +1,7 @@
 """Which outputs of a landmark model are its scores and landmarks, what they mean, and which models are refused.
 
-A model that is understood wrongly would ruin every photo: what is ambiguous is asked about, and a model whose answers to
-plain pictures cannot be decoded landmarks is refused before a picture is changed. Imports no torch.
+A model that is understood wrongly would ruin every photo: what is ambiguous is asked about, and a model whose answers
+to plain pictures cannot be decoded landmarks is refused before a picture is changed. Imports no torch.
 """
 
 from __future__ import annotations
@@ -110,8 +110,10 @@ class Heads:
     def refusal(self, reason: str) -> ShapeError:
         """Return the error that refuses the model."""
         return ShapeError(
-            f"{self.path}: this landmark model is refused, no picture is changed: {reason}. It must tell probabilities of "
-            f"places and their decoded landmarks; {self.path.with_suffix('.json').name} beside it says in which outputs "
+            f"{self.path}: this landmark model is refused, no picture is changed: {reason}. It must tell "
+            "probabilities of "
+            f"places and their decoded landmarks; {self.path.with_suffix('.json').name} beside it says in which "
+            "outputs "
             f"and units (gdp describe aligner landmarks)"
         )
 
@@ -157,7 +159,8 @@ class Heads:
             raise self.refusal('its landmarks are no pixels; if they are shares say "coordinates": "shares"')
 
     def _check_places(self, scores: Floats, landmarks: Floats) -> None:
-        """Say whether a model that looks everywhere tells landmarks everywhere, and finds no faces in plain pictures."""
+        """Say whether a model that looks everywhere tells landmarks everywhere, and finds no faces in plain
+        pictures."""
         rows = _told(landmarks)
         if len(rows) >= _MANY:
             middles = rows.mean(axis=1)
@@ -167,7 +170,8 @@ class Heads:
             if near < _MOST_NEAR or cells < _COVERED:
                 raise self.refusal(
                     f"its landmarks are not decoded: of {landmarks.shape[1]:,} places in a plain picture "
-                    f"{near:.0%} tell landmarks in or near it, in {cells} of {_CELLS**2} parts of it. Offsets from places "
+                    f"{near:.0%} tell landmarks in or near it, in {cells} of {_CELLS**2} parts of it. Offsets from "
+                    "places "
                     f"(priors, anchors) must be decoded in the file"
                 )
         everywhere = float((scores >= self.settings.min_score).mean())
@@ -181,8 +185,9 @@ class Heads:
 def _told(landmarks: Floats) -> Floats:
     """Return the rows (K, 5, 2) that tell something: numbers that are not all the same, as filled-up rows are."""
     rows = landmarks.reshape(-1, POINTS, 2)
-    numbers = numpy.isfinite(rows).all(axis=(1, 2))
-    return rows[numbers & (numpy.ptp(numpy.where(numbers[:, None, None], rows, 0), axis=1) > 0).any(axis=1)]
+    rows = rows[numpy.isfinite(rows).all(axis=(1, 2))]
+    told: Floats = rows[(numpy.ptp(rows, axis=1) > 0).any(axis=1)]
+    return told
 
 
 def choose_heads(path: Path, settings: LandmarkSettings, shapes: Shapes) -> Heads:
@@ -216,9 +221,11 @@ def choose_heads(path: Path, settings: LandmarkSettings, shapes: Shapes) -> Head
 
 def _lacking(path: Path, what: str, shapes: Shapes) -> ShapeError:
     return ShapeError(
-        f"{path}: to align faces their landmarks are needed, (N, P, 10) or (N, P, 68, 2) with scores (N, P); this model's "
+        f"{path}: to align faces their landmarks are needed, (N, P, 10) or (N, P, 68, 2) with scores (N, P); this "
+        "model's "
         f"outputs are {_listed(shapes)}: {what}. Take a detector with landmarks, or name its outputs in "
-        f"{path.with_suffix('.json').name} beside it (scores, landmarks; points for another count of them): gdp describe "
+        f"{path.with_suffix('.json').name} beside it (scores, landmarks; points for another count of them): gdp "
+        "describe "
         f"aligner landmarks. Or take --align faces"
     )
 
@@ -229,8 +236,10 @@ def _one(path: Path, role: str, named: str | None, fitting: Sequence[str], shape
         return named if named in fitting else None
     if len(fitting) > 1:
         raise ShapeError(
-            f"{path}: this landmark model is refused, no picture is changed: {len(fitting)} of its outputs could be its "
-            f"{role} ({', '.join(fitting)}). A detector with a head for each size (YuNet's raw export, say) must be exported "
+            f"{path}: this landmark model is refused, no picture is changed: {len(fitting)} of its outputs could be "
+            "its "
+            f"{role} ({', '.join(fitting)}). A detector with a head for each size (YuNet's raw export, say) must be "
+            "exported "
             f"with its heads joined and decoded; of several finished outputs name the right one in "
             f"{path.with_suffix('.json').name} ({role}). Its outputs are {_listed(shapes)}"
         )

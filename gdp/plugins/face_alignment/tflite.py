@@ -1,7 +1,7 @@
 """Read networks of convolutions out of .tflite files and write them as ONNX; nothing of TensorFlow is needed.
 
-The files are FlatBuffers of TensorFlow Lite's public schema (tensorflow/lite/schema/schema.fbs); the numbers of fields and
-operators below are that schema's. Only the operators of MediaPipe's face models are known.
+The files are FlatBuffers of TensorFlow Lite's public schema (tensorflow/lite/schema/schema.fbs); the numbers of fields
+and operators below are that schema's. Only the operators of MediaPipe's face models are known.
 """
 
 from __future__ import annotations

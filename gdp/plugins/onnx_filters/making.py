@@ -66,7 +66,8 @@ def vit_network(state: Mapping[str, Tensor]) -> nn.Module:
         raise CorruptFileError(f"these are not the weights of {what} ({error})") from error
     if classes != AGE_BINS or places != (SIDE // patch) ** 2 or width % _HEAD:
         raise CorruptFileError(
-            f"the preset is a transformer of {AGE_BINS} classes for {SIDE} px; this one has {classes} classes, {places} "
+            f"the preset is a transformer of {AGE_BINS} classes for {SIDE} px; this one has {classes} classes, "
+            f"{places} "
             f"patches of {patch} px and {width} channels"
         )
     with torch.device("meta"):
@@ -114,7 +115,8 @@ def _filled(network: nn.Module, state: Mapping[str, Tensor], what: str) -> nn.Mo
 
 
 def read_checkpoint(source: Path) -> dict[str, Tensor]:
-    """Return the tensors of a checkpoint file, or of a folder as it is published (model.safetensors, pytorch_model.bin).
+    """Return the tensors of a checkpoint file, or of a folder as it is published (model.safetensors,
+    pytorch_model.bin).
 
     Raises:
         MissingResourceError: there is none.

@@ -1,4 +1,5 @@
-"""Which aligner is meant where a user names none: the one that finds what the student was trained on. Imports no torch."""
+"""Which aligner is meant where a user names none: the one that finds what the student was trained on. Imports no
+torch."""
 
 from __future__ import annotations
 
@@ -24,9 +25,9 @@ _ALIGNER = re.compile(r"[a-z][a-z0-9-]*(:builtin:[a-z0-9-]+)?")
 def fitting_aligner(model: Path) -> tuple[str, str]:
     """Return what `--align` means without a name, and in a few words why.
 
-    The student's description may say it (`trained_on.pictures.aligner`), and a run's recipe tells whether its teacher is
-    that of the embedded world; faces in photographs are meant by all others, exported files that were moved away from
-    their run among them.
+    The student's description may say it (`trained_on.pictures.aligner`), and a run's recipe tells whether its teacher
+    is that of the embedded world; faces in photographs are meant by all others, exported files that were moved away
+    from their run among them.
 
     Args:
         model: the run, its student folder or an exported file, as `gdp apply` takes it.

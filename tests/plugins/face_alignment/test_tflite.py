@@ -41,7 +41,7 @@ class Writer:
         """Write a table: a field is (format, number), bytes, a list of int, or a list of tables (dict)."""
         count = max(fields, default=-1) + 1
         places, body = [0] * count, 4
-        for field, value in fields.items():
+        for field in fields:
             places[field] = body
             body += 4
         start = len(self.data)

@@ -1,4 +1,5 @@
-"""Landmark models that are none, or are understood wrongly, are refused before a picture is changed, with the reason."""
+"""Landmark models that are none, or are understood wrongly, are refused before a picture is changed, with the
+reason."""
 
 from __future__ import annotations
 
@@ -90,14 +91,14 @@ WRONG: dict[str, tuple[Callable[[], Outputs], str]] = {
     "undecoded offsets": (retinaface_raw, "are not decoded"),
     "undecoded offsets in strides": (lambda: {"scores": dense()[0], "points": dense()[1] * 4}, "are not decoded"),
     "random offsets": (random_offsets, "are not decoded"),
-    "outside of the picture": (faces(FACE + [1.2, 0]), "landmarks lie outside of the picture"),
+    "outside of the picture": (faces(FACE + numpy.array([1.2, 0])), "landmarks lie outside of the picture"),
     "eyes below the mouth": (faces(FACE[[3, 4, 2, 0, 1]]), "the eyes are below the mouth"),
     "left and right exchanged": (faces(FACE[[1, 0, 2, 4, 3]]), "left and right are exchanged"),
     "all equal": (faces(numpy.full((5, 2), 0.5)), "all landmarks lie in one place"),
     "landmarks of NaN": (faces(numpy.full((5, 2), numpy.nan)), "landmarks are no numbers"),
     "scores of NaN": (faces(FACE, ONE * numpy.nan), "are no numbers"),
     "every x before every y": (faces(FACE.T.reshape(5, 2)), "are none:"),
-    "y before x": (faces(numpy.array([[0.1, 0.5], [0.3, 0.5], [0.2, 0.6], [0.12, 0.7], [0.28, 0.7]])[:, ::-1]), "are none:"),
+    "y before x": (faces((FACE + numpy.array([-0.2, 0.2]))[:, ::-1]), "are none:"),
     "pixels told as shares": (faces(FACE * [WIDTH, HEIGHT]), r'if they are pixels say "coordinates": "pixels"'),
     "logits told as probabilities": (faces(FACE, ONE * 7.5), 'if they are logits say "activation"'),
     "the face's column first": (
@@ -128,7 +129,7 @@ def test_a_wrong_model_is_refused_with_the_reason(tmp_path: Path, kind: str) -> 
 
 @pytest.mark.parametrize("kind", ["undecoded offsets", "eyes below the mouth", "12 heads of YuNet"])
 def test_no_file_is_written_with_a_wrong_model(tmp_path: Path, kind: str) -> None:
-    outputs, reason = WRONG[kind]
+    outputs, _ = WRONG[kind]
     model = write_constant_model(tmp_path / "m.onnx", outputs(), shape=(1, 3, HEIGHT, WIDTH))
     student = write_inverting_student(tmp_path / "student.onnx")
     for name in ("a.png", "b.png"):
@@ -151,7 +152,7 @@ def seeing_model(path: Path, points: numpy.ndarray) -> Path:
         helper.make_node("Identity", ["points_value"], ["points"]),
     ]
     values = {
-        "nought": numpy.zeros(()), "one": numpy.ones(()), "score": numpy.array([[0.9]]), "points_value": points[None, None],
+        "nought": numpy.zeros(()), "one": numpy.ones(()), "score": ONE, "points_value": points[None, None],
     }  # fmt: skip
     graph = helper.make_graph(
         nodes, "seeing", [helper.make_tensor_value_info("pictures", TensorProto.FLOAT, (1, 3, HEIGHT, WIDTH))],

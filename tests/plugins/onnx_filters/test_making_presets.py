@@ -1,4 +1,5 @@
-"""`gdp make-judge` makes what the presets read; random weights in the published layouts stand in for the checkpoints."""
+"""`gdp make-judge` makes what the presets read; random weights in the published layouts stand in for the
+checkpoints."""
 
 from __future__ import annotations
 
@@ -79,7 +80,8 @@ def vit_state() -> dict[str, Tensor]:
 
 
 def vit_forward(state: dict[str, Tensor], x: Tensor) -> Tensor:
-    """The transformer of Dosovitskiy et al. (2021), written out: normalise, attend, normalise, two layers, each added."""
+    """The transformer of Dosovitskiy et al. (2021), written out: normalise, attend, normalise, two layers, each
+    added."""
 
     def linear(values: Tensor, name: str) -> Tensor:
         return functional.linear(values, state[f"{name}.weight"], state[f"{name}.bias"])
