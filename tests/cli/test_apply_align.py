@@ -176,8 +176,8 @@ def test_mistakes_are_told_in_one_paragraph(student: Path, tmp_path: Path) -> No
         (("--align", "landmark"), "did you mean landmarks?"),
         (("--align", "landmark:none.onnx"), "did you mean landmarks?"),
         (("--align", "landmarks:builtin:faces128"), "there is builtin:faces64"),
-        (("--align-size", "64"), "need --align, with the name"),
-        (("--no-align-detail",), "need --align, with the name"),
+        (("--align-size", "64"), "need --align MODEL"),
+        (("--no-align-detail",), "need --align MODEL"),
     ):
         done = apply(student, picture, "-o", tmp_path / "out", *options)
         assert done.exit_code == 1, options
