@@ -90,7 +90,6 @@ def apply(
     from gdp.support.interfaces.engines import EngineContext
     from gdp.tools.deploy.aligning import AlignedSquares, open_aligner
     from gdp.tools.deploy.applying import Application, apply_to_pictures, require_all, split_jobs
-    from gdp.tools.deploy.choosing import ANY, fitting_aligner
     from gdp.tools.deploy.depth import Told, describe_findings, findings_by_file, pictures_told
     from gdp.tools.deploy.files import find_jobs
     from gdp.tools.deploy.opening import open_model
@@ -107,12 +106,10 @@ def apply(
     registry: PluginRegistry = context.obj.registry
     pictures, videos = split_jobs(find_jobs(inputs, output, None if format_ is None else f".{format_.lstrip('.')}"))
     engine_context = EngineContext(device, threads)
-    aligner = None
     tell: Callable[[str], None] = (lambda text: None) if json_ else (lambda text: typer.echo(text, err=True))
+    align = _named_aligner(align, model, tell)
+    aligner = None
     if align is not None:
-        if align == ANY:
-            align, reason = fitting_aligner(model)
-            tell(f"--align {align}: {reason}")
         aligner = open_aligner(registry, align, frame=align_frame, for_files=FOR_FILES, context=engine_context)
     opened = open_model(registry, model, engine=engine, context=engine_context, tell=tell)
     watch = open_watch(registry, opened, aligner, resize=resize, strict=strict, context=engine_context)
@@ -149,3 +146,14 @@ def apply(
         for warning in warnings:
             typer.echo(f"warning: {warning}", err=True)
     require_all(applied)
+
+
+def _named_aligner(align: str | None, model: Path, tell: Callable[[str], None]) -> str | None:
+    """Return what --align names; without a name the aligner that fits the student, which is told."""
+    from gdp.tools.deploy.choosing import ANY, fitting_aligner
+
+    if align != ANY:
+        return align
+    name, reason = fitting_aligner(model)
+    tell(f"--align {name}: {reason}")
+    return name
