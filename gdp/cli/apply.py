@@ -13,6 +13,8 @@ from gdp.core.errors import GdpError
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
+    from gdp.support.interfaces.engines import EngineContext
+    from gdp.tools.deploy.aligning import NamedAligner
 
 FOR_FILES = "landmarks"
 """The aligner that a file alone behind --align is meant for."""
@@ -88,7 +90,7 @@ def apply(
     Example: gdp apply runs/stylegan-age photos/ -o older/ --compare --align
     """
     from gdp.support.interfaces.engines import EngineContext
-    from gdp.tools.deploy.aligning import AlignedSquares, open_aligner
+    from gdp.tools.deploy.aligning import AlignedSquares
     from gdp.tools.deploy.applying import Application, apply_to_pictures, require_all, split_jobs
     from gdp.tools.deploy.depth import Told, describe_findings, findings_by_file, pictures_told
     from gdp.tools.deploy.files import find_jobs
@@ -108,9 +110,7 @@ def apply(
     engine_context = EngineContext(device, threads)
     tell: Callable[[str], None] = (lambda text: None) if json_ else (lambda text: typer.echo(text, err=True))
     align = _named_aligner(align, model, tell)
-    aligner = None
-    if align is not None:
-        aligner = open_aligner(registry, align, frame=align_frame, for_files=FOR_FILES, context=engine_context)
+    aligner = _aligner(registry, align, align_frame, engine_context)
     opened = open_model(registry, model, engine=engine, context=engine_context, tell=tell)
     watch = open_watch(registry, opened, aligner, resize=resize, strict=strict, context=engine_context)
     transform = choose_transform(
@@ -131,12 +131,13 @@ def apply(
                 seen.append(Told(job.source, watch.found[before:]))
     warnings = describe_findings(seen, watch)
     if json_:
-        told: dict[str, Any] = {"engine": opened.engine, "runs_on": opened.runs_on, "left_out": dict(opened.left_out)}
-        told |= applied.to_data() | {"warnings": {"told": warnings, "by_file": findings_by_file(seen)}}
+        told: dict[str, Any] = {
+            "engine": opened.engine, "runs_on": opened.runs_on, "left_out": dict(opened.left_out), "aligner": align,
+            **applied.to_data(), "warnings": {"told": warnings, "by_file": findings_by_file(seen)},
+        }  # fmt: skip
         if aligned is not None:
             found = zip(applied.translated, counts, strict=True)
             by_file = {str(path): count for path, count in found if path in applied.written}
-            told["aligner"] = align
             told.setdefault(aligned.aligner.many, aligned.summary() | {"by_file": by_file})
         print_json(told)
     else:
@@ -146,6 +147,16 @@ def apply(
         for warning in warnings:
             typer.echo(f"warning: {warning}", err=True)
     require_all(applied)
+
+
+def _aligner(
+    registry: PluginRegistry, align: str | None, frame: str | None, context: EngineContext
+) -> NamedAligner | None:
+    from gdp.tools.deploy.aligning import open_aligner
+
+    if align is None:
+        return None
+    return open_aligner(registry, align, frame=frame, for_files=FOR_FILES, context=context)
 
 
 def _named_aligner(align: str | None, model: Path, tell: Callable[[str], None]) -> str | None:
