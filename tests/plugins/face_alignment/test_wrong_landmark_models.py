@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from gdp.cli.app import app
 from gdp.core.errors import CorruptFileError, GdpError, ShapeError
+from gdp.plugins.face_alignment import LandmarkSettings
 from gdp.plugins.face_alignment.finder import LandmarkFinder
 from gdp.plugins.face_alignment.frames import Frame
 
@@ -233,3 +234,11 @@ def test_a_decoded_detector_that_looks_everywhere_is_right(tmp_path: Path) -> No
     path = write_constant_model(tmp_path / "m.onnx", outputs, shape=(1, 3, HEIGHT, WIDTH))
     (found,) = LandmarkFinder(path).find(numpy.full((96, 128, 3), 90, numpy.uint8), Frame("ffhq"))
     assert numpy.allclose(found.landmarks, decoded()[0, 90] * [128, 96], atol=1e-2)
+
+
+def test_describe_shows_every_key_that_stands_beside_a_model() -> None:
+    done = CliRunner().invoke(app, ["describe", "aligner", "landmarks"], catch_exceptions=False)
+    assert done.exit_code == 0
+    for key in LandmarkSettings.model_fields:
+        assert f"\n      {key}: " in done.stdout, key
+    assert '"coordinates": "pixels"' in done.stdout
