@@ -24,7 +24,7 @@ class GdpGroup(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Let the shared options stand behind the command too, where people write them."""
         with readable_errors():
-            return super().parse_args(ctx, hoist_shared_options(args))
+            return super().parse_args(ctx, name_defaults(hoist_shared_options(args)))
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
@@ -95,6 +95,22 @@ def hoist_shared_options(arguments: Sequence[str]) -> list[str]:
         else:
             others.append(argument)
     return [*hoisted, *others]
+
+
+_MAY_STAND_ALONE = {("apply", "--align"): "auto"}
+"""Options of built-in commands that need no value, which typer cannot say, and what is meant then."""
+
+
+def name_defaults(arguments: Sequence[str]) -> list[str]:
+    """Give options that may stand alone their value where they do: last, or before another option."""
+    command = next((argument for argument in arguments if not argument.startswith("-")), "")
+    named: list[str] = []
+    for number, argument in enumerate(arguments):
+        named.append(argument)
+        alone = number + 1 == len(arguments) or arguments[number + 1].startswith("-")
+        if alone and (value := _MAY_STAND_ALONE.get((command, argument))) is not None:
+            named.append(value)
+    return named
 
 
 app = typer.Typer(

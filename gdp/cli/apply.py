@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,8 @@ from gdp.core.errors import GdpError
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
+    from gdp.support.interfaces.engines import EngineContext
+    from gdp.tools.deploy.aligning import NamedAligner
 
 FOR_FILES = "landmarks"
 """The aligner that a file alone behind --align is meant for."""
@@ -45,8 +48,10 @@ def apply(
         str | None,
         typer.Option(
             "--align",
+            metavar="[NAME]",
             help="Translate what an aligner finds, such as faces, each in the teacher's frame: NAME, NAME:FILE, or the "
-            "file of a landmark model alone (MODEL.onnx, builtin:faces64).",
+            "file of a landmark model alone (MODEL.onnx, builtin:faces64). Without a name, at the end or before "
+            "another option: the one that fits what the student was trained on (faces: those of photographs).",
         ),
     ] = None,
     align_frame: Annotated[
@@ -82,10 +87,10 @@ def apply(
     translated at the size of the training pictures, and what is finer in it stays. Of pictures that are far larger or
     smaller than those, unlike them, flat, or without the face that they show, it warns at the end.
 
-    Example: gdp apply runs/stylegan-age photos/ -o older/ --compare
+    Example: gdp apply runs/stylegan-age photos/ -o older/ --compare --align
     """
     from gdp.support.interfaces.engines import EngineContext
-    from gdp.tools.deploy.aligning import AlignedSquares, open_aligner
+    from gdp.tools.deploy.aligning import AlignedSquares
     from gdp.tools.deploy.applying import Application, apply_to_pictures, require_all, split_jobs
     from gdp.tools.deploy.depth import Told, describe_findings, findings_by_file, pictures_told
     from gdp.tools.deploy.files import find_jobs
@@ -95,18 +100,17 @@ def apply(
     from gdp.tools.deploy.watching import choose_transform, open_watch
 
     if align is None and (align_frame, align_size, align_detail or resize) != (None, None, True):
-        raise GdpError("--align-frame, --align-size and --no-align-detail need --align MODEL, or another aligner")
+        raise GdpError(
+            "--align-frame, --align-size and --no-align-detail need --align MODEL, another aligner, or --align alone"
+        )
     if align is not None and resize:
         raise GdpError("--align and --resize are two ways to show a student what it knows: choose one")
     registry: PluginRegistry = context.obj.registry
     pictures, videos = split_jobs(find_jobs(inputs, output, None if format_ is None else f".{format_.lstrip('.')}"))
     engine_context = EngineContext(device, threads)
-    aligner = (
-        None
-        if align is None
-        else open_aligner(registry, align, frame=align_frame, for_files=FOR_FILES, context=engine_context)
-    )
-    tell = (lambda text: None) if json_ else (lambda text: typer.echo(text, err=True))
+    tell: Callable[[str], None] = (lambda text: None) if json_ else (lambda text: typer.echo(text, err=True))
+    align = _named_aligner(align, model, tell)
+    aligner = _aligner(registry, align, align_frame, engine_context)
     opened = open_model(registry, model, engine=engine, context=engine_context, tell=tell)
     watch = open_watch(registry, opened, aligner, resize=resize, strict=strict, context=engine_context)
     transform = choose_transform(
@@ -127,8 +131,10 @@ def apply(
                 seen.append(Told(job.source, watch.found[before:]))
     warnings = describe_findings(seen, watch)
     if json_:
-        told: dict[str, Any] = {"engine": opened.engine, "runs_on": opened.runs_on, "left_out": dict(opened.left_out)}
-        told |= applied.to_data() | {"warnings": {"told": warnings, "by_file": findings_by_file(seen)}}
+        told: dict[str, Any] = {
+            "engine": opened.engine, "runs_on": opened.runs_on, "left_out": dict(opened.left_out), "aligner": align,
+            **applied.to_data(), "warnings": {"told": warnings, "by_file": findings_by_file(seen)},
+        }  # fmt: skip
         if aligned is not None:
             found = zip(applied.translated, counts, strict=True)
             by_file = {str(path): count for path, count in found if path in applied.written}
@@ -141,3 +147,24 @@ def apply(
         for warning in warnings:
             typer.echo(f"warning: {warning}", err=True)
     require_all(applied)
+
+
+def _aligner(
+    registry: PluginRegistry, align: str | None, frame: str | None, context: EngineContext
+) -> NamedAligner | None:
+    from gdp.tools.deploy.aligning import open_aligner
+
+    if align is None:
+        return None
+    return open_aligner(registry, align, frame=frame, for_files=FOR_FILES, context=context)
+
+
+def _named_aligner(align: str | None, model: Path, tell: Callable[[str], None]) -> str | None:
+    """Return what --align names; without a name the aligner that fits the student, which is told."""
+    from gdp.tools.deploy.choosing import ANY, fitting_aligner
+
+    if align != ANY:
+        return align
+    name, reason = fitting_aligner(model)
+    tell(f"--align {name}: {reason}")
+    return name

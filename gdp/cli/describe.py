@@ -145,10 +145,17 @@ def _plain(settings: Sequence[Setting]) -> list[dict[str, Any]]:
 def _section(title: str, settings: Sequence[Setting]) -> list[str]:
     lines = ["", title] if settings else []
     for setting in settings:
-        default = "not set" if setting.default is None else toml_value(setting.default)
-        lines.append(f"  {setting.key}: {setting.type}; {'required' if setting.required else f'default {default}'}")
-        if setting.help:
-            lines.append(f"      {setting.help}")
+        lines += _setting_lines(setting, "  ")
+    return lines
+
+
+def _setting_lines(setting: Setting, indent: str) -> list[str]:
+    default = "not set" if setting.default is None else toml_value(setting.default)
+    lines = [f"{indent}{setting.key}: {setting.type}; {'required' if setting.required else f'default {default}'}"]
+    if setting.help:
+        lines.append(f"{indent}    {setting.help}")
+    for inner in setting.inner:
+        lines += _setting_lines(inner, f"{indent}    ")
     return lines
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
+from gdp.core.config import Config
 from gdp.core.recipe.messages import recipe_keys
 from gdp.core.recipe.values import is_environment_name
 from gdp.tools.schema import settings_schema
@@ -41,6 +42,8 @@ class Setting:
     """A value that fits the type; the default where there is one."""
     suggested: Any = None
     """The value that the field's own `examples` give."""
+    inner: tuple[Setting, ...] = ()
+    """The keys of the table that it is, or of each table in it."""
 
 
 def describe_settings(model: type[BaseModel]) -> list[Setting]:
@@ -60,7 +63,16 @@ def _setting(key: str, field: FieldInfo, schema: Mapping[str, Any], definitions:
     if field.is_required():
         example = _sample(schema, definitions, is_environment_name(field)) if suggested is None else suggested
     help_text = " ".join((field.description or "").split())
-    return Setting(key, kind, field.is_required(), default, help_text, example, suggested)
+    inner = _inner_model(field.annotation)
+    keys = () if inner is None else tuple(describe_settings(inner))
+    return Setting(key, kind, field.is_required(), default, help_text, example, suggested, keys)
+
+
+def _inner_model(annotation: Any) -> type[Config] | None:
+    """Return the settings model that a key's table has, optional, or in a list or a dictionary of such tables."""
+    if isinstance(annotation, type) and issubclass(annotation, Config):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _inner_model(part)) is not None), None)
 
 
 def _default(field: FieldInfo) -> Any:

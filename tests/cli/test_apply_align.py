@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy
-import onnx
 import pytest
 from embedded_people import Scene, make_scene
 from landmark_files import write_constant_model
-from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
+from student_files import write_inverting_student
 from typer.testing import CliRunner, Result
 
 from gdp.cli.app import app
 from gdp.plugins.face_alignment import FACES64
-from gdp.tools.deploy.cards import Card, Difference, write_card
 
 pytestmark = pytest.mark.training
 
@@ -26,18 +25,7 @@ ALIGN = ("--align", "builtin:faces64")
 @pytest.fixture(scope="module")
 def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An exported student that turns every level round: 255 - level."""
-    path = tmp_path_factory.mktemp("student") / "student.onnx"
-    told = [
-        helper.make_tensor_value_info(name, TensorProto.UINT8, ["n", "h", "w", 3])
-        for name in ("pictures", "translated")
-    ]
-    white = numpy_helper.from_array(numpy.array(255, numpy.uint8), "white")
-    graph = helper.make_graph(
-        [helper.make_node("Sub", ["white", "pictures"], ["translated"])], "g", told[:1], told[1:], [white]
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
-    write_card(Card("onnx", "here", 4, 3, 64, "0" * 64, 1, "0" * 64, Difference(1, 0, 0.0, None), {}), path)
-    return path
+    return write_inverting_student(tmp_path_factory.mktemp("student") / "student.onnx")
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +183,49 @@ def test_mistakes_are_told_in_one_paragraph(student: Path, tmp_path: Path) -> No
         assert done.exit_code == 1, options
         assert done.stderr.startswith("error: ") and told in " ".join(done.stderr.split()), done.stderr
         assert not (tmp_path / "out").exists()
+
+
+def in_a_run(student: Path, folder: Path, recipe: str = "", card: str = "{}") -> Path:
+    """A run's folder with an exported student, a recipe and a description."""
+    (folder / "student").mkdir(parents=True)
+    for path in (student, student.with_name("student.onnx.json")):
+        (folder / "student" / path.name).write_bytes(path.read_bytes())
+    (folder / "recipe.toml").write_text(recipe)
+    (folder / "student" / "student.json").write_text(card)
+    return folder / "student" / "student.onnx"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "card", "aligner", "found"),
+    [
+        ('[teacher]\nweights = "builtin:faces64"', "{}", "builtin:faces64", 2),
+        ("", '{"trained_on": {"pictures": {"aligner": "landmarks:builtin:faces64"}}}', "landmarks:builtin:faces64", 2),
+        ('[teacher]\nweights = "ffhq.safetensors"', "{}", "faces", None),
+        ("no recipe", '{"trained_on": {"pictures": {"aligner": "landmarks:/etc/passwd"}}}', "faces", None),
+    ],
+)
+def test_without_a_name_the_aligner_is_the_one_of_the_students_world(
+    student: Path, scene: Scene, tmp_path: Path, recipe: str, card: str, aligner: str, found: int | None
+) -> None:
+    model = in_a_run(student, tmp_path / "run", recipe, card)
+    Image.fromarray(scene.picture).save(tmp_path / "people.png")
+    done = apply(model, tmp_path / "people.png", "--json", "-o", tmp_path / "out", "--align")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["aligner"] == aligner
+    assert found is None or told["faces"]["found"] == found
+    done = apply(model, tmp_path / "people.png", "--align", "-o", tmp_path / "out")
+    assert done.exit_code == 0 and done.stderr.startswith(f"--align {aligner}: ")
+
+
+def test_without_onnxruntime_the_aligner_of_photographs_says_what_to_install(
+    student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    done = apply(student, tmp_path / "a.png", "-o", tmp_path / "out", "--align")
+    assert done.exit_code == 1 and "pip install 'gdp-distill[faces]'" in " ".join(done.stderr.split())
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_file_alone_is_meant_for_the_aligner_of_landmarks(student: Path, scene: Scene, tmp_path: Path) -> None:

@@ -39,6 +39,8 @@ RECORD_ONLY: Mapping[tuple[str, str], dict[str, Any]] = {
     ("filter", "rekognition"): {"region": "eu-west-1"},
     ("filter", "onnx-classifier"): {"weights": "model.onnx", "preset": "fairface"},
     ("filter", "onnx-face-detector"): {"weights": "model.onnx"},
+    ("filter", "photo-attributes"): {"weights": "face-api.safetensors"},
+    ("evaluator", "photo-ages"): {"weights": "face-api.safetensors"},
     ("loss", "perceptual-vgg"): {"weights": "vgg19.pth"},
 }
 

@@ -21,6 +21,7 @@ _COMMANDS = (
     ("find-direction", "gdp.cli.find_direction:find_direction", "Find a direction in a teacher's latent space"),
     ("fetch-data", "gdp.cli.fetch_data:fetch_data", "Download a public set of pictures"),
     ("convert", "gdp.cli.convert:convert", "Convert another program's weights to .safetensors"),
+    ("make-judge", "gdp.cli.make_judge:make_judge", "Make a judge of photographed faces"),
     ("list-plugins", "gdp.cli.list_plugins:list_plugins", "Show which plugins there are, and which cannot work"),
     ("describe", "gdp.cli.describe:describe", "Show what a plugin does, its settings and an example"),
     ("new-plugin", "gdp.cli.new_plugin:new_plugin", "Write a package with a plugin that works"),

@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy
-from numpy.typing import NDArray
 from PIL import Image
 
-from gdp import Aligner, CorruptFileError, EngineContext, MissingResourceError, PictureArray, ShapeError, Square
+from gdp import Aligner, CorruptFileError, EngineContext, PictureArray, ShapeError, Square
 from gdp.plugins.face_alignment import METADATA, LandmarksConfig, LandmarkSettings, landmark_model
-from gdp.plugins.face_alignment.frames import FFHQ, POINTS, Frame, open_frame
+from gdp.plugins.face_alignment.found import Floats, Found, first_line, open_session, without_doubles
+from gdp.plugins.face_alignment.frames import FFHQ, Frame, open_frame
+from gdp.plugins.face_alignment.heads import Heads, choose_heads
 from gdp.toolbox import Levels, Points, cut
 
-Floats = NDArray[numpy.float32]
-
-_IBUG = 68
-"""Landmarks of the 300-W scheme, 0 to 67: 36-41 and 42-47 the eyes, 30 the nose, 48 and 54 the mouth's corners."""
-_SAME_FACE = 0.3
-"""Two findings are one face where the middles of their squares are nearer than this share of the larger's side."""
 _TURNED = 0.5
-"""Cosine of the angle from which they may still be two, of which a second look shows the right one."""
-_ROUNDING = 1e-6
-_CANDIDATES = 300
+"""Cosine of the angle from which two findings in one place may still be two, of which a second look shows the right
+one."""
 _DOUBTFUL = 0.4
 """Before a face is looked at once more, this share of the smallest probability is enough."""
 _LOOKS = 2
@@ -37,16 +30,8 @@ _NEAR = 0.2
 _AS_LARGE = 1.5
 """Largest ratio of its sides when it is found again."""
 _CHUNK = 8
-
-
-@dataclass(frozen=True)
-class Found:
-    """A face in a picture."""
-
-    score: float
-    """Probability in [0, 1]."""
-    landmarks: Points
-    """(5, 2) in pixels: left eye, right eye, nose, corners of the mouth."""
+_PLAIN = (0, 128, 255)
+"""Grey levels of the plain pictures by which a model is tried before it sees the first photo."""
 
 
 class LandmarkAligner(Aligner):
@@ -61,7 +46,7 @@ class LandmarkAligner(Aligner):
 
     def __init__(self, config: LandmarksConfig, context: EngineContext) -> None:
         super().__init__(config, context)
-        self.finder = LandmarkFinder(landmark_model(config.file), context.threads)
+        self.finder = LandmarkFinder(landmark_model(config.file), context.threads, config.settings)
         self.frame = self.finder.frame if config.frame is None else open_frame(config.frame)
 
     def regions(self, pictures: PictureArray) -> list[list[Square]]:
@@ -76,27 +61,34 @@ class LandmarkFinder:
     Args:
         path: the .onnx file. Its settings stand in its own metadata or in a .json file of its name beside it.
         threads: processor threads; None for all.
+        settings: of the model, in place of those that stand with it.
 
     Raises:
         MissingResourceError: onnxruntime or the file is not there.
         CorruptFileError: the file is no model that can be run, or its settings are wrong.
-        ShapeError: it does not read one picture, or tells no landmarks.
+        ShapeError: it does not read one picture, or what it tells can be no decoded landmarks.
     """
 
-    def __init__(self, path: Path, threads: int | None = None) -> None:
+    def __init__(self, path: Path, threads: int | None = None, settings: LandmarkSettings | None = None) -> None:
         self.path = path
-        self._session = _open(path, threads)
-        self.settings = _settings(path, self._session.get_modelmeta().custom_metadata_map)
+        self._session = open_session(path, threads, "gdp-distill[onnx]")
+        self.settings = settings or _settings(path, self._session.get_modelmeta().custom_metadata_map)
         inputs = self._session.get_inputs()
         shape = inputs[0].shape
-        if len(inputs) != 1 or len(shape) != 4 or (isinstance(shape[1], int) and shape[1] != 3):
+        last = self.settings.layout == "NHWC"
+        colours = shape[3 if last else 1] if len(shape) == 4 else None
+        if len(inputs) != 1 or len(shape) != 4 or (isinstance(colours, int) and colours != 3):
             told = ", ".join(f"{found.name} {found.shape}" for found in inputs)
-            raise ShapeError(f"{path}: a landmark model reads one picture (N, 3, H, W); this one reads {told}")
+            asked = (
+                "(N, H, W, 3), as its settings say" if last else '(N, 3, H, W), or (N, H, W, 3) with "layout": "NHWC"'
+            )
+            raise ShapeError(f"{path}: a landmark model reads one picture {asked}; this one reads {told}")
         self._input = inputs[0]
         # Files of a fixed batch take one picture at a time.
         self._chunk = 1 if isinstance(shape[0], int) else _CHUNK
-        self._fixed = (shape[2], shape[3]) if isinstance(shape[2], int) and isinstance(shape[3], int) else None
-        self._scores, self._landmarks = self._choose_outputs()
+        height, width = shape[1:3] if last else shape[2:]
+        self._fixed = (height, width) if isinstance(height, int) and isinstance(width, int) else None
+        self._heads = self._tried()
 
     @property
     def frame(self) -> Frame:
@@ -114,9 +106,9 @@ class LandmarkFinder:
         """
         settings = self.settings
         enough = settings.min_score * (_DOUBTFUL if settings.refine else 1)
-        faces = _without_doubles(self._everywhere(picture, enough), frame, _TURNED if settings.refine else -1)
+        faces = without_doubles(self._everywhere(picture, enough), frame, _TURNED if settings.refine else -1)
         for _ in range(_LOOKS if settings.refine else 0):
-            faces = _without_doubles(self._refined(picture, faces, frame), frame)
+            faces = without_doubles(self._refined(picture, faces, frame), frame)
         return faces
 
     def _everywhere(self, picture: Levels, enough: float) -> Iterator[Found]:
@@ -166,7 +158,7 @@ class LandmarkFinder:
             part = pictures[start : start + self._chunk]
             shown, sides = zip(*(self._fitted(picture, size) for picture in part), strict=True)
             for scores, landmarks, whole in zip(*self._run(numpy.stack(shown)), sides, strict=True):
-                found.append(_best(scores, landmarks, enough, whole))
+                found.append(self._heads.best(scores, landmarks, enough, whole))
         return found
 
     def _fitted(self, picture: Levels, size: tuple[int, int]) -> tuple[Floats, tuple[float, float]]:
@@ -189,97 +181,38 @@ class LandmarkFinder:
 
     def _run(self, pictures: Floats) -> tuple[Floats, Floats]:
         """Return scores (N, P), and landmarks (N, P, 5, 2) as shares of what was shown."""
-        outputs = self._outputs(pictures)
-        scores = outputs[self._scores]
-        scores = scores[..., -1] if scores.ndim == 3 else scores
-        landmarks = outputs[self._landmarks]
-        landmarks = _five(landmarks.reshape(*landmarks.shape[:2], -1, 2))
-        if self.settings.coordinates == "pixels":
-            landmarks = (landmarks / [pictures.shape[3], pictures.shape[2]]).astype(numpy.float32)
-        return scores, landmarks
+        height, width = pictures.shape[2:]
+        return self._heads.read(self._outputs(pictures), (height, width))
 
     def _outputs(self, pictures: Floats) -> Mapping[str, Floats]:
         names = [output.name for output in self._session.get_outputs()]
         kind = numpy.float16 if self._input.type == "tensor(float16)" else numpy.float32
         try:
-            made = self._session.run(names, {self._input.name: numpy.ascontiguousarray(pictures, kind)})
+            shown = pictures.transpose(0, 2, 3, 1) if self.settings.layout == "NHWC" else pictures
+            made = self._session.run(names, {self._input.name: numpy.ascontiguousarray(shown, kind)})
         except Exception as error:
             raise ShapeError(
-                f"{self.path}: the model cannot read pictures {pictures.shape} ({_first_line(error)})"
+                f"{self.path}: the model cannot read pictures {pictures.shape} ({first_line(error)})"
             ) from error
         return dict(zip(names, made, strict=True))
 
-    def _choose_outputs(self) -> tuple[str, str]:
-        """Return the names of the outputs with scores and landmarks.
+    def _tried(self) -> Heads:
+        """Show the model plain pictures, and return the outputs with scores and landmarks.
 
         Raises:
-            ShapeError: there is none of that shape.
+            ShapeError: there is none of that shape, or what it tells of plain pictures can be no decoded landmarks.
         """
         height, width = self._fixed or (min(self.settings.sizes),) * 2
-        shapes = {
-            name: value.shape
-            for name, value in self._outputs(numpy.zeros((1, 3, height, width), numpy.float32)).items()
-        }
-        landmarks = _named(shapes, self.settings.landmarks, _LANDMARK_SHAPES)
-        scores = _named(shapes, self.settings.scores, ((), (1,), (2,)))
-        if landmarks is None or scores is None:
-            told = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-            boxes = any(shape[2:] == (4,) for shape in shapes.values())
-            raise ShapeError(
-                f"{self.path}: to align faces their landmarks are needed, (N, P, 10) or (N, P, 68, 2) with scores "
-                f"(N, P); this model's outputs are {told}"
-                f"{': it tells boxes only, which do not say how a face is turned' if boxes else ''}. Take a detector "
-                f"with landmarks, or name its outputs in {self.path.with_suffix('.json').name} beside it (scores, "
-                f"landmarks)."
-            )
-        return scores, landmarks
-
-
-_LANDMARK_SHAPES = ((2 * POINTS,), (POINTS, 2), (2 * _IBUG,), (_IBUG, 2))
-
-
-def _named(shapes: Mapping[str, tuple[int, ...]], name: str | None, endings: Sequence[tuple[int, ...]]) -> str | None:
-    """Return the output of that name, or the first of a shape (N, P, *ending); None where there is none."""
-    fitting = (found for found, shape in shapes.items() if len(shape) >= 2 and shape[2:] in endings)
-    return next((found for found in fitting if name in (None, found)), None)
-
-
-def _five(landmarks: Floats) -> Floats:
-    """Return (..., 5, 2) of the 68 landmarks of 300-W, or the five as they are."""
-    if landmarks.shape[-2] == POINTS:
-        return landmarks
-    eyes = [landmarks[..., first : first + 6, :].mean(axis=-2) for first in (36, 42)]
-    return numpy.stack([*eyes, landmarks[..., 30, :], landmarks[..., 48, :], landmarks[..., 54, :]], axis=-2)
-
-
-def _best(scores: Floats, landmarks: Floats, enough: float, size: tuple[float, float]) -> list[Found]:
-    """Return the likeliest candidates of a picture whose whole is `size` (width, height) pixels."""
-    sound = numpy.isfinite(landmarks).all(axis=(1, 2)) & (numpy.ptp(landmarks, axis=1) > 0).any(axis=1)
-    places = numpy.flatnonzero((scores >= enough) & sound)
-    order = places[numpy.argsort(-scores[places], kind="stable")[:_CANDIDATES]]
-    return [Found(float(scores[place]), landmarks[place].astype(numpy.float64) * size) for place in order]
-
-
-def _without_doubles(faces: Iterable[Found], frame: Frame, turned: float = -1.0) -> list[Found]:
-    """Return the faces, best first, without those that stand where a better one does.
-
-    Args:
-        faces: in any order.
-        frame: whose squares are compared.
-        turned: cosine of the angle up to which a face is the same as another in its place; -1 for any angle.
-    """
-    kept: list[tuple[Found, Square]] = []
-    for face in sorted(faces, key=lambda face: -face.score):
-        square = frame.square(face.landmarks)
-        if not any(_same(square, other, turned) for _, other in kept):
-            kept.append((face, square))
-    return [face for face, _ in kept]
-
-
-def _same(first: Square, second: Square, turned: float) -> bool:
-    larger = max(first.side, second.side)
-    cosine = float(first.matrix[:, 0] @ second.matrix[:, 0]) / (first.side * second.side)
-    return math.dist(first.middle, second.middle) < _SAME_FACE * larger and cosine >= turned - _ROUNDING
+        stated = (self.settings.mean, self.settings.deviation)
+        mean, deviation = (numpy.array(values, numpy.float32)[:, None, None] for values in stated)
+        plain = [
+            ((level - mean) / deviation)[None] * numpy.ones((1, 1, height, width), numpy.float32) for level in _PLAIN
+        ]
+        outputs = [self._outputs(picture) for picture in plain]
+        heads = choose_heads(self.path, self.settings, {name: value.shape for name, value in outputs[0].items()})
+        for of_picture in outputs:
+            heads.check(*heads.read(of_picture, (height, width)), (height, width))
+        return heads
 
 
 def _turned_back(landmarks: Points, turns: int, height: int, width: int) -> Points:
@@ -287,24 +220,6 @@ def _turned_back(landmarks: Points, turns: int, height: int, width: int) -> Poin
     x, y = landmarks.T
     places = ((x, y), (width - y, x), (width - x, height - y), (y, height - x))
     return numpy.stack(places[turns], axis=1)
-
-
-def _open(path: Path, threads: int | None) -> Any:
-    try:
-        import onnxruntime
-    except ModuleNotFoundError as error:
-        raise MissingResourceError(
-            "finding faces needs onnxruntime, which is not installed: pip install 'gdp-distill[onnx]'"
-        ) from error
-    if not path.is_file():
-        raise MissingResourceError(f"{path}: no such landmark model; --align takes an .onnx file or builtin:faces64")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or 0
-    options.log_severity_level = 4
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise CorruptFileError(f"{path}: onnxruntime cannot load this model ({_first_line(error)})") from error
 
 
 def _settings(path: Path, metadata: Mapping[str, str]) -> LandmarkSettings:
@@ -315,7 +230,3 @@ def _settings(path: Path, metadata: Mapping[str, str]) -> LandmarkSettings:
     except (ValueError, OSError) as error:
         where = beside if beside.is_file() else path
         raise CorruptFileError(f"{where}: these are no settings of a landmark model ({error})") from error
-
-
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
