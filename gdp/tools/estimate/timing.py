@@ -1,0 +1,144 @@
+"""Work that is timed and counted at once, and broken off in the middle when its time is up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import torch
+from torch import nn
+
+from gdp.tools.estimate.arithmetic import NOTHING, Duration
+from gdp.tools.estimate.counting import PATIENCE, Counting, OutOfTimeError, UncountableError, counting_seconds
+from gdp.tools.estimate.pace import EnoughError, PaceProgress
+from gdp.tools.estimate.speeds import Noise
+from gdp.tools.estimate.works import Arithmetic, Kind, Speeds, Work
+
+NOT_RUN = (0.4, 2.5)
+"""Factors by which a time may be off that is reckoned from counted arithmetic and the machine's speeds alone."""
+UNTIMED = (0.5, 2.0)
+"""The same where part of the work was timed, and what that part does was counted."""
+
+
+@dataclass
+class Here:
+    """This machine, as far as an estimate knows it."""
+
+    device: torch.device
+    speeds: Speeds
+    noise: Noise
+    counting_seconds: float = field(default_factory=counting_seconds)
+    """What counting adds to an operator."""
+
+    def reckon(self, work: Arithmetic, factors: tuple[float, float] = NOT_RUN) -> Duration:
+        """Return how long counted work takes here, without having seen any of it."""
+        return Duration.about(self.speeds.seconds(work), *factors)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of a piece of work."""
+
+    duration: Duration | None
+    """Of the whole piece; None where it was broken off before anything could be said."""
+    arithmetic: Arithmetic
+    """Of the whole piece; of what was done where nothing can be said of the whole."""
+    host_share: float
+    """Share of the time that was not spent in operators: files, and Python."""
+    done: Arithmetic
+    """Of what was done."""
+    seconds: float
+    """That were spent on it."""
+    backwards: bool = False
+    cut_in: str = ""
+    finished: bool = True
+
+    def works(self, kind: Kind, here: Here, amount: tuple[float, float] = (1.0, 1.0)) -> tuple[Work, ...]:
+        """Return its time, split into that of the networks and that of the processor alone."""
+        assert self.duration is not None
+        seen = here.noise.widen(self.duration)
+        return split(seen, kind, self.arithmetic, self.host_share, amount)
+
+
+def split(
+    duration: Duration, kind: Kind, arithmetic: Arithmetic | None, host_share: float, amount: tuple[float, float]
+) -> tuple[Work, ...]:
+    """Return the works of a time of which a share is the processor's alone."""
+    if duration == NOTHING:
+        return ()
+    if arithmetic is None or arithmetic.kernels < 1:
+        return (Work("files", duration, amount=amount),)
+    parts = [Work(kind, duration.times(1 - host_share), arithmetic, amount)]
+    return (*parts, Work("files", duration.times(host_share), amount=amount)) if host_share > 0 else tuple(parts)
+
+
+def look(work: Callable[[PaceProgress], object], here: Here, limit: float, patience: float = 2.0) -> Seen:
+    """Do a piece of work, timed and counted; it is broken off when it was seen long enough.
+
+    Args:
+        work: is given the progress to tell.
+        here: the machine.
+        limit: seconds that it is watched for, as long as its units tell how it goes on.
+        patience: times the limit after which it is broken off in the middle of whatever it does.
+    """
+    pace = PaceProgress(limit)
+    counting = Counting(deadline=perf_counter() + patience * limit, late=pace.out_of_time)
+    finished = False
+    try:
+        with counting.on():
+            work(pace)
+            _wait(here.device)
+        finished = True
+    except (EnoughError, OutOfTimeError):
+        pass
+    elapsed, whole = pace.elapsed, None if pace.late else pace.measured()
+    added = min(0.8 * elapsed, counting.operators * here.counting_seconds)
+    own = max(elapsed - added, 1e-9)
+    in_operators = counting.seconds
+    host = min(1.0, max(0.0, (own - in_operators) / own))
+    factor = 1.0 if whole is None else whole.seconds / max(elapsed, 1e-9)
+    return Seen(
+        None if whole is None else whole.times(own / max(elapsed, 1e-9)),
+        counting.arithmetic.times(factor),
+        host,
+        counting.arithmetic,
+        own,
+        counting.backwards,
+        pace.cut_in,
+        finished,
+    )
+
+
+def count(work: Callable[[PaceProgress], object], here: Here, networks: Iterable[nn.Module], limit: float) -> Counting:
+    """Count a piece of work of shapes alone; what is long is extrapolated by its units.
+
+    Args:
+        work: is given the progress to tell.
+        here: the machine.
+        networks: whose work is not really done.
+        limit: reckoned seconds from which on it is extrapolated.
+
+    Returns:
+        What was counted, `arithmetic` that of the whole piece.
+
+    Raises:
+        UncountableError: shapes alone do not get through.
+    """
+    counting = Counting(networks, deadline=perf_counter() + PATIENCE)
+    pace = PaceProgress(limit, clock=lambda: here.speeds.seconds(counting.arithmetic))
+    try:
+        with counting.on():
+            work(pace)
+    except EnoughError:
+        pass
+    except Exception as error:  # whatever a plugin does where numbers are not there
+        raise UncountableError(f"{type(error).__name__}: {error}") from error
+    whole, seen = pace.measured().seconds, pace.elapsed
+    counting.arithmetic = counting.arithmetic.times(whole / seen if seen > 0 else 1.0)
+    return counting
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
