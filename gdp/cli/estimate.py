@@ -24,9 +24,7 @@ def estimate(
     folder: FolderOption = None,
     set_: SetOption = None,
     device: DeviceOption = "auto",
-    seconds: Annotated[
-        float, typer.Option("--seconds", min=0.1, help="How long each kind of work is watched, about.")
-    ] = 5.0,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="How long each work is watched, about.")] = 5.0,
     keep: Annotated[
         float | None,
         typer.Option("--keep", min=0.0, max=1.0, help="Share of the pairs that the filters keep. Default: as tried."),

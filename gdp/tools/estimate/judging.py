@@ -120,7 +120,7 @@ def _try(
     how = f"{seen} pairs judged, {len(passed)} kept"
     if probe.stand_ins:
         how = f"{seen} stand-ins judged; all pairs are taken to pass"
-    works = split(probe.here.noise.widen(duration), "forward", counted.times(left), host, (1.0, 1.0)) if left else ()
+    works = split(duration, "forward", counted.times(left), host, (1.0, 1.0)) if left else ()
     judging.parts.append(Part(stage, works, how if left else "all scores are known"))
     if probe.stand_ins:
         judging.low *= PASSING
@@ -137,13 +137,14 @@ def _judge(
     """Return how many were judged, what came of it, the time of those left, a pair's arithmetic, the host's share."""
     size = min(FIRST, len(candidates))
     some = list(candidates[:size])
+    started = perf_counter()
     first = look(
         lambda pace: judge_pairs(probe.trial, probe.store, named, some, scores), probe.here, probe.limit, patience=3.0
     )
     if not first.finished:
         return 0, None, Duration.exactly(0.0), Arithmetic(), 0.0
     paces: list[float] = []
-    seen, started = size, perf_counter()
+    seen = size
     pace = first.seconds / size
     while seen < len(candidates) and perf_counter() - started + pace * size < probe.limit:
         size = min(LARGEST, size if not paces else 2 * size, max(1, round(probe.limit / 2 / pace)))

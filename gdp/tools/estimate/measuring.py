@@ -22,7 +22,7 @@ from gdp.tools.estimate.pace import PaceProgress
 from gdp.tools.estimate.pairs import asks_others
 from gdp.tools.estimate.timing import NOT_RUN, Here, count, look
 from gdp.tools.estimate.trial import ManyPairs
-from gdp.tools.estimate.works import Counts, Kind, Part, Work
+from gdp.tools.estimate.works import Counts, Part
 from gdp.tools.measure.evaluate import evaluation_context, measure, write_rows
 
 BYTES_A_SECOND = 50e6
@@ -51,7 +51,7 @@ class Measuring:
         student = trial.new_student()
         context = evaluation_context(trial, student, range(self._counts.held_out), self._many.load)
         evaluators = trial.new_evaluators()
-        opening = self._here.noise.widen(Duration.exactly(perf_counter() - started))
+        opening = Duration.exactly(perf_counter() - started)
         parts = [Part.on_processor("evaluate: opening", opening, "student and evaluators loaded")]
         records = [choice.record for choice in trial.recipe.evaluators]
         teacher = trial.recipe.teacher
@@ -81,7 +81,7 @@ class Measuring:
             return Part.unknown(stage, f"could not be tried: {error}")
         if seen.duration is not None:
             how = "measured to the end" if seen.finished else "broken off and extrapolated"
-            return Part(stage, seen.works("projection" if seen.backwards else "forward", self._here), how)
+            return Part(stage, seen.works("projection" if seen.backwards else "forward"), how)
         networks: list[nn.Module] = [student.generator]
         networks += [context.teacher.module] if context.teacher is not None else []
         try:
@@ -89,10 +89,8 @@ class Measuring:
         except UncountableError as error:
             why = f"not done in {seen.seconds:.0f} s, nor could it be counted: raise --seconds ({error})"
             return Part.unknown(stage, why)
-        duration = self._here.reckon(counted.arithmetic, NOT_RUN)
-        kind: Kind = "projection" if counted.backwards else "forward"
-        how = f"nothing done in {seen.seconds:.0f} s; reckoned by its arithmetic"
-        return Part(stage, (Work(kind, duration, counted.arithmetic),), how)
+        how = f"no unit done in {seen.seconds:.0f} s; reckoned by its arithmetic"
+        return Part(stage, counted.works("projection" if counted.backwards else "forward"), how)
 
     def export(self) -> Part:
         """Export an untrained student, or reckon it by its bytes where it is large."""
@@ -120,4 +118,4 @@ class Measuring:
     def _stage(self, name: str, step: Step, how: str) -> Part:
         started = perf_counter()
         step.stage.execute(self._trial)
-        return Part.on_processor(name, self._here.noise.widen(Duration.exactly(perf_counter() - started)), how)
+        return Part.on_processor(name, Duration.exactly(perf_counter() - started), how)

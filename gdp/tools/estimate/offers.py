@@ -77,7 +77,7 @@ def _offer(estimate: Estimate, prices: Prices, instance: Instance) -> Offer:
     works: dict[Kind, list[tuple[Duration, Basis]]] = {}
     for part in estimate.parts:
         for work in part.works:
-            works.setdefault(work.kind, []).append(_there(work, instance, speeds, slower, estimate.speeds))
+            works.setdefault(work.kind, []).append(_there(work, instance, speeds, slower, estimate))
     kinds = {kind: (total(each for each, _ in found), _main(found)) for kind, found in works.items()}
     duration = _sustained(total(each for each, _ in kinds.values()), instance.sustained)
     price = instance.share_dollars_per_hour
@@ -125,19 +125,20 @@ def _slower(instance: Instance, speeds: Speeds) -> Mapping[Kind | None, float]:
 
 
 def _there(
-    work: Work, instance: Instance, speeds: Speeds, slower: Mapping[Kind | None, float], here: Speeds
+    work: Work, instance: Instance, speeds: Speeds, slower: Mapping[Kind | None, float], estimate: Estimate
 ) -> tuple[Duration, Basis]:
-    """Return the time of one work on another machine."""
+    """Return the time of one work on another machine, which nobody else uses."""
     if work.kind == "network":
         return work.here, "as here"  # a service waits for nobody's processor
     if work.arithmetic is None:
-        return work.here.within(*FACTORS["as here"]), "as here"
+        alone = work.seen.times(estimate.alone)
+        return alone.within(*work.amount).within(*FACTORS["as here"]), "as here"
     seconds = speeds.seconds(work.arithmetic, slower.get(work.kind, slower[None]))
     if work.kind in instance.measured:
         return Duration.about(seconds, *FACTORS["measured"]).within(*work.amount), "measured"
-    if here.overlaps == speeds.overlaps:
-        ratio = seconds / max(here.seconds(work.arithmetic), 1e-12)
-        return work.here.times(ratio).within(*FACTORS["from here"]), "from here"
+    if estimate.speeds.overlaps == speeds.overlaps:
+        ratio = seconds / max(estimate.speeds.seconds(work.arithmetic), 1e-12)
+        return work.seen.times(ratio).within(*work.amount).within(*FACTORS["from here"]), "from here"
     return Duration.about(seconds, *FACTORS["reckoned"]).within(*work.amount), "reckoned"
 
 

@@ -102,18 +102,19 @@ def _probe(trial: Session, store: PairStore, made: int, left: int, here: Here, l
     while together > 1 and here.speeds.seconds(each.times(together)) > limit / 2:
         together //= 2
     # The first ones warm up, and show how much of the time is the networks'.
+    started = perf_counter()
     first = look(lambda pace: make_pairs(trial, store, list(range(together))), here, limit)
     if not first.finished:
         return MadePairs([_broken_off(kind, each, first.done, first.seconds, left, here)] if left else [])
     paces: list[float] = []
-    done, started = together, perf_counter()
+    done = together
     while done < made and (not paces or perf_counter() - started + paces[-1] * together < limit):
         indices = list(range(done, min(made, done + together)))
         before = perf_counter()
         make_pairs(trial, store, indices)
         paces.append((perf_counter() - before) / len(indices))
         done += len(indices)
-    pace = here.noise.widen(repeated(paces or [first.seconds / together], left))
+    pace = repeated(paces or [first.seconds / together], left)
     counted = each if each.kernels else first.arithmetic.times(1 / together)
     how = f"{done} made" + (f", {left} of {made} are lacking" if left else "")
     return MadePairs([Part("pairs", split(pace, kind, counted.times(left), first.host_share, (1.0, 1.0)), how)])
@@ -139,6 +140,6 @@ def _broken_off(kind: Kind, each: Arithmetic, done: Arithmetic, seconds: float, 
     if not each.macs + each.half_macs or not done.macs + done.half_macs:
         return Part.unknown("pairs", f"none was made in {seconds:.0f} s: raise --seconds")
     share = (done.macs + done.half_macs) / (each.macs + each.half_macs)
-    duration = here.noise.widen(Duration.about(seconds / share * left, *UNTIMED))
+    duration = Duration.about(seconds / share * left, *UNTIMED)
     how = "broken off in the first ones; the rest by arithmetic"
     return Part("pairs", (Work(kind, duration, each.times(left)),), how)

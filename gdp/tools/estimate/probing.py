@@ -37,7 +37,7 @@ from gdp.tools.estimate.steps import Counted
 from gdp.tools.estimate.timing import Here, look
 from gdp.tools.estimate.training import TrainingProbe, probe_training
 from gdp.tools.estimate.trial import ManyPairs, open_trial_run
-from gdp.tools.estimate.works import Calls, Counts, Memory, Part, Speeds, Work
+from gdp.tools.estimate.works import Calls, Counts, Memory, Part, Speeds
 
 SECONDS = 5.0
 """How long the work of a stage is watched before it is broken off."""
@@ -57,7 +57,9 @@ class Estimate:
     memory: Memory
     disk_bytes: int
     speeds: Speeds
-    """Of this machine."""
+    """Of this machine, as busy as it was."""
+    alone: float
+    """Share of the time here that it would take if nobody else used this machine's processors."""
     needs_gpu: str
     """Plugins that work on a GPU alone, in words; empty where there are none."""
     about: dict[str, Any]
@@ -102,21 +104,22 @@ def estimate(
     opened = perf_counter() - began
     progress.message(f"opened in {opened:.1f} s; each kind of work is watched for about {seconds:g} s")
     noise = Noise(session.device)
-    here = Here(session.device, measure_speeds(session.device), noise)
+    here = Here(session.device, measure_speeds(session.device))
     opening = Part.on_processor("opening", Duration.exactly(opened), "teacher, pair source and filters loaded")
     with tempfile.TemporaryDirectory(prefix="gdp-estimate-") as folder:
         trial = open_trial_run(session, Path(folder))
-        probe = _Probe(session, trial, seconds, progress, to_do, here, keep)
+        probe = _Probe(session, trial, seconds, progress, to_do, here, noise, keep)
         probe.all()
         low, high = noise.bounds()
         return Estimate(
             session.recipe.name,
-            [opening, *probe.parts],
+            [part.under((low, high)) for part in (opening, *probe.parts)],
             probe.calls,
             probe.counts,
             probe.memory(),
             probe.disk(),
-            here.speeds,
+            here.speeds.scaled(noise.drift),
+            1 - noise.waited,
             ", ".join(f"{c.record.kind} {c.record.name}" for c in session.recipe.choices() if c.record.needs.gpu),
             {
                 "measured_at": now(),
@@ -143,8 +146,10 @@ class _Probe:
         progress: Progress,
         to_do: Sequence[str],
         here: Here,
+        noise: Noise,
         keep: float | None,
     ) -> None:
+        self.noise = noise
         self.session, self.trial, self.seconds, self.here, self.keep = session, trial, seconds, here, keep
         self.to_do, self.progress = to_do, progress
         self.parts: list[Part] = []
@@ -165,7 +170,7 @@ class _Probe:
         with self.progress.task("probing", works, "kinds of work") as task:
 
             def tell(what: str, done: int = 1) -> None:
-                self.here.noise.pulse()
+                self.noise.pulse()
                 task.advance(done, now=what)
 
             tell("teacher")
@@ -215,7 +220,7 @@ class _Probe:
             why = f"its training was not reached in {seen.seconds:.0f} s: raise --seconds"
             self.parts.append(Part.unknown("teacher", why))
         else:
-            self.parts.append(Part("teacher", seen.works("training", self.here), "its training, broken off"))
+            self.parts.append(Part("teacher", seen.works("training"), "its training, broken off"))
 
     def _pairs(self, store: PairStore) -> bool:
         """Make pairs in the trial's store, whether or not the run has its own already: the later stages need some."""
@@ -270,16 +275,7 @@ class _Probe:
             return
         works = [work for part in self.parts if part.stage.startswith(("train", "evaluate")) for work in part.works]
         how = f"{len(further)} trainings, each taken to last as long as the run's own"
-        again = tuple(
-            Work(
-                work.kind,
-                work.here.times(len(further)),
-                None if work.arithmetic is None else work.arithmetic.times(len(further)),
-                work.amount,
-            )
-            for work in works
-        )
-        self.parts.append(Part("compare", again, how))
+        self.parts.append(Part("compare", tuple(work.times(len(further)) for work in works), how))
 
     def memory(self) -> Memory:
         """Return the peak of this process, with what the run will hold and the trial did not; and the device's."""

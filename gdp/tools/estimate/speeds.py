@@ -11,7 +11,6 @@ from torch.nn import functional
 
 from gdp.core.training.precision import computes_bf16
 from gdp.support.measuring import time_once
-from gdp.tools.estimate.arithmetic import Duration
 from gdp.tools.estimate.works import Speeds
 
 CHANNELS, SIDE = 512, 32
@@ -97,10 +96,10 @@ class Noise:
         high = max((2 * slowed - 1) / slowed, before / slowed, max(self._pulses) / mean)
         return low * (1 - UNSEEN), high * (1 + UNSEEN)
 
-    def widen(self, duration: Duration) -> Duration:
-        """Return a measured time with bounds that tell of the machine's noise, too."""
-        low, high = self.bounds()
-        return Duration(duration.seconds, duration.low * low, duration.high * high)
+    @property
+    def drift(self) -> float:
+        """Pace of the whole time beside that of its beginning: below 1 where the machine became busier."""
+        return self._pulses[0] / fmean(self._pulses)
 
 
 def _scheduled() -> tuple[float, float]:

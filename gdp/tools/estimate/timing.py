@@ -12,7 +12,6 @@ from torch import nn
 from gdp.tools.estimate.arithmetic import NOTHING, Duration
 from gdp.tools.estimate.counting import PATIENCE, Counting, OutOfTimeError, UncountableError, counting_seconds
 from gdp.tools.estimate.pace import EnoughError, PaceProgress
-from gdp.tools.estimate.speeds import Noise
 from gdp.tools.estimate.works import Arithmetic, Kind, Speeds, Work
 
 NOT_RUN = (0.4, 2.5)
@@ -27,7 +26,6 @@ class Here:
 
     device: torch.device
     speeds: Speeds
-    noise: Noise
     counting_seconds: float = field(default_factory=counting_seconds)
     """What counting adds to an operator."""
 
@@ -54,11 +52,10 @@ class Seen:
     cut_in: str = ""
     finished: bool = True
 
-    def works(self, kind: Kind, here: Here, amount: tuple[float, float] = (1.0, 1.0)) -> tuple[Work, ...]:
+    def works(self, kind: Kind, amount: tuple[float, float] = (1.0, 1.0)) -> tuple[Work, ...]:
         """Return its time, split into that of the networks and that of the processor alone."""
         assert self.duration is not None
-        seen = here.noise.widen(self.duration)
-        return split(seen, kind, self.arithmetic, self.host_share, amount)
+        return split(self.duration, kind, self.arithmetic, self.host_share, amount)
 
 
 def split(
@@ -110,8 +107,10 @@ def look(work: Callable[[PaceProgress], object], here: Here, limit: float, patie
     )
 
 
-def count(work: Callable[[PaceProgress], object], here: Here, networks: Iterable[nn.Module], limit: float) -> Counting:
-    """Count a piece of work of shapes alone; what is long is extrapolated by its units.
+def count(work: Callable[[PaceProgress], object], here: Here, networks: Iterable[nn.Module], limit: float) -> Seen:
+    """Count a piece of work, its networks of shapes alone; what is long is extrapolated by its units.
+
+    The time is what the counted arithmetic is reckoned to take, and what the processor really did beside it.
 
     Args:
         work: is given the progress to tell.
@@ -119,24 +118,34 @@ def count(work: Callable[[PaceProgress], object], here: Here, networks: Iterable
         networks: whose work is not really done.
         limit: reckoned seconds from which on it is extrapolated.
 
-    Returns:
-        What was counted, `arithmetic` that of the whole piece.
-
     Raises:
         UncountableError: shapes alone do not get through.
     """
-    counting = Counting(networks, deadline=perf_counter() + PATIENCE)
-    pace = PaceProgress(limit, clock=lambda: here.speeds.seconds(counting.arithmetic))
+    began = perf_counter()
+    counting = Counting(networks, deadline=began + PATIENCE)
+
+    def on_host() -> float:
+        added = counting.seconds + counting.operators * here.counting_seconds
+        return max(0.0, perf_counter() - began - added)
+
+    def clock() -> float:
+        return here.speeds.seconds(counting.arithmetic) + on_host()
+
+    pace, finished = PaceProgress(limit, clock), False
     try:
         with counting.on():
             work(pace)
+        finished = True
     except EnoughError:
         pass
     except Exception as error:  # whatever a plugin does where numbers are not there
         raise UncountableError(f"{type(error).__name__}: {error}") from error
-    whole, seen = pace.measured().seconds, pace.elapsed
-    counting.arithmetic = counting.arithmetic.times(whole / seen if seen > 0 else 1.0)
-    return counting
+    seen, host, whole = pace.elapsed, on_host(), pace.measured().seconds
+    factor = whole / seen if seen > 0 else 1.0
+    duration = Duration.about(whole, *NOT_RUN)
+    arithmetic = counting.arithmetic.times(factor)
+    share = min(1.0, host / seen) if seen > 0 else 0.0
+    return Seen(duration, arithmetic, share, counting.arithmetic, seen, counting.backwards, pace.cut_in, finished)
 
 
 def _wait(device: torch.device) -> None:

@@ -118,7 +118,7 @@ def _time_loading(probe: TrainingProbe) -> tuple[Duration, int]:
     seconds = (perf_counter() - started) / sample * probe.counts.train
     if sum(picture.nbytes for picture in loaded) * probe.counts.train > CACHE_LIMIT:
         return NOTHING, sample  # they are read while the training goes on
-    return probe.here.noise.widen(Duration.exactly(seconds)), sample
+    return Duration.exactly(seconds), sample
 
 
 def _compiles(probe: TrainingProbe) -> bool:
@@ -186,8 +186,8 @@ def _from_steps(probe: TrainingProbe, tried: _Tried, counted: Counted | None, le
     durations = [repeated(times, left * share) for times, share in zip(tried.phases, tried.shares, strict=True)]
     measured = sum(map(len, tried.phases))
     how = f"{measured} of {steps} measured{why}" + (f", {steps - left} are done" if left < steps else "")
-    seen = here.noise.widen(total(durations)).within(*amount)
-    preparing = here.noise.widen(Duration.exactly(tried.preparing))
+    seen = total(durations)
+    preparing = Duration.exactly(tried.preparing)
     if _compiles(probe) and probe.limit < 2 * COMPILING.seconds:
         how += ", not compiled as the run's are"
         seen, preparing = seen.within(COMPILED, 1.0), total([preparing, COMPILING])
@@ -203,7 +203,7 @@ def _from_steps(probe: TrainingProbe, tried: _Tried, counted: Counted | None, le
 
 def _from_forward(probe: TrainingProbe, counted: Counted, left: int, fits: bool) -> list[Part]:
     """Reckon steps that are too long to be tried: from one timed forward of the generator, and what is counted."""
-    here, speeds = probe.here, probe.here.speeds
+    speeds = probe.here.speeds
     whole = counted.whole(left)
     seconds, factors = speeds.seconds(whole), NOT_RUN
     how = "a step is too long to be tried; reckoned by its arithmetic"
@@ -213,7 +213,7 @@ def _from_forward(probe: TrainingProbe, counted: Counted, left: int, fits: bool)
         seconds *= forward / speeds.seconds(counted.forward)
         factors = UNTIMED
         how = "a step is too long to be tried; one forward was, the rest by arithmetic"
-    duration = here.noise.widen(Duration.about(seconds, *factors)).within(*_amount(probe))
+    duration = Duration.about(seconds, *factors)
     a_forward = Duration.about(seconds * speeds.seconds(counted.forward) / speeds.seconds(whole), *factors)
     grid = a_forward.times(_grid_pictures(probe))
     return [
@@ -256,7 +256,7 @@ def _beside(
         saving = Duration.about(checkpoint_bytes / BYTES_A_SECOND, 0.3, 4.0)
         how = f"a checkpoint of {checkpoint_bytes / 1e9:.1f} GB reckoned at {BYTES_A_SECOND / 1e6:.0f} MB/s"
     else:
-        saving, how = probe.here.noise.widen(Duration.exactly(checkpoint)), f"a checkpoint {checkpoint:.2f} s"
+        saving, how = Duration.exactly(checkpoint), f"a checkpoint {checkpoint:.2f} s"
     arithmetic = None if forward is None else forward.times(grids * _grid_pictures(probe))
     works = (
         Work("forward", grid.times(grids), arithmetic, _amount(probe)),

@@ -6,7 +6,7 @@ Imports no torch.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from gdp.tools.estimate.arithmetic import NOTHING, Duration, total
@@ -63,6 +63,12 @@ class Speeds:
     overlaps: bool
     """Whether launching goes on while the device computes, as with a GPU."""
 
+    def scaled(self, factor: float) -> Speeds:
+        """Return those of the same device when all it does goes so many times as fast."""
+        return Speeds(
+            self.macs * factor, self.half_macs * factor, self.bytes * factor, self.kernel / factor, self.overlaps
+        )
+
     def seconds(self, work: Arithmetic, slower: float = 1.0) -> float:
         """Return the time that work takes: of a GPU the longer of launching and computing, else their sum.
 
@@ -80,12 +86,24 @@ class Work:
     """Work of one kind."""
 
     kind: Kind
-    here: Duration
-    """How long it takes on this machine."""
+    seen: Duration
+    """How long it takes on this machine, as busy as it was when it was watched."""
     arithmetic: Arithmetic | None = None
     """What it asks of the device; None where the processor does it alone, or it could not be counted."""
     amount: tuple[float, float] = (1.0, 1.0)
     """Between which multiples of what is reckoned its amount lies, where it depends on how many pairs are kept."""
+    noise: tuple[float, float] = (1.0, 1.0)
+    """Between which multiples of `seen` its time lies, for all that is not known of how busy the machine will be."""
+
+    @property
+    def here(self) -> Duration:
+        """How long it takes on this machine; who waits for a service does not wait for a processor."""
+        return self.seen if self.kind == "network" else self.seen.within(*self.amount).within(*self.noise)
+
+    def times(self, factor: float) -> Work:
+        """Return it so many times over."""
+        arithmetic = None if self.arithmetic is None else self.arithmetic.times(factor)
+        return replace(self, seen=self.seen.times(factor), arithmetic=arithmetic)
 
 
 @dataclass(frozen=True)
@@ -104,6 +122,10 @@ class Part:
     def duration(self) -> Duration:
         """How long it takes here."""
         return total(work.here for work in self.works)
+
+    def under(self, noise: tuple[float, float]) -> Part:
+        """Return it with what is known of how busy the machine was."""
+        return replace(self, works=tuple(replace(work, noise=noise) for work in self.works))
 
     @classmethod
     def done(cls, stage: str, how: str) -> Part:
