@@ -15,9 +15,9 @@ from gdp.core.config import Config
 from gdp.core.errors import CorruptFileError, MissingResourceError
 from gdp.tools.estimate.works import Arithmetic, Kind, Speeds
 
-TRAINING_STEP = Arithmetic(kernels=1000, macs=1056.6e9, bytes=30e9)
+TRAINING_STEP = Arithmetic(kernels=722, macs=1056.6e9, bytes=17.05e9)
 """What `training_seconds` is the time of: lsgan, feature matching and VGG, as `count_training` counts it."""
-FORWARD = Arithmetic(kernels=150, macs=217.5e9, bytes=2.5e9)
+FORWARD = Arithmetic(kernels=104, macs=217.5e9, bytes=1.68e9)
 """What `student_seconds` is the time of: the generator of 182,443,267 parameters at 512 px."""
 PROJECTION = Arithmetic(kernels=3723, macs=151e9, bytes=20e9).times(1000)
 """What `projection_seconds` is the time of."""

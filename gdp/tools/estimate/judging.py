@@ -22,8 +22,9 @@ from gdp.tools.estimate.works import Arithmetic, Calls, Counts, Part, Work
 LARGEST = 2 * BATCH
 """Pairs that a filter is given at a time, at most; first a few, which warm it up."""
 FIRST = 8
-PASSING = 0.5
-"""Share that a filter which could not be tried is taken to let pass at least; all is what is reckoned with."""
+PUBLISHED = (0.86, 0.5, 1.0)
+"""Share of pairs that filters keep which could not be tried: 86 % of StyleGAN2's pictures were acceptable to the system
+that gdp reproduces; and between which shares it is taken to lie."""
 
 
 @dataclass
@@ -37,6 +38,8 @@ class Judging:
     share: float = 1.0
     low: float = 1.0
     high: float = 1.0
+    untried: bool = False
+    """Whether some filter could not be tried, so that `PUBLISHED` stands for what is not known."""
 
 
 @dataclass(frozen=True)
@@ -85,19 +88,18 @@ def _forecast(named: NamedFilter, pairs: int, sources: int) -> Forecast:
 
 def _reckon(named: NamedFilter, pairs: int, sources: int, judging: Judging) -> None:
     """Note what a filter that asks others says that its calls will take."""
+    judging.untried = True
     forecast = _forecast(named, pairs, sources)
     stage = f"filter: {named.name}"
     if pairs and not forecast.calls:
-        why = "asks others and is not asked; what it takes and costs it does not say; all pairs are taken to pass"
+        why = "asks others and is not asked; what it takes and costs it does not say"
         judging.parts.append(Part.unknown(stage, why))
-        judging.low *= PASSING
         return
     calls = Calls(named.name, forecast.calls, forecast.dollars, forecast.calls * forecast.seconds_between_calls)
     judging.calls.append(calls)
-    how = "a paid filter is not asked: the least time that its rate allows; all pairs are taken to pass"
+    how = "a paid filter is not asked: the least time that its rate allows"
     work = (Work("network", Duration.exactly(calls.seconds)),) if calls.seconds else ()
     judging.parts.append(Part(stage, work, how))
-    judging.low *= PASSING
 
 
 def _try(
@@ -109,21 +111,21 @@ def _try(
         seen, judged, duration, counted, host = _judge(probe, named, scores, judging.kept, left)
     except GdpError as error:  # it may need what a paid filter would have measured
         judging.parts.append(Part.unknown(stage, f"could not be tried: {error}"))
-        judging.low *= PASSING
+        judging.untried = True
         return
     if judged is None:
         judging.parts.append(Part.unknown(stage, f"judged none in {probe.limit:.0f} s: raise --seconds"))
-        judging.low *= PASSING
+        judging.untried = True
         return
     passed = judged.kept
     scores[named.name] = judged.scores
     how = f"{seen} pairs judged, {len(passed)} kept"
     if probe.stand_ins:
-        how = f"{seen} stand-ins judged; all pairs are taken to pass"
+        how = f"{seen} stand-ins judged"
     works = split(duration, "forward", counted.times(left), host, (1.0, 1.0)) if left else ()
     judging.parts.append(Part(stage, works, how if left else "all scores are known"))
     if probe.stand_ins:
-        judging.low *= PASSING
+        judging.untried = True
         return
     low, high = binomial_bounds(len(passed), seen)
     judging.share *= len(passed) / seen
@@ -183,7 +185,9 @@ def expected_counts(made: int, judging: Judging, held_out: float, keep: float | 
         held_out: share of the kept ones that is held out.
         keep: share that is kept, where the user knows it better than a trial.
     """
-    share, low, high = (judging.share, judging.low, judging.high) if keep is None else (keep, keep, keep)
+    published = PUBLISHED if judging.untried else (1.0, 1.0, 1.0)
+    tried = (judging.share, judging.low, judging.high)
+    share, low, high = (a * b for a, b in zip(tried, published, strict=True)) if keep is None else (keep, keep, keep)
     kept = round(made * share)
     out = round(kept * held_out)
     return Counts(made, kept, round(made * low), round(made * high), kept - out, out)

@@ -21,7 +21,7 @@ from gdp.tools.estimate.counting import UncountableError
 from gdp.tools.estimate.pace import PaceProgress
 from gdp.tools.estimate.pairs import asks_others
 from gdp.tools.estimate.timing import NOT_RUN, Here, count, look
-from gdp.tools.estimate.trial import ManyPairs
+from gdp.tools.estimate.trial import FreshStudent, ManyPairs
 from gdp.tools.estimate.works import Counts, Part
 from gdp.tools.measure.evaluate import evaluation_context, measure, write_rows
 
@@ -38,20 +38,24 @@ class Measuring:
         counts: pairs that the run will have.
         here: this machine.
         limit: seconds that an evaluator's work is watched.
+        fresh: the student.
     """
 
-    def __init__(self, trial: Session, many: ManyPairs, counts: Counts, here: Here, limit: float) -> None:
+    def __init__(
+        self, trial: Session, many: ManyPairs, counts: Counts, here: Here, limit: float, fresh: FreshStudent
+    ) -> None:
+        self._fresh = fresh
         self._trial, self._many, self._counts, self._here, self._limit = trial, many, counts, here, limit
         self._whole = Evaluation()
         self._exported = False
 
     def evaluators(self, tell: Callable[[str], None]) -> list[Part]:
         """Let every evaluator measure; work that takes long is broken off and extrapolated."""
-        started, trial = perf_counter(), self._trial
-        student = trial.new_student()
+        trial, student = self._trial, self._fresh.student
+        started = perf_counter()
         context = evaluation_context(trial, student, range(self._counts.held_out), self._many.load)
         evaluators = trial.new_evaluators()
-        opening = Duration.exactly(perf_counter() - started)
+        opening = Duration.exactly(self._fresh.seconds + perf_counter() - started)
         parts = [Part.on_processor("evaluate: opening", opening, "student and evaluators loaded")]
         records = [choice.record for choice in trial.recipe.evaluators]
         teacher = trial.recipe.teacher
@@ -85,7 +89,7 @@ class Measuring:
         networks: list[nn.Module] = [student.generator]
         networks += [context.teacher.module] if context.teacher is not None else []
         try:
-            counted = count(work, self._here, networks, 4 * self._limit)
+            counted = count(work, self._here, networks, self._limit)
         except UncountableError as error:
             why = f"not done in {seen.seconds:.0f} s, nor could it be counted: raise --seconds ({error})"
             return Part.unknown(stage, why)
@@ -94,7 +98,7 @@ class Measuring:
 
     def export(self) -> Part:
         """Export an untrained student, or reckon it by its bytes where it is large."""
-        trial, student = self._trial, self._trial.new_student()
+        trial, student = self._trial, self._fresh.student
         size = 4 * count_parameters(student.generator)
         if size > self._limit * BYTES_A_SECOND:
             duration = Duration.about(size / BYTES_A_SECOND, *NOT_RUN)

@@ -130,16 +130,16 @@ def _count(trial: Session, pairs: int, here: Here) -> Arithmetic:
     if not networks:
         return Arithmetic()
     try:
-        return count(make, here, networks, PATIENCE).arithmetic.times(1 / pairs)
+        return count(make, here, networks, PATIENCE, patience=1.0).arithmetic.times(1 / pairs)
     except UncountableError:  # what the first ones really do is counted then, as far as they come
         return Arithmetic()
 
 
 def _broken_off(kind: Kind, each: Arithmetic, done: Arithmetic, seconds: float, left: int, here: Here) -> Part:
     """Reckon pairs none of which was made in time, from the share of their arithmetic that was done."""
-    if not each.macs + each.half_macs or not done.macs + done.half_macs:
+    if not each.multiplied or not done.multiplied:
         return Part.unknown("pairs", f"none was made in {seconds:.0f} s: raise --seconds")
-    share = (done.macs + done.half_macs) / (each.macs + each.half_macs)
+    share = done.multiplied / each.multiplied
     duration = Duration.about(seconds / share * left, *UNTIMED)
     how = "broken off in the first ones; the rest by arithmetic"
     return Part("pairs", (Work(kind, duration, each.times(left)),), how)

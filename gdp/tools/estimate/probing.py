@@ -36,7 +36,7 @@ from gdp.tools.estimate.speeds import Noise, measure_speeds
 from gdp.tools.estimate.steps import Counted
 from gdp.tools.estimate.timing import Here, look
 from gdp.tools.estimate.training import TrainingProbe, probe_training
-from gdp.tools.estimate.trial import ManyPairs, open_trial_run
+from gdp.tools.estimate.trial import FreshStudent, ManyPairs, open_trial_run
 from gdp.tools.estimate.works import Calls, Counts, Memory, Part, Speeds
 
 SECONDS = 5.0
@@ -183,8 +183,9 @@ class _Probe:
                 self._filters(store, stand_ins)
                 many = ManyPairs(store, self.judging.kept or store.indices())
                 tell("training")
-                self._train(many)
-                measuring = Measuring(self.trial, many, self.counts, self.here, self.seconds)
+                fresh = FreshStudent(self.trial)
+                self._train(many, fresh)
+                measuring = Measuring(self.trial, many, self.counts, self.here, self.seconds, fresh)
                 if "evaluate" in self.to_do:
                     self.parts += measuring.evaluators(tell)
                 if "export" in self.to_do:
@@ -257,14 +258,14 @@ class _Probe:
             train, out = (len(self.session.split(store, part)) for part in (filters.TRAIN, filters.HELD_OUT))
         return Counts(self.made, train + out, train + out, train + out, train, out)
 
-    def _train(self, many: ManyPairs) -> None:
+    def _train(self, many: ManyPairs, fresh: FreshStudent) -> None:
         teacher = self.session.recipe.teacher
         if "train" not in self.to_do:
             return
         if self.session.pair_source.live and teacher is not None and asks_others(teacher.record):
             self.parts.append(Part.unknown("train: steps", "its teacher asks others at every step: not tried"))
             return
-        probe = TrainingProbe(self.session, self.trial, many, self.counts, self.here, 2 * self.seconds)
+        probe = TrainingProbe(self.session, self.trial, many, self.counts, self.here, 2 * self.seconds, fresh)
         found, self.counted = probe_training(probe)
         self.parts += found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean, median
 
@@ -10,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from gdp.core.training.precision import computes_bf16
-from gdp.support.measuring import time_once
+from gdp.support.measuring import Work, time_once
 from gdp.tools.estimate.works import Speeds
 
 CHANNELS, SIDE = 512, 32
@@ -21,17 +22,23 @@ FLOATS = 8 * 2**20
 SMALL = 400
 """Additions to one number, which time what an operator costs that computes nothing."""
 REPEATS = 3
+Choose = Callable[[Sequence[float]], float]
 UNSEEN = 0.1
 """What a few seconds cannot show of a machine (heat, other inputs, caches): to either side, as a share."""
 
 
 @torch.no_grad()
-def measure_speeds(device: torch.device) -> Speeds:
-    """Time a convolution in float32 and in 16 bits, a sum that memory bounds, and operators that do next to nothing."""
-    full = _layer_seconds(device, torch.float32)
-    half = _layer_seconds(device, torch.bfloat16) if computes_bf16(device) else full
+def measure_speeds(device: torch.device, choose: Choose = median) -> Speeds:
+    """Time a convolution in float32 and in 16 bits, a sum that memory bounds, and operators that do next to nothing.
+
+    Args:
+        device: where networks run.
+        choose: of a few times the one that counts; the least is that of a machine that nobody else uses.
+    """
+    full = _layer_seconds(device, torch.float32, choose)
+    half = _layer_seconds(device, torch.bfloat16, choose) if computes_bf16(device) else full
     left, right = (torch.zeros(FLOATS, device=device) for _ in range(2))
-    moving = _median(lambda: torch.add(left, right, out=left), device)
+    moving = _timed(lambda: torch.add(left, right, out=left), device, choose)
     small = torch.zeros(1, device=device)
 
     def tiny() -> None:
@@ -42,21 +49,20 @@ def measure_speeds(device: torch.device) -> Speeds:
         macs=LAYER_MACS / full,
         half_macs=LAYER_MACS / half,
         bytes=3 * 4 * FLOATS / moving,
-        kernel=_median(tiny, device) / SMALL,
+        kernel=_timed(tiny, device, choose) / SMALL,
         overlaps=device.type != "cpu",
     )
 
 
-def _layer_seconds(device: torch.device, kind: torch.dtype) -> float:
+def _layer_seconds(device: torch.device, kind: torch.dtype, choose: Choose = median) -> float:
     picture = torch.randn(1, CHANNELS, SIDE, SIDE, device=device).to(kind, memory_format=torch.channels_last)
     weight = torch.randn(CHANNELS, CHANNELS, 3, 3, device=device).to(kind, memory_format=torch.channels_last)
-    return _median(lambda: functional.conv2d(picture, weight, padding=1), device)
+    return _timed(lambda: functional.conv2d(picture, weight, padding=1), device, choose)
 
 
-def _median(work: object, device: torch.device) -> float:
-    assert callable(work)
+def _timed(work: Work, device: torch.device, choose: Choose) -> float:
     times = [time_once(work, device) / 1000 for _ in range(REPEATS + 1)]
-    return median(times[1:])
+    return choose(times[1:])
 
 
 class Noise:

@@ -29,7 +29,7 @@ def part_rows(estimate: Estimate) -> list[list[str]]:
 
 def _part_rows(part: Part) -> list[list[str]]:
     names = textwrap.wrap(part.stage, _WIDTHS[0], subsequent_indent="  ")
-    lines = textwrap.wrap(part.how, _WIDTHS[1])
+    lines = textwrap.wrap(textwrap.shorten(part.how, 3 * _WIDTHS[1], placeholder=" ..."), _WIDTHS[1])
     times = [words(part.duration.seconds), span(part.duration)] if part.known else [UNKNOWN, "cannot say"]
     rows = []
     for number in range(max(len(names), len(lines))):

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from gdp.tools.estimate.arithmetic import NOTHING, Duration
-from gdp.tools.estimate.counting import PATIENCE, Counting, OutOfTimeError, UncountableError, counting_seconds
+from gdp.tools.estimate.counting import Counting, OutOfTimeError, UncountableError, counting_seconds
 from gdp.tools.estimate.pace import EnoughError, PaceProgress
 from gdp.tools.estimate.works import Arithmetic, Kind, Speeds, Work
 
@@ -80,7 +80,8 @@ def look(work: Callable[[PaceProgress], object], here: Here, limit: float, patie
         patience: times the limit after which it is broken off in the middle of whatever it does.
     """
     pace = PaceProgress(limit)
-    counting = Counting(deadline=perf_counter() + patience * limit, late=pace.out_of_time)
+    counting = Counting(deadline=perf_counter() + patience * limit)
+    counting.late = pace.out_of_time
     finished = False
     try:
         with counting.on():
@@ -107,7 +108,13 @@ def look(work: Callable[[PaceProgress], object], here: Here, limit: float, patie
     )
 
 
-def count(work: Callable[[PaceProgress], object], here: Here, networks: Iterable[nn.Module], limit: float) -> Seen:
+def count(
+    work: Callable[[PaceProgress], object],
+    here: Here,
+    networks: Iterable[nn.Module],
+    limit: float,
+    patience: float = 2.0,
+) -> Seen:
     """Count a piece of work, its networks of shapes alone; what is long is extrapolated by its units.
 
     The time is what the counted arithmetic is reckoned to take, and what the processor really did beside it.
@@ -117,12 +124,13 @@ def count(work: Callable[[PaceProgress], object], here: Here, networks: Iterable
         here: the machine.
         networks: whose work is not really done.
         limit: reckoned seconds from which on it is extrapolated.
+        patience: times the limit, in seconds of this moment, after which it is broken off.
 
     Raises:
         UncountableError: shapes alone do not get through.
     """
     began = perf_counter()
-    counting = Counting(networks, deadline=began + PATIENCE)
+    counting = Counting(networks, began + patience * limit)
 
     def on_host() -> float:
         added = counting.seconds + counting.operators * here.counting_seconds
@@ -132,12 +140,14 @@ def count(work: Callable[[PaceProgress], object], here: Here, networks: Iterable
         return here.speeds.seconds(counting.arithmetic) + on_host()
 
     pace, finished = PaceProgress(limit, clock), False
+    counting.late = pace.out_of_time
     try:
         with counting.on():
             work(pace)
         finished = True
-    except EnoughError:
-        pass
+    except (EnoughError, OutOfTimeError) as error:
+        if pace.late:
+            raise UncountableError(f"not done in {patience * limit:.0f} s") from error
     except Exception as error:  # whatever a plugin does where numbers are not there
         raise UncountableError(f"{type(error).__name__}: {error}") from error
     seen, host, whole = pace.elapsed, on_host(), pace.measured().seconds

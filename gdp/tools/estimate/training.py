@@ -21,7 +21,7 @@ from gdp.tools.estimate.arithmetic import NOTHING, Duration, repeated, total
 from gdp.tools.estimate.counting import UncountableError
 from gdp.tools.estimate.steps import Counted, begins, checkpoint_bytes, count_training, few_pairs, phase_shares
 from gdp.tools.estimate.timing import NOT_RUN, UNTIMED, Here, count, look
-from gdp.tools.estimate.trial import ManyPairs
+from gdp.tools.estimate.trial import FreshStudent, ManyPairs
 from gdp.tools.estimate.works import Arithmetic, Counts, Part, Work
 
 LOADED = 512
@@ -61,6 +61,7 @@ class TrainingProbe:
         counts: Pairs that the run will have.
         here: This machine.
         limit: Seconds to train for.
+        fresh: A student that is only looked at.
     """
 
     session: Session
@@ -69,6 +70,7 @@ class TrainingProbe:
     counts: Counts
     here: Here
     limit: float
+    fresh: FreshStudent
 
     @property
     def settings(self) -> TrainSection:
@@ -224,8 +226,7 @@ def _from_forward(probe: TrainingProbe, counted: Counted, left: int, fits: bool)
 
 def _time_forward(probe: TrainingProbe) -> float | None:
     """Return the seconds of one picture through the generator, from a part of it where it takes too long."""
-    trial = probe.trial
-    student = trial.new_student()
+    trial, student = probe.trial, probe.fresh.student
     predict = deployed_predict(student, probe.settings.precision, probe.here.device)
     side = trial.pair_source.resolution
     source = torch.zeros(1, trial.pair_source.input_channels, side, side)
@@ -233,11 +234,10 @@ def _time_forward(probe: TrainingProbe) -> float | None:
         whole = count(lambda pace: predict(source), probe.here, [student.generator], probe.limit)
     except UncountableError:  # then no share of it can be told, and it is left out
         return None
-    seen = look(lambda pace: predict(source), probe.here, probe.limit)
-    if not seen.done.macs + seen.done.half_macs:
+    seen = look(lambda pace: predict(source), probe.here, probe.limit / 2)
+    if not seen.done.multiplied or not whole.arithmetic.multiplied:
         return None
-    done = 1.0 if seen.finished else (seen.done.macs + seen.done.half_macs) / max(whole.arithmetic.macs, 1.0)
-    return seen.seconds / done
+    return seen.seconds if seen.finished else seen.seconds / seen.done.multiplied * whole.arithmetic.multiplied
 
 
 def _beside(

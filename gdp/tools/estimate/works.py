@@ -43,6 +43,11 @@ class Arithmetic:
         """Return it so many times over."""
         return Arithmetic(self.kernels * factor, self.macs * factor, self.half_macs * factor, self.bytes * factor)
 
+    @property
+    def multiplied(self) -> float:
+        """All multiply-accumulates, of whatever precision."""
+        return self.macs + self.half_macs
+
     def in_half(self) -> Arithmetic:
         """Return the same with all multiply-accumulates in 16 bits, as under autocast."""
         return Arithmetic(self.kernels, 0.0, self.macs + self.half_macs, self.bytes)
