@@ -161,6 +161,7 @@ def _teacher(rehearsal: _Rehearsal) -> str:
 def _pairs(rehearsal: _Rehearsal) -> str:
     source, count = rehearsal.session.pair_source, wanted(rehearsal.session)
     (record,) = rehearsal.pair.records  # it must be possible to make one
+    tried = _cost_of_pairs(rehearsal.session, count) or "one was made as a trial"
     size = f"{source.resolution} px"
     if how := record.extra.get("reduced"):
         size += f", reduced from {how['from']} px ({how['by']})"
@@ -253,8 +254,8 @@ def _disk(rehearsal: _Rehearsal) -> str:
 
 
 def _time(rehearsal: _Rehearsal) -> Check:
-    """Tell on what the run works, and about how long."""
-    found = magnitude(rehearsal.session)
+    """Tell on what the run works, and about how long; the student's weights are gone after it."""
+    found = magnitude(rehearsal.session, rehearsal.initialised_student)
     return Check("time", True, found.words, warns=found.is_long)
 
 

@@ -9,7 +9,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from gdp.core.arithmetic import count_macs
+from gdp.core.interfaces.students import Student
 from gdp.core.interfaces.teachers import Teacher
 from gdp.core.run.session import Session
 from gdp.core.run.stages.pairs import wanted
@@ -46,21 +49,20 @@ def name_of(seconds: float) -> str:
     return next((name for unit, name in _NAMES if seconds >= ROUNDED * unit), "seconds")
 
 
-def magnitude(session: Session) -> Magnitude:
+def magnitude(session: Session, student: Student) -> Magnitude:
     """Reckon the training and the synthesis of a recipe from what they multiply.
 
     Args:
         session: of the run, whose teacher and pair source can be built.
+        student: of the recipe, ready to be trained; its weights are thrown away.
     """
     about = machine(str(session.device), 1)
     where = f"on {about['device']}"
     if session.device.type == "cpu":
         where += f" ({about['processor']}, {about['cores']} cores)"
     else:
-        import torch
-
         where += f" ({torch.cuda.get_device_name(session.device)})"
-    counted = _count(session)
+    counted = _count(session, student)
     if isinstance(counted, str):
         return Magnitude(f"{where}; how long the training takes cannot be told from its shapes ({counted})", False)
     speeds, steps = measure_speeds(session.device, min), total_steps(session.recipe.train, _pairs_trained_on(session))
@@ -84,14 +86,14 @@ def _pairs_trained_on(session: Session) -> int:
     return max(1, round(wanted(session) * (1 - session.recipe.pairs.section.held_out)))
 
 
-def _count(session: Session) -> Counted | str:
+def _count(session: Session, student: Student) -> Counted | str:
     with tempfile.TemporaryDirectory(prefix="gdp-magnitude-") as folder:
         trial = open_trial_run(session, Path(folder))
         with trial.open_store() as store:
             store.append(stand_in_pairs(trial, range(session.recipe.train.batch)))
             few = few_pairs(trial, ManyPairs(store, store.indices()), session.recipe.train.batch, 0)
             try:
-                return count_training(trial, few, 1)
+                return count_training(trial, few, 1, student)
             except UncountableError as error:
                 return str(error)
 

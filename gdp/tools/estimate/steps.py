@@ -47,13 +47,14 @@ class Counted:
         return found
 
 
-def count_training(trial: Session, pairs: TrainingPairs, steps: int) -> Counted:
+def count_training(trial: Session, pairs: TrainingPairs, steps: int, student: Student | None = None) -> Counted:
     """Count a step of each phase of the recipe's training, of shapes alone.
 
     Args:
         trial: a session of the recipe.
         pairs: some pairs, at least one.
         steps: of the whole training.
+        student: ready to be trained, whose weights are no longer needed; None to build one.
 
     Raises:
         UncountableError: they do not get through, or not in `PATIENCE`.
@@ -66,10 +67,11 @@ def count_training(trial: Session, pairs: TrainingPairs, steps: int) -> Counted:
     counting = Counting([] if teacher is None else [teacher.module], deadline=perf_counter() + PATIENCE)
     try:
         with torch.random.fork_rng(), _on_meta(trial), counting.on():
-            with META:
-                student = trial.new_student()
+            if student is None:
+                with META:
+                    student = trial.new_student()
+                trial.initialise(student)
             losses = trial.new_losses()
-            trial.initialise(student)
             counting.hold(student.generator, student.discriminator, None if teacher is None else teacher.module)
             with rehearse(
                 student, losses, pairs, settings, trial.path, seed=0, device=META, teacher=teacher
