@@ -56,11 +56,12 @@ def estimate(
     session = open_session(
         recipe, folder=folder, overrides=set_ or (), device=device, registry=registry, progress=progress
     )
+    from gdp.support.measuring import process_seconds
     from gdp.tools.estimate.offers import offers
     from gdp.tools.estimate.probing import estimate as probe
     from gdp.tools.estimate.table import OFFER_COLUMNS, PART_COLUMNS, notes, offer_rows, part_rows, to_data
 
-    found = probe(session, seconds, progress, keep)
+    found = probe(session, seconds, progress, keep, process_seconds() or 0.0)
     rented = offers(found, offered)
     if json_:
         print_json(to_data(found, offered, rented, price))

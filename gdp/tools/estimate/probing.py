@@ -81,7 +81,11 @@ class Estimate:
 
 
 def estimate(
-    session: Session, seconds: float = SECONDS, progress: Progress | None = None, keep: float | None = None
+    session: Session,
+    seconds: float = SECONDS,
+    progress: Progress | None = None,
+    keep: float | None = None,
+    before: float = 0.0,
 ) -> Estimate:
     """Probe a run; nothing is written into its folder, and nobody who asks for money is asked.
 
@@ -90,6 +94,7 @@ def estimate(
         seconds: how long the work of a stage, or of a plugin of it, is watched.
         progress: is told which stage is being probed.
         keep: share of the pairs that the filters keep, where that is known better than a trial tells.
+        before: seconds that Python and torch took until here, which a run takes too.
 
     Raises:
         GdpError: the recipe cannot be run as it is; `gdp run --dry-run` tells more.
@@ -105,7 +110,8 @@ def estimate(
     progress.message(f"opened in {opened:.1f} s; each kind of work is watched for about {seconds:g} s")
     noise = Noise(session.device)
     here = Here(session.device, measure_speeds(session.device))
-    opening = Part.on_processor("opening", Duration.exactly(opened), "teacher, pair source and filters loaded")
+    what = "Python, torch, teacher, pair source and filters loaded"
+    opening = Part.on_processor("opening", Duration.exactly(before + opened), what)
     with tempfile.TemporaryDirectory(prefix="gdp-estimate-") as folder:
         trial = open_trial_run(session, Path(folder))
         probe = _Probe(session, trial, seconds, progress, to_do, here, noise, keep)
