@@ -270,6 +270,25 @@ class SlowConfig(gdp.Config):
 def gdp_register_evaluators(register):
     register("slow", config=SlowConfig, implementation="slow:Slow", summary="Takes its time")
 
+class SlowSourceConfig(gdp.Config):
+    """Settings of `slow-source`."""
+
+@gdp.hookimpl
+def gdp_register_pair_sources(register):
+    register("slow-source", config=SlowSourceConfig, implementation="slow:SlowSource", summary="Takes its time")
+
+class SlowSource(gdp.PairSource):
+    """Needs minutes for its first pair."""
+
+    resolution = 16
+
+    def make(self, indices):
+        picture = torch.zeros(1, 64, 64, 64)
+        weight = torch.zeros(64, 64, 3, 3)
+        for _ in range(100_000):
+            torch.conv2d(picture, weight)
+        raise AssertionError("nobody waits for it")
+
 class Slow(gdp.Evaluator):
     """Runs the student again and again."""
 
@@ -281,13 +300,30 @@ class Slow(gdp.Evaluator):
 '''
 
 
-def test_work_that_cannot_be_tried_in_the_time_is_broken_off_and_said_so(world: Path) -> None:
+@pytest.fixture(scope="module")
+def slow(world: Path) -> str:
+    """Write plugins that take for ever, and return their folder."""
     plugins = world.parent / "slow_plugins"
     plugins.mkdir()
     (plugins / "slow.py").write_text(SLOW)
+    return str(plugins)
+
+
+def test_pairs_that_take_too_long_are_broken_off_and_the_rest_is_tried_without_them(world: Path, slow: str) -> None:
+    recipe = world.with_name("slow_pairs.toml")
+    text = world.read_text()
+    begin, end = text.index("[teacher]"), text.index("[[filters]]")
+    recipe.write_text(text[:begin] + '[pairs]\nplugin = "slow-source"\ncount = 500\n\n' + text[end:])
+    rows = {row["stage"]: row for row in estimate(recipe, "--plugins-dir", slow)["stages"]}
+    assert not rows["pairs"]["known"]
+    assert "raise --seconds" in rows["pairs"]["how"]
+    assert rows["train: steps"]["seconds"] > 0
+
+
+def test_work_that_cannot_be_tried_in_the_time_is_broken_off_and_said_so(world: Path, slow: str) -> None:
     recipe = world.with_name("slow.toml")
     recipe.write_text(world.read_text() + '\n[[evaluators]]\nplugin = "slow"\n')
-    found = estimate(recipe, "--plugins-dir", str(plugins))
+    found = estimate(recipe, "--plugins-dir", slow)
     (row,) = [row for row in found["stages"] if row["stage"] == "evaluate: slow"]
     assert "no unit done" in row["how"] or "not done" in row["how"]
     assert not row["known"] or row["high"] > 4 * row["low"], "its spread is wide"
