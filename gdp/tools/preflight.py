@@ -209,6 +209,8 @@ def _losses(rehearsal: _Rehearsal) -> str:
     source, losses = session.pair_source, unique_names(session.new_losses())
     student = rehearsal.initialised_student
     check_losses(student, losses, source.unpaired is not None)
+    if source.live and asks_for_pairs(session):
+        return f"{', '.join(name for name, _, _ in losses)}; not tried, for the teacher asks others at every step"
     decide(session.recipe.train.compile, 1)  # says so here where a compiler is asked for and missing
     place_networks(student, session.device, torch.contiguous_format)
     example = rehearsal.pair.source.to(session.device)

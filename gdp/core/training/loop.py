@@ -345,15 +345,17 @@ class Rehearsal:
         training._one_step(number, training._batch(self._feed, number))
         training._look_at_newest()
 
-    def draw_samples(self) -> None:
-        """Draw a sample grid of the present phase; needs a step before it."""
+    def open_files(self) -> None:
+        """Open the files of statistics, and read what sample grids show; needs a step before it."""
         self._training._open_files()
+
+    def draw_samples(self) -> None:
+        """Draw a sample grid of the present phase; needs open files."""
         self._training._draw_samples()
 
     def save(self) -> None:
-        """Write a checkpoint; needs a step before it."""
+        """Write a checkpoint; needs open files."""
         self._training.saved = None
-        self._training._open_files()
         self._training._save_checkpoint()
 
 

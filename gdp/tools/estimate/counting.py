@@ -96,7 +96,7 @@ class Counting(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's ow
         if self._deadline is not None and perf_counter() > self._deadline:
             self._deadline = None
             self.late()
-            raise OutOfTimeError
+            raise OutOfTimeError("its time was up")
         name = func._schema.name.removeprefix("aten::")
         inputs = [value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)]
         self.operators += 1
@@ -172,8 +172,11 @@ def _without_numbers(name: str, args: Any, kwargs: Any) -> Any:
         return True if kind == torch.bool else 1.0 if kind.is_floating_point else 1
     if name == "equal":
         return True
-    if name == "_to_copy" and torch.device(kwargs.get("device") or META).type == "cpu":
-        return torch.zeros(args[0].shape, dtype=kwargs.get("dtype") or args[0].dtype)
+    if name == "_to_copy":
+        device, kind = torch.device(kwargs.get("device") or META), kwargs.get("dtype") or args[0].dtype
+        if device.type == "cpu":
+            return torch.zeros(args[0].shape, dtype=kind)
+        return None if device == META else torch.empty_like(args[0], dtype=kind, device=META)
     if name == "copy_" and not args[0].is_meta:
         return args[0].zero_()
     return None

@@ -43,7 +43,7 @@ class Judging:
 
 
 @dataclass(frozen=True)
-class Probe:
+class FilterProbe:
     """What filters are tried with.
 
     Attributes:
@@ -65,7 +65,7 @@ class Probe:
     limit: float
 
 
-def probe_filters(probe: Probe) -> Judging:
+def probe_filters(probe: FilterProbe) -> Judging:
     """Let every filter but those that ask others judge pairs of the trial, each those that the one before it kept."""
     judging = Judging(kept=probe.store.indices())
     scores: dict[str, Mapping[int, Scores]] = {}
@@ -103,7 +103,7 @@ def _reckon(named: NamedFilter, pairs: int, sources: int, judging: Judging) -> N
 
 
 def _try(
-    probe: Probe, named: NamedFilter, scores: dict[str, Mapping[int, Scores]], judging: Judging, left: float
+    probe: FilterProbe, named: NamedFilter, scores: dict[str, Mapping[int, Scores]], judging: Judging, left: float
 ) -> None:
     """Judge in growing parts until there was time enough."""
     stage = f"filter: {named.name}"
@@ -134,7 +134,11 @@ def _try(
 
 
 def _judge(
-    probe: Probe, named: NamedFilter, scores: Mapping[str, Mapping[int, Scores]], candidates: Sequence[int], left: float
+    probe: FilterProbe,
+    named: NamedFilter,
+    scores: Mapping[str, Mapping[int, Scores]],
+    candidates: Sequence[int],
+    left: float,
 ) -> tuple[int, Judged | None, Duration, Arithmetic, float]:
     """Return how many were judged, what came of it, the time of those left, a pair's arithmetic, the host's share."""
     size = min(FIRST, len(candidates))

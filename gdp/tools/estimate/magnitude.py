@@ -20,7 +20,7 @@ from gdp.core.run.versions import machine
 from gdp.core.training.optimizer import total_steps
 from gdp.tools.estimate.arithmetic import DAY, HOUR
 from gdp.tools.estimate.counting import UncountableError
-from gdp.tools.estimate.pairs import stand_in_pairs
+from gdp.tools.estimate.pairs import asks_for_pairs, stand_in_pairs
 from gdp.tools.estimate.speeds import measure_speeds
 from gdp.tools.estimate.steps import Counted, count_training, few_pairs
 from gdp.tools.estimate.trial import ManyPairs, open_trial_run
@@ -87,6 +87,8 @@ def _pairs_trained_on(session: Session) -> int:
 
 
 def _count(session: Session, student: Student) -> Counted | str:
+    if session.pair_source.live and asks_for_pairs(session):
+        return "its teacher asks others at every step"
     with tempfile.TemporaryDirectory(prefix="gdp-magnitude-") as folder:
         trial = open_trial_run(session, Path(folder))
         with trial.open_store() as store:

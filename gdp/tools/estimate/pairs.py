@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Any, cast
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from gdp.core.building import plugin_errors
+from gdp.core.errors import GdpError
 from gdp.core.interfaces.forecasts import Forecast
+from gdp.core.interfaces.pair_sources import PairSource
 from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.pairs.records import PairBatch, PairRecord
 from gdp.core.pairs.store import PairStore
@@ -53,6 +56,22 @@ def asks_for_pairs(session: Session) -> bool:
     return asks_others(session.recipe.pairs.record, forecast) or (teacher is not None and asks_others(teacher.record))
 
 
+class UnaskedSource:
+    """A pair source that asks others, for what comes after it: it tells what it is, and makes nothing.
+
+    Args:
+        source: the pair source.
+    """
+
+    def __init__(self, source: PairSource) -> None:
+        self._source = source
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("make", "unreduced", "teach"):
+            raise GdpError("the pair source or its teacher asks others, and an estimate asks nobody")
+        return getattr(self._source, name)
+
+
 def stand_in_pairs(session: Session, numbers: Iterable[int]) -> PairBatch:
     """Return smooth random pictures of the pairs' size, for trying what comes after them."""
     indices, side = list(numbers), session.pair_source.resolution
@@ -74,7 +93,11 @@ def probe_pairs(trial: Session, store: PairStore, made: int, left: int, here: He
         here: this machine.
         limit: seconds to make pairs for.
     """
-    found = _reckon(trial, left) if asks_for_pairs(trial) else _probe(trial, store, made, left, here, limit)
+    if asks_for_pairs(trial):
+        found = _reckon(trial, left)
+        trial.pair_source = cast(PairSource, UnaskedSource(trial.pair_source))
+    else:
+        found = _probe(trial, store, made, left, here, limit)
     if not store.indices():
         store.append(stand_in_pairs(trial, range(min(STAND_INS, made))))
         found.stand_ins = True

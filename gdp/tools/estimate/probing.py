@@ -28,10 +28,10 @@ from gdp.core.training.optimizer import total_steps
 from gdp.support.measuring import forget_peak, peak_bytes
 from gdp.tools.compare.trials import trials
 from gdp.tools.estimate.arithmetic import Duration, total
-from gdp.tools.estimate.judging import Judging, Probe, expected_counts, held_out_share, probe_filters
+from gdp.tools.estimate.judging import FilterProbe, Judging, expected_counts, held_out_share, probe_filters
 from gdp.tools.estimate.measuring import Measuring
 from gdp.tools.estimate.pace import PaceProgress
-from gdp.tools.estimate.pairs import asks_others, probe_pairs
+from gdp.tools.estimate.pairs import asks_for_pairs, probe_pairs
 from gdp.tools.estimate.speeds import Noise, measure_speeds
 from gdp.tools.estimate.steps import Counted
 from gdp.tools.estimate.timing import Here, look
@@ -116,27 +116,9 @@ def estimate(
         trial = open_trial_run(session, Path(folder))
         probe = _Probe(session, trial, seconds, progress, to_do, here, noise, keep)
         probe.all()
-        low, high = noise.bounds()
-        return Estimate(
-            session.recipe.name,
-            [part.under((low, high)) for part in (opening, *probe.parts)],
-            probe.calls,
-            probe.counts,
-            probe.memory(),
-            probe.disk(),
-            here.speeds.scaled(noise.drift),
-            1 - noise.waited,
-            ", ".join(f"{c.record.kind} {c.record.name}" for c in session.recipe.choices() if c.record.needs.gpu),
-            {
-                "measured_at": now(),
-                "seconds_watched": seconds,
-                "opening_seconds": round(opened, 1),
-                "probe_seconds": round(perf_counter() - began, 1),
-                "machine": machine(str(session.device), torch.get_num_threads()),
-                "noise": {"waited": round(noise.waited, 3), "low": round(low, 3), "high": round(high, 3)},
-                "versions": versions(),
-            },
-        )
+        about = {"seconds_watched": seconds, "opening_seconds": round(opened, 1)}
+        about["probe_seconds"] = round(perf_counter() - began, 1)
+        return probe.estimate(opening, about)
 
 
 class _Probe:
@@ -206,6 +188,39 @@ class _Probe:
             if name not in KNOWN_STAGES
         ]
 
+    def estimate(self, opening: Part, about: dict[str, Any]) -> Estimate:
+        """Return what was found.
+
+        Args:
+            opening: the line of what came before.
+            about: what is told of the probe, to be extended.
+        """
+        noise, session = self.noise, self.session
+        low, high = noise.bounds()
+        gpu = [
+            f"{choice.record.kind} {choice.record.name}"
+            for choice in session.recipe.choices()
+            if choice.record.needs.gpu
+        ]
+        about |= {
+            "measured_at": now(),
+            "machine": machine(str(session.device), torch.get_num_threads()),
+            "noise": {"waited": round(noise.waited, 3), "low": round(low, 3), "high": round(high, 3)},
+            "versions": versions(),
+        }
+        return Estimate(
+            recipe=session.recipe.name,
+            parts=[part.under((low, high)) for part in (opening, *self.parts)],
+            calls=self.calls,
+            counts=self.counts,
+            memory=self.memory(),
+            disk_bytes=self.disk(),
+            speeds=self.here.speeds.scaled(noise.drift),
+            alone=1 - noise.waited,
+            needs_gpu=", ".join(gpu),
+            about=about,
+        )
+
     def _teacher(self) -> None:
         training = self.session.recipe.teacher_training
         if training is None or step_of(self.session, "teacher").stage.is_there(self.session):
@@ -243,7 +258,7 @@ class _Probe:
         return found.stand_ins
 
     def _filters(self, store: PairStore, stand_ins: bool) -> None:
-        probe = Probe(self.session, self.trial, store, self.made, stand_ins, self.here, self.seconds)
+        probe = FilterProbe(self.session, self.trial, store, self.made, stand_ins, self.here, self.seconds)
         self.judging = probe_filters(probe)
         if "filter" in self.to_do:
             self.parts += self.judging.parts
@@ -265,10 +280,9 @@ class _Probe:
         return Counts(self.made, train + out, train + out, train + out, train, out)
 
     def _train(self, many: ManyPairs, fresh: FreshStudent) -> None:
-        teacher = self.session.recipe.teacher
         if "train" not in self.to_do:
             return
-        if self.session.pair_source.live and teacher is not None and asks_others(teacher.record):
+        if self.session.pair_source.live and asks_for_pairs(self.session):
             self.parts.append(Part.unknown("train: steps", "its teacher asks others at every step: not tried"))
             return
         probe = TrainingProbe(self.session, self.trial, many, self.counts, self.here, 2 * self.seconds, fresh)

@@ -192,11 +192,15 @@ def _unit(seconds: float) -> tuple[float, str]:
 def words(seconds: float) -> str:
     """Return a time for people: `35 s`, `4.2 min`, `3.1 h`, `22.0 days`."""
     unit, name = _unit(seconds)
+    if unit == 1.0 and seconds < 1:
+        return f"{seconds:.1g} s" if seconds >= 0.01 else "0 s"
     return f"{seconds / unit:,.0f} {name}" if seconds / unit >= 100 else f"{seconds / unit:.3g} {name}"
 
 
 def span(duration: Duration) -> str:
     """Return between which times it lies, in one unit where they have it in common: `19-27 days`, `40 s-3 min`."""
+    if duration.high < 0.01:
+        return ""
     (unit, name), (other, smaller) = _unit(duration.high), _unit(duration.low)
     if name == smaller or duration.low == 0:
         return f"{_short(duration.low / unit)}-{_short(duration.high / unit)} {name}"

@@ -94,6 +94,8 @@ def look(work: Callable[[PaceProgress], object], here: Here, limit: float, patie
     added = min(0.8 * elapsed, counting.operators * here.counting_seconds)
     own = max(elapsed - added, 1e-9)
     in_operators = counting.seconds
+    if here.speeds.overlaps:  # operators return at once there, and the time is spent waiting for them
+        in_operators = max(in_operators, here.speeds.seconds(counting.arithmetic))
     host = min(1.0, max(0.0, (own - in_operators) / own))
     factor = 1.0 if whole is None else whole.seconds / max(elapsed, 1e-9)
     return Seen(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from statistics import fmean
 from time import perf_counter
 
 import torch
 
-from gdp.core.memory import free_memory
+from gdp.core.memory import free_device_memory, free_memory
 from gdp.core.recipe.sections import TrainSection
 from gdp.core.run.session import Session
 from gdp.core.training import Rehearsal, TrainingPairs, rehearse
@@ -28,6 +29,8 @@ LOADED = 512
 """Training pairs that are loaded at most, as a sample of how long all take."""
 BYTES_A_SECOND = 200e6
 """Of a checkpoint that is too large to be written on trial: hashed, written, synced."""
+FEW = 8
+"""Pairs that are enough for a step, and for a sample grid."""
 SHARE_OF_MEMORY = 0.8
 """Of the memory that is free, what a step may take that is done on trial."""
 COMPILING = Duration(20.0, 0.0, 60.0)
@@ -88,9 +91,10 @@ def probe_training(probe: TrainingProbe) -> tuple[list[Part], Counted | None]:
     steps, here = probe.steps, probe.here
     left = steps - newest_step(probe.session)
     loading, sample = _time_loading(probe)
-    few = few_pairs(probe.trial, probe.many, max(sample, 1), min(probe.counts.held_out, MEASURED))
+    few = _few(probe, sample)
     counted, why = _count(probe, few)
-    fits = counted is None or counted.peak_bytes < SHARE_OF_MEMORY * free_memory() or here.device.type != "cpu"
+    free = free_device_memory(str(here.device))
+    fits = counted is None or counted.peak_bytes < SHARE_OF_MEMORY * (free_memory() if free is None else free)
     reckoned = None if counted is None else max(here.speeds.seconds(step) for step in counted.steps)
     if fits and (counted is None or reckoned is None or 2 * reckoned * len(counted.steps) < 2 * probe.limit):
         tried = _try(probe, few, counted)
@@ -99,6 +103,12 @@ def probe_training(probe: TrainingProbe) -> tuple[list[Part], Counted | None]:
         assert counted is not None
         parts = _from_forward(probe, counted, left, fits)
     return [Part.on_processor("train: loading", loading, f"{sample} pairs loaded"), *parts], counted
+
+
+def _few(probe: TrainingProbe, sample: int) -> TrainingPairs:
+    """Return as many pairs as a batch needs, and as many held-out ones as are loaded in little time."""
+    train, shown = max(probe.settings.batch, FEW), max(sample, FEW)
+    return few_pairs(probe.trial, probe.many, train, min(probe.counts.held_out, MEASURED, shown))
 
 
 def _count(probe: TrainingProbe, few: TrainingPairs) -> tuple[Counted | None, str]:
@@ -144,13 +154,30 @@ def _try(probe: TrainingProbe, few: TrainingPairs, counted: Counted | None) -> _
         for begin, end in zip(firsts, rehearsal.phase_ends, strict=True):
             numbers = range(begin, max(end, begin + 1))
             tried.phases.append(_time_steps(rehearsal, numbers, here, probe.limit / len(firsts)))
-        step = tried.phases[-1][-1]
-        grid = step if counted is None else _grid_pictures(probe) * here.speeds.seconds(counted.forward)
-        if grid < probe.limit:
-            tried.grid = _seconds(rehearsal.draw_samples, here)
-        if checkpoint_bytes(student) < probe.limit / 4 * BYTES_A_SECOND:
-            tried.checkpoint = _seconds(rehearsal.save, here)
+        _try_files(rehearsal, tried, _grid(probe, tried, counted).seconds, len(few.held_out) or FEW, probe)
     return tried
+
+
+def _try_files(rehearsal: Rehearsal, tried: _Tried, grid: float, shown: int, probe: TrainingProbe) -> None:
+    """Draw a sample grid and write a checkpoint, where they are expected to be small enough."""
+    rehearsal.open_files()
+    pictures = _grid_pictures(probe)
+    if grid * shown / pictures < probe.limit:
+        tried.grid = _seconds(rehearsal.draw_samples, probe.here) * max(1.0, pictures / shown)
+    if tried.checkpoint_bytes < probe.limit / 4 * BYTES_A_SECOND:
+        tried.checkpoint = _seconds(rehearsal.save, probe.here)
+
+
+def _grid(probe: TrainingProbe, tried: _Tried, counted: Counted | None) -> Duration:
+    """Return how long a sample grid takes: as it took, or by its share of a step's arithmetic."""
+    if tried.grid is not None:
+        return Duration.exactly(tried.grid)
+    step = fmean(tried.phases[-1])
+    if counted is None:
+        return Duration.about(step, *NOT_RUN).times(_grid_pictures(probe) / probe.settings.batch)
+    speeds = probe.here.speeds
+    share = speeds.seconds(counted.forward) / speeds.seconds(counted.steps[-1])
+    return Duration.about(step * share, *UNTIMED).times(_grid_pictures(probe))
 
 
 def _time_steps(rehearsal: Rehearsal, numbers: range, here: Here, limit: float) -> list[float]:
@@ -184,7 +211,7 @@ def _amount(probe: TrainingProbe) -> tuple[float, float]:
 
 
 def _from_steps(probe: TrainingProbe, tried: _Tried, counted: Counted | None, left: int, why: str) -> list[Part]:
-    steps, here, amount = probe.steps, probe.here, _amount(probe)
+    steps, amount = probe.steps, _amount(probe)
     durations = [repeated(times, left * share) for times, share in zip(tried.phases, tried.shares, strict=True)]
     measured = sum(map(len, tried.phases))
     how = f"{measured} of {steps} measured{why}" + (f", {steps - left} are done" if left < steps else "")
@@ -194,8 +221,7 @@ def _from_steps(probe: TrainingProbe, tried: _Tried, counted: Counted | None, le
         how += ", not compiled as the run's are"
         seen, preparing = seen.within(COMPILED, 1.0), total([preparing, COMPILING])
     arithmetic = None if counted is None else counted.whole(left)
-    forward = Duration.exactly(0.0) if counted is None else here.reckon(counted.forward)
-    grid = Duration.exactly(tried.grid) if tried.grid is not None else forward.times(_grid_pictures(probe))
+    grid = _grid(probe, tried, counted)
     return [
         Part.on_processor("train: preparing", preparing, "student, losses, hidden states"),
         Part("train: steps", (Work("training", seen, arithmetic, amount),) if left > 0 else (), how),
