@@ -123,29 +123,30 @@ CASES: Mapping[str, Case] = {
     "a-64": Case(
         "system A, 64 px, the embedded teacher, three filters, slow route",
         shipped("stylegan_age.toml"),
-        ("pairs.count=400", "train.steps=150", "evaluators[2].count=40", "evaluators[4].pictures=1",
-         "evaluators[4].steps=100"),
+        ("pairs.count=200", "train.steps=60", "evaluators[2].count=10", "evaluators[4].pictures=1",
+         "evaluators[4].steps=30", "evaluators[3].repeats=10"),
     ),
     "b-64": Case(
         "system B, 64 px, the embedded teacher, live, with a comparison",
         shipped("cyclegan_painting.toml"),
-        ("dataset.train_count=150", "dataset.test_count=30", "train.steps=40", "evaluators[4].resolution=64"),
+        ("dataset.train_count=60", "dataset.test_count=12", "train.steps=15", "evaluators[4].resolution=64",
+         "evaluators[4].width=16"),
     ),
     "b-128": Case(
-        "system B, 128 px, all losses alone",
+        "system B, 128 px, the embedded teacher, live, with six variants",
         shipped("cyclegan_painting_ablation.toml"),
-        ("dataset.resolution=128", "dataset.train_count=80", "dataset.test_count=16", "train.steps=5",
-         "train.batch=2", "compare.seeds=1"),
+        ("dataset.resolution=128", "dataset.train_count=40", "dataset.test_count=8", "train.steps=4",
+         "train.batch=1", "compare.seeds=1"),
     ),
     "a-256": Case(
-        "system A, 256 px, a random teacher", random_teacher(256, pairs=60, width=24, steps=60, batch=2)
+        "system A, 256 px, a random teacher", random_teacher(256, pairs=40, width=16, steps=25, batch=1)
     ),
     "a-512": Case(
-        "system A, 512 px, a random teacher", random_teacher(512, pairs=24, width=16, steps=40, batch=1)
+        "system A, 512 px, a random teacher", random_teacher(512, pairs=12, width=16, steps=12, batch=1)
     ),
     "a-512-wide": Case(
         "system A, 512 px, a random teacher, a wider student and fewer steps",
-        random_teacher(512, pairs=12, width=40, steps=12, batch=1),
+        random_teacher(512, pairs=10, width=32, steps=6, batch=1),
     ),
 }  # fmt: skip
 

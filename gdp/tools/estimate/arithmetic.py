@@ -53,6 +53,15 @@ def total(durations: Iterable[Duration]) -> Duration:
     return Duration(sum(p.seconds for p in parts), sum(p.low for p in parts), sum(p.high for p in parts))
 
 
+def independent(durations: Iterable[Duration]) -> Duration:
+    """Add times up that are off independently of each other: the distances to their bounds add up as squares do."""
+    parts = list(durations)
+    seconds = sum(part.seconds for part in parts)
+    down = math.sqrt(sum((part.seconds - part.low) ** 2 for part in parts))
+    up = math.sqrt(sum((part.high - part.seconds) ** 2 for part in parts))
+    return Duration(seconds, max(0.0, seconds - down), seconds + up)
+
+
 def repeated(unit_seconds: Sequence[float], units: float) -> Duration:
     """Return the time of many units from a few measured ones.
 

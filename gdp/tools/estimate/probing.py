@@ -27,7 +27,7 @@ from gdp.core.training.loader import CACHE_LIMIT
 from gdp.core.training.optimizer import total_steps
 from gdp.support.measuring import forget_peak, peak_bytes
 from gdp.tools.compare.trials import trials
-from gdp.tools.estimate.arithmetic import Duration, total
+from gdp.tools.estimate.arithmetic import Duration
 from gdp.tools.estimate.judging import FilterProbe, Judging, expected_counts, held_out_share, probe_filters
 from gdp.tools.estimate.measuring import Measuring
 from gdp.tools.estimate.pace import PaceProgress
@@ -37,7 +37,7 @@ from gdp.tools.estimate.steps import Counted
 from gdp.tools.estimate.timing import Here, look
 from gdp.tools.estimate.training import TrainingProbe, probe_training
 from gdp.tools.estimate.trial import FreshStudent, ManyPairs, open_trial_run
-from gdp.tools.estimate.works import Calls, Counts, Memory, Part, Speeds
+from gdp.tools.estimate.works import Calls, Counts, Memory, Part, Speeds, whole
 
 SECONDS = 5.0
 """How long the work of a stage is watched before it is broken off."""
@@ -67,7 +67,7 @@ class Estimate:
     @property
     def duration(self) -> Duration:
         """Time of the whole run, but for what nothing can be said of."""
-        return total(part.duration for part in self.parts)
+        return whole(self.parts)
 
     @property
     def calls_dollars(self) -> float:

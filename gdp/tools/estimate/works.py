@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from gdp.tools.estimate.arithmetic import NOTHING, Duration, total
+from gdp.tools.estimate.arithmetic import NOTHING, Duration, independent, total
 
 Kind = Literal["synthesis", "forward", "training", "projection", "files", "network"]
 """What work is: pictures made by the teacher; networks without gradients (filters, measurements, sample grids); steps
@@ -146,6 +146,23 @@ class Part:
     def unknown(cls, stage: str, why: str) -> Part:
         """Return a line of what cannot be reckoned."""
         return cls(stage, (), why, known=False)
+
+
+def whole(parts: Iterable[Part]) -> Duration:
+    """Return the time of many lines: what was measured of each is off by itself, but a busy machine slows all of them.
+
+    So do the pairs: were more kept than thought, all that is done for each takes longer.
+    """
+    works = [work for part in parts for work in part.works]
+    waits = total(work.here for work in works if work.kind == "network")
+    own = [work for work in works if work.kind != "network"]
+    noise = own[0].noise if own else (1.0, 1.0)
+    kept = total(work.seen.within(*work.amount) for work in own)
+    unsure = independent(work.seen for work in own)
+    plain = total(work.seen for work in own)
+    low = max(0.0, unsure.low - (plain.low - kept.low))
+    high = unsure.high + (kept.high - plain.high)
+    return total([waits, Duration(unsure.seconds, low, high).within(*noise)])
 
 
 def by_kind(parts: Iterable[Part]) -> dict[Kind, Duration]:
