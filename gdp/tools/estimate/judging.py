@@ -22,9 +22,11 @@ from gdp.tools.estimate.works import Arithmetic, Calls, Counts, Part, Work
 LARGEST = 2 * BATCH
 """Pairs that a filter is given at a time, at most; first a few, which warm it up."""
 FIRST = 8
+TELLING = 16
+"""Pairs from which on the share that filters keep of them is believed."""
 PUBLISHED = (0.86, 0.5, 1.0)
-"""Share of pairs that filters keep which could not be tried: 86 % of StyleGAN2's pictures were acceptable to the system
-that gdp reproduces; and between which shares it is taken to lie."""
+"""Share of pairs that filters keep which could not be tried, or on too few: 86 % of StyleGAN2's pictures were
+acceptable to the system that gdp reproduces; and between which shares it is taken to lie."""
 
 
 @dataclass
@@ -63,6 +65,11 @@ class FilterProbe:
     stand_ins: bool
     here: Here
     limit: float
+
+    @property
+    def tells_little(self) -> bool:
+        """Whether what is kept of the trial's pairs says little of what will be kept of the run's."""
+        return self.stand_ins or len(self.store.indices()) < min(TELLING, self.made)
 
 
 def probe_filters(probe: FilterProbe) -> Judging:
@@ -122,15 +129,17 @@ def _try(
     how = f"{seen} pairs judged, {len(passed)} kept"
     if probe.stand_ins:
         how = f"{seen} stand-ins judged"
+    elif probe.tells_little:
+        how += ", too few to tell a share"
     works = split(duration, "forward", counted.times(left), host, (1.0, 1.0)) if left else ()
     judging.parts.append(Part(stage, works, how if left else "all scores are known"))
-    if probe.stand_ins:
-        judging.untried = True
+    if probe.tells_little:  # the filters after it are tried on something, at least
+        judging.kept, judging.untried = passed or judging.kept, True
         return
+    judging.kept = passed
     low, high = binomial_bounds(len(passed), seen)
     judging.share *= len(passed) / seen
     judging.low, judging.high = judging.low * low, judging.high * high
-    judging.kept = passed
 
 
 def _judge(

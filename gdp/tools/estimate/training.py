@@ -29,6 +29,8 @@ LOADED = 512
 """Training pairs that are loaded at most, as a sample of how long all take."""
 BYTES_A_SECOND = 200e6
 """Of a checkpoint that is too large to be written on trial: hashed, written, synced."""
+STEPS = 4
+"""Steps, as reckoned, that must fit into the time for any to be tried."""
 FEW = 8
 """Pairs that are enough for a step, and for a sample grid."""
 SHARE_OF_MEMORY = 0.8
@@ -96,7 +98,7 @@ def probe_training(probe: TrainingProbe) -> tuple[list[Part], Counted | None]:
     free = free_device_memory(str(here.device))
     fits = counted is None or counted.peak_bytes < SHARE_OF_MEMORY * (free_memory() if free is None else free)
     reckoned = None if counted is None else max(here.speeds.seconds(step) for step in counted.steps)
-    if fits and (counted is None or reckoned is None or 2 * reckoned * len(counted.steps) < 2 * probe.limit):
+    if fits and (counted is None or reckoned is None or STEPS * reckoned * len(counted.steps) < probe.limit):
         tried = _try(probe, few, counted)
         parts = _from_steps(probe, tried, counted, left, why)
     else:
