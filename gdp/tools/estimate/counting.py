@@ -50,9 +50,15 @@ class Counting(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's ow
         pretended: networks whose work is done with shapes alone, wherever it begins; what is on the meta device is so
             anyway.
         deadline: `perf_counter()` after which the next operator raises `OutOfTimeError`; None for never.
+        clock: tells the seconds that `seconds` adds up.
     """
 
-    def __init__(self, pretended: Iterable[nn.Module] = (), deadline: float | None = None) -> None:
+    def __init__(
+        self,
+        pretended: Iterable[nn.Module] = (),
+        deadline: float | None = None,
+        clock: Callable[[], float] = perf_counter,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.arithmetic = Arithmetic()
         self.seconds = 0.0
@@ -67,6 +73,8 @@ class Counting(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's ow
         self.late: Callable[[], None] = lambda: None
         """Called just before the work is broken off for its deadline."""
         self._deadline = deadline
+        self._clock = clock
+        self._noise: set[int] = set()
         self._shapes: dict[int, Tensor] = {}
         self._live: dict[int, weakref.ref[Any]] = {}
         self._bytes = 0
@@ -100,18 +108,43 @@ class Counting(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's ow
         name = func._schema.name.removeprefix("aten::")
         inputs = [value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)]
         self.operators += 1
-        if name == "randn" and self._pretended:  # what is searched for begins as noise, and has gradients of shapes
-            return torch.empty(args[0], device=META)
+        if name == "randn" and self._pretended:
+            return self._pretend_noise(args[0])
         shapes = any(value.is_meta or id(value) in self._pretended for value in inputs)
         if shapes:
-            if (answer := _without_numbers(name, args, kwargs)) is not None:
+            if (answer := self._without_numbers(name, args, kwargs)) is not None:
                 return answer
             args, kwargs = tree_map_only(Tensor, self._as_shape, (args, kwargs))
-        started = perf_counter()
+        started = self._clock()
         result = func(*args, **kwargs)
-        self.seconds += perf_counter() - started
+        self.seconds += self._clock() - started
         self._note(func, name, args, kwargs, inputs, result)
         return result
+
+    def _pretend_noise(self, size: Any) -> Tensor:
+        """Return the shape of noise, which stays one wherever it is copied to.
+
+        What is searched for by backpropagation begins as noise, and its gradients are shapes.
+        """
+        noise = torch.empty(size, device=META)
+        self._noise.add(noise.untyped_storage()._cdata)
+        return noise
+
+    def _without_numbers(self, name: str, args: Any, kwargs: Any) -> Any:
+        """Return what an operator says of shapes that looks at numbers, so that work goes on; None for all others."""
+        if name == "_local_scalar_dense":
+            kind = args[0].dtype
+            return True if kind == torch.bool else 1.0 if kind.is_floating_point else 1
+        if name == "equal":
+            return True
+        if name == "_to_copy":
+            device, kind = torch.device(kwargs.get("device") or META), kwargs.get("dtype") or args[0].dtype
+            if device.type == "cpu" and args[0].untyped_storage()._cdata not in self._noise:
+                return torch.zeros(args[0].shape, dtype=kind)
+            return None if device == META else torch.empty_like(args[0], dtype=kind, device=META)
+        if name == "copy_" and not args[0].is_meta:
+            return args[0].zero_()
+        return None
 
     def _as_shape(self, tensor: Tensor) -> Tensor:
         """Return the tensor on the meta device; a network's weights always the same one."""
@@ -163,23 +196,6 @@ class Counting(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's ow
 
     def _optimizer_ends(self, *_: Any) -> None:
         self._in_optimizer = False
-
-
-def _without_numbers(name: str, args: Any, kwargs: Any) -> Any:
-    """Return what an operator says of shapes that looks at numbers, so that the work goes on; None for all others."""
-    if name == "_local_scalar_dense":
-        kind = args[0].dtype
-        return True if kind == torch.bool else 1.0 if kind.is_floating_point else 1
-    if name == "equal":
-        return True
-    if name == "_to_copy":
-        device, kind = torch.device(kwargs.get("device") or META), kwargs.get("dtype") or args[0].dtype
-        if device.type == "cpu":
-            return torch.zeros(args[0].shape, dtype=kind)
-        return None if device == META else torch.empty_like(args[0], dtype=kind, device=META)
-    if name == "copy_" and not args[0].is_meta:
-        return args[0].zero_()
-    return None
 
 
 def counting_seconds(operators: int = 2000) -> float:

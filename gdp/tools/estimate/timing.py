@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from time import perf_counter
+from time import perf_counter, thread_time
 
 import torch
 from torch import nn
@@ -131,12 +131,12 @@ def count(
     Raises:
         UncountableError: shapes alone do not get through.
     """
-    began = perf_counter()
-    counting = Counting(networks, began + patience * limit)
+    began = thread_time()  # not that of others, for whom this thread may have to wait
+    counting = Counting(networks, perf_counter() + patience * limit, clock=thread_time)
 
     def on_host() -> float:
         added = counting.seconds + counting.operators * here.counting_seconds
-        return max(0.0, perf_counter() - began - added)
+        return max(0.0, thread_time() - began - added)
 
     def clock() -> float:
         return here.speeds.seconds(counting.arithmetic) + on_host()

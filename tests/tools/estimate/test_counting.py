@@ -75,6 +75,16 @@ def test_numbers_that_are_not_there_do_not_stop_the_work() -> None:
         assert made.cpu().numpy().shape == (1, 3, 16, 16)
 
 
+def test_a_search_on_the_processor_is_counted_with_its_gradients() -> None:
+    """What is searched for is made on the processor, and its gradients are shapes."""
+    module = network()
+    with Counting([module]).on() as counting:
+        picture = torch.randn(1, 3, 16, 16).to(torch.device("cpu")).requires_grad_()
+        (gradient,) = torch.autograd.grad(module(picture).mean(), [picture])
+        assert gradient.is_meta
+    assert counting.backwards
+
+
 def test_work_is_broken_off_in_the_middle_of_a_forward() -> None:
     told: list[str] = []
     counting = Counting(deadline=perf_counter() - 1)
