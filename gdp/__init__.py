@@ -57,7 +57,8 @@ if TYPE_CHECKING:
         PictureRow,
         Sentence,
     )
-    from gdp.core.interfaces.filters import CombiningFilter, Filter, Forecast, ScoringFilter
+    from gdp.core.interfaces.filters import CombiningFilter, Filter, ScoringFilter
+    from gdp.core.interfaces.forecasts import Forecast
     from gdp.core.interfaces.losses import Loss, TrainingStep, Watched
     from gdp.core.interfaces.pair_sources import PairSource, Pictures
     from gdp.core.interfaces.stages import Run, Stage
@@ -149,9 +150,9 @@ _HOMES = {
     "gdp.core.interfaces.filters": (
         "CombiningFilter",
         "Filter",
-        "Forecast",
         "ScoringFilter",
     ),
+    "gdp.core.interfaces.forecasts": ("Forecast",),
     "gdp.core.interfaces.losses": (
         "Loss",
         "TrainingStep",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,9 @@ from gdp.console import choose_progress, print_json, print_table
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
 
+WIDTH = 80
+"""Columns of what is told beside the tables."""
+
 
 def estimate(
     context: typer.Context,
@@ -20,19 +24,25 @@ def estimate(
     folder: FolderOption = None,
     set_: SetOption = None,
     device: DeviceOption = "auto",
-    seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="How long each stage's work is watched.")] = 5.0,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="How long each work is watched, about.")] = 5.0,
+    keep: Annotated[
+        float | None,
+        typer.Option("--keep", min=0.0, max=1.0, help="Share of the pairs that the filters keep. Default: as tried."),
+    ] = None,
     price: Annotated[float | None, typer.Option("--price", min=0.0, help="What this machine costs, in $/h.")] = None,
     prices: Annotated[
         Path | None,
-        typer.Option("--prices", metavar="FILE", help="Machines for rent, a TOML file. Default: four of 2020."),
+        typer.Option("--prices", metavar="FILE", help="Machines for rent, a TOML file. Default: gdp's own list."),
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the estimate as JSON.")] = False,
 ) -> None:
     """Estimate time, memory, disk, calls and money of a run, from a probe of a few steps of each stage.
 
-    Paid services are not asked, nothing is written into the run folder, and finished stages count for nothing.
+    Each kind of work (synthesis, forward passes, training, projection, files, services) is reckoned by its own ratio on
+    each machine. Paid services are not asked, nothing is written into the run folder, and finished stages count for
+    nothing.
 
-    Example: gdp estimate recipes/stylegan_age.toml --set train.steps=5000
+    Example: gdp estimate recipes/stylegan_age.toml --set train.steps=5000 --price 0.4
     """
     from gdp.tools.estimate.instances import read_prices
     from gdp.tools.run_recipes import require_recipe
@@ -43,17 +53,22 @@ def estimate(
 
     registry: PluginRegistry = context.obj.registry
     progress = choose_progress()
-    session = open_session(recipe, folder=folder, overrides=set_ or (), device=device, registry=registry)
+    session = open_session(
+        recipe, folder=folder, overrides=set_ or (), device=device, registry=registry, progress=progress
+    )
+    from gdp.support.measuring import process_seconds
+    from gdp.tools.estimate.offers import offers
     from gdp.tools.estimate.probing import estimate as probe
     from gdp.tools.estimate.table import OFFER_COLUMNS, PART_COLUMNS, notes, offer_rows, part_rows, to_data
 
-    found = probe(session, seconds, progress.message)
+    found = probe(session, seconds, progress, keep, process_seconds() or 0.0)
+    rented = offers(found, offered)
     if json_:
-        print_json(to_data(found, offered, price))
+        print_json(to_data(found, offered, rented, price))
         return
     print_table(PART_COLUMNS, part_rows(found))
     typer.echo()
-    print_table(OFFER_COLUMNS, offer_rows(found, offered))
+    print_table(OFFER_COLUMNS, offer_rows(rented))
     typer.echo()
-    for line in notes(found, offered, price):
-        typer.echo(line)
+    for line in notes(found, offered, rented, price):
+        typer.echo(textwrap.fill(line, WIDTH, subsequent_indent="  "))

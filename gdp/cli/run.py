@@ -97,12 +97,17 @@ def _print_preflight(session: Session, json_: bool) -> None:
     for number, check in enumerate(preflight(session), 1):
         checks.append(check)
         if not json_:
-            typer.echo(f"{number:2}. {'ok  ' if check.good else 'FAIL'} {check.title}: {check.detail}")
+            state = "FAIL" if not check.good else "WARN" if check.warns else "ok  "
+            typer.echo(f"{number:2}. {state} {check.title}: {check.detail}")
     good = all(check.good for check in checks)
     if json_:
-        rows = [{"check": check.title, "good": check.good, "detail": check.detail} for check in checks]
+        rows = [
+            {"check": check.title, "good": check.good, "warns": check.warns, "detail": check.detail} for check in checks
+        ]
         typer.echo(json.dumps({"good": good, "checks": rows}, indent=2))
     else:
-        typer.echo("ready to run; nothing was written" if good else "not ready; nothing was written")
+        warned = ", ".join(check.title for check in checks if check.warns)
+        ready = f"ready to run, but read the warning ({warned})" if warned else "ready to run"
+        typer.echo(f"{ready if good else 'not ready'}; nothing was written")
     if not good:
         raise typer.Exit(1)

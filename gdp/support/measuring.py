@@ -126,3 +126,12 @@ def _status(name: str) -> int | None:
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024  # the file says kB and means KiB
     return None
+
+
+def process_seconds() -> float | None:
+    """Return how long ago this process was started; None where the system does not tell."""
+    try:
+        began = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+        return float(Path("/proc/uptime").read_text().split()[0]) - began
+    except (OSError, ValueError, IndexError):
+        return None

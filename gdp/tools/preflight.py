@@ -29,6 +29,8 @@ from gdp.core.training.objective import check_losses, unique_names
 from gdp.core.training.precision import decide, place_networks
 from gdp.core.training.preparation import prepare_losses
 from gdp.tools.compare.trials import open_trial, trials
+from gdp.tools.estimate.magnitude import magnitude
+from gdp.tools.estimate.pairs import asks_for_pairs, stand_in_pairs
 
 CHECKPOINTS_KEPT = 2
 FLOATS_PER_PARAMETER = 4
@@ -42,6 +44,8 @@ class Check:
     title: str
     good: bool
     detail: str
+    warns: bool = False
+    """Whether it is good, and the user had better read it before anything begins."""
 
 
 @dataclass
@@ -52,7 +56,9 @@ class _Rehearsal:
 
     @cached_property
     def pair(self) -> PairBatch:
-        """Pair 0 of the run."""
+        """Pair 0 of the run; a picture of nothing where making it would ask others, for a dry run pays nothing."""
+        if asks_for_pairs(self.session):
+            return stand_in_pairs(self.session, [0])
         return self.session.pair_source.make([0])
 
     @cached_property
@@ -73,7 +79,7 @@ def preflight(session: Session) -> Iterator[Check]:
     choices = session.recipe.choices()
     yield Check("recipe", True, f"{session.recipe.name}, seed {session.recipe.seed}, {len(choices)} plugins")
     rehearsal = _Rehearsal(session)
-    checks: list[Callable[[_Rehearsal], str]] = [
+    checks: list[Callable[[_Rehearsal], str | Check]] = [
         _plugins,
         _needs,
         _dataset,
@@ -84,12 +90,14 @@ def preflight(session: Session) -> Iterator[Check]:
         _losses,
         *([_variants] if session.recipe.compare else []),
         _disk,
+        _time,
         _stages,
     ]
     for check in checks:
         title = check.__name__.strip("_")
         try:
-            yield Check(title, True, check(rehearsal))
+            found = check(rehearsal)
+            yield found if isinstance(found, Check) else Check(title, True, found)
         except GdpError as error:
             yield Check(title, False, str(error))
             if check in (_plugins, _dataset, _teacher, _pairs, _student):
@@ -153,13 +161,25 @@ def _teacher(rehearsal: _Rehearsal) -> str:
 def _pairs(rehearsal: _Rehearsal) -> str:
     source, count = rehearsal.session.pair_source, wanted(rehearsal.session)
     (record,) = rehearsal.pair.records  # it must be possible to make one
+    tried = _cost_of_pairs(rehearsal.session, count) or "one was made as a trial"
     size = f"{source.resolution} px"
     if how := record.extra.get("reduced"):
         size += f", reduced from {how['from']} px ({how['by']})"
-    made = f"{count} pairs of {size}, {source.input_channels} input channels; one was made as a trial"
+    tried = _cost_of_pairs(rehearsal.session, count) or "one was made as a trial"
+    made = f"{count} pairs of {size}, {source.input_channels} input channels; {tried}"
     with plugin_errors(describe_plugin(rehearsal.session.recipe.pairs.record)):
         remark = source.check()
     return f"{made}; {remark}" if remark else made
+
+
+def _cost_of_pairs(session: Session, count: int) -> str:
+    """Return what making the pairs asks of others, in words; empty where this machine makes them."""
+    if not asks_for_pairs(session):
+        return ""
+    with plugin_errors(f"pair source {session.recipe.pairs.record.name}"):
+        forecast = session.pair_source.forecast(count)
+    cost = f"{forecast.calls:,} calls, {forecast.dollars:.2f} $" if forecast.calls else "it does not say what it costs"
+    return f"none was made on trial, for that asks others: {cost}"
 
 
 def _filters(rehearsal: _Rehearsal) -> str:
@@ -189,6 +209,8 @@ def _losses(rehearsal: _Rehearsal) -> str:
     source, losses = session.pair_source, unique_names(session.new_losses())
     student = rehearsal.initialised_student
     check_losses(student, losses, source.unpaired is not None)
+    if source.live and asks_for_pairs(session):
+        return f"{', '.join(name for name, _, _ in losses)}; not tried, for the teacher asks others at every step"
     decide(session.recipe.train.compile, 1)  # says so here where a compiler is asked for and missing
     place_networks(student, session.device, torch.contiguous_format)
     example = rehearsal.pair.source.to(session.device)
@@ -231,6 +253,12 @@ def _disk(rehearsal: _Rehearsal) -> str:
     if needed > free:
         raise GdpError(f"{detail}: free some space, make fewer pairs, or choose another disk with --folder")
     return detail
+
+
+def _time(rehearsal: _Rehearsal) -> Check:
+    """Tell on what the run works, and about how long; the student's weights are gone after it."""
+    found = magnitude(rehearsal.session, rehearsal.initialised_student)
+    return Check("time", True, found.words, warns=found.is_long)
 
 
 def _stored_size(batch: PairBatch, image_format: ImageFormat) -> float:

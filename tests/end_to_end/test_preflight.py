@@ -12,6 +12,7 @@ from tiny_world import make_tiny_world
 from gdp.api import open_session
 from gdp.plugins.pair_sources.latents import LatentDirectionSource
 from gdp.plugins.pix2pixhd.student import Pix2PixHDStudent
+from gdp.tools.estimate.magnitude import name_of
 from gdp.tools.preflight import Check, preflight
 
 
@@ -60,3 +61,36 @@ def test_a_missing_compiler_is_told_before_anything_is_made(tmp_path: Path, monk
     checks = list(preflight(open_session(recipe, overrides=["train.compile=always"], device="cpu")))
     assert [check.title for check in checks if not check.good] == ["losses"]
     assert any("C++ compiler" in check.detail for check in checks if not check.good)
+
+
+def test_the_device_and_the_order_of_magnitude_of_time_are_told(tmp_path: Path) -> None:
+    checks = {check.title: check for check in preflight(open_session(make_tiny_world(tmp_path), device="cpu"))}
+    assert "on cpu" in checks["time"].detail
+    assert "24 steps" in checks["time"].detail
+    assert not checks["time"].warns
+
+
+def test_a_run_of_months_is_warned_of(tmp_path: Path) -> None:
+    session = open_session(make_tiny_world(tmp_path), overrides=["train.steps=20000000000"], device="cpu")
+    (time,) = [check for check in preflight(session) if check.title == "time"]
+    assert time.good
+    assert time.warns
+    assert "in the order of years" in time.detail or "in the order of months" in time.detail
+    assert "gdp estimate" in time.detail
+
+
+@pytest.mark.parametrize(
+    ("seconds", "name"),
+    [
+        (5, "seconds"),
+        (600, "minutes"),
+        (4 * 3600, "hours"),
+        (2 * 86400, "days"),
+        (12 * 86400, "weeks"),
+        (80 * 86400, "months"),
+        (400 * 86400, "months"),
+        (1000 * 86400, "years"),
+    ],
+)
+def test_times_are_called_as_people_call_them(seconds: float, name: str) -> None:
+    assert name_of(seconds) == name

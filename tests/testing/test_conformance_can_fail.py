@@ -86,6 +86,7 @@ LACKING: list[tuple[Kind | PlainKind, str, str, str]] = [
     ("pair-source", "foreign-teacher", "the-record-tells-where-a-pair-comes-from", "somebody"),
     ("pair-source", "tensor-in-record", "the-record-tells-where-a-pair-comes-from", "no plain data"),
     ("pair-source", "fingerprint-of-now", "the-fingerprint-is-stable", "different fingerprints"),
+    ("pair-source", "foretells-always", "the-forecast-is-of-calls", "for no pairs"),
     ("pair-source", "half-held-out", "held-out-pairs-are-told-by-name", "of 4 names"),
     ("pair-source", "random-teaching", "live-targets-fit-their-sources", "another target the second time"),
     ("pair-source", "empty-unpaired", "unpaired-pictures-are-uint8", "0 unpaired pictures"),

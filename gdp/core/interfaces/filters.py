@@ -4,27 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from gdp.core.interfaces.context import BuildContext
+from gdp.core.interfaces.forecasts import Forecast
 from gdp.core.pairs.records import Json, PairBatch, Scores, Verdict
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """What judging some pairs will ask of a paid service.
-
-    Attributes:
-        calls: Calls that will be charged; 0 for a filter that judges on this machine.
-        seconds_between_calls: The least time from one call to the next, by the service's rate or the recipe's; 0 where
-            there is no limit.
-        dollars: Price of all the calls.
-    """
-
-    calls: int = 0
-    seconds_between_calls: float = 0.0
-    dollars: float = 0.0
 
 
 class PairJudge:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import PictureKind
+from gdp.core.interfaces.forecasts import Forecast
 from gdp.core.pairs.records import PairBatch
 
 if TYPE_CHECKING:
@@ -81,6 +82,17 @@ class PairSource(ABC):
         A source need not write this: where `[pairs] resolution` asks for less, core reduces what `make` returned.
         """
         return self.make(indices)
+
+    def forecast(self, pairs: int) -> Forecast:
+        """Return what making so many pairs will ask of a paid service; `gdp estimate` asks it, and never a call.
+
+        The default is no calls: the source works on this machine, and an estimate times it. A source that foretells
+        calls, or whose record says that it asks other machines, makes no pair in an estimate or a dry run.
+
+        Args:
+            pairs: how many pairs are to be made, none of which was made before.
+        """
+        return Forecast()
 
     def held_out(self, names: Sequence[str | None]) -> Sequence[bool] | None:
         """Say which pairs (by record name) are held out; None leaves the choice to the recipe's fraction."""

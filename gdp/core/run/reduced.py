@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gdp.core.errors import PluginError, ShapeError
 from gdp.core.interfaces.datasets import PictureKind
+from gdp.core.interfaces.forecasts import Forecast
 from gdp.core.interfaces.pair_sources import PairSource, Pictures
 from gdp.core.pairs.records import PairBatch
 from gdp.core.pictures import from_levels, reduced, reduction, to_levels
@@ -94,6 +95,10 @@ class ReducedSource(PairSource):
     def unreduced(self, indices: Sequence[int]) -> PairBatch:
         """Make the pairs at the source's own size."""
         return self.source.unreduced(indices)
+
+    def forecast(self, pairs: int) -> Forecast:
+        """Say what the source foretells."""
+        return self.source.forecast(pairs)
 
     def held_out(self, names: Sequence[str | None]) -> Sequence[bool] | None:
         """Say which pairs the source holds out."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from gdp.core.errors import TrainingError, readable_os_errors
 from gdp.core.interfaces.losses import Loss
 from gdp.core.interfaces.students import Student
 from gdp.core.interfaces.teachers import Teacher
-from gdp.core.progress import Progress, ProgressTask
+from gdp.core.progress import Progress, ProgressTask, SilentProgress
 from gdp.core.recipe.sections import TrainSection
 from gdp.core.tensor_file import write_tensors
 from gdp.core.training.checkpoint import CheckpointFolder, TrainingState
@@ -53,6 +54,10 @@ class TrainingResult:
     """Training pairs seen a second."""
     pairs: int
     """Pairs to train on."""
+
+
+Feed = Callable[[int, int], Batch]
+"""From (step, downscale) to the step's pictures."""
 
 
 def never() -> bool:
@@ -185,28 +190,37 @@ class _Training:
         return {**networks, WEIGHTS: self.student.generator}
 
     def _train(self, stop: Callable[[], bool]) -> None:
-        settings, state = self.settings, self.state
-        self.statistics = StatisticsFile(self.folder / STATISTICS, state.step)
-        # Step 0 comes before any checkpoint: a training that begins again writes its line again.
-        self.distances = StatisticsFile(self.folder / HELD_OUT, state.step or -1)
-        self.grids = SampleGrids(self.pairs, self.folder / "samples", self.device, self.memory_format)
-        self.logged = (state.step, state.clock.seconds())
+        state = self.state
+        self._open_files()
         remaining = range(state.step, self.steps)
-        place = (self.device, self.memory_format, self.progress)
         with (
-            open_batches(self.pairs, settings, self.seed, remaining, *place) as feed,
+            self._open_feed(remaining) as feed,
             self.progress.task("train", self.steps, "steps", done=state.step) as task,
         ):
             for step in remaining:
                 self._enter_phase_of(step)
                 if step == 0:
                     self._draw_samples()
-                self._one_step(step, feed(step, self.student.phase_downscale(self.phases[state.phase])))
+                self._one_step(step, self._batch(feed, step))
                 self._after_step(task)
                 if stop():
                     break
             self.state.clock.stop()
             self._save_checkpoint()
+
+    def _open_files(self) -> None:
+        step = self.state.step
+        self.statistics = StatisticsFile(self.folder / STATISTICS, step)
+        # Step 0 comes before any checkpoint: a training that begins again writes its line again.
+        self.distances = StatisticsFile(self.folder / HELD_OUT, step or -1)
+        self.grids = SampleGrids(self.pairs, self.folder / "samples", self.device, self.memory_format)
+        self.logged = (step, self.state.clock.seconds())
+
+    def _open_feed(self, steps: range) -> AbstractContextManager[Feed]:
+        return open_batches(self.pairs, self.settings, self.seed, steps, self.device, self.memory_format, self.progress)
+
+    def _batch(self, feed: Feed, step: int) -> Batch:
+        return feed(step, self.student.phase_downscale(self.phases[self.state.phase]))
 
     def _enter_phase_of(self, step: int) -> None:
         number = next(number for number, end in enumerate(self.phase_ends) if step < end)
@@ -238,8 +252,7 @@ class _Training:
 
     def _after_step(self, task: ProgressTask) -> None:
         step, last = self.state.step, self.state.step == self.steps
-        if self.device.type == "cpu":  # elsewhere looking at a number waits for the device
-            self._check_finite(newest_only=True)
+        self._look_at_newest()
         shown: Mapping[str, float] = {}
         if step % self.settings.log_every == 0 or last:
             shown = self._log()
@@ -248,6 +261,10 @@ class _Training:
         if step % self.settings.checkpoint_every == 0 and not last:
             self._save_checkpoint()
         task.advance(1, **shown)
+
+    def _look_at_newest(self) -> None:
+        if self.device.type == "cpu":  # elsewhere looking at a number waits for the device
+            self._check_finite(newest_only=True)
 
     def _check_finite(self, newest_only: bool = False) -> None:
         kept = "No checkpoint was written yet."
@@ -308,3 +325,72 @@ class _Training:
             "network shape": content_key({"shapes": shapes}),
             "number of phases": len(self.phases),
         }
+
+
+class Rehearsal:
+    """Parts of a training, each as the training does it, for who wants to know what they take; see `rehearse`."""
+
+    def __init__(self, training: _Training, feed: Feed) -> None:
+        self._training, self._feed = training, feed
+
+    @property
+    def phase_ends(self) -> Sequence[int]:
+        """For each phase the step that it ends before, of the training as its settings have it."""
+        return self._training.phase_ends
+
+    def step(self, number: int) -> None:
+        """Do a step as it is done at this place of the training; the number decides the phase and the batch."""
+        training = self._training
+        training._enter_phase_of(number)
+        training._one_step(number, training._batch(self._feed, number))
+        training._look_at_newest()
+
+    def open_files(self) -> None:
+        """Open the files of statistics, and read what sample grids show; needs a step before it."""
+        self._training._open_files()
+
+    def draw_samples(self) -> None:
+        """Draw a sample grid of the present phase; needs open files."""
+        self._training._draw_samples()
+
+    def save(self) -> None:
+        """Write a checkpoint; needs open files."""
+        self._training.saved = None
+        self._training._save_checkpoint()
+
+
+@contextmanager
+def rehearse(
+    student: Student,
+    losses: Sequence[tuple[str, float, Loss]],
+    pairs: TrainingPairs,
+    settings: TrainSection,
+    folder: Path,
+    *,
+    seed: int,
+    device: torch.device,
+    compiles: bool = False,
+    teacher: Teacher | None = None,
+) -> Iterator[Rehearsal]:
+    """Open a training for trying parts of it, in any order; nothing is resumed, and the student is thrown away after.
+
+    Args: those of `train_student`, and
+        folder: gets sample grids and checkpoints where they are asked for.
+        device: where to train; on the meta device shapes alone pass through, and no number is looked at.
+        compiles: whether pieces are compiled.
+
+    Raises: as `train_student`.
+    """
+    cuda = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(cuda), fastest_convolutions(), ExitStack() as stack:
+        torch.manual_seed(seed)
+        named, nobody = unique_names(losses), SilentProgress()
+        training = _Training(student, named, pairs, settings, folder, seed, device, nobody, teacher)
+        training.on_metrics, training.on_images = _tell_nobody, _tell_nobody
+        stack.callback(training.prepared.close)
+        stack.enter_context(compilation("always" if compiles else "never", training.steps))
+        yield Rehearsal(training, stack.enter_context(training._open_feed(range(training.steps))))
+
+
+def _tell_nobody(step: int, what: object) -> None:
+    """Stand in for who is told of numbers and pictures."""

@@ -77,7 +77,8 @@ class Descent:
         # views of the same memory with their dimensions in the order of that memory.
         self._orders = {name: _memory_order(weight) for name, weight in parameters.items()}
         self._views = {name: nn.Parameter(self._in_order(name, weight)) for name, weight in parameters.items()}
-        self.optimizer = torch.optim.Adam(list(self._views.values()), lr=learning_rate, betas=betas, fused=True)
+        fused = not any(view.is_meta for view in self._views.values())  # shapes alone have no fused optimizer
+        self.optimizer = torch.optim.Adam(list(self._views.values()), lr=learning_rate, betas=betas, fused=fused)
 
     def descend(self, objective: Tensor, factor: float, retain_graph: bool = False) -> Tensor:
         """Take one step down the objective and return the gradient's L2 norm before clipping.

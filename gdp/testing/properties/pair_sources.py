@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -102,6 +103,18 @@ def the_fingerprint_is_stable(subject: Subject) -> None:
     )
 
 
+def the_forecast_is_of_calls(subject: Subject) -> None:
+    """`forecast` tells calls, their rate and their price, in proportion to the pairs, before any is made."""
+    source: PairSource = subject.build()
+    none, some = source.forecast(0), source.forecast(1000)
+    numbers = (some.calls, some.seconds_between_calls, some.dollars)
+    require(
+        all(math.isfinite(number) and number >= 0 for number in numbers) and (none.calls, none.dollars) == (0, 0),
+        f"forecast returned {none} for no pairs and {some} for 1000",
+        "return gdp.Forecast(calls, seconds_between_calls, dollars), in proportion to the pairs",
+    )
+
+
 def held_out_pairs_are_told_by_name(subject: Subject) -> None:
     """`held_out` says of each name yes or no, or leaves it all to the recipe."""
     source: PairSource = subject.build()
@@ -158,6 +171,7 @@ PROPERTIES = (
     a_pair_does_not_depend_on_the_batch,
     the_record_tells_where_a_pair_comes_from,
     the_fingerprint_is_stable,
+    the_forecast_is_of_calls,
     held_out_pairs_are_told_by_name,
     live_targets_fit_their_sources,
     unpaired_pictures_are_uint8,

@@ -8,16 +8,25 @@ from time import perf_counter
 
 from gdp.core.building import plugin_errors
 from gdp.core.errors import GdpError
-from gdp.core.interfaces.filters import Forecast, ScoringFilter
+from gdp.core.interfaces.filters import ScoringFilter
+from gdp.core.interfaces.forecasts import Forecast
 from gdp.core.pairs.records import Scores
 from gdp.core.pairs.store import PairStore
-from gdp.core.run.judging import NamedFilter, judge_pairs, named_filters, score_key, verdict_key
+from gdp.core.run.judging import BATCH, Judged, NamedFilter, judge_pairs, named_filters, score_key, verdict_key
 from gdp.core.run.session import Session
-from gdp.tools.estimate.arithmetic import NOTHING, Duration, binomial_bounds, repeated, total
-from gdp.tools.estimate.pace import Calls, Counts, Part
+from gdp.tools.estimate.arithmetic import Duration, binomial_bounds, repeated, total
+from gdp.tools.estimate.pairs import asks_others
+from gdp.tools.estimate.timing import Here, look, split
+from gdp.tools.estimate.works import Arithmetic, Calls, Counts, Part, Work
 
-CHUNKS = (16, 32, 64, 64, 64, 128)
-"""Pairs that a filter is given at a time; the first warm it up."""
+LARGEST = 2 * BATCH
+"""Pairs that a filter is given at a time, at most; first a few, which warm it up."""
+FIRST = 8
+TELLING = 16
+"""Pairs from which on the share that filters keep of them is believed."""
+PUBLISHED = (0.86, 0.5, 1.0)
+"""Share of pairs that filters keep which could not be tried, or on too few: 86 % of StyleGAN2's pictures were
+acceptable to the system that gdp reproduces; and between which shares it is taken to lie."""
 
 
 @dataclass
@@ -31,34 +40,52 @@ class Judging:
     share: float = 1.0
     low: float = 1.0
     high: float = 1.0
+    untried: bool = False
+    """Whether some filter could not be tried, so that `PUBLISHED` stands for what is not known."""
 
 
-def probe_filters(session: Session, trial: Session, store: PairStore, made: int, limit: float) -> Judging:
-    """Let every filter but the paid ones judge pairs of the trial, each those that the one before it kept.
+@dataclass(frozen=True)
+class FilterProbe:
+    """What filters are tried with.
 
-    Args:
-        session: of the run; what its store knows already is not reckoned.
-        trial: of the trial.
-        store: the trial's pairs.
-        made: pairs that the run will have.
-        limit: seconds for each filter.
+    Attributes:
+        session: Of the run; what its store knows already is not reckoned.
+        trial: Of the trial.
+        store: The trial's pairs.
+        made: Pairs that the run will have.
+        stand_ins: Whether the trial's pairs show nothing, so that what is kept of them says nothing.
+        here: This machine.
+        limit: Seconds for each filter.
     """
-    judging = Judging(kept=store.indices())
+
+    session: Session
+    trial: Session
+    store: PairStore
+    made: int
+    stand_ins: bool
+    here: Here
+    limit: float
+
+    @property
+    def tells_little(self) -> bool:
+        """Whether what is kept of the trial's pairs says little of what will be kept of the run's."""
+        return self.stand_ins or len(self.store.indices()) < min(TELLING, self.made)
+
+
+def probe_filters(probe: FilterProbe) -> Judging:
+    """Let every filter but those that ask others judge pairs of the trial, each those that the one before it kept."""
+    judging = Judging(kept=probe.store.indices())
     scores: dict[str, Mapping[int, Scores]] = {}
-    for named, real in zip(named_filters(trial), named_filters(session), strict=True):
-        entering = made * judging.share
-        left = max(0.0, entering - _known(session, real) * (entering / made if made else 0.0))
-        sources = session.pair_source.input_channels // 3
-        if _asks_others(named, sources):
+    for named, real in zip(named_filters(probe.trial), named_filters(probe.session), strict=True):
+        entering = probe.made * judging.share
+        known = _known(probe.session, real) * (entering / probe.made if probe.made else 0.0)
+        left = max(0.0, entering - known)
+        sources = probe.session.pair_source.input_channels // 3
+        if asks_others(named.choice.record, _forecast(named, 1, sources)):
             _reckon(named, round(left), sources, judging)
         elif judging.kept:
-            _probe(trial, store, named, scores, judging, left, limit)
+            _try(probe, named, scores, judging, left)
     return judging
-
-
-def _asks_others(named: NamedFilter, sources: int) -> bool:
-    """Say whether trying a filter would cost money, or send pictures away."""
-    return named.choice.record.images_leave_machine or _forecast(named, 1, sources).calls > 0
 
 
 def _forecast(named: NamedFilter, pairs: int, sources: int) -> Forecast:
@@ -67,54 +94,86 @@ def _forecast(named: NamedFilter, pairs: int, sources: int) -> Forecast:
 
 
 def _reckon(named: NamedFilter, pairs: int, sources: int, judging: Judging) -> None:
-    """Note what a paid filter says that its calls will take."""
+    """Note what a filter that asks others says that its calls will take."""
+    judging.untried = True
     forecast = _forecast(named, pairs, sources)
+    stage = f"filter: {named.name}"
+    if pairs and not forecast.calls:
+        why = "asks others and is not asked; what it takes and costs it does not say"
+        judging.parts.append(Part.unknown(stage, why))
+        return
     calls = Calls(named.name, forecast.calls, forecast.dollars, forecast.calls * forecast.seconds_between_calls)
     judging.calls.append(calls)
-    known = "the least time that its rate allows" if forecast.calls or not pairs else "it does not say what it asks"
-    how = f"a paid filter is not asked; {known}; all pairs are taken to pass"
-    judging.parts.append(Part(f"filter: {named.name}", Duration.exactly(calls.seconds), how))
+    how = "a paid filter is not asked: the least time that its rate allows"
+    work = (Work("network", Duration.exactly(calls.seconds)),) if calls.seconds else ()
+    judging.parts.append(Part(stage, work, how))
 
 
-def _probe(
-    trial: Session,
-    store: PairStore,
-    named: NamedFilter,
-    scores: dict[str, Mapping[int, Scores]],
-    judging: Judging,
-    left: float,
-    limit: float,
+def _try(
+    probe: FilterProbe, named: NamedFilter, scores: dict[str, Mapping[int, Scores]], judging: Judging, left: float
 ) -> None:
     """Judge in growing parts until there was time enough."""
-    paces: list[float] = []
-    first, seen, started = 0.0, 0, perf_counter()
+    stage = f"filter: {named.name}"
     try:
-        for size in CHUNKS:
-            some = judging.kept[seen : seen + size]
-            if not some or perf_counter() - started > limit:
-                break
-            before = perf_counter()
-            judge_pairs(trial, store, named, some, scores)
-            took = perf_counter() - before
-            if seen:
-                paces.append(took / len(some))
-            else:
-                first = took
-            seen += len(some)
-        judged = judge_pairs(trial, store, named, judging.kept[:seen], scores)
+        seen, judged, duration, counted, host = _judge(probe, named, scores, judging.kept, left)
     except GdpError as error:  # it may need what a paid filter would have measured
-        judging.parts.append(Part(f"filter: {named.name}", NOTHING, f"could not be tried: {error}"))
+        judging.parts.append(Part.unknown(stage, f"could not be tried: {error}"))
+        judging.untried = True
         return
-    scores[named.name] = judged.scores
+    if judged is None:
+        judging.parts.append(Part.unknown(stage, f"judged none in {probe.limit:.0f} s: raise --seconds"))
+        judging.untried = True
+        return
     passed = judged.kept
-    rest = repeated(paces or [first / seen], max(0.0, left - min(seen, CHUNKS[0])))
+    scores[named.name] = judged.scores
     how = f"{seen} pairs judged, {len(passed)} kept"
-    duration = total([Duration.exactly(min(first, first * left)), rest]) if left else NOTHING
-    judging.parts.append(Part(f"filter: {named.name}", duration, how if left else "all scores are known"))
+    if probe.stand_ins:
+        how = f"{seen} stand-ins judged"
+    elif probe.tells_little:
+        how += ", too few to tell a share"
+    works = split(duration, "forward", counted.times(left), host, (1.0, 1.0)) if left else ()
+    judging.parts.append(Part(stage, works, how if left else "all scores are known"))
+    if probe.tells_little:  # the filters after it are tried on something, at least
+        judging.kept, judging.untried = passed or judging.kept, True
+        return
+    judging.kept = passed
     low, high = binomial_bounds(len(passed), seen)
     judging.share *= len(passed) / seen
     judging.low, judging.high = judging.low * low, judging.high * high
-    judging.kept = passed
+
+
+def _judge(
+    probe: FilterProbe,
+    named: NamedFilter,
+    scores: Mapping[str, Mapping[int, Scores]],
+    candidates: Sequence[int],
+    left: float,
+) -> tuple[int, Judged | None, Duration, Arithmetic, float]:
+    """Return how many were judged, what came of it, the time of those left, a pair's arithmetic, the host's share."""
+    size = min(FIRST, len(candidates))
+    some = list(candidates[:size])
+    started = perf_counter()
+    first = look(
+        lambda pace: judge_pairs(probe.trial, probe.store, named, some, scores), probe.here, probe.limit, patience=3.0
+    )
+    if not first.finished:
+        return 0, None, Duration.exactly(0.0), Arithmetic(), 0.0
+    paces: list[float] = []
+    seen = size
+    pace = first.seconds / size
+    while seen < len(candidates) and perf_counter() - started + pace * size < probe.limit:
+        size = min(LARGEST, size if not paces else 2 * size, max(1, round(probe.limit / 2 / pace)))
+        some = list(candidates[seen : seen + size])
+        before = perf_counter()
+        judge_pairs(probe.trial, probe.store, named, some, scores)
+        pace = (perf_counter() - before) / len(some)
+        paces.append(pace)
+        seen += len(some)
+    judged = judge_pairs(probe.trial, probe.store, named, candidates[:seen], scores)
+    warming = max(0.0, first.seconds - pace * FIRST)
+    rest = repeated(paces or [first.seconds / min(FIRST, len(candidates))], left)
+    duration = total([Duration.exactly(warming if paces else 0.0), rest])
+    return seen, judged, duration, first.done.times(1 / min(FIRST, len(candidates))), first.host_share
 
 
 def _known(session: Session, named: NamedFilter) -> int:
@@ -130,11 +189,21 @@ def _known(session: Session, named: NamedFilter) -> int:
         return 0
 
 
-def expected_counts(made: int, judging: Judging, held_out: float) -> Counts:
-    """Return how many pairs will be kept, trained on and held out, from what the trial's filters kept."""
-    kept = round(made * judging.share)
+def expected_counts(made: int, judging: Judging, held_out: float, keep: float | None = None) -> Counts:
+    """Return how many pairs will be kept, trained on and held out.
+
+    Args:
+        made: pairs that the run will have.
+        judging: what the trial's filters kept.
+        held_out: share of the kept ones that is held out.
+        keep: share that is kept, where the user knows it better than a trial.
+    """
+    published = PUBLISHED if judging.untried else (1.0, 1.0, 1.0)
+    tried = (judging.share, judging.low, judging.high)
+    share, low, high = (a * b for a, b in zip(tried, published, strict=True)) if keep is None else (keep, keep, keep)
+    kept = round(made * share)
     out = round(kept * held_out)
-    return Counts(made, kept, round(made * judging.low), round(made * judging.high), kept - out, out)
+    return Counts(made, kept, round(made * low), round(made * high), kept - out, out)
 
 
 def held_out_share(trial: Session, store: PairStore, kept: Sequence[int]) -> float:

@@ -1,7 +1,4 @@
-"""A progress that measures how fast work goes on, and breaks it off as soon as the rest can be extrapolated.
-
-What an estimate consists of, and which stages of a run are still to be done.
-"""
+"""A progress that measures how fast work goes on, and breaks it off as soon as the rest can be extrapolated."""
 
 from __future__ import annotations
 
@@ -12,42 +9,6 @@ from time import perf_counter
 
 from gdp.core.progress import ProgressTask, Stopped
 from gdp.tools.estimate.arithmetic import Duration, repeated, total
-
-
-@dataclass(frozen=True)
-class Part:
-    """One line of an estimate."""
-
-    stage: str
-    """`opening`, or the stage's name; parts of it behind a colon: `filter: sharpness`."""
-    duration: Duration
-    how: str
-    """What was measured, or why it takes no time."""
-
-
-@dataclass(frozen=True)
-class Calls:
-    """What a filter asks of a paid service."""
-
-    filter: str
-    calls: int
-    """As the filter foretells for the pairs that reach it, less those that are judged already."""
-    dollars: float
-    seconds: float
-    """The least time that the service's rate allows."""
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How many pairs there will be."""
-
-    made: int
-    kept: int
-    kept_low: int
-    kept_high: int
-    train: int
-    held_out: int
-
 
 LEAST = 4
 """Times that a piece of work must have told its progress before it is broken off."""
@@ -61,6 +22,7 @@ class EnoughError(Stopped):
 class _Piece:
     """One piece of work: so many units, maybe with pieces inside."""
 
+    name: str
     total: int
     done: int
     started: float
@@ -78,6 +40,11 @@ class _Piece:
             for before, after, (_, amount) in zip(times, times[1:], self.marks, strict=False)
         ]
         return found[1:] if len(found) > LEAST else found
+
+    @property
+    def tells(self) -> bool:
+        """Whether a unit of it, or of a piece inside it, is done, so that something can be extrapolated."""
+        return bool(self.marks) or (self.inner is not None and self.inner.ended is None and self.inner.tells)
 
     def whole(self, now: float) -> Duration:
         """Return the time of the whole piece, from its start."""
@@ -106,47 +73,68 @@ class PaceProgress:
 
     Args:
         limit: seconds that a piece of work may still take; a longer one is broken off.
-        tell: is told messages of the work.
+        clock: tells seconds; of work that is only counted, those that it is reckoned to take.
     """
 
-    def __init__(self, limit: float, tell: Callable[[str], None] = lambda text: None) -> None:
-        self._limit, self._tell = limit, tell
-        self._started = perf_counter()
+    def __init__(self, limit: float, clock: Callable[[], float] = perf_counter) -> None:
+        self._limit, self._clock = limit, clock
+        self._started = clock()
         self._open: list[_Piece] = []
         self._cut: Duration | None = None
+        self.late = False
+        """Whether the work was broken off before any of its units was done: nothing can be extrapolated."""
+        self.cut_in = ""
+        """What the work called the piece in which it was broken off."""
 
     @contextmanager
     def task(self, name: str, total: int, unit: str, done: int = 0) -> Iterator[ProgressTask]:
         """Open a piece of work."""
-        piece = _Piece(total, done, perf_counter())
+        piece = _Piece(name, total, done, self._clock())
         if self._open:
             self._open[-1].inner = piece
         self._open.append(piece)
         try:
             yield _Watched(self, piece)
         finally:
-            piece.ended = perf_counter()
+            piece.ended = self._clock()
             self._open.remove(piece)
 
     def message(self, text: str) -> None:
-        """Pass a line on."""
-        self._tell(text)
+        """Tell nobody."""
 
     def advanced(self, piece: _Piece, amount: int) -> None:
         """Note that units of a piece are done; break the work off where too much of it is left."""
-        now = perf_counter()
+        now = self._clock()
         piece.marks.append((now, amount))
         outermost = self._open[0]
         if len(piece.marks) < LEAST or now - outermost.started < self._limit:
             return
         whole = outermost.whole(now)
         if whole.seconds - (now - outermost.started) > self._limit:
-            self._cut = total([Duration.exactly(outermost.started - self._started), whole])
+            self._break_off(whole)
             raise EnoughError
+
+    def out_of_time(self) -> None:
+        """Note that the work is broken off this moment, wherever it is."""
+        outermost = self._open[0] if self._open else None
+        if outermost is None or not outermost.tells:
+            self.late = True
+        else:
+            self._break_off(outermost.whole(self._clock()))
+
+    def _break_off(self, whole: Duration) -> None:
+        outermost = self._open[0]
+        self.cut_in = outermost.name
+        self._cut = total([Duration.exactly(outermost.started - self._started), whole])
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it began."""
+        return self._clock() - self._started
 
     def measured(self) -> Duration:
         """Return how long the work takes: as it took, or as extrapolated where it was broken off."""
-        return self._cut or Duration.exactly(perf_counter() - self._started)
+        return self._cut or Duration.exactly(self.elapsed)
 
 
 @dataclass
@@ -159,9 +147,9 @@ class _Watched:
         self.progress.advanced(self.piece, amount)
 
 
-def watch(work: Callable[[PaceProgress], object], limit: float) -> Duration:
-    """Do some work, as long as it is interesting, and return how long the whole of it takes."""
+def watch(work: Callable[[PaceProgress], object], limit: float) -> PaceProgress:
+    """Do some work, as long as it is interesting, and return what its pace was."""
     progress = PaceProgress(limit)
     with suppress(EnoughError):
         work(progress)
-    return progress.measured()
+    return progress

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from time import perf_counter
 from typing import Any, cast
 
 from torch import Tensor
 
+from gdp.core.interfaces.students import Student
 from gdp.core.pairs.records import PairBatch
 from gdp.core.pairs.store import PairStore
 from gdp.core.progress import SilentProgress
@@ -47,6 +50,27 @@ def open_trial_run(session: Session, folder: Path) -> Session:
     trial.adopt(session)
     trial.keys = {**keys_until(trial, "pairs"), "train": TRIAL}
     return trial
+
+
+class FreshStudent:
+    """The recipe's student with fresh weights, built when it is first looked at.
+
+    Args:
+        trial: of the trial.
+    """
+
+    def __init__(self, trial: Session) -> None:
+        self._trial = trial
+        self.seconds = 0.0
+        """How long building it took."""
+
+    @cached_property
+    def student(self) -> Student:
+        """The student; whoever trains takes another."""
+        started = perf_counter()
+        student = self._trial.new_student()
+        self.seconds = perf_counter() - started
+        return student
 
 
 class ManyPairs:

@@ -13,6 +13,7 @@ class NoSettings(gdp.Config):
 SOURCES = (
     "sound-source", "levels-source", "wrong-order", "by-position-source", "drifts", "foreign-seed", "foreign-teacher",
     "tensor-in-record", "fingerprint-of-now", "half-held-out", "random-teaching", "empty-unpaired", "edits-in-place",
+    "foretells-always",
 )  # fmt: skip
 DATASETS = (
     "sound-dataset",
@@ -58,6 +59,10 @@ def sources():
 
     class SoundSource(TinyPairSource):
         """A pair source for a test."""
+
+    class ForetellsAlways(SoundSource):
+        def forecast(self, pairs):
+            return gdp.Forecast(calls=100, dollars=1.0)
 
     class LevelsSource(SoundSource):
         def make(self, indices):

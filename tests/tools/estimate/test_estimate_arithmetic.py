@@ -36,11 +36,19 @@ def test_a_picture_costs_what_system_a_says(
 
 
 def test_many_units_take_the_mean_of_the_measured_ones() -> None:
-    assert repeated([2.0], 10) == Duration.exactly(20.0)
     duration = repeated([1.0, 1.0, 4.0], 100)
     assert duration.seconds == pytest.approx(200)
     assert duration.low == pytest.approx(100), "no unit was faster than that"
-    assert duration.high == pytest.approx(200 + 1.96 * 100)
+    assert duration.high == pytest.approx(400), "three values tell little of their spread"
+    many = repeated([1.0, 1.0, 4.0] * 10, 100)
+    assert many.high == pytest.approx(200 + 1.96 * 100 * 1.4384 / 30**0.5, rel=0.01)
+
+
+def test_one_measured_unit_tells_least() -> None:
+    duration = repeated([2.0], 10)
+    assert duration.seconds == 20.0
+    assert duration.low < 15
+    assert duration.high > 30
 
 
 def test_more_measurements_narrow_the_bounds() -> None:

@@ -90,7 +90,7 @@ class PairsStage(Stage[Session]):
                     if session.stop_requested():
                         raise Stopped
                     indices = missing[start : start + BATCH]
-                    store.append(_make(session, indices))
+                    make_pairs(session, store, indices)
                     task.advance(len(indices))
             made = len(store.made(0, count))
         return {
@@ -99,6 +99,11 @@ class PairsStage(Stage[Session]):
             "folder": session.pairs_home.relative(session.store_folder),
             "resolution": session.pair_source.resolution,
         }
+
+
+def make_pairs(session: Session, store: PairStore, indices: list[int]) -> None:
+    """Make some pairs and store them; durable on return. The stage does it, and an estimate for a few."""
+    store.append(_make(session, indices))
 
 
 def _make(session: Session, indices: list[int]) -> PairBatch:
