@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import DeviceOption, FolderOption, RecipeArgument, SetOption
+from gdp.cli.common import DeviceOption, FolderOption, MemoryOption, RecipeArgument, SetOption, with_memory
 from gdp.console import choose_progress, print_json, print_table
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def estimate(
     folder: FolderOption = None,
     set_: SetOption = None,
     device: DeviceOption = "auto",
+    memory: MemoryOption = None,
     seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="How long each stage's work is watched.")] = 5.0,
     price: Annotated[float | None, typer.Option("--price", min=0.0, help="What this machine costs, in $/h.")] = None,
     prices: Annotated[
@@ -43,7 +44,7 @@ def estimate(
 
     registry: PluginRegistry = context.obj.registry
     progress = choose_progress()
-    session = open_session(recipe, folder=folder, overrides=set_ or (), device=device, registry=registry)
+    session = open_session(recipe, folder=folder, overrides=with_memory(set_, memory), device=device, registry=registry)
     from gdp.tools.estimate.probing import estimate as probe
     from gdp.tools.estimate.table import OFFER_COLUMNS, PART_COLUMNS, notes, offer_rows, part_rows, to_data
 
