@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gdp.core.counters import counter_generator, counter_keys, counter_uniform, keyed_uniform
     from gdp.core.errors import readable_os_errors
     from gdp.core.files import write_atomically
+    from gdp.core.interfaces.evaluators import EVALUATED_BYTES_A_PIXEL
     from gdp.core.memory import MemoryBound, free_memory, readable_memory_errors
     from gdp.core.pairs.records import number, pictures_by_part
     from gdp.core.pictures import (
@@ -130,6 +131,7 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "memory": {
+        "gdp.core.interfaces.evaluators": ("EVALUATED_BYTES_A_PIXEL",),
         "gdp.core.memory": (
             "MemoryBound",
             "free_memory",
@@ -265,6 +267,7 @@ _HOME_OF = {name: module for modules in SUBJECTS.values() for module, names in m
 
 __all__ = [
     "DIRECTION_FORMAT",
+    "EVALUATED_BYTES_A_PIXEL",
     "AnswerBook",
     "BatchSampler",
     "BoundExpression",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gdp.api.runs import choose_device
 from gdp.core.building import build, describe_plugin, plugin_errors
+from gdp.core.memory import MemoryBound
 from gdp.core.progress import Progress, SilentProgress
 from gdp.core.run_folder import RunFolder
 from gdp.registry import PluginRegistry
@@ -42,6 +43,7 @@ def find_direction(
     strip: str | Path | None = None,
     rows: int = 6,
     device: str = "auto",
+    memory: str | None = None,
     registry: PluginRegistry | None = None,
     progress: Progress | None = None,
 ) -> list[tuple[Finding, Path | None]]:
@@ -67,6 +69,7 @@ def find_direction(
         strip: a PNG of samples at strengths -3 to +3, named likewise.
         rows: samples in the strip.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
+        memory: for pictures in work, as `4GB`; by default a quarter of what is free.
         registry: the plugins; by default all that are installed.
         progress: where to show progress; by default nowhere.
 
@@ -88,7 +91,9 @@ def find_direction(
     from gdp.tools.directions.search import SearchSettings, find_directions
     from gdp.tools.directions.writing import write_findings
 
-    tools = open_tools(chosen, registry, seed=seed, pictures=samples, device=choose_device(device), progress=progress)
+    where = choose_device(device)
+    bound = MemoryBound.written(memory, str(where))
+    tools = open_tools(chosen, registry, seed=seed, pictures=samples, device=where, progress=progress, memory=bound)
     settings = SearchSettings(
         labels=tuple(labels),
         hold=tuple(hold),

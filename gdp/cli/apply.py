@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gdp.cli.common import MemoryOption
 from gdp.console import choose_progress, print_json, stop_on_signal
 from gdp.core.errors import GdpError
+from gdp.core.memory import MemoryBound
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
@@ -39,9 +41,12 @@ def apply(
     format_: Annotated[
         str | None, typer.Option("--format", help="png, jpg, webp or tiff. Default: as each input.")
     ] = None,
-    batch: Annotated[int, typer.Option("--batch", min=1, help="Most pictures of one size to translate together.")] = 8,
+    batch: Annotated[
+        int, typer.Option("--batch", min=1, help="Most pictures of one size that a GPU translates together.")
+    ] = 8,
     tile: Annotated[int, typer.Option("--tile", min=16, help="Cut pictures larger than this many pixels.")] = 1024,
     overlap: Annotated[int, typer.Option("--overlap", min=0, help="Pixels that tiles share.")] = 64,
+    memory: MemoryOption = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Processor threads. Default: all.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
     align: Annotated[
@@ -107,7 +112,7 @@ def apply(
         raise GdpError("--align and --resize are two ways to show a student what it knows: choose one")
     registry: PluginRegistry = context.obj.registry
     pictures, videos = split_jobs(find_jobs(inputs, output, None if format_ is None else f".{format_.lstrip('.')}"))
-    engine_context = EngineContext(device, threads)
+    engine_context, bound = EngineContext(device, threads), MemoryBound.written(memory, device)
     tell: Callable[[str], None] = (lambda text: None) if json_ else (lambda text: typer.echo(text, err=True))
     align = _named_aligner(align, model, tell)
     aligner = _aligner(registry, align, align_frame, engine_context)
@@ -117,10 +122,12 @@ def apply(
         opened, watch, size=align_size, keep_detail=align_detail, tiling=Tiling(tile, overlap), batch=batch
     )
     aligned = transform if isinstance(transform, AlignedSquares) else None
-    application = Application(transform, compare, batch, None if aligned is None else aligned.follow)
+    # One by one where the student takes them so: pictures would only wait for others of their size.
+    together = batch if opened.together else 1
+    application = Application(transform, compare, together, None if aligned is None else aligned.follow)
     with stop_on_signal() as stop_requested:
         progress = choose_progress()
-        applied = apply_to_pictures(pictures, application, progress, stop_requested)
+        applied = apply_to_pictures(pictures, application, progress, stop_requested, bound)
         counts = [] if aligned is None else list(aligned.counts)
         seen = pictures_told(pictures, applied.translated, watch)
         for job in videos:  # one by one, so that what is told of their frames is told of the right one

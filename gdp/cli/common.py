@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gdp.console import encodable, rich_console
-from gdp.core.errors import GdpError
+from gdp.core.errors import GdpError, OutOfMemoryError
+from gdp.core.memory import MemoryBound, is_out_of_memory
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
@@ -25,12 +26,25 @@ EXIT_BROKEN_PIPE = 141
 TRACEBACK = "GDP_TRACEBACK"
 """Environment variable: 1 shows where in the code an error that a user can mend was raised."""
 
+NOT_ENOUGH = (
+    "the memory does not suffice for this. Lower --memory where the command has it (fewer pictures are worked on at "
+    "once then), the batch, the size of the pictures or of the network, or close what else takes memory"
+)
+
 RecipeArgument = Annotated[Path, typer.Argument(help="The recipe, a TOML file.", show_default=False)]
 FolderOption = Annotated[
     Path | None, typer.Option("--folder", "-f", help="Run folder. Default: runs/<name of the recipe>.")
 ]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="Override a setting, as train.steps=200. Repeatable.")
+]
+MemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        metavar="AMOUNT",
+        help="Memory for pictures in work, beside the networks, as 4GB. Default: a quarter of what is free.",
+    ),
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
 
@@ -49,6 +63,12 @@ class State:
         from gdp.registry import PluginRegistry
 
         return PluginRegistry.discover(disabled=self.disabled, folders=self.plugins_folders)
+
+
+def with_memory(overrides: list[str] | None, written: str | None) -> list[str]:
+    """Return the settings of `--set`, and of `--memory`: a recipe's `[limits] memory`."""
+    MemoryBound.written(written)
+    return [*(overrides or ()), *([] if written is None else [f'limits.memory="{written}"'])]
 
 
 def prepare_processor() -> None:
@@ -72,6 +92,11 @@ def readable_errors() -> Iterator[None]:
         # Whoever read our output has left; the interpreter would complain once more when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(EXIT_BROKEN_PIPE) from None
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        print_error(OutOfMemoryError(NOT_ENOUGH))
+        raise typer.Exit(OutOfMemoryError.exit_code) from None
 
 
 def print_error(error: GdpError) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import DeviceOption, FolderOption, RecipeArgument, SetOption
+from gdp.cli.common import DeviceOption, FolderOption, MemoryOption, RecipeArgument, SetOption, with_memory
 from gdp.console import choose_progress, print_json, print_table
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def estimate(
     folder: FolderOption = None,
     set_: SetOption = None,
     device: DeviceOption = "auto",
+    memory: MemoryOption = None,
     seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="How long each work is watched, about.")] = 5.0,
     keep: Annotated[
         float | None,
@@ -54,7 +55,7 @@ def estimate(
     registry: PluginRegistry = context.obj.registry
     progress = choose_progress()
     session = open_session(
-        recipe, folder=folder, overrides=set_ or (), device=device, registry=registry, progress=progress
+        recipe, folder=folder, overrides=with_memory(set_, memory), device=device, registry=registry, progress=progress
     )
     from gdp.support.measuring import process_seconds
     from gdp.tools.estimate.offers import offers

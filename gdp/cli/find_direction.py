@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gdp.cli.common import DeviceOption
+from gdp.cli.common import DeviceOption, MemoryOption
 from gdp.console import choose_progress, encodable, print_json, print_table
 from gdp.core.errors import GdpError
 
@@ -76,6 +76,7 @@ def find_direction(
         typer.Option("--set", help="A setting: teacher.KEY=, filter.KEY= or method.KEY=VALUE. Repeatable."),
     ] = None,
     device: DeviceOption = "auto",
+    memory: MemoryOption = None,
     json_: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
     """Find a direction in a teacher's latent space that changes one score and leaves others alone.
@@ -134,6 +135,7 @@ def find_direction(
         strip=strip,
         rows=rows,
         device=device,
+        memory=memory,
         registry=registry,
         progress=choose_progress(),
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import DeviceOption, FolderOption, RecipeArgument, SetOption
+from gdp.cli.common import DeviceOption, FolderOption, MemoryOption, RecipeArgument, SetOption, with_memory
 from gdp.console import choose_progress, stop_on_signal
 from gdp.core.records import CORE_STAGES
 
@@ -23,6 +23,7 @@ def run(
     folder: FolderOption = None,
     set_: SetOption = None,
     device: DeviceOption = "auto",
+    memory: MemoryOption = None,
     from_: Annotated[
         str | None,
         typer.Option("--from", metavar="STAGE", help="Repeat this stage and all after it, even if nothing changed."),
@@ -59,7 +60,12 @@ def run(
     progress = choose_progress()
     with stop_on_signal() as stop_requested:
         session = open_session(
-            recipe, folder=folder, overrides=set_ or (), device=device, registry=registry, progress=progress
+            recipe,
+            folder=folder,
+            overrides=with_memory(set_, memory),
+            device=device,
+            registry=registry,
+            progress=progress,
         )
         from gdp.tools.estimate.limits import Limits, built_judges
 

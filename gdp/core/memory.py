@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gdp.core.errors import OutOfMemoryError
+from gdp.core.errors import GdpError, OutOfMemoryError
 
 SHARE = 0.25
 """Of the memory that is free, what pictures in work may take where the user sets no bound; the rest is for networks,
@@ -64,12 +64,32 @@ class MemoryBound:
     given: int | None = None
     device: str = "cpu"
 
+    @classmethod
+    def written(cls, amount: str | None, device: str = "cpu") -> MemoryBound:
+        """Return the bound that a user writes, as `parse_memory` reads it; None leaves it to what is free.
+
+        Raises:
+            GdpError: it is no amount of memory.
+        """
+        try:
+            return cls(None if amount is None else parse_memory(amount), device)
+        except ValueError as error:
+            raise GdpError(f"--memory: {error}") from error
+
     @property
     def bytes(self) -> int:
         """The bound as it is now."""
         main = self.given if self.given is not None else int(SHARE * free_memory())
         on_device = free_device_memory(self.device)
         return main if on_device is None else min(main, int(DEVICE_SHARE * on_device))
+
+    @property
+    def largest(self) -> int:
+        """The bytes that one picture may take which is larger than any other: what is given, or half of what is free.
+
+        A bound below that takes nothing away: it says how many go together, and one may exceed it.
+        """
+        return max(self.given or 0, free_memory() // 2)
 
     def share(self, part: float = 1.0, enough: int = ENOUGH) -> int:
         """Return the bytes for one of several works that go on at once: `part` of the bound, `enough` at most."""
@@ -97,16 +117,17 @@ class MemoryBound:
         """
         height, width = shape[-2:]
         each = max(1.0, height * width * bytes_a_pixel)
-        if tell is not None and each > (bound := self.bytes):
-            tell(
-                f"{what} of {width} x {height} px take about {describe_bytes(each)} each while they are worked on, and "
-                f"the memory for them is {describe_bytes(bound)}{self._origin}: they go one at a time, and take more"
-            )
+        if tell is not None and each > self.bytes:
+            tell(self.excess(f"{what} of {width} x {height} px", each))
         return max(1, min(most, int(self.share(enough=enough) / each)))
 
-    @property
-    def _origin(self) -> str:
-        return "" if self.given is not None else f" ({SHARE:.0%} of what is free)"
+    def excess(self, what: str, each: float) -> str:
+        """Return a line that says that pictures, `what` in the plural, exceed the bound: each takes `each` bytes."""
+        origin = "" if self.given is not None else f" ({SHARE:.0%} of what is free)"
+        return (
+            f"{what} take about {describe_bytes(each)} each while they are worked on, and the memory for them is "
+            f"{describe_bytes(self.bytes)}{origin}: they go one at a time, and take more"
+        )
 
 
 def free_memory() -> int:

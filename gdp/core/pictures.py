@@ -108,9 +108,10 @@ def reduced_to_side(pictures: Tensor, side: int) -> Tensor:
 
 
 def encode_png(picture: Tensor) -> bytes:
-    """Encode one picture (3, H, W) in [-1, 1], clamped, as an 8-bit PNG."""
+    """Encode one picture (3, H, W), uint8 levels or floats in [-1, 1] that are clamped, as an 8-bit PNG."""
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(to_array(to_levels(picture.detach()))).save(buffer, format="PNG", compress_level=6)
+    levels = picture if picture.dtype == torch.uint8 else to_levels(picture.detach())
+    Image.fromarray(to_array(levels)).save(buffer, format="PNG", compress_level=6)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Write named tensors as safetensors, the same bytes for the same content.
+"""Write named tensors as safetensors, the same bytes for the same content, and read them one at a time.
 
 The safetensors library copies all tensors first and writes metadata in an order that changes from run to run, so that
 the same weights get another hash. The format: the header's length as 64 bits, the header in JSON, the numbers; the
@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from safetensors import safe_open
+from torch import Tensor, nn
 
 from gdp.core.errors import readable_os_errors
 from gdp.core.progress import Progress, SilentProgress
@@ -38,6 +39,9 @@ _TYPES = {
 }
 """In the order in which tensors come in a file: wide numbers first, so that each tensor begins at a multiple of its
 numbers' size."""
+_BY_NAME = {name: kind for kind, name in _TYPES.items()}
+_LENGTH = 8
+"""Bytes of the header's length."""
 _ALIGNED = 8
 _MEGABYTE = 1_000_000
 
@@ -91,6 +95,71 @@ def encode_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | 
     return b"".join(_pieces(tensors, metadata))
 
 
+class StoredTensors(Mapping[str, Tensor]):
+    """A safetensors file whose tensors are read when they are asked for, each into memory of its own.
+
+    The library maps the whole file instead, which then counts as memory beside the weights that it is copied to.
+
+    Args:
+        path: the file.
+
+    Raises:
+        SafetensorError: it is damaged, or no such file.
+        OSError: it cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with safe_open(path, framework="pt"):
+            pass  # which refuses what is damaged, by its header and its size
+        self.path = path
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(_LENGTH), "little")
+            header = json.loads(file.read(size))
+        self._start = _LENGTH + size
+        self._entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
+
+    def __getitem__(self, name: str) -> Tensor:
+        entry = self._entries[name]
+        tensor = torch.empty(entry["shape"], dtype=_BY_NAME[entry["dtype"]])
+        if tensor.numel():
+            content = tensor.reshape(-1).view(torch.uint8).numpy()
+            with self.path.open("rb") as file:
+                file.seek(self._start + entry["data_offsets"][0])
+                if file.readinto(content.data) != content.nbytes:
+                    raise OSError(f"{self.path}: the file became shorter while it was read")
+        return tensor
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return each tensor's shape; none is read."""
+        return {name: tuple(entry["shape"]) for name, entry in self._entries.items()}
+
+
+@torch.no_grad()
+def fill_module(module: nn.Module, tensors: Mapping[str, Tensor], prefix: str = "") -> None:
+    """Copy tensors into a module's parameters and buffers, one at a time; each keeps its place and memory format.
+
+    Args:
+        module: of any device.
+        tensors: its state, by `prefix` and name; others are passed over.
+        prefix: what the names of its tensors begin with.
+
+    Raises:
+        KeyError: a tensor of the module is missing.
+        RuntimeError: one has another shape.
+    """
+    for name, value in module.state_dict().items():
+        stored = tensors[prefix + name]
+        if stored.shape != value.shape:
+            raise RuntimeError(f"{prefix}{name} is {tuple(stored.shape)}, and {tuple(value.shape)} was due")
+        value.copy_(stored)
+
+
 def _pieces(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None) -> Iterator[bytes | memoryview]:
     """Yield the header, then the numbers of each tensor."""
     ranks = {kind: rank for rank, kind in enumerate(_TYPES)}
@@ -106,6 +175,6 @@ def _pieces(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None) -
         }
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % _ALIGNED)
-    yield len(text).to_bytes(8, "little") + text
+    yield len(text).to_bytes(_LENGTH, "little") + text
     for name in order:
         yield tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data

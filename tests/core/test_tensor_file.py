@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
+from torch import nn
 
 from gdp.core.errors import RunFolderError
-from gdp.core.tensor_file import encode_tensors, write_tensors
+from gdp.core.tensor_file import StoredTensors, encode_tensors, fill_module, write_tensors
 
 KINDS = (
     torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.complex64,
@@ -52,3 +53,37 @@ def test_nothing_is_left_of_a_file_that_cannot_be_written(tmp_path: Path) -> Non
     with pytest.raises(RunFolderError, match="cannot be written"):
         write_tensors(tmp_path / "file" / "a.safetensors", {"z": torch.zeros(2)})
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_stored_tensors_are_read_one_at_a_time_and_equal_what_was_written(tmp_path: Path) -> None:
+    write_tensors(tmp_path / "a.safetensors", TENSORS, {"word": "value"})
+    stored = StoredTensors(tmp_path / "a.safetensors")
+    assert list(stored) and stored.keys() == TENSORS.keys() and len(stored) == len(TENSORS)
+    assert stored.shapes() == {name: tuple(tensor.shape) for name, tensor in TENSORS.items()}
+    for name, tensor in TENSORS.items():
+        assert stored[name].dtype == tensor.dtype and torch.equal(stored[name], tensor)
+
+
+def test_damaged_files_are_refused_before_a_tensor_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    write_tensors(path, TENSORS)
+    whole = path.read_bytes()
+    for content in (whole[:-1], whole[:20], b"", b"\xff" * 64):
+        path.write_bytes(content)
+        with pytest.raises(SafetensorError):
+            StoredTensors(path)
+
+
+def test_a_module_is_filled_in_its_own_memory_and_layout(tmp_path: Path) -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).to(memory_format=torch.channels_last)
+    state = module.state_dict()
+    given = {f"net/{name}": torch.rand_like(value.float()).to(value.dtype) for name, value in state.items()}
+    write_tensors(tmp_path / "a.safetensors", {**given, "other/1.weight": torch.zeros(9)})
+    places = {name: value.data_ptr() for name, value in state.items()}
+    fill_module(module, StoredTensors(tmp_path / "a.safetensors"), "net/")
+    filled = module.state_dict()
+    assert all(torch.equal(value, given[f"net/{name}"]) for name, value in filled.items())
+    assert {name: value.data_ptr() for name, value in filled.items()} == places
+    assert filled["0.weight"].is_contiguous(memory_format=torch.channels_last)
+    with pytest.raises(KeyError):
+        fill_module(module, StoredTensors(tmp_path / "a.safetensors"), "other/")

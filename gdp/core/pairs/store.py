@@ -168,6 +168,15 @@ class PairStore:
         """Return what records call pairs (a file's name, say; None for made ones), in the order asked."""
         return self._manifest.names(indices)
 
+    def shape(self, index: int) -> tuple[int, int, int]:
+        """Return a pair's channels of the source, height and width in pixels; no picture is read.
+
+        Raises:
+            PairStoreError: the pair is not in the store.
+        """
+        [stored] = self._manifest.stored([index])
+        return stored.source_channels, stored.height, stored.width
+
     def load(self, indices: Sequence[int]) -> PairBatch:
         """Read pairs of one size, in the order asked; as they were appended, but for the rounding to 8 bits.
 

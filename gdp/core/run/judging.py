@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from gdp.core.building import plugin_errors
 from gdp.core.config import content_key
 from gdp.core.errors import PluginError
 from gdp.core.interfaces.filters import CombiningFilter, Filter, PairJudge, ScoringFilter
+from gdp.core.memory import MemoryBound, readable_memory_errors
 from gdp.core.pairs.records import PairBatch, Scores, Verdict
 from gdp.core.pairs.store import PairStore
 from gdp.core.pictures import from_levels
@@ -27,8 +28,12 @@ from gdp.core.run.session import Session
 T = TypeVar("T")
 
 BATCH = 64
-DECODED_LIMIT = 512 * 2**20
-"""Bytes of decoded pictures that a chain of filters keeps between them."""
+"""Pairs that a filter is shown at a time, fewer where they are large."""
+BYTES = 30
+"""That a pixel of a pair takes for each of its channels while it is judged: levels twice, floats, and as much again
+for a filter's own work, six times."""
+DECODED = 0.5
+"""Share of the memory for pictures in work that decoded ones take which a chain of filters keeps between them."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ class DecodedPairs:
         limit: bytes of decoded pictures that are kept; what comes after is decoded each time.
     """
 
-    def __init__(self, store: PairStore, limit: int = DECODED_LIMIT) -> None:
+    def __init__(self, store: PairStore, limit: int = 0) -> None:
         self._store, self._left = store, limit
         self._kept: dict[int, tuple[Tensor, Tensor]] = {}
 
@@ -110,6 +115,12 @@ class DecodedPairs:
         rows = [fresh[index] if index in fresh else self._kept[index] for index in indices]
         source, target = (torch.stack(pictures) for pictures in zip(*rows, strict=True))
         return PairBatch(list(indices), from_levels(source), from_levels(target), self._store.records(indices))
+
+    def together(self, indices: Sequence[int], memory: MemoryBound, tell: Callable[[str], None]) -> int:
+        """Return how many of these pairs are judged at a time; no verdict depends on it."""
+        channels, height, width = self._store.shape(indices[0])
+        each = BYTES * (channels + 3)
+        return memory.pictures_together((height, width), BATCH, bytes_a_pixel=each, tell=tell, what="pairs")
 
     def _keep(self, fresh: Mapping[int, tuple[Tensor, Tensor]]) -> None:
         for index, pictures in fresh.items():
@@ -139,7 +150,7 @@ def walk(
         GdpError: a filter cannot be built, breaks its contract, or says that its settings do not fit the scores.
     """
     filters = named_filters(session)
-    pairs = pairs or DecodedPairs(store)
+    pairs = pairs or DecodedPairs(store, session.memory.share(DECODED))
     earlier: dict[str, Mapping[int, Scores]] = {}
     remaining = indices
     for position, named in enumerate(filters):
@@ -186,8 +197,10 @@ def judge_pairs(
     """
     if not indices:
         return Judged(named, indices, {}, {})  # nothing is left to judge, and no plugin need foresee that
-    pairs = pairs or DecodedPairs(store, 0)
-    with plugin_errors(f"filter {named.name}"):
+    pairs = pairs or DecodedPairs(store)
+    mend = "Lower --memory (or memory in [limits]), so that fewer are judged together."
+    told = readable_memory_errors(f"filter {named.name}: what it judges together", mend)
+    with told, plugin_errors(f"filter {named.name}"):
         match named.judge:
             case ScoringFilter() as judge:
                 scores = _measure(session, store, named, judge, indices, pairs)
@@ -323,10 +336,11 @@ def _decide(
 
 
 def _batches(session: Session, pairs: DecodedPairs, indices: Sequence[int]) -> Iterator[PairBatch]:
-    for start in range(0, len(indices), BATCH):
+    together = pairs.together(indices, session.memory, session.progress.message) if indices else BATCH
+    for start in range(0, len(indices), together):
         if session.stop_requested():
             raise Stopped
-        yield pairs.load(list(indices[start : start + BATCH]))
+        yield pairs.load(list(indices[start : start + together]))
 
 
 def indices_digest(indices: Sequence[int]) -> str:

@@ -46,6 +46,11 @@ class ReducedSource(PairSource):
         return self._resolution
 
     @property
+    def made_at(self) -> int:
+        """Height and width in pixels at which the source makes them."""
+        return self.source.resolution
+
+    @property
     def shows(self) -> PictureKind | None:
         """What the source's sources show."""
         return self.source.shows

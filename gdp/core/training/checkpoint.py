@@ -11,21 +11,20 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from gdp.core.errors import TrainingError, readable_os_errors
 from gdp.core.files import sync_folder, write_atomically
 from gdp.core.interfaces.students import Student, TrainingPhase
 from gdp.core.recipe.sections import TrainSection
-from gdp.core.tensor_file import write_tensors
+from gdp.core.tensor_file import StoredTensors, fill_module, write_tensors
 from gdp.core.training.adversary import ImagePool
 from gdp.core.training.optimizer import Descent, WeightAverage
 from gdp.core.training.statistics import Window
@@ -104,7 +103,7 @@ class TrainingState:
         """
         parts: dict[str, Mapping[str, Tensor]] = {
             "generator": self._student.generator.state_dict(),
-            "average": self.average.tensors,
+            "average": self.average.kept,
             "generator_optimizer": self.generator_descent.state(),
             "random": {"cpu": torch.get_rng_state()},
         }
@@ -139,29 +138,32 @@ class TrainingState:
                 f"the checkpoint at step {checkpoint.step} was made with another {', '.join(sorted(differing))}: "
                 f"train into another folder, or remove this one's checkpoints to train anew"
             )
-        parts: dict[str, dict[str, Tensor]] = {}
-        for key, tensor in checkpoint.tensors.items():
-            part, name = key.split("/", 1)
-            parts.setdefault(part, {})[name] = tensor
+        tensors = checkpoint.tensors
         self.enter_phase(checkpoint.state["phase"], phases[checkpoint.state["phase"]])
-        self._student.generator.load_state_dict(parts["generator"])
-        for name, tensor in parts["average"].items():
-            self.average.tensors[name].copy_(tensor)
-        self.generator_descent.load_state(parts["generator_optimizer"])
+        fill_module(self._student.generator, tensors, "generator/")
+        for name, average in self.average.kept.items():
+            average.copy_(tensors[f"average/{name}"])
+        self.generator_descent.load_state(_part(tensors, "generator_optimizer"))
         for name, module in {**self._beside, **self._adversaries}.items():
-            module.load_state_dict(parts.get(name, {}))
+            fill_module(module, tensors, f"{name}/")
         if self.discriminator_descent is not None:
-            self.discriminator_descent.load_state(parts["discriminator_optimizer"])
-        torch.set_rng_state(parts["random"]["cpu"])
-        if self._device.type == "cuda" and "cuda" in parts["random"]:
-            torch.cuda.set_rng_state(parts["random"]["cuda"], self._device)
-        for place, images in parts.get("pools", {}).items():
+            self.discriminator_descent.load_state(_part(tensors, "discriminator_optimizer"))
+        torch.set_rng_state(tensors["random/cpu"])
+        if self._device.type == "cuda" and "random/cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["random/cuda"], self._device)
+        for place, images in _part(tensors, "pools"):
             if self.pools is not None:
                 self.pools[int(place)].images = images.to(self._device)
         self.window.names = checkpoint.state["window"]
-        self.window.rows = list(parts["window"]["rows"].to(self._device)) if "window" in parts else []
+        self.window.rows = list(tensors["window/rows"].to(self._device)) if "window/rows" in tensors else []
         self.step = checkpoint.step
         self.clock = Clock(checkpoint.state["seconds"])
+
+
+def _part(tensors: Mapping[str, Tensor], part: str) -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors of a part of a checkpoint with their names in it; one is read at a time."""
+    beginning = f"{part}/"
+    return ((key.removeprefix(beginning), tensors[key]) for key in tensors if key.startswith(beginning))
 
 
 def _trainable(modules: Mapping[str, nn.Module]) -> dict[str, nn.Parameter]:
@@ -207,12 +209,12 @@ class Checkpoint:
 
     Attributes:
         step: Steps done.
-        tensors: On the CPU.
+        tensors: On the CPU; of one that was read from a folder each is read when it is asked for.
         state: Plain JSON data.
     """
 
     step: int
-    tensors: dict[str, Tensor]
+    tensors: Mapping[str, Tensor]
     state: dict[str, Any]
 
 
@@ -277,7 +279,7 @@ class CheckpointFolder:
         content = json.loads((folder / STATE).read_text(encoding="utf-8"))
         if not isinstance(content, dict) or content["sha256"] != _sha256(folder / TENSORS):
             raise ValueError(f"{TENSORS} is not what was written")
-        return Checkpoint(content["step"], load_file(folder / TENSORS), content["state"])
+        return Checkpoint(content["step"], StoredTensors(folder / TENSORS), content["state"])
 
 
 def _sha256(path: Path) -> str:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from gdp.core.errors import CorruptFileError, MissingResourceError
 from gdp.core.interfaces.students import Student
+from gdp.core.tensor_file import StoredTensors, fill_module
 from gdp.core.training.precision import Precision, autocaster
 
 WEIGHTS = "student.safetensors"
@@ -28,13 +28,13 @@ def load_generator_weights(student: Student, path: Path) -> None:
     if not path.is_file():
         raise MissingResourceError(f"{path}: there are no student weights. Train the student first: gdp run RECIPE")
     try:
-        weights = load_file(path)
+        weights = StoredTensors(path)
     except (SafetensorError, OSError) as error:
         raise CorruptFileError(
             f"{path}: the student's weights cannot be read, they may be truncated: {error}"
         ) from error
     expected = {name: tuple(value.shape) for name, value in student.generator.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in weights.items()}
+    found = weights.shapes()
     differing = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
     if differing:
         name = differing[0]
@@ -42,12 +42,15 @@ def load_generator_weights(student: Student, path: Path) -> None:
             f"{path}: these are the weights of another student: {len(differing)} tensors differ; {name} is "
             f"{found.get(name, 'absent')} in the file and {expected.get(name, 'absent')} in the network"
         )
-    student.generator.load_state_dict(weights)
+    fill_module(student.generator, weights)
     student.generator.eval()
 
 
 def deployed_predict(student: Student, precision: Precision, device: torch.device) -> Callable[[Tensor], Tensor]:
     """Return the student as it is deployed: (N, C, H, W) -> (N, 3, H, W) float32 clamped to [-1, 1], no gradient.
+
+    On a processor it sees one picture at a time, which takes less memory; a picture's bits are then the same whatever
+    is beside it.
 
     Args:
         student: its generator is moved to the device, in channels-last layout and evaluation mode.
@@ -59,9 +62,13 @@ def deployed_predict(student: Student, precision: Precision, device: torch.devic
 
     @torch.no_grad()
     def predict(source: Tensor) -> Tensor:
-        source = source.to(device).contiguous(memory_format=torch.channels_last)
+        parts = torch.split(source, 1 if device.type == "cpu" else max(1, len(source)))
+        return torch.cat([one(part) for part in parts])
+
+    def one(part: Tensor) -> Tensor:
+        part = part.to(device).contiguous(memory_format=torch.channels_last)
         with autocast():
-            prediction: Tensor = generator(source)
+            prediction: Tensor = generator(part)
         return prediction.float().clamp(-1, 1)
 
     return predict

@@ -18,6 +18,7 @@ from torch.nn import functional
 from gdp.core.counters import counter_generator
 from gdp.core.errors import TrainingError
 from gdp.core.interfaces.pair_sources import Pictures
+from gdp.core.memory import MemoryBound
 from gdp.core.pictures import from_levels
 from gdp.core.progress import Progress
 from gdp.core.recipe.sections import TrainSection
@@ -59,9 +60,14 @@ class BatchSampler:
 
 
 CACHE_LIMIT = 2 * 1024**3
-"""Training pictures are kept in memory as uint8 where they take at most so many bytes."""
-CACHE_CHUNK = 256
+"""Training pictures are kept in memory as uint8 where they take at most so many bytes, or as many as the user gives."""
+CACHED = 0.5
+"""Share of the memory for pictures in work that kept training pictures take."""
+CHUNK_BYTES = 2**26
+"""Of pictures that are read at once to be kept."""
 READ_AHEAD = 3
+"""Batches that are read while others are trained on, fewer where they are large."""
+READ_AHEAD_SHARE = 0.25
 
 Load = Callable[[Sequence[int]], tuple[Tensor, ...]]
 """From indices to uint8 pictures: one tensor (N, C, H, W) for each picture of an item."""
@@ -92,9 +98,19 @@ class TrainingPairs:
     measures_targets: bool = True
 
 
+def cache_limit(memory: MemoryBound) -> int:
+    """Return the bytes that training pictures may take which are kept in memory; others are read ahead."""
+    return memory.share(CACHED, max(CACHE_LIMIT, memory.given or 0))
+
+
 @contextmanager
 def open_feed(
-    load: Load, items: Sequence[int], sampler: BatchSampler, steps: range, progress: Progress
+    load: Load,
+    items: Sequence[int],
+    sampler: BatchSampler,
+    steps: range,
+    progress: Progress,
+    memory: MemoryBound | None = None,
 ) -> Iterator[Callable[[int], tuple[Tensor, ...]]]:
     """Open the flow of training batches: a function from step to uint8 pictures.
 
@@ -104,9 +120,13 @@ def open_feed(
         sampler: says which of them make up a step's batch.
         steps: the steps that will be asked for, in this order.
         progress: reports the loading into memory.
+        memory: for pictures in work; a share of what is free where none is given. No batch depends on it.
     """
-    if len(items) * sum(picture.nbytes for picture in load(items[:1])) <= CACHE_LIMIT:
-        cached = _load_all(load, items, progress)
+    memory = memory or MemoryBound()
+    first = load(items[:1])
+    each = sum(picture.nbytes for picture in first)
+    if len(items) * each <= cache_limit(memory):
+        cached = _load_all(load, items, first, max(1, CHUNK_BYTES // each), progress)
 
         def from_memory(step: int) -> tuple[Tensor, ...]:
             positions = torch.tensor(sampler.positions(step))
@@ -116,11 +136,13 @@ def open_feed(
         return
 
     with ThreadPoolExecutor(1, "pairs") as executor:
+        together = max(1, len(sampler.indices(steps.start)) if steps else 1)
+        most = max(1, min(READ_AHEAD, memory.share(READ_AHEAD_SHARE) // (together * each)))
         ahead: deque[Future[tuple[Tensor, ...]]] = deque()
         unasked = iter(steps)
 
         def from_disk(step: int) -> tuple[Tensor, ...]:
-            while len(ahead) <= READ_AHEAD and (upcoming := next(unasked, None)) is not None:
+            while len(ahead) <= most and (upcoming := next(unasked, None)) is not None:
                 ahead.append(executor.submit(load, sampler.indices(upcoming)))
             return ahead.popleft().result()
 
@@ -130,14 +152,18 @@ def open_feed(
             executor.shutdown(cancel_futures=True)
 
 
-def _load_all(load: Load, items: Sequence[int], progress: Progress) -> tuple[Tensor, ...]:
-    parts: list[tuple[Tensor, ...]] = []
+def _load_all(
+    load: Load, items: Sequence[int], first: tuple[Tensor, ...], chunk: int, progress: Progress
+) -> tuple[Tensor, ...]:
+    """Load all items into one tensor for each picture, `chunk` at a time; `first` is the first item."""
+    whole = tuple(picture.new_empty((len(items), *picture.shape[1:])) for picture in first)
     with progress.task("load pictures", len(items), "pictures") as task:
-        for start in range(0, len(items), CACHE_CHUNK):
-            chunk = items[start : start + CACHE_CHUNK]
-            parts.append(load(chunk))
-            task.advance(len(chunk))
-    return tuple(torch.cat(column) for column in zip(*parts, strict=True))
+        for start in range(0, len(items), chunk):
+            some = items[start : start + chunk]
+            for column, pictures in zip(whole, load(some), strict=True):
+                column[start : start + len(some)] = pictures
+            task.advance(len(some))
+    return whole
 
 
 def mirror_half(pictures: tuple[Tensor, ...], seed: int, step: int, stream: str = "flip") -> tuple[Tensor, ...]:
@@ -195,6 +221,7 @@ def open_batches(
     device: torch.device,
     memory_format: torch.memory_format,
     progress: Progress,
+    memory: MemoryBound | None = None,
 ) -> Iterator[Callable[[int, int], Batch]]:
     """Open the flow of batches: a function from (step, downscale) to the step's pictures.
 
@@ -206,14 +233,16 @@ def open_batches(
         sampler = BatchSampler(pairs.train, settings.batch, seed)
         learns = pairs.learns_from_targets and pairs.teach is None
         load_pairs: Load = pairs.load_uint8 if learns else lambda some: pairs.load_uint8(some)[:1]
-        feed = stack.enter_context(open_feed(load_pairs, pairs.train, sampler, steps, progress))
+        feed = stack.enter_context(open_feed(load_pairs, pairs.train, sampler, steps, progress, memory))
         other = None
         if unpaired is not None:
             numbers = range(unpaired.count)
             own_seed = int(torch.randint(2**62, (), generator=counter_generator(seed, UNPAIRED_SEEDS, 0)))
             sampler = BatchSampler(numbers, settings.batch, own_seed)
             load = unpaired.load_uint8
-            other = stack.enter_context(open_feed(lambda some: (load(some),), numbers, sampler, steps, progress))
+            other = stack.enter_context(
+                open_feed(lambda some: (load(some),), numbers, sampler, steps, progress, memory)
+            )
 
         def batch(step: int, downscale: int) -> Batch:
             pictures = feed(step)

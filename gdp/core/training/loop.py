@@ -17,6 +17,7 @@ from gdp.core.errors import TrainingError, readable_os_errors
 from gdp.core.interfaces.losses import Loss
 from gdp.core.interfaces.students import Student
 from gdp.core.interfaces.teachers import Teacher
+from gdp.core.memory import MemoryBound, readable_memory_errors
 from gdp.core.progress import Progress, ProgressTask, SilentProgress
 from gdp.core.recipe.sections import TrainSection
 from gdp.core.tensor_file import write_tensors
@@ -79,6 +80,7 @@ def train_student(
     on_images: Callable[[int, Path], None],
     stop: Callable[[], bool] = never,
     teacher: Teacher | None = None,
+    memory: MemoryBound | None = None,
 ) -> TrainingResult:
     """Train a student, or go on from the newest checkpoint in `folder`; on a CPU the bits are those of an unbroken run.
 
@@ -100,8 +102,10 @@ def train_student(
         on_images: called with the step and the file of every sample grid.
         stop: asked after every step; if it returns True a checkpoint is written and the training ends early.
         teacher: whom losses may watch while it teaches.
+        memory: for the pictures that are kept or read ahead; a share of what is free where none is given.
 
     Raises:
+        OutOfMemoryError: the networks or a step do not fit into memory.
         TrainingError: losses, student and settings do not fit together, or the checkpoints are another training's.
         NonFiniteError: a loss or gradient became NaN or infinite.
         DiskFullError, RunFolderError: something cannot be written.
@@ -110,9 +114,9 @@ def train_student(
     with torch.random.fork_rng(cuda), fastest_convolutions():
         torch.manual_seed(seed)
         training = _Training(student, unique_names(losses), pairs, settings, folder, seed, device, progress, teacher)
-        training.on_metrics, training.on_images = on_metrics, on_images
+        training.on_metrics, training.on_images, training.memory = on_metrics, on_images, memory
         try:
-            with compilation(settings.compile, training.steps):
+            with compilation(settings.compile, training.steps), readable_memory_errors(*_out_of_memory(settings)):
                 finished = training.run(stop)
         finally:
             training.prepared.close()
@@ -123,11 +127,24 @@ def train_student(
     )
 
 
+def _out_of_memory(settings: TrainSection) -> tuple[str, str]:
+    fewer = "Lower train.batch, " if settings.batch > 1 else "Lower "
+    average = ", or set train.ema_half_life = 0, which keeps no second copy of the weights" * bool(
+        settings.ema_half_life
+    )
+    return (
+        f"the training in steps of {settings.batch} pairs",
+        f"{fewer}the student's width or the pairs' resolution{average}; what was trained so far is kept as far as the "
+        f"last checkpoint.",
+    )
+
+
 class _Training:
     """One call of `train_student`."""
 
     on_metrics: Callable[[int, Mapping[str, float]], None]
     on_images: Callable[[int, Path], None]
+    memory: MemoryBound | None = None
 
     def __init__(
         self,
@@ -171,6 +188,8 @@ class _Training:
             self.folder.mkdir(parents=True, exist_ok=True)
         if self.state.step < self.steps:
             self._train(stop)
+        for network in self._networks():
+            network.zero_grad(set_to_none=True)  # as large as the weights, and the student is used on
         if self.state.step < self.steps:
             return False
         self.state.average.copy_to_module()
@@ -217,7 +236,8 @@ class _Training:
         self.logged = (step, self.state.clock.seconds())
 
     def _open_feed(self, steps: range) -> AbstractContextManager[Feed]:
-        return open_batches(self.pairs, self.settings, self.seed, steps, self.device, self.memory_format, self.progress)
+        place = (self.device, self.memory_format, self.progress)
+        return open_batches(self.pairs, self.settings, self.seed, steps, *place, self.memory)
 
     def _batch(self, feed: Feed, step: int) -> Batch:
         return feed(step, self.student.phase_downscale(self.phases[self.state.phase]))
@@ -311,12 +331,15 @@ class _Training:
         self.checkpoints.save(self.state.checkpoint(self._fingerprint()))
         self.saved = self.state.step
 
-    def _fingerprint(self) -> dict[str, Any]:
-        """Return what a checkpoint's training must share with this one, by the name that a message would use."""
+    def _networks(self) -> list[nn.Module]:
         opposite = self.student.opposite
         networks = [self.student.generator, self.student.discriminator, *self.prepared.helpers.values()]
         networks += [opposite.generator, opposite.discriminator] if opposite is not None else []
-        shapes = [{name: list(value.shape) for name, value in net.state_dict().items()} for net in networks if net]
+        return [network for network in networks if network is not None]
+
+    def _fingerprint(self) -> dict[str, Any]:
+        """Return what a checkpoint's training must share with this one, by the name that a message would use."""
+        shapes = [{name: list(value.shape) for name, value in net.state_dict().items()} for net in self._networks()]
         return {
             "seed": self.seed,
             "train section": self.settings.model_dump(mode="json"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -113,9 +113,9 @@ class Descent:
             for key, value in self.optimizer.state.get(view, {}).items()
         }
 
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        """Take over what `state()` returned; memory formats become those of the parameters."""
-        for entry, value in state.items():
+    def load_state(self, state: Iterable[tuple[str, Tensor]]) -> None:
+        """Take over the entries that `state()` returned; memory formats become those of the parameters."""
+        for entry, value in state:
             name, key = entry.rsplit("/", 1)
             view = self._views[name]
             kept = value.clone().to(view.device) if key == "step" else torch.empty_like(view, requires_grad=False)
@@ -146,16 +146,23 @@ class WeightAverage:
 
     Args:
         module: what is averaged; the average starts as a copy of it.
-        half_life: pairs after which a weight's share in the average has halved; 0 copies the weights.
+        half_life: pairs after which a weight's share in the average has halved; 0 averages nothing, and then the
+            module's own tensors are the average: there is no second copy.
     """
 
     def __init__(self, module: nn.Module, half_life: float) -> None:
         self._half_life = half_life
         self._live = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-        self.tensors: dict[str, Tensor] = {name: tensor.detach().clone() for name, tensor in self._live.items()}
-        """Name in the module to averaged tensor, on the module's device and in its memory format."""
+        averaged = self._live if half_life > 0 else {}
+        self.kept: dict[str, Tensor] = {name: tensor.detach().clone() for name, tensor in averaged.items()}
+        """What is kept beside the module: the averaged tensors by their names; empty where nothing is averaged."""
         self._parameters = [name for name, tensor in self._live.items() if isinstance(tensor, nn.Parameter)]
         self._buffers = [name for name in self._live if name not in set(self._parameters)]
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """Name in the module to averaged tensor, on the module's device and in its memory format."""
+        return self.kept or {name: tensor.detach() for name, tensor in self._live.items()}
 
     def decay(self, pairs_seen: int, batch: int) -> float:
         """Return what is kept of the average in one step: 0.5^(batch / half-life), the half-life ramped up."""
@@ -165,13 +172,15 @@ class WeightAverage:
     @torch.no_grad()
     def update(self, pairs_seen: int, batch: int) -> None:
         """Take in the module's weights after a step of `batch` pairs, the last of `pairs_seen`."""
+        if not self.kept:
+            return
         torch._foreach_lerp_(
-            [self.tensors[name] for name in self._parameters],
+            [self.kept[name] for name in self._parameters],
             [self._live[name] for name in self._parameters],
             1.0 - self.decay(pairs_seen, batch),
         )
         for name in self._buffers:
-            self.tensors[name].copy_(self._live[name])
+            self.kept[name].copy_(self._live[name])
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -185,9 +194,10 @@ class WeightAverage:
     @torch.no_grad()
     def copy_to_module(self) -> None:
         """Give the module the averaged weights for good."""
-        for name, tensor in self._live.items():
-            tensor.copy_(self.tensors[name])
+        for name, averaged in self.kept.items():
+            self._live[name].copy_(averaged)
 
     def _exchange(self) -> None:
-        for name, tensor in self._live.items():
-            tensor.data, self.tensors[name] = self.tensors[name], tensor.data
+        for name in self.kept:
+            tensor = self._live[name]
+            tensor.data, self.kept[name] = self.kept[name], tensor.data

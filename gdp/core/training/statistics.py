@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional
-from torchvision.utils import save_image
+from torchvision.utils import make_grid
 
 from gdp.core.errors import NonFiniteError, readable_os_errors
 from gdp.core.files import write_atomically
+from gdp.core.pictures import to_array, to_levels
 from gdp.core.training.loader import TrainingPairs, to_network
 
 
@@ -118,10 +120,9 @@ class SampleGrids:
         self, pairs: TrainingPairs, folder: Path, device: torch.device, memory_format: torch.memory_format
     ) -> None:
         self._measures = bool(pairs.held_out) and pairs.measures_targets
-        source, target = pairs.load_uint8((pairs.held_out or pairs.train)[: MEASURED if self._measures else SAMPLES])
-        self._source = to_network(source, device, memory_format)
-        self._target = to_network(target, device, memory_format)
-        self._folder = folder
+        self._indices = list(pairs.held_out or pairs.train)[: MEASURED if self._measures else SAMPLES]
+        self._load = pairs.load_uint8
+        self._folder, self._device, self._memory_format = folder, device, memory_format
 
     @torch.no_grad()
     def look(
@@ -141,24 +142,28 @@ class SampleGrids:
         Raises:
             DiskFullError, RunFolderError: the file cannot be written.
         """
-        predicted = self._predict(self._source, generate, downscale)
-        shown = predicted[:SAMPLES]
-        columns = [*torch.split(self._source[:SAMPLES], 3, dim=1), shown]
-        if back is not None:
-            columns.append(back(shown).float().clamp(-1, 1))
-        columns.append(self._target[:SAMPLES])
+        rows: list[Tensor] = []
+        distances: list[Tensor] = []
+        for index in self._indices:  # one at a time: the numbers of large pictures would fill the memory
+            source, target = (to_network(each, self._device, self._memory_format) for each in self._load([index]))
+            predicted = self._predict(source, generate, downscale)
+            distances.append((predicted - target).abs().mean())
+            if len(rows) < SAMPLES:
+                columns = [*torch.split(source, 3, dim=1), predicted]
+                columns += [] if back is None else [back(predicted).float().clamp(-1, 1)]
+                rows.append(to_levels(torch.cat([*columns, target])).cpu())  # (columns, 3, H, W)
         path = self._folder / f"step-{step:06d}.png"
-        rows = torch.stack(columns, dim=1).flatten(0, 1)  # (N * columns, 3, H, W), row by row
         content = io.BytesIO()
-        save_image(rows, content, nrow=len(columns), normalize=True, value_range=(-1, 1), format="png")
-        write_atomically(path, content.getvalue())
-        return path, float((predicted - self._target).abs().mean()) if self._measures else None
+        grid = make_grid(torch.cat(rows), nrow=len(rows[0]))
+        Image.fromarray(to_array(grid)).save(content, format="png")
+        write_atomically(path, content.getbuffer())
+        return path, float(torch.stack(distances).mean()) if self._measures else None
 
     def _predict(self, source: Tensor, generate: Network, downscale: int) -> Tensor:
         size = source.shape[2:]
         if downscale > 1:
             source = functional.interpolate(source, size=(size[0] // downscale, size[1] // downscale), mode="area")
-        predicted = torch.cat([generate(row).float() for row in torch.split(source, 1)])
+        predicted = generate(source).float()
         if downscale > 1:
             predicted = functional.interpolate(predicted, size=tuple(size), mode="nearest")
         return predicted.clamp(-1, 1)

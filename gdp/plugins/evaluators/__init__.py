@@ -25,7 +25,7 @@ class HeldOutConfig(Config):
     count: int | None = Field(default=None, ge=1)
     """Largest number of held-out pairs to measure on; left out, all of them."""
     batch: int = Field(default=16, ge=1)
-    """Pairs that go through the student at once; changes no number."""
+    """Pairs that are loaded at once, fewer where the memory asks for it; changes no number."""
     pictures: int = Field(default=8, ge=0)
     """Rows of pictures for the report."""
     inception_weights: Path | None = None
@@ -81,7 +81,7 @@ class FaceAttributesConfig(Config):
     count: int | None = Field(default=None, ge=1)
     """Largest number of held-out pairs to judge; left out, all of them."""
     batch: int = Field(default=16, ge=1)
-    """Pairs that go through student and judge at once."""
+    """Pairs that are loaded at once, fewer where the memory asks for it; changes no number."""
     attributes: tuple[FaceAttribute, ...] = ALL_ATTRIBUTES
     """Attributes that must not change."""
     min_shift_years: float = Field(default=1.0, gt=0)
@@ -102,7 +102,7 @@ class RenderedFacesConfig(Config):
     max_age: float | None = Field(default=None, gt=0)
     """Age of the oldest face, in years; left out, as old as the renderer can still make older."""
     batch: int = Field(default=16, ge=1)
-    """Faces that go through student and judge at once."""
+    """Faces that are drawn at once, fewer where the memory asks for it; changes no number."""
     pictures: int = Field(default=8, ge=0)
     """Rows of pictures for the report."""
     attributes: tuple[FaceAttribute, ...] = ALL_ATTRIBUTES
@@ -117,7 +117,7 @@ class UnpairedTruthConfig(Config):
     count: int | None = Field(default=None, ge=1)
     """Largest number of held-out pairs to measure on; left out, all of them."""
     batch: int = Field(default=16, ge=1)
-    """Pairs that go through the student at once; changes no number."""
+    """Pairs that are loaded at once, fewer where the memory asks for it; changes no number."""
     pictures: int = Field(default=8, ge=0)
     """Rows of pictures for the report."""
 
@@ -128,7 +128,7 @@ class CycleConfig(Config):
     count: int | None = Field(default=None, ge=1)
     """Largest number of held-out pairs to measure on; left out, all of them."""
     batch: int = Field(default=16, ge=1)
-    """Pairs that go there and back at once; changes no number."""
+    """Pairs that are loaded at once, fewer where the memory asks for it; changes no number."""
     pictures: int = Field(default=4, ge=0)
     """Rows of pictures for the report."""
 

@@ -6,7 +6,7 @@ What several evaluators do with held-out pairs.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -18,13 +18,12 @@ from gdp import (
     Evaluator,
     Headline,
     Metric,
-    PairBatch,
     PictureRow,
     Sentence,
 )
 from gdp.plugins.evaluators import HeldOutConfig
 from gdp.plugins.evaluators.similarity import MEASURES, PerceptualDistance, inception_statistics, laplacian_variance
-from gdp.toolbox import plain, with_unit
+from gdp.toolbox import plain, to_levels, with_unit
 
 NO_HELD_OUT = (
     "no pair was held out: raise pairs.held_out or pairs.count, or let the filters keep more pairs, and run again"
@@ -36,13 +35,22 @@ def absent(names: Iterable[str], reason: str) -> Evaluation:
     return Evaluation(absent=dict.fromkeys(names, reason))
 
 
-def batches(context: EvaluationContext, title: str, indices: Sequence[int], size: int) -> Iterator[PairBatch]:
-    """Load pairs in batches, telling the progress."""
-    with context.progress.task(title, len(indices), "pairs") as task:
-        for start in range(0, len(indices), size):
-            pairs = context.load(indices[start : start + size])
-            yield pairs
-            task.advance(len(pairs))
+def one_by_one(measure: Callable[..., Tensor], *pictures: Tensor) -> Tensor:
+    """Measure pictures (N, C, H, W) each by itself: less memory, and no number depends on what else is measured.
+
+    Args:
+        measure: gives (1,) for one picture of each of the arguments.
+        pictures: the arguments, N each.
+
+    Returns:
+        (N,).
+    """
+    return torch.cat([measure(*row) for row in zip(*(torch.split(each, 1) for each in pictures), strict=True)])
+
+
+def picture_row(title: str, pictures: Mapping[str, Tensor]) -> PictureRow:
+    """Return a row of the report; its pictures (3, H, W) in [-1, 1] are kept as 8-bit levels, a quarter as large."""
+    return PictureRow(title, {name: to_levels(picture).cpu() for name, picture in pictures.items()})
 
 
 def add_rows(
@@ -59,8 +67,7 @@ def add_rows(
     """
     for row, index in enumerate(indices):
         if index in shown:
-            pictures = {name: images[row].cpu() for name, images in columns.items()}
-            evaluation.rows.append(PictureRow(titles[row], pictures))
+            evaluation.rows.append(picture_row(titles[row], {name: images[row] for name, images in columns.items()}))
 
 
 def unchanged(source: Tensor) -> Tensor:
@@ -124,13 +131,14 @@ class HeldOutEvaluator(Evaluator):
         shown = set(spread_out(indices, self.config.pictures))
         columns: dict[str, list[Tensor]] = defaultdict(list)
         evaluation = Evaluation()
-        for pairs in batches(context, "held-out pairs", indices, self.config.batch):
+        for pairs in context.batches("held-out pairs", indices, self.config.batch):
             source, target = pairs.source.to(context.device), pairs.target.to(context.device)
             prediction = context.predict(source)
             for name, values in self._measure(prediction, target, unchanged(source)).items():
                 columns[name].append(values.double().cpu())
             if self.features:
-                self.features.update(prediction, target)
+                for picture, reference in zip(torch.split(prediction, 1), torch.split(target, 1), strict=True):
+                    self.features.update(picture, reference)
             for row, index in enumerate(pairs.indices):
                 if index in shown:
                     evaluation.rows.append(_row(index, pairs.source[row], pairs.target[row], prediction[row]))
@@ -166,13 +174,16 @@ class HeldOutEvaluator(Evaluator):
     @torch.no_grad()
     def _measure(self, prediction: Tensor, target: Tensor, source: Tensor) -> dict[str, Tensor]:
         """Measure each picture; all arguments (N, 3, H, W) in [-1, 1]."""
-        values = {"sharpness": laplacian_variance(prediction), "sharpness_target": laplacian_variance(target)}
-        for name, measure in COMPARED.items():
-            values[name] = measure.of(prediction, target)
-            values[f"{name}_unchanged"] = measure.of(source, target)
+        values = {
+            "sharpness": one_by_one(laplacian_variance, prediction),
+            "sharpness_target": one_by_one(laplacian_variance, target),
+        }
+        measures: dict[str, Callable[..., Tensor]] = {name: measure.of for name, measure in COMPARED.items()}
         if self.perceptual:
-            values["lpips"] = self.perceptual(prediction, target)
-            values["lpips_unchanged"] = self.perceptual(source, target)
+            measures["lpips"] = self.perceptual
+        for name, measure in measures.items():
+            values[name] = one_by_one(measure, prediction, target)
+            values[f"{name}_unchanged"] = one_by_one(measure, source, target)
         return values
 
     def _summarise(self, columns: dict[str, Tensor], size: str, evaluation: Evaluation) -> None:
@@ -217,5 +228,5 @@ class HeldOutEvaluator(Evaluator):
 
 
 def _row(index: int, source: Tensor, target: Tensor, prediction: Tensor) -> PictureRow:
-    pictures = {**source_pictures(source), "teacher": target, "student": prediction.cpu()}
-    return PictureRow(f"Held-out pairs / pair {index}", pictures)
+    pictures = {**source_pictures(source), "teacher": target, "student": prediction}
+    return picture_row(f"Held-out pairs / pair {index}", pictures)

@@ -8,19 +8,19 @@ The student on faces that the renderer draws and no training saw, against the sa
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from gdp import Evaluation, EvaluationContext, Evaluator, Headline, Metric, PictureRow, Sentence
 from gdp.plugins.evaluators import FaceAttribute, FaceAttributesConfig, RenderedFacesConfig
-from gdp.plugins.evaluators.held_out import NO_HELD_OUT, absent, batches, spread_out, unchanged
+from gdp.plugins.evaluators.held_out import NO_HELD_OUT, absent, one_by_one, picture_row, spread_out, unchanged
 from gdp.plugins.evaluators.similarity import PSNR_PROTOCOL, psnr_db
 from gdp.plugins.faces.attributes import MAX_AGE, MIN_AGE, FaceAttributes, sample_attributes
 from gdp.plugins.faces.judge import FaceAssessment, FaceJudge
 from gdp.plugins.faces.renderer import render
-from gdp.toolbox import percent
+from gdp.toolbox import EVALUATED_BYTES_A_PIXEL, percent
 
 
 @dataclass(frozen=True)
@@ -174,12 +174,17 @@ def judge_pairs(
 ) -> tuple[Judged, Judged, Judged]:
     """Judge the source, the target and the student's picture of each pair."""
     parts: tuple[list[FaceAssessment], ...] = ([], [], [])
-    for pairs in batches(context, "judged pairs", indices, size):
+    for pairs in context.batches("judged pairs", indices, size):
         source = pairs.source.to(context.device)
         for part, images in zip(parts, (unchanged(source), pairs.target, context.predict(source)), strict=True):
-            part.append(judge.assess(images.to(context.device)))
+            part.extend(assess_each(judge, images.to(context.device)))
     source_judged, target_judged, predicted = (Judged.of(part) for part in parts)
     return source_judged, target_judged, predicted
+
+
+def assess_each(judge: FaceJudge, images: Tensor) -> list[FaceAssessment]:
+    """Assess pictures (N, 3, H, W), each by itself: an answer does not depend on what else is looked at."""
+    return [judge.assess(image) for image in torch.split(images, 1)]
 
 
 RENDERED = "quality.rendered"
@@ -188,13 +193,16 @@ SHIFT_PAIRS = 64
 """Held-out pairs from which the teacher's age shift is taken."""
 
 
-@dataclass(frozen=True)
-class _Pictures:
-    """N faces as rendered, truly older, and as the student makes them; each (N, 3, R, R) in [-1, 1]."""
+@dataclass
+class _Rendered:
+    """What is found on rendered faces, one number or assessment a face: as drawn, truly older, and the student's."""
 
-    source: Tensor
-    truth: Tensor
-    student: Tensor
+    psnr: list[Tensor] = field(default_factory=list)
+    psnr_unchanged: list[Tensor] = field(default_factory=list)
+    source: list[FaceAssessment] = field(default_factory=list)
+    truth: list[FaceAssessment] = field(default_factory=list)
+    student: list[FaceAssessment] = field(default_factory=list)
+    rows: list[PictureRow] = field(default_factory=list)
 
 
 class RenderedFacesEvaluator(Evaluator):
@@ -218,13 +226,13 @@ class RenderedFacesEvaluator(Evaluator):
             reason = f"too few ages from {youngest:.0f} years can be rendered {years:.1f} years older"
             return absent(RENDERED_NAMES, f"{reason}: change min_age, max_age or years")
         faces = faces_of_ages(self.config.seed, self.config.count, youngest, oldest)
-        pictures = self._pictures(context, faces, years)
+        found = self._look(context, judge, faces, years)
         on = (
             f"{len(faces)} faces of the built-in renderer (seed {self.config.seed}, {youngest:.0f} to {oldest:.0f} "
             f"years old), which no training saw; the truth is the same face {years:.1f} years older"
         )
-        evaluation = Evaluation(rows=self._rows(faces, pictures))
-        self._measure(evaluation, judge, pictures, on)
+        evaluation = Evaluation(rows=found.rows)
+        self._measure(evaluation, found, on)
         evaluation.metrics[f"{RENDERED}.true_shift_years"] = Metric(
             years,
             "Years by which the true older face was rendered older: the recipe's setting, or else the mean judged "
@@ -258,27 +266,37 @@ class RenderedFacesEvaluator(Evaluator):
         source, target, _ = judge_pairs(judge, context, indices, self.config.batch)
         return mean_shift(source, target)
 
-    def _pictures(self, context: EvaluationContext, faces: FaceAttributes, years: float) -> _Pictures:
-        resolution = context.pair_source.resolution
-        source, truth = render(faces, resolution), render(faces.older(years), resolution)
-        predictions = []
+    def _look(self, context: EvaluationContext, judge: FaceJudge, faces: FaceAttributes, years: float) -> _Rendered:
+        """Draw faces, as many at a time as the memory holds, and note what is found on them."""
+        resolution, found = context.pair_source.resolution, _Rendered()
+        shown, size = set(spread_out(range(len(faces)), self.config.pictures)), (resolution, resolution)
+        together = context.memory.pictures_together(size, self.config.batch, bytes_a_pixel=EVALUATED_BYTES_A_PIXEL)
         with context.progress.task("rendered faces", len(faces), "faces") as task:
-            for part in torch.split(source, self.config.batch):
-                predictions.append(context.predict(part.to(context.device)).cpu())
-                task.advance(len(part))
-        return _Pictures(source, truth, torch.cat(predictions))
+            for start in range(0, len(faces), together):
+                some = faces[start : start + together]
+                source, truth = render(some, resolution), render(some.older(years), resolution)
+                student = context.predict(source.to(context.device)).cpu()
+                found.psnr.append(one_by_one(psnr_db, student, truth))
+                found.psnr_unchanged.append(one_by_one(psnr_db, source, truth))
+                found.source += assess_each(judge, source)
+                found.truth += assess_each(judge, truth)
+                found.student += assess_each(judge, student)
+                for row in sorted(shown & set(range(start, start + len(some)))):
+                    columns = {"source": source, "student": student, "truth": truth}
+                    title = f"Rendered faces / face {row}, {float(faces.age[row]):.0f} years"
+                    found.rows.append(picture_row(title, {name: each[row - start] for name, each in columns.items()}))
+                task.advance(len(some))
+        return found
 
-    def _measure(self, evaluation: Evaluation, judge: FaceJudge, pictures: _Pictures, on: str) -> None:
-        for name, images, whose in (
-            ("psnr_db", pictures.student, "The student's picture"),
-            ("psnr_db_unchanged", pictures.source, "The unchanged source"),
+    def _measure(self, evaluation: Evaluation, found: _Rendered, on: str) -> None:
+        for name, values, whose in (
+            ("psnr_db", found.psnr, "The student's picture"),
+            ("psnr_db_unchanged", found.psnr_unchanged, "The unchanged source"),
         ):
             protocol = f"{PSNR_PROTOCOL}. {whose} against the true older face; {on}."
-            value = float(psnr_db(images, pictures.truth).double().mean())
+            value = float(torch.cat(values).double().mean())
             evaluation.metrics[f"{RENDERED}.{name}"] = Metric(value, protocol, "dB", "higher")
-        source, truth, student = (
-            Judged.of([judge.assess(images)]) for images in (pictures.source, pictures.truth, pictures.student)
-        )
+        source, truth, student = (Judged.of(each) for each in (found.source, found.truth, found.student))
         shifts = mean_shift(source, student), mean_shift(source, truth)
         add_shift_ratio(evaluation, RENDERED, shifts, "truth", self.config.min_shift_years, on)
         shares = agreement(source, student, self.config.attributes)
@@ -292,17 +310,6 @@ class RenderedFacesEvaluator(Evaluator):
                 "share",
                 "higher",
             )
-
-    def _rows(self, faces: FaceAttributes, pictures: _Pictures) -> list[PictureRow]:
-        rows = []
-        for face in spread_out(range(len(faces)), self.config.pictures):
-            columns = {
-                "source": pictures.source[face],
-                "student": pictures.student[face],
-                "truth": pictures.truth[face],
-            }
-            rows.append(PictureRow(f"Rendered faces / face {face}, {float(faces.age[face]):.0f} years", columns))
-        return rows
 
 
 def faces_of_ages(seed: int, count: int, youngest: float, oldest: float) -> FaceAttributes:

@@ -21,13 +21,12 @@ from gdp import (
     LatentTeacher,
     Metric,
     PairBatch,
-    PictureRow,
     Projection,
     Sentence,
     Teacher,
 )
 from gdp.plugins.evaluators import SlowRouteConfig, SpeedConfig
-from gdp.plugins.evaluators.held_out import NO_HELD_OUT, absent, spread_out, stands_in_for_teacher
+from gdp.plugins.evaluators.held_out import NO_HELD_OUT, absent, picture_row, spread_out, stands_in_for_teacher
 from gdp.plugins.evaluators.similarity import PSNR_PROTOCOL, psnr_db
 from gdp.plugins.losses import PERCEPTUAL
 from gdp.plugins.losses.shift_tolerant import load_distance, measured, st_lpips_protocol
@@ -315,8 +314,7 @@ class SlowRouteEvaluator(Evaluator):
         for row, index in enumerate(pairs.indices):
             pictures = {"source": source[row], "teacher": target[row], "student": predicted[row]}
             pictures["slow route"] = edited[row]
-            shown = {name: picture.cpu() for name, picture in pictures.items()}
-            evaluation.rows.append(PictureRow(f"The slow route / pair {index}", shown))
+            evaluation.rows.append(picture_row(f"The slow route / pair {index}", pictures))
         return evaluation
 
     def _compare(self, name: str, images: Tensor, references: Tensor, on: str) -> dict[str, Metric]:

@@ -27,7 +27,7 @@ from gdp import (
     UnpairedDataset,
 )
 from gdp.plugins.evaluators import CycleConfig, UnpairedTruthConfig
-from gdp.plugins.evaluators.held_out import NO_HELD_OUT, absent, add_rows, batches, spread_out, unchanged
+from gdp.plugins.evaluators.held_out import NO_HELD_OUT, absent, add_rows, one_by_one, spread_out, unchanged
 from gdp.plugins.evaluators.similarity import MEASURES
 from gdp.toolbox import from_levels, plain, with_unit
 
@@ -59,7 +59,7 @@ class CycleEvaluator(Evaluator):
         shown = set(spread_out(indices, self.config.pictures))
         values: dict[str, list[Tensor]] = {"student": [], "teacher": []}
         evaluation = Evaluation()
-        for pairs in batches(context, "there and back", indices, self.config.batch):
+        for pairs in context.batches("there and back", indices, self.config.batch):
             source = pairs.source.to(context.device)
             prediction = context.predict(source)
             rebuilt = _translate(back, prediction)
@@ -89,13 +89,12 @@ class CycleEvaluator(Evaluator):
 @torch.no_grad()
 def _translate(back: nn.Module, images: Tensor) -> Tensor:
     """Translate (N, 3, H, W) in [-1, 1] to the source's domain."""
-    pictures: Tensor = back(images).clamp(-1, 1)
-    return pictures
+    return torch.cat([back(image) for image in torch.split(images, 1)]).clamp(-1, 1)
 
 
 def _difference(rebuilt: Tensor, source: Tensor) -> Tensor:
     """Mean absolute difference of each picture, (N,)."""
-    return MEASURES["l1"].of(rebuilt, unchanged(source)).double().cpu()
+    return one_by_one(MEASURES["l1"].of, rebuilt, unchanged(source)).double().cpu()
 
 
 def _metric(whose: str, value: float, count: int) -> Metric:
@@ -142,7 +141,7 @@ class UnpairedTruthEvaluator(Evaluator):
         shown = set(spread_out(indices, self.config.pictures))
         columns: dict[str, list[Tensor]] = defaultdict(list)
         evaluation = Evaluation()
-        for pairs in batches(context, "true counterparts", indices, self.config.batch):
+        for pairs in context.batches("true counterparts", indices, self.config.batch):
             places = _places(pairs.records)
             truth = None if places is None else _truth(dataset, places)
             if places is None or truth is None:
@@ -208,7 +207,7 @@ def _truth(dataset: UnpairedDataset, places: Sequence[Place]) -> Tensor | None:
 def _compare(compared: dict[str, Tensor], truth: Tensor) -> dict[str, Tensor]:
     """Measure each picture, (N,), of everybody's pictures (N, 3, H, W) in [-1, 1]."""
     return {
-        _name(whose, name): measure.of(pictures, truth).double()
+        _name(whose, name): one_by_one(measure.of, pictures, truth).double()
         for whose, pictures in compared.items()
         for name, measure in MEASURES.items()
     }

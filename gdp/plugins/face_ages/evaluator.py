@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 
 from gdp import Evaluation, EvaluationContext, Evaluator, Headline, Metric, Sentence
-from gdp.plugins.evaluators.held_out import NO_HELD_OUT, absent, batches, spread_out, unchanged
+from gdp.plugins.evaluators.held_out import NO_HELD_OUT, absent, spread_out, unchanged
 from gdp.plugins.face_ages import PhotographedAgesConfig
 from gdp.plugins.face_ages.network import Assessment, PhotographJudge
 from gdp.toolbox import percent
@@ -34,7 +34,7 @@ class PhotographedAgesEvaluator(Evaluator):
             return absent([RATIO], NO_HELD_OUT)
         judge = PhotographJudge(self.config, context.progress)
         parts: tuple[list[Assessment], ...] = ([], [], [])
-        for pairs in batches(context, "judged pairs", indices, self.config.batch):
+        for pairs in context.batches("judged pairs", indices, self.config.batch):
             source = pairs.source.to(context.device)
             shown = unchanged(source), pairs.target.to(context.device), context.predict(source)
             for part, images in zip(parts, shown, strict=True):

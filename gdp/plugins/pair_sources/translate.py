@@ -26,8 +26,9 @@ from gdp import (
 from gdp.plugins.pair_sources import TranslateConfig
 from gdp.toolbox import from_levels, in_fixed_chunks
 
-_CHUNK = 4
-"""Pictures that go through the teacher at once, never more nor fewer, so that a pair does not depend on its batch."""
+_CHUNK, _CHUNK_PIXELS = 4, 4 * 256 * 256
+"""Pictures, and pixels in them, that go through the teacher at once: by their size alone, never more nor fewer, so that
+a pair does not depend on its batch."""
 
 
 class TranslateSource(PairSource):
@@ -98,7 +99,8 @@ class TranslateSource(PairSource):
             for part, together in groupby(places, key=itemgetter(0))
         ]
         pictures = from_levels(torch.cat(parts))
-        target = in_fixed_chunks(self._teacher.translate, pictures.to(self.context.device), _CHUNK)
+        chunk = max(1, min(_CHUNK, _CHUNK_PIXELS // pictures[0, 0].numel()))
+        target = in_fixed_chunks(self._teacher.translate, pictures.to(self.context.device), chunk)
         return PairBatch(
             indices=list(indices),
             source=pictures,

@@ -29,7 +29,8 @@ from gdp.plugins.stylegan2.networks import Discriminator, Generator, SynthesisBl
 from gdp.toolbox import in_fixed_chunks
 
 _MAPPING_CHUNK = 64
-_SYNTHESIS_CHUNK = 4
+_SYNTHESIS_CHUNK, _SYNTHESIS_PIXELS = 4, 4 * 256 * 256
+"""Pictures, and pixels in them, that are synthesized together: by their size alone, for their bits depend on it."""
 """Rows that go through the network at once, never more nor fewer, so that pictures do not depend on the batch."""
 
 _DEVIATION_SAMPLES = 16
@@ -147,7 +148,8 @@ class StyleGAN2Teacher(LatentTeacher):
     def synthesize(self, ws: Tensor) -> Tensor:
         """Synthesize (N, 3, R, R) float32 in about [-1, 1] from ws (N, num_ws, w_dim) with the stored noise."""
         run = partial(self._generator.synthesis, noise_mode="const")
-        return in_fixed_chunks(run, ws.to(self.context.device), _SYNTHESIS_CHUNK)
+        chunk = max(1, min(_SYNTHESIS_CHUNK, _SYNTHESIS_PIXELS // self.resolution**2))
+        return in_fixed_chunks(run, ws.to(self.context.device), chunk)
 
     def style_weights(self) -> Sequence[Tensor]:
         """Return each w's style weights (in_channels, w_dim): those of its convolution, of the last w its picture's.

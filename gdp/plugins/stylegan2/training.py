@@ -228,8 +228,8 @@ def _halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.cpu().half() for name, tensor in tensors.items()}
 
 
-def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensors[name] for name in tensors if name.startswith(prefix)}
 
 
 def _optimizer_tensors(name: str, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -237,7 +237,7 @@ def _optimizer_tensors(name: str, optimizer: torch.optim.Optimizer) -> dict[str,
     return {f"{name}.{index}.{key}": tensor for index, values in state.items() for key, tensor in values.items()}
 
 
-def _load_optimizer(name: str, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+def _load_optimizer(name: str, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
     content = optimizer.state_dict()
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in _with_prefix(tensors, f"{name}.").items():

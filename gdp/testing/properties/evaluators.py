@@ -12,6 +12,7 @@ from torch import Tensor
 from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Headline, Place, Sentence
 from gdp.core.interfaces.students import Student
 from gdp.core.pairs.records import PairBatch
+from gdp.core.pictures import from_levels
 from gdp.core.progress import SilentProgress
 from gdp.testing.examples import TinyPairSource, part_of
 from gdp.testing.findings import fail, require, require_pictures, require_same
@@ -87,10 +88,11 @@ def every_number_has_its_protocol(subject: Subject) -> None:
 
 
 def its_pictures_fit_the_report(subject: Subject) -> None:
-    """Rows of pictures are (3, H, W) in [-1, 1]."""
+    """Rows of pictures are (3, H, W), floats in [-1, 1] or uint8 levels."""
     for row in _evaluate(subject).rows:
         for column, picture in row.pictures.items():
-            require_pictures(picture, (3, None, None), f"{row.title}, {column}")
+            shown = from_levels(picture) if picture.dtype == torch.uint8 else picture
+            require_pictures(shown, (3, None, None), f"{row.title}, {column}")
 
 
 def its_words_fit_its_numbers(subject: Subject) -> None:

@@ -24,7 +24,7 @@ from gdp.tools.bench.preparing import Prepared, prepare
 from gdp.tools.bench.request import REPEATS, SLOW_STEPS, Request
 from gdp.tools.bench.tasks import Bench, Row, Task
 from gdp.tools.bench.worker import OpenPlugins, Worker
-from gdp.tools.deploy.pictures import compare
+from gdp.tools.deploy.pictures import difference
 
 PROTOCOL = (
     "each row in a process of its own; rows of one size and thread count in turns, one picture at a time, after two "
@@ -164,4 +164,4 @@ def _compare(row: Row) -> None:
     made = row.facts.pop("made", None)
     if made is not None and row.task.expected is not None:
         expected = numpy.load(row.task.expected)
-        row.facts["difference"] = asdict(compare(lambda pictures: made, expected, expected))
+        row.facts["difference"] = asdict(difference(made, expected))

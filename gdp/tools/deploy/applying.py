@@ -1,7 +1,7 @@
-"""Translate files: read ahead, translate in batches of one size, write behind.
+"""Translate files: read ahead, translate, write behind.
 
-What is in memory at once is bounded in pixels: `READ_AHEAD_PIXELS` that were read, `BATCH_PIXELS` that are translated
-and as many that are written, each of which one picture may exceed by itself.
+What is in memory at once, of pictures that are read, wait, are translated or written, is bounded in bytes; one picture
+may exceed the bound by itself, and then nothing else is in memory.
 """
 
 from __future__ import annotations
@@ -9,25 +9,36 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy
 
-from gdp.core.errors import CorruptFileError, DiskFullError, GdpError, MissingResourceError, ShapeError
+from gdp.core.errors import (
+    CorruptFileError,
+    DiskFullError,
+    GdpError,
+    MissingResourceError,
+    OutOfMemoryError,
+    ShapeError,
+)
+from gdp.core.memory import MemoryBound, readable_memory_errors
 from gdp.core.progress import Progress
 from gdp.support.interfaces.engines import PictureArray
-from gdp.support.picture_files import PictureFile, picture_pixels, read_picture
+from gdp.support.picture_files import WORK_BYTES, PictureFile, picture_pixels, read_picture
 from gdp.support.squares import Levels
 from gdp.tools.deploy.files import OPAQUE, VIDEOS, Job, save_picture, under_alpha
 from gdp.tools.deploy.models import Model
-from gdp.tools.deploy.tiling import BATCH_PIXELS, Tiling, pictures_together
+from gdp.tools.deploy.tiling import Tiling, pictures_together
 
-READ_AHEAD, READ_AHEAD_PIXELS = 16, 32 * 2**20
-"""Picture files, and pixels in them, that are read while others are translated."""
+MOST_IN_WORK = 32
+"""Picture files that are read, translated or written at once."""
+ENOUGH = 2**30
+"""Bytes of pictures in work beyond which nothing is faster: three photos of 24 megapixels."""
 THREADS = 4
 """That read and write files."""
+OUT_OF_MEMORY = "Lower --tile or --memory, or close what else takes memory."
 
 Transform = Callable[[PictureArray], PictureArray]
 """What is done to pictures of one size, (N, H, W, 3) -> (N, H, W, 3)."""
@@ -98,6 +109,7 @@ def apply_to_pictures(
     application: Application,
     progress: Progress,
     stop_requested: Callable[[], bool] = lambda: False,
+    memory: MemoryBound | None = None,
 ) -> Applied:
     """Translate picture files; one that fails is told at the end and keeps no other from being written.
 
@@ -106,25 +118,31 @@ def apply_to_pictures(
         application: what is done to them.
         progress: reports one unit a file.
         stop_requested: True ends the work after the files in hand.
+        memory: for pictures in work; a share of what is free where none is given. No picture depends on it.
 
     Raises:
         DiskFullError: there is no space left for the files.
     """
     applied = Applied()
+    memory = memory or MemoryBound()
     with ThreadPoolExecutor(THREADS) as threads, progress.task("translate", len(jobs), "picture") as task:
-        behind: list[tuple[Job, Future[None]]] = []
-        for batch in _batches(_loaded(jobs, threads, applied), application.batch):
+        work = _Work(jobs, threads, memory, application, applied, progress.message)
+        for batch in work.batches():
             if stop_requested():
                 break
-            made = _translated(batch, application.transform, applied)
-            _settle(behind, applied)  # written while this batch was translated
-            behind = [(one.job, threads.submit(_write, one, application.compare)) for one in made]
+            work.write(batch, _translated(batch, application, applied))
             task.advance(len(batch))
-        _settle(behind, applied)
+            batch.clear()  # nobody needs the originals while the next ones are waited for
+        work.settle_all()
     return applied
 
 
-_Read = tuple[Job, PictureFile]
+@dataclass(frozen=True)
+class _Read:
+    job: Job
+    picture: PictureFile
+    bytes: int
+    """That it takes while it is in work."""
 
 
 @dataclass(frozen=True)
@@ -132,86 +150,139 @@ class _Made:
     job: Job
     picture: PictureFile
     levels: Levels
+    bytes: int
 
 
-def _translated(batch: Sequence[_Read], transform: Transform, applied: Applied) -> list[_Made]:
+class _Work:
+    """What is in memory: files being read, pictures that wait for others of their size, and files being written."""
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        threads: ThreadPoolExecutor,
+        memory: MemoryBound,
+        application: Application,
+        applied: Applied,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._rest, self._threads, self._applied, self._tell = deque(jobs), threads, applied, tell
+        self._application, self._memory = application, memory
+        self._left = memory.share(enough=ENOUGH)
+        self._told = False
+        self._reading: deque[tuple[Job, int, Future[PictureFile]]] = deque()
+        self._waiting: dict[tuple[int, ...], list[_Read]] = defaultdict(list)
+        self._writing: deque[tuple[Job, int, Future[None]]] = deque()
+
+    def batches(self) -> Iterator[list[_Read]]:
+        """Yield pictures of one size together; those that wait for others of theirs come when the memory is needed."""
+        while self._rest or self._reading or self._waiting:
+            self._read_ahead()
+            if self._reading:
+                full = self._next_picture()
+                if full is not None:
+                    yield self._waiting.pop(full)
+            elif self._rest and self._writing:
+                self._settle()  # the memory of what is written is needed for what is read next
+            else:
+                yield self._waiting.pop(max(self._waiting, key=lambda shape: len(self._waiting[shape])))
+
+    def write(self, batch: Sequence[_Read], made: Sequence[_Made]) -> None:
+        """Begin to write what was made of a batch; what was written before is settled as far as it is done."""
+        self._left += sum(one.bytes for one in batch) - sum(one.bytes for one in made)
+        for one in made:
+            future = self._threads.submit(_write, one, self._application.compare)
+            self._writing.append((one.job, one.bytes, future))
+        while self._writing and self._writing[0][2].done():
+            self._settle()
+
+    def settle_all(self) -> None:
+        """Wait until all files are written."""
+        while self._writing:
+            self._settle()
+
+    def _read_ahead(self) -> None:
+        """Begin to read files in their order, as long as there is memory; one where nothing else is in work."""
+        while self._rest and self._in_work < MOST_IN_WORK:
+            shown = 2 if self._application.compare else 1
+            takes = picture_pixels(self._rest[0].source) * WORK_BYTES * shown
+            if takes > self._left and self._in_work:
+                return
+            job = self._rest.popleft()
+            if not self._told and takes > self._memory.bytes:
+                self._told = True
+                self._tell(self._memory.excess(f"pictures as large as {job.source}", takes))
+            self._left -= takes
+            self._reading.append((job, takes, self._threads.submit(read_picture, job.source, self._memory)))
+
+    def _next_picture(self) -> tuple[int, ...] | None:
+        """Take over the next file that is read; return its size where enough of that size are there."""
+        job, takes, future = self._reading.popleft()
+        try:
+            picture = future.result()
+        except (CorruptFileError, MissingResourceError, OutOfMemoryError) as error:
+            self._applied.failed.append(Failed(job.source, "read", str(error)))
+            self._left += takes
+            return None
+        shape = picture.levels.shape
+        self._waiting[shape].append(_Read(job, picture, takes))
+        enough = pictures_together(self._application.batch, *shape[:2])
+        return shape if len(self._waiting[shape]) >= enough else None
+
+    def _settle(self) -> None:
+        """Wait until the file is written that was begun first."""
+        job, takes, future = self._writing.popleft()
+        try:
+            future.result()
+            self._applied.written.append(job.target)
+        except DiskFullError:
+            raise
+        except GdpError as error:
+            self._applied.failed.append(Failed(job.source, "written", str(error)))
+        self._left += takes
+
+    @property
+    def _in_work(self) -> int:
+        return len(self._reading) + sum(map(len, self._waiting.values())) + len(self._writing)
+
+
+def _translated(batch: Sequence[_Read], application: Application, applied: Applied) -> list[_Made]:
     """Translate a batch; where that fails, each picture by itself, so that one keeps no other from being translated."""
+    shown = [one.picture.on_white() for one in batch]
+    height, width = shown[0].shape[:2]
     try:
-        made = transform(numpy.stack([picture.on_white() for _, picture in batch]))
+        with readable_memory_errors(f"{batch[0].job.source}: a picture of {width} x {height} px", OUT_OF_MEMORY):
+            made = application.transform(shown[0][None] if len(shown) == 1 else numpy.stack(shown))
     except GdpError as error:
         if len(batch) > 1:
-            return [done for one in batch for done in _translated([one], transform, applied)]
-        source = batch[0][0].source
+            return [done for one in batch for done in _translated([one], application, applied)]
+        source = batch[0].job.source
         told = str(error)
         applied.failed.append(
             Failed(source, "translated", told if told.startswith(str(source)) else f"{source}: {told}")
         )
         return []
-    applied.translated += [job.target for job, _ in batch]
-    return [_Made(job, picture, levels) for (job, picture), levels in zip(batch, made, strict=True)]
+    applied.translated += [one.job.target for one in batch]
+    originals = [one.picture if application.compare else _still_needed(one.picture) for one in batch]
+    return [
+        _Made(one.job, picture, levels, one.bytes) for one, picture, levels in zip(batch, originals, made, strict=True)
+    ]
+
+
+def _still_needed(picture: PictureFile) -> PictureFile:
+    """Return what is to be known of a picture when it is written: of an opaque one not its pixels."""
+    return picture if picture.alpha is not None else replace(picture, levels=numpy.empty((0, 0, 3), numpy.uint8))
 
 
 def _write(made: _Made, compare: bool) -> None:
     """Write a translated picture under the alpha of its original, or beside what was seen of that."""
     job, picture, levels = made.job, made.picture, made.levels
-    if compare:
-        shown = numpy.concatenate([picture.on_white(), levels], axis=1)
-        save_picture(PictureFile(picture.path, shown, None, picture.colour_profile), shown, job.target)
-    else:
-        opaque = job.target.suffix.lower() in OPAQUE
-        save_picture(picture, levels if opaque else under_alpha(picture, levels), job.target)
-
-
-def _settle(behind: Sequence[tuple[Job, Future[None]]], applied: Applied) -> None:
-    """Wait until files are written."""
-    for job, future in behind:
-        try:
-            future.result()
-            applied.written.append(job.target)
-        except DiskFullError:
-            raise
-        except GdpError as error:
-            applied.failed.append(Failed(job.source, "written", str(error)))
-
-
-def _loaded(jobs: Sequence[Job], threads: ThreadPoolExecutor, applied: Applied) -> Iterator[_Read]:
-    """Yield pictures in the order of their files, reading the next ones meanwhile."""
-    rest = deque(jobs)
-    waiting: deque[tuple[Job, int, Future[PictureFile]]] = deque()
-    ahead = 0
-    while rest or waiting:
-        while rest and len(waiting) < READ_AHEAD:
-            pixels = picture_pixels(rest[0].source)
-            if waiting and ahead + pixels > READ_AHEAD_PIXELS:
-                break
-            job, ahead = rest.popleft(), ahead + pixels
-            waiting.append((job, pixels, threads.submit(read_picture, job.source)))
-        job, pixels, future = waiting.popleft()
-        ahead -= pixels
-        try:
-            yield job, future.result()
-        except (CorruptFileError, MissingResourceError) as error:
-            applied.failed.append(Failed(job.source, "read", str(error)))
-
-
-def _batches(pictures: Iterator[_Read], most: int) -> Iterator[list[_Read]]:
-    """Yield pictures of one size together, `most` at most; those that wait for others of their size come at the end."""
-    by_size: dict[tuple[int, ...], list[_Read]] = defaultdict(list)
-    waiting = pixels = 0
-    for job, picture in pictures:
-        shape = picture.levels.shape
-        group = by_size[shape]
-        group.append((job, picture))
-        waiting, pixels = waiting + 1, pixels + shape[0] * shape[1]
-        if len(group) < pictures_together(most, *shape[:2]):
-            if waiting < READ_AHEAD and pixels < BATCH_PIXELS:
-                continue
-            # So many sizes that waiting for more of one would fill the memory.
-            shape = max(by_size, key=lambda shape: len(by_size[shape]))
-        group = by_size.pop(shape)
-        waiting, pixels = waiting - len(group), pixels - len(group) * shape[0] * shape[1]
-        yield group
-    yield from by_size.values()
+    with readable_memory_errors(f"{job.source}: writing it", OUT_OF_MEMORY):
+        if compare:
+            shown = numpy.concatenate([picture.on_white(), levels], axis=1)
+            save_picture(PictureFile(picture.path, shown, None, picture.colour_profile), shown, job.target)
+        else:
+            opaque = job.target.suffix.lower() in OPAQUE
+            save_picture(picture, levels if opaque else under_alpha(picture, levels), job.target)
 
 
 def split_jobs(jobs: Sequence[Job]) -> tuple[list[Job], list[Job]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import shutil
 import tempfile
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.errors import GdpError, MissingResourceError, PluginError, readable_os_errors
+from gdp.core.files import file_sha256
 from gdp.core.records import PluginRecord, Plugins
 from gdp.core.run.versions import versions
 from gdp.core.run_folder import RunFolder
@@ -98,7 +98,7 @@ def export_student(
         resolution=student.resolution,
         weights_sha256=student.weights_sha256,
         bytes=sum(part.stat().st_size for part in files_of(path)),
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        sha256=file_sha256(path),
         difference=difference,
         versions=versions(),
         trained_on=student.said_of_training,

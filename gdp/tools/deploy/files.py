@@ -13,7 +13,7 @@ from PIL import Image
 
 from gdp.core.errors import GdpError, MissingResourceError
 from gdp.core.files import write_atomically
-from gdp.support.picture_files import PictureFile
+from gdp.support.picture_files import PictureFile, strips
 from gdp.support.squares import Levels
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
@@ -35,10 +35,14 @@ def under_alpha(picture: PictureFile, made: Levels) -> Levels:
     """
     if picture.alpha is None:
         return made
-    share = numpy.maximum(picture.alpha, 1)[..., None].astype(numpy.float32) / 255
-    straight = numpy.rint(255 + (made.astype(numpy.float32) - 255) / share).clip(0, 255).astype(numpy.uint8)
-    same = (made == picture.on_white()).all(axis=2, keepdims=True)
-    return numpy.where(same, picture.levels, straight)
+    under = numpy.empty_like(made)
+    for rows in strips(made.shape):
+        share = numpy.maximum(picture.alpha[rows], 1)[..., None].astype(numpy.float32) / 255
+        straight = numpy.rint(255 + (made[rows].astype(numpy.float32) - 255) / share).clip(0, 255).astype(numpy.uint8)
+        strip = PictureFile(picture.path, picture.levels[rows], picture.alpha[rows])
+        same = (made[rows] == strip.on_white()).all(axis=2, keepdims=True)
+        under[rows] = numpy.where(same, strip.levels, straight)
+    return under
 
 
 def save_picture(picture: PictureFile, levels: Levels, path: Path) -> None:
@@ -56,8 +60,8 @@ def save_picture(picture: PictureFile, levels: Levels, path: Path) -> None:
     suffix = path.suffix.lower()
     if suffix not in PICTURES:
         raise GdpError(f"{path}: pictures are written as {', '.join(sorted(PICTURES))}, not as {suffix or 'no suffix'}")
-    bands = [levels] if picture.alpha is None or suffix in OPAQUE else [levels, picture.alpha]
-    image = Image.fromarray(numpy.dstack(bands))
+    alpha = None if suffix in OPAQUE else picture.alpha
+    image = Image.fromarray(levels if alpha is None else numpy.dstack([levels, alpha]))
     options: dict[str, Any] = {"icc_profile": picture.colour_profile} if picture.colour_profile else {}
     if suffix in (".jpg", ".jpeg"):
         options |= {"quality": 95, "subsampling": 0}
@@ -69,7 +73,8 @@ def save_picture(picture: PictureFile, levels: Levels, path: Path) -> None:
     except (OSError, ValueError) as error:  # such as a format's largest side
         height, width = levels.shape[:2]
         raise GdpError(f"{path}: {width} x {height} pixels cannot be written as {suffix} ({error})") from error
-    write_atomically(path, buffer.getvalue())
+    del image  # what is written is in the buffer
+    write_atomically(path, buffer.getbuffer())
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ def _from_weights(plugins: Plugins, folder: Path, runner: Engine, name: str) -> 
     with plugin_errors(who):
         runs_on = runner.describe()
     sizes = (student.size_multiple, student.input_channels, student.resolution)
-    return Model(translate, *sizes, name, runs_on, trained_on=student.trained_on)
+    return Model(translate, *sizes, name, runs_on, _together(runner), trained_on=student.trained_on)
 
 
 def _model(plugins: Plugins, runner: Engine, name: str, file: Path, card: Card, trained_on: TrainedOn) -> Model:
@@ -105,4 +105,8 @@ def _model(plugins: Plugins, runner: Engine, name: str, file: Path, card: Card, 
     with plugin_errors(who):
         runs_on = runner.describe()
     sizes = (card.size_multiple, card.input_channels, card.resolution)
-    return Model(translate, *sizes, name, runs_on, trained_on=trained_on)
+    return Model(translate, *sizes, name, runs_on, _together(runner), trained_on=trained_on)
+
+
+def _together(runner: Engine) -> bool:
+    return runner.context.device != "cpu"

@@ -82,23 +82,28 @@ def _square(picture: Image.Image, size: int) -> Image.Image:
     return picture.resize((size, size), Image.Resampling.LANCZOS, (left, top, left + side, top + side))
 
 
-BATCH = 8
-
-
 def reference(network: PictureNetwork, pictures: PictureArray) -> PictureArray:
-    """Return what torch makes of pictures in float32: (N, H, W, C) -> (N, H, W, 3)."""
+    """Return what torch makes of pictures in float32, one at a time: (N, H, W, C) -> (N, H, W, 3)."""
     with torch.no_grad():
-        made = [network(part).numpy() for part in torch.split(torch.from_numpy(pictures), BATCH)]
+        made = [network(picture).numpy() for picture in torch.split(torch.from_numpy(pictures), 1)]
     return numpy.concatenate(made)
 
 
 def compare(translate: Translate, pictures: PictureArray, expected: PictureArray) -> Difference:
-    """Compare an engine's pictures with those of `reference`.
+    """Compare an engine's pictures, made one at a time, with those of `reference`.
 
     Raises:
         PluginError: the engine returns pictures of another shape or type.
     """
-    made = numpy.concatenate([translate(pictures[at : at + BATCH]) for at in range(0, len(pictures), BATCH)])
+    return difference(numpy.concatenate([translate(picture[None]) for picture in pictures]), expected)
+
+
+def difference(made: PictureArray, expected: PictureArray) -> Difference:
+    """Return how far an engine's pictures are from those of `reference`.
+
+    Raises:
+        PluginError: they are of another shape or type.
+    """
     if made.shape != expected.shape or made.dtype != expected.dtype:
         raise PluginError(
             f"the engine made {made.dtype} pictures of shape {made.shape} where torch makes {expected.dtype} of "

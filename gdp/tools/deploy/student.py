@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from gdp.core.building import build
 from gdp.core.errors import CorruptFileError, MissingResourceError, ShapeError
+from gdp.core.files import file_sha256
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.students import Student
 from gdp.core.pictures import from_array, from_levels, to_array, to_levels
@@ -52,7 +52,7 @@ def load_student(folder: Path, plugins: Plugins, device: torch.device) -> Deploy
     context = BuildContext(device=device, input_channels=channels, resolution=resolution)
     student: Student = build(plugins, record, settings, context, kind=Student)
     load_generator_weights(student, folder / WEIGHTS)
-    digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    digest = file_sha256(folder / WEIGHTS)
     said = card.get("trained_on")
     return DeployedStudent(student, channels, resolution, precision, device, digest, trained_on, said)
 

@@ -57,41 +57,41 @@ def translate_any_size(
     if height <= step and width <= step:
         return _padded(translate, pictures, size_multiple)
     made = numpy.empty((*pictures.shape[:3], 3), numpy.uint8)
-    strip = _Strip(
-        numpy.zeros((len(pictures), 0, width, 3), numpy.float32), numpy.zeros((1, 0, width, 1), numpy.float32)
-    )
+    strip = _Strip(len(pictures), min(step, height), width)
     tops = _starts(height, step, tiling.overlap)
     for top, following in zip(tops, [*tops[1:], height], strict=True):
         rows = slice(top, min(top + step, height))
-        strip = strip.extended(rows.stop - rows.start)
         for left in _starts(width, step, tiling.overlap):
             columns = slice(left, min(left + step, width))
             tile = _padded(translate, pictures[:, rows, columns], size_multiple)
             fade = _fade(tile.shape[1], tile.shape[2], tiling.overlap, rows, columns, (height, width))
-            strip.summed[:, :, columns] += tile * fade
-            strip.weights[:, :, columns] += fade
+            strip.add(columns, tile, fade)
         done = following - top  # below these rows the next tiles reach
-        made[:, top:following] = numpy.rint(strip.summed[:, :done] / strip.weights[:, :done]).astype(numpy.uint8)
-        strip = _Strip(strip.summed[:, done:], strip.weights[:, done:])
+        strip.finish(made[:, top:following], done)
     return made
 
 
-@dataclass(frozen=True)
 class _Strip:
     """Rows of pictures to which tiles still add: only these are kept as floats, whatever the pictures' height."""
 
-    summed: NDArray[numpy.float32]
-    """(N, rows, W, 3)."""
-    weights: NDArray[numpy.float32]
-    """(1, rows, W, 1)."""
+    def __init__(self, count: int, rows: int, width: int) -> None:
+        self._summed = numpy.zeros((count, rows, width, 3), numpy.float32)
+        self._weights = numpy.zeros((1, rows, width, 1), numpy.float32)
 
-    def extended(self, rows: int) -> _Strip:
-        """Return so many rows, of which the first are these."""
-        grown = []
-        for values in (self.summed, self.weights):
-            new = numpy.zeros((values.shape[0], rows - values.shape[1], *values.shape[2:]), numpy.float32)
-            grown.append(numpy.concatenate([values, new], axis=1))
-        return _Strip(*grown)
+    def add(self, columns: slice, tile: PictureArray, fade: NDArray[numpy.float32]) -> None:
+        """Add a tile (N, h, w, 3) at the strip's top."""
+        self._summed[:, : tile.shape[1], columns] += tile * fade
+        self._weights[:, : tile.shape[1], columns] += fade
+
+    def finish(self, made: PictureArray, rows: int) -> None:
+        """Write the first rows' pictures, which no tile adds to any more, and move the others up."""
+        numpy.divide(self._summed[:, :rows], self._weights[:, :rows], out=self._summed[:, :rows])
+        numpy.rint(self._summed[:, :rows], out=self._summed[:, :rows])
+        made[:] = self._summed[:, :rows]  # levels, for the weights of a pixel add up to those that it is divided by
+        for values in (self._summed, self._weights):
+            kept = values.shape[1] - rows
+            values[:, :kept] = values[:, rows:]
+            values[:, kept:] = 0
 
 
 def reflected(size: int, wanted: int) -> NDArray[numpy.int64]:

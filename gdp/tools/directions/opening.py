@@ -13,6 +13,7 @@ from gdp.core.building import build
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.interfaces.teachers import LatentTeacher
+from gdp.core.memory import MemoryBound
 from gdp.core.progress import Progress
 from gdp.core.recipe.choices import Choice
 from gdp.core.recipe.sections import TeacherSection
@@ -30,6 +31,7 @@ def open_tools(
     pictures: int,
     device: torch.device,
     progress: Progress,
+    memory: MemoryBound | None = None,
 ) -> Tools:
     """Build teacher, method and filter.
 
@@ -40,6 +42,7 @@ def open_tools(
         pictures: how many the filter will be asked about, for its own look ahead.
         device: where the teacher and the filter work.
         progress: where to report.
+        memory: for pictures in work; a share of what is free where none is given.
 
     Raises:
         PluginError: a plugin cannot take part in a search.
@@ -47,7 +50,8 @@ def open_tools(
     """
     # Paid answers are the user's, for all runs and searches; a budget is that of one search.
     book = AnswerBook.at(default_place(), f"find-direction-{uuid.uuid4().hex}")
-    context = BuildContext(seed=seed, device=device, progress=progress, answers=book, pairs=pictures)
+    memory = memory or MemoryBound(device=str(device))
+    context = BuildContext(seed=seed, device=device, progress=progress, answers=book, memory=memory, pairs=pictures)
     built = _build(plugins, chosen.teacher, LatentTeacher, context, "makes pictures from latents")
     context = replace(context, teacher=built)
     finder = _build(plugins, chosen.method, DirectionMethod, context, "is a direction method")

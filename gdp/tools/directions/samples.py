@@ -19,6 +19,9 @@ from gdp.core.progress import Progress
 from gdp.support.directions import Direction
 
 BATCH = 64
+"""Samples that are drawn and judged at a time, fewer where their pictures are large."""
+BYTES = 120
+"""That a pixel of a sample takes: floats of the teacher's, clamped ones, and a filter's own work."""
 
 
 @dataclass(frozen=True)
@@ -96,12 +99,12 @@ def draw_samples(
     if not count:
         return ScoredSamples(torch.zeros(0, teacher.w_dim, dtype=torch.float64), {})
     if judge is None:
-        parts = [sampling.ws(teacher, indices)[:, 0].cpu().double() for indices in in_batches(range(count))]
+        parts = [sampling.ws(teacher, indices)[:, 0].cpu().double() for indices in in_batches(range(count), BATCH)]
         return ScoredSamples(torch.cat(parts), {})
     latents: list[Tensor] = []
 
     def pictures() -> Iterator[tuple[Sequence[int], Tensor]]:
-        for indices in in_batches(range(count)):
+        for indices in in_batches(range(count), _together(teacher)):
             ws = sampling.ws(teacher, indices)
             latents.append(ws[:, 0].cpu().double())
             yield indices, teacher.synthesize(ws)
@@ -155,10 +158,16 @@ def _as_pairs(indices: Sequence[int], images: Tensor) -> PairBatch:
     return PairBatch(list(indices), pictures, pictures, [PairRecord(index, 0) for index in indices])
 
 
-def in_batches(indices: range) -> Iterator[range]:
-    """Yield numbers in batches of `BATCH`."""
-    for start in range(indices.start, indices.stop, BATCH):
-        yield range(start, min(start + BATCH, indices.stop))
+def in_batches(indices: range, size: int) -> Iterator[range]:
+    """Yield numbers in batches of `size`."""
+    for start in range(indices.start, indices.stop, size):
+        yield range(start, min(start + size, indices.stop))
+
+
+def _together(teacher: LatentTeacher) -> int:
+    """Return how many of a teacher's pictures are judged at a time; no score depends on it."""
+    size, memory = (teacher.resolution, teacher.resolution), teacher.context.memory
+    return memory.pictures_together(size, BATCH, bytes_a_pixel=BYTES)
 
 
 def _number(value: object) -> float:
@@ -247,7 +256,8 @@ def mean_scores(
     teacher: LatentTeacher, judge: ScoringFilter, ws: Tensor, move: Tensor, advance: Callable[[int], None]
 ) -> tuple[dict[str, float], float]:
     """Return the mean of each score over the pictures of ws + move, and the share that the filter would keep."""
-    parts = zip(in_batches(range(len(ws))), torch.split(ws + move.to(ws), BATCH), strict=True)
+    together = _together(teacher)
+    parts = zip(in_batches(range(len(ws)), together), torch.split(ws + move.to(ws), together), strict=True)
     judged = judge_pictures(judge, ((indices, teacher.synthesize(part)) for indices, part in parts), advance)
     known = {name: values[~values.isnan()] for name, values in judged.numbers().items()}
     means = {name: float(values.mean()) for name, values in known.items()}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 from gdp.core.arithmetic import count_macs, count_parameters
 from gdp.core.errors import CorruptFileError
-from gdp.core.files import write_atomically
+from gdp.core.files import copy_atomically, file_sha256, write_atomically
 from gdp.core.interfaces.stages import Stage
 from gdp.core.run.session import Session
 from gdp.core.run.versions import plugin_versions, versions
@@ -43,11 +42,11 @@ class ExportStage(Stage[Session]):
         import torch
 
         trained = session.train_folder / "student.safetensors"
-        content = trained.read_bytes()
         folder = session.student_folder
         student = session.trained_student()
         channels, resolution = session.pair_source.input_channels, session.pair_source.resolution
         device = next(student.generator.parameters()).device  # where evaluate has left it
+        digest = copy_atomically(trained, folder / "student.safetensors")
         example = torch.zeros(1, channels, resolution, resolution, device=device)
         card = {
             "format": 1,
@@ -58,15 +57,14 @@ class ExportStage(Stage[Session]):
             "value_range": [-1, 1],
             "precision": session.recipe.train.precision,
             "seed": session.recipe.seed,
-            "weights_sha256": hashlib.sha256(content).hexdigest(),
+            "weights_sha256": digest,
             "parameters": count_parameters(student.generator),
             "macs": count_macs(student.generator, example),
             "trained_on": without_places_in(trained_on(session)),
             "versions": without_places_in({**versions(), **plugin_versions([session.recipe.student.record])}),
         }
-        write_atomically(folder / "student.safetensors", content)
         write_atomically(folder / "student.json", readable_json(card).encode())
-        written = hashlib.sha256((folder / "student.safetensors").read_bytes()).hexdigest()
+        written = file_sha256(folder / "student.safetensors")
         if written != card["weights_sha256"]:
             raise CorruptFileError(
                 f"{folder / 'student.safetensors'}: what was written does not read back the same. Check the disk and "
@@ -74,7 +72,7 @@ class ExportStage(Stage[Session]):
             )
         return {
             "folder": session.folder.relative(folder),
-            "bytes": len(content),
+            "bytes": (folder / "student.safetensors").stat().st_size,
             "weights_sha256": card["weights_sha256"],
             "parameters": card["parameters"],
             "macs": card["macs"],

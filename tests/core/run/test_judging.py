@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from gdp.core.pairs import PairBatch, PairRecord, PairStore, Scores, Verdict
 from gdp.core.pairs.layout import StoredPair, read_pair
 from gdp.core.progress import SilentProgress, Stopped
 from gdp.core.recipe.reading import Choice
-from gdp.core.recipe.sections import FilterSection
+from gdp.core.recipe.sections import FilterSection, LimitsSection
 from gdp.core.records import PluginRecord
 from gdp.core.run.judging import DecodedPairs, NamedFilter, judge_pairs, walk
 from gdp.core.run.session import Session
@@ -79,7 +80,8 @@ def store(tmp_path: Path) -> Iterator[PairStore]:
 def session(stop_after: int | None = None) -> Session:
     asked = iter(range(10_000))
     made = Session.__new__(Session)
-    made.progress = SilentProgress()
+    made.progress, made.device = SilentProgress(), torch.device("cpu")
+    made.recipe = SimpleNamespace(limits=LimitsSection())  # type: ignore[assignment] # all that is asked of it here
     made.stop_requested = lambda: stop_after is not None and next(asked) >= stop_after
     made.settings_key = lambda choice: {"plugin": choice.record.name, "settings": choice.config.model_dump()}  # type: ignore[method-assign] # no recipe file is needed here
     return made
@@ -220,7 +222,7 @@ def test_decoded_pairs_take_no_more_memory_than_their_bound(coloured: PairStore,
 
 
 def test_pairs_from_memory_are_those_of_the_store(coloured: PairStore) -> None:
-    pairs = DecodedPairs(coloured)
+    pairs = DecodedPairs(coloured, limit=2**20)
     for indices in ([5, 3, 8], [3], [8, 100, 5, 199]):
         found, expected = pairs.load(indices), coloured.load(indices)
         assert (found.indices, found.records) == (expected.indices, expected.records)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,11 @@ from tiny_training import (
 )
 from torch import Tensor
 
-from gdp.core.errors import NonFiniteError, TrainingError
+from gdp.core.errors import NonFiniteError, OutOfMemoryError, TrainingError
 from gdp.core.interfaces.context import BuildContext
+from gdp.core.interfaces.losses import TrainingStep
 from gdp.core.interfaces.students import TrainingPhase
+from gdp.core.memory import MemoryBound
 from gdp.core.training import TrainingPairs
 from gdp.core.training import loader as training_pairs
 from gdp.core.training.objective import train_step
@@ -107,6 +110,38 @@ def test_pairs_that_do_not_fit_in_memory_are_read_ahead_and_train_the_same(
     monkeypatch.setattr(training_pairs, "CACHE_LIMIT", 0)
     read_ahead = load_file(train(tmp_path / "disk").weights)
     assert all(torch.equal(read_ahead[name], value) for name, value in in_memory.items())
+
+
+def test_with_little_memory_pairs_are_read_ahead_and_train_the_same(tmp_path: Path) -> None:
+    whole, most = tiny_pairs(), []
+    much = load_file(train(tmp_path / "much", memory=MemoryBound(2**40)).weights)
+
+    def load(indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        most.append(len(indices))
+        return whole.load_uint8(indices)
+
+    pairs = TrainingPairs(whole.train, whole.held_out, load)
+    little = load_file(train(tmp_path / "little", pairs=pairs, memory=MemoryBound(1)).weights)
+    assert all(torch.equal(little[name], value) for name, value in much.items())
+    assert max(most) == 4, "never more than a batch"
+
+
+def test_weights_that_are_not_averaged_are_stored_once(tmp_path: Path) -> None:
+    train(tmp_path, steps=4, ema_half_life=0)
+    stored = load_file(tmp_path / "checkpoints" / "step-00000004" / "tensors.safetensors")
+    assert {name.split("/")[0] for name in stored} >= {"generator", "discriminator", "generator_optimizer"}
+    assert not any(name.startswith("average/") for name in stored)
+    shipped = load_file(tmp_path / "student.safetensors")
+    assert all(torch.equal(value, stored[f"generator/{name}"]) for name, value in shipped.items())
+
+
+def test_a_step_that_does_not_fit_into_memory_is_told_with_what_to_lower(tmp_path: Path) -> None:
+    class TooLarge(Distance):
+        def generator(self, step: TrainingStep) -> Tensor:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9663676416 bytes")
+
+    with pytest.raises(OutOfMemoryError, match=r"training in steps of 4 pairs did not fit .* Lower train\.batch"):
+        train(tmp_path, losses=[*both_losses(), ("large", 1.0, TooLarge(None, BuildContext()))])
 
 
 def test_an_error_of_the_store_in_the_background_comes_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

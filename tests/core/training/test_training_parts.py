@@ -92,6 +92,20 @@ def test_average_copies_buffers_and_lends_its_weights_for_a_while() -> None:
     assert module.weight.tolist() == [3.0] * 3
 
 
+def test_without_averaging_there_is_no_second_copy_of_the_weights() -> None:
+    module = nn.BatchNorm1d(3)
+    average = WeightAverage(module, half_life=0)
+    before = {name: tensor.data_ptr() for name, tensor in module.state_dict().items()}
+    assert {name: tensor.data_ptr() for name, tensor in average.tensors.items()} == before
+    with torch.no_grad():
+        module.weight.fill_(5.0)
+    average.update(pairs_seen=20, batch=1)
+    with average.applied():
+        assert module.weight.tolist() == average.tensors["weight"].tolist() == [5.0] * 3
+    average.copy_to_module()
+    assert {name: tensor.data_ptr() for name, tensor in module.state_dict().items()} == before
+
+
 def test_pool_shows_new_pictures_until_it_is_full_and_then_old_ones_half_of_the_time() -> None:
     pool = ImagePool(50)
     pictures = torch.arange(1050.0)[:, None, None, None]

@@ -130,7 +130,7 @@ def settings(**changes: Any) -> TrainSection:
 
 def train(folder: Path, **changes: Any) -> TrainingResult:
     """Train the tiny student; `changes` replace arguments of `train_student` or settings."""
-    names = ("student", "losses", "pairs", "seed", "progress", "on_metrics", "on_images", "stop")
+    names = ("student", "losses", "pairs", "seed", "progress", "on_metrics", "on_images", "stop", "memory")
     given = {name: changes.pop(name) for name in names if name in changes}
     arguments: dict[str, Any] = {
         "student": TinyStudent(),

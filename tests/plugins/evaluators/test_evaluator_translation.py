@@ -145,7 +145,7 @@ def test_rows_stand_beside_the_truth_under_the_names_of_the_pictures(world: Any,
         "Beside the true counterpart / 000003",
     ]
     assert list(rows[1].pictures) == ["source", "teacher", "student", "truth"]
-    shades = [round(float(picture.mean() + 1) * 127.5) for picture in rows[1].pictures.values()]
+    shades = [round(float(picture.float().mean())) for picture in rows[1].pictures.values()]
     assert shades == [30, 60, 68, 70]
 
 
@@ -182,7 +182,7 @@ def test_stored_pairs_of_rendered_scenes_find_their_true_paintings(world: Any, t
         store.append(source.make(range(4)))
         context = world.context(lambda images: images, held_out=[2, 3], load=store.load)
         evaluation = truth_of(dataset, context)
-    true = dataset.truth("testA", [1])[0].float() / 127.5 - 1
+    true = dataset.truth("testA", [1])[0]
     assert torch.equal(evaluation.rows[1].pictures["truth"], true)
     name = "quality.truth.psnr_db"
     assert evaluation.metrics[name].value == evaluation.metrics[f"{name}_unchanged"].value < 40
@@ -195,7 +195,7 @@ def test_there_and_back_compares_the_source_with_its_reconstruction(world: Any, 
     row = evaluation.rows[3]
     assert list(row.pictures) == ["source", "student", "reconstruction"]
     assert row.title == "There and back / pair 10"
-    assert [round(float(picture.mean() + 1) * 127.5) for picture in row.pictures.values()] == [40, 75, 45]
+    assert [round(float(picture.float().mean())) for picture in row.pictures.values()] == [40, 75, 45]
 
 
 def test_without_a_way_back_the_reason_is_told(world: Any, greys: Greys) -> None:

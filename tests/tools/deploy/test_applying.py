@@ -6,14 +6,16 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy
 import pytest
 from PIL import Image
 
 from gdp.core.errors import GdpError
+from gdp.core.memory import MemoryBound
 from gdp.core.progress import SilentProgress
-from gdp.support.picture_files import PictureFile, read_picture
+from gdp.support.picture_files import WORK_BYTES, PictureFile, read_picture
 from gdp.tools.deploy import applying
 from gdp.tools.deploy.applying import Application, Applied, apply_to_pictures, require_all
 from gdp.tools.deploy.files import Job
@@ -36,8 +38,15 @@ def levels_of(path: Path) -> numpy.ndarray:
         return numpy.asarray(picture)
 
 
-def apply(jobs: Sequence[Job], transform: Callable[[numpy.ndarray], numpy.ndarray], batch: int = 8) -> Applied:
-    return apply_to_pictures(jobs, Application(transform, batch=batch), SilentProgress())
+def apply(
+    jobs: Sequence[Job],
+    transform: Callable[[numpy.ndarray], numpy.ndarray],
+    batch: int = 8,
+    pixels: int | None = None,
+) -> Applied:
+    """Translate files; so many pixels may be in work at once."""
+    memory = None if pixels is None else MemoryBound(pixels * WORK_BYTES)
+    return apply_to_pictures(jobs, Application(transform, batch=batch), SilentProgress(), memory=memory)
 
 
 @dataclass(frozen=True)
@@ -65,12 +74,12 @@ def test_files_are_written_while_the_next_batch_is_translated(tmp_path: Path) ->
     def invert(pictures: numpy.ndarray) -> numpy.ndarray:
         nonlocal begun
         there = sum(job.target.exists() for job in jobs)
-        assert there >= 2 * (begun - 1), "only the last batch waits to be written"
+        assert there >= 2 * (begun - 1), "the memory is enough for a batch that is written beside the present one"
         batches[begun].set()
         begun += 1
         return 255 - pictures
 
-    applied = apply(held, invert, batch=2)  # type: ignore[arg-type] # a job in all that is asked of it
+    applied = apply(held, invert, batch=2, pixels=4 * 8 * 8)  # type: ignore[arg-type] # a job in all that is asked of it
     assert applied.written == [job.target for job in jobs]
     assert all(numpy.array_equal(levels_of(job.target), 255 - levels_of(job.source)) for job in jobs)
 
@@ -89,13 +98,15 @@ def test_batches_hold_so_many_pixels_at_most(tmp_path: Path, monkeypatch: pytest
     assert sorted(applied.written) == [job.target for job in jobs]
 
 
-def test_reading_ahead_is_bounded_in_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(applying, "READ_AHEAD_PIXELS", 1000)
+@pytest.mark.parametrize(("pixels", "ahead"), [(1000, 1), (1300, 2), (1, 0)])
+def test_what_is_in_work_is_bounded_by_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pixels: int, ahead: int
+) -> None:
     read: list[Path] = []
 
-    def counting(path: Path) -> PictureFile:
+    def counting(path: Path, memory: MemoryBound) -> PictureFile:
         read.append(path)
-        return read_picture(path)
+        return read_picture(path, memory)
 
     monkeypatch.setattr(applying, "read_picture", counting)
     translated = 0
@@ -103,15 +114,28 @@ def test_reading_ahead_is_bounded_in_pixels(tmp_path: Path, monkeypatch: pytest.
     def keep(pictures: numpy.ndarray) -> numpy.ndarray:
         nonlocal translated
         translated += len(pictures)
-        assert len(read) <= translated + 2, "two pictures of 400 pixels fit into 1000"
+        assert len(read) <= translated + ahead, "one picture may exceed the bound, and nothing else is in work then"
         return pictures
 
-    apply(jobs_of(tmp_path, [(20, 20)] * 8), keep, batch=1)
+    apply(jobs_of(tmp_path, [(20, 20)] * 8), keep, batch=1, pixels=pixels)
     assert translated == len(read) == 8
 
 
-def test_pictures_of_many_sizes_do_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(applying, "BATCH_PIXELS", 500)
+def test_a_picture_beyond_the_bound_is_told_once_and_translated(tmp_path: Path) -> None:
+    class Messages(SilentProgress):
+        told: ClassVar[list[str]] = []
+
+        def message(self, text: str) -> None:
+            self.told.append(text)
+
+    jobs, memory = jobs_of(tmp_path, [(20, 20)] * 3), MemoryBound(1000)
+    applied = apply_to_pictures(jobs, Application(lambda pictures: pictures), Messages(), memory=memory)
+    assert len(applied.written) == 3
+    (told,) = Messages.told
+    assert "00.png take about 5 kB each while they are worked on, and the memory for them is 1 kB" in told
+
+
+def test_pictures_of_many_sizes_do_not_fill_the_memory(tmp_path: Path) -> None:
     jobs = jobs_of(tmp_path, [(10, 10 + number) for number in range(12)])
     seen: list[int] = []
 
@@ -119,7 +143,22 @@ def test_pictures_of_many_sizes_do_not_fill_the_memory(tmp_path: Path, monkeypat
         seen.append(len(pictures))
         return pictures
 
-    assert len(apply(jobs, keep).written) == len(seen) == 12
+    assert len(apply(jobs, keep, pixels=500).written) == len(seen) == 12
+
+
+def test_a_picture_too_large_for_the_memory_is_told_and_keeps_no_other_from_being_written(tmp_path: Path) -> None:
+    jobs = jobs_of(tmp_path, [(8, 8)] * 3)
+    bad = levels_of(jobs[1].source)
+
+    def too_large(pictures: numpy.ndarray) -> numpy.ndarray:
+        if (pictures == bad).all():
+            raise MemoryError
+        return pictures
+
+    applied = apply(jobs, too_large, batch=1)
+    assert applied.written == [jobs[0].target, jobs[2].target]
+    with pytest.raises(GdpError, match=r"01\.png: a picture of 8 x 8 px did not fit into memory\. Lower --tile"):
+        require_all(applied)
 
 
 def test_a_file_that_cannot_be_written_keeps_no_other_from_being_written(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
-from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError
+from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, OutOfMemoryError
+from gdp.core.memory import MemoryBound
 from gdp.support.picture_files import picture_pixels, read_picture
 from gdp.tools.deploy.files import find_jobs, save_picture
 
@@ -100,6 +101,48 @@ def test_a_huge_picture_is_read_without_a_warning(tmp_path: Path) -> None:
     Image.new("1", (9500, 9500)).save(tmp_path / "huge.png")
     assert picture_pixels(tmp_path / "huge.png") == 9500**2
     assert picture_pixels(tmp_path / "none.png") == 0
+
+
+def test_a_picture_of_200_megapixels_is_read_where_the_memory_is_there_or_a_setting_allows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("1", (20_000, 10_000), 1).save(tmp_path / "scan.png")
+    assert picture_pixels(tmp_path / "scan.png") == 200_000_000
+    monkeypatch.setattr("gdp.core.memory.free_memory", lambda: 4 * 10**9)
+    with pytest.raises(OutOfMemoryError, match=r"scan\.png: .* 20000 x 10000 px takes about 2\.4 GB .* --memory"):
+        read_picture(tmp_path / "scan.png")
+    levels = read_picture(tmp_path / "scan.png", MemoryBound(3 * 10**9)).levels
+    assert levels.shape == (10_000, 20_000, 3) and levels[::999, ::999].min() == 255
+    Image.new("L", (64, 48), 7).save(tmp_path / "small.png")
+    assert read_picture(tmp_path / "small.png", MemoryBound(1)).levels.shape == (48, 64, 3), "no bound refuses it"
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "I;16", "F"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_read_in_strips_is_what_pillow_makes_of_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, orientation: int
+) -> None:
+    monkeypatch.setattr("gdp.support.picture_files.STRIP_PIXELS", 100)
+    if mode in ("I;16", "F"):
+        ramp = numpy.arange(0, 65536, 65536 // 384)[:384].reshape(16, 24)
+        image = Image.fromarray(ramp.astype(numpy.uint16 if mode == "I;16" else numpy.float32))
+    else:
+        image = gradient("RGBA").convert(mode) if mode in ("RGBA", "LA") else gradient().convert(mode)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image.save(tmp_path / "picture.tif", exif=exif)
+    found = read_picture(tmp_path / "picture.tif")
+    with Image.open(tmp_path / "picture.tif") as file:
+        whole = ImageOps.exif_transpose(file)
+    if mode in ("I;16", "F"):
+        expected = numpy.repeat((numpy.asarray(whole).astype(int) >> 8).astype(numpy.uint8)[..., None], 3, axis=2)
+    else:
+        expected = numpy.asarray(whole.convert("RGBA" if "A" in mode else "RGB"))
+        assert (found.alpha is None) == ("A" not in mode)
+        assert found.alpha is None or numpy.array_equal(found.alpha, expected[..., 3])
+        white = Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole.convert("RGBA")).convert("RGB")
+        assert numpy.array_equal(found.on_white(), numpy.asarray(white))
+    assert numpy.abs(found.levels.astype(int) - expected[..., :3]).max() <= (mode == "F")
 
 
 def test_files_that_are_no_pictures_are_named(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from gdp.core.interfaces.pair_sources import PairSource
 from gdp.core.interfaces.stages import Stage
 from gdp.core.pairs.store import PairStore
 from gdp.core.pictures import encode_png
-from gdp.core.run.judging import DecodedPairs, Judged, walk
+from gdp.core.run.judging import DECODED, DecodedPairs, Judged, walk
 from gdp.core.run.session import Session
 from gdp.core.run.stages.pairs import made_pairs
 
@@ -59,7 +59,7 @@ class FilterStage(Stage[Session]):
         with session.open_store() as store:
             made = made_pairs(session, store)
             kept: Sequence[int] = made
-            pairs = DecodedPairs(store)
+            pairs = DecodedPairs(store, session.memory.share(DECODED))
             for position, judged in enumerate(walk(session, store, made, measure=True, pairs=pairs)):
                 kept = judged.kept
                 funnel.append({**judged.funnel_row(), "summary": dict(judged.filter.judge.summary())})

@@ -10,14 +10,19 @@ from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.config import content_key
 from gdp.core.errors import MissingResourceError, PluginError
 from gdp.core.interfaces.stages import Stage
+from gdp.core.memory import readable_memory_errors
 from gdp.core.pairs.integrity import MANIFEST_NAME
 from gdp.core.pairs.records import PairBatch
 from gdp.core.pairs.store import PairStore
 from gdp.core.progress import Stopped
+from gdp.core.run.reduced import ReducedSource
 from gdp.core.run.session import Session
 
 BATCH = 32
-"""Pairs made and stored at a time: a killed run makes at most this many again."""
+"""Pairs made and stored at a time, fewer where they are large: a killed run makes at most this many again."""
+BYTES = 20
+"""That a pixel of a pair takes for each of its channels while it is made and stored: floats of the source's, clamped
+ones, those of the storing, and levels."""
 
 
 def wanted(session: Session) -> int:
@@ -86,10 +91,11 @@ class PairsStage(Stage[Session]):
             missing = store.missing(count)
             made_before = count - len(missing)
             with session.progress.task("pairs", count, "pair", done=made_before) as task:
-                for start in range(0, len(missing), BATCH):
+                together = _together(session) if missing else BATCH
+                for start in range(0, len(missing), together):
                     if session.stop_requested():
                         raise Stopped
-                    indices = missing[start : start + BATCH]
+                    indices = missing[start : start + together]
                     make_pairs(session, store, indices)
                     task.advance(len(indices))
             made = len(store.made(0, count))
@@ -106,9 +112,19 @@ def make_pairs(session: Session, store: PairStore, indices: list[int]) -> None:
     store.append(_make(session, indices))
 
 
+def _together(session: Session) -> int:
+    """Return how many pairs are made at a time; they are the same whatever it is."""
+    source = session.pair_source
+    size = source.made_at if isinstance(source, ReducedSource) else source.resolution
+    each, tell = BYTES * (source.input_channels + 3), session.progress.message
+    return session.memory.pictures_together((size, size), BATCH, bytes_a_pixel=each, tell=tell, what="pairs")
+
+
 def _make(session: Session, indices: list[int]) -> PairBatch:
-    record = session.recipe.pairs.record
-    with plugin_errors(describe_plugin(record)):
+    record, size = session.recipe.pairs.record, session.pair_source.resolution
+    mend = "Lower --memory (or memory in [limits]), so that fewer are made together, or pairs.resolution."
+    told = readable_memory_errors(f"making {len(indices)} pairs of {size} x {size} px", mend)
+    with told, plugin_errors(describe_plugin(record)):
         batch = session.pair_source.make(indices)
     if list(batch.indices) != list(indices):
         raise PluginError(f"pair source {record.name}: was asked for pairs {indices[:4]}... and made others")

@@ -141,4 +141,5 @@ def train(
         on_images=on_images,
         stop=stop,
         teacher=session.teacher,
+        memory=session.memory,
     )
