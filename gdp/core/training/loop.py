@@ -236,8 +236,9 @@ class _Training:
         self.logged = (step, self.state.clock.seconds())
 
     def _open_feed(self, steps: range) -> AbstractContextManager[Feed]:
-        place = (self.device, self.memory_format, self.progress)
-        return open_batches(self.pairs, self.settings, self.seed, steps, *place, self.memory)
+        return open_batches(
+            self.pairs, self.settings, self.seed, steps, self.device, self.memory_format, self.progress, self.memory
+        )
 
     def _batch(self, feed: Feed, step: int) -> Batch:
         return feed(step, self.student.phase_downscale(self.phases[self.state.phase]))

@@ -38,7 +38,7 @@ class PhotographedAgesEvaluator(Evaluator):
             source = pairs.source.to(context.device)
             shown = unchanged(source), pairs.target.to(context.device), context.predict(source)
             for part, images in zip(parts, shown, strict=True):
-                part.append(judge.assess(images))
+                part.extend(judge.assess(image) for image in torch.split(images, 1))  # nothing depends on the batch
         return self._measured(*parts)
 
     def _measured(

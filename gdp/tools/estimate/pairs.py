@@ -20,7 +20,7 @@ from gdp.core.pairs.records import PairBatch, PairRecord
 from gdp.core.pairs.store import PairStore
 from gdp.core.records import PluginRecord
 from gdp.core.run.session import Session
-from gdp.core.run.stages.pairs import BATCH, make_pairs
+from gdp.core.run.stages.pairs import make_pairs, pairs_together
 from gdp.tools.estimate.arithmetic import Duration, repeated
 from gdp.tools.estimate.counting import PATIENCE, UncountableError
 from gdp.tools.estimate.pace import PaceProgress
@@ -121,7 +121,7 @@ def _reckon(trial: Session, left: int) -> MadePairs:
 def _probe(trial: Session, store: PairStore, made: int, left: int, here: Here, limit: float) -> MadePairs:
     kind: Kind = "synthesis" if isinstance(trial.teacher, LatentTeacher) else "forward"
     each = _count(trial, min(made, COUNTED), here)
-    together = min(made, BATCH)
+    together = min(made, pairs_together(trial))
     while together > 1 and here.speeds.seconds(each.times(together)) > limit / 2:
         together //= 2
     # The first ones warm up, and show how much of the time is the networks'.

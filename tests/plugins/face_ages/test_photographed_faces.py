@@ -9,6 +9,7 @@ import os
 import tarfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy
@@ -180,8 +181,9 @@ def test_the_evaluator_tells_how_much_older_the_student_makes_faces(weights: Pat
     pairs = pairs_of(pictures, pictures.flip(2))
     config = PhotographedAgesConfig(weights=weights, min_shift_years=1e-6)
     nobody: Any = None
+    source: Any = SimpleNamespace(resolution=64)
     context = EvaluationContext(
-        nobody, lambda source: source.flip(2), None, nobody, [0, 2, 5], loading(pairs), 0, torch.device("cpu"),
+        nobody, lambda images: images.flip(2), None, source, [0, 2, 5], loading(pairs), 0, torch.device("cpu"),
         SilentProgress(),
     )  # fmt: skip
     metrics = PhotographedAgesEvaluator(config, BuildContext()).evaluate(context).metrics

@@ -106,7 +106,10 @@ class _Vgg(Loss):
 
 @pytest.mark.training
 def test_the_published_training_step_is_counted_as_published() -> None:
-    """182,443,267 parameters, 1,057 GMAC a step and 217.5 a forward at 512 px, 5.4 GB."""
+    """182,443,267 parameters, 1,057 GMAC a step and 217.5 a forward at 512 px.
+
+    It took 5.4 GB with a copy of the weights (0.73 GB) that nothing was averaged in.
+    """
     from torchvision.models import vgg19
 
     from gdp.plugins.losses.terms import FeatureMatchingLoss, LSGANLoss
@@ -133,5 +136,5 @@ def test_the_published_training_step_is_counted_as_published() -> None:
     assert step.macs - before.macs == pytest.approx(TRAINING_STEP.macs, rel=0.001)
     assert step.kernels - before.kernels == pytest.approx(TRAINING_STEP.kernels, rel=0.02)
     assert step.bytes - before.bytes == pytest.approx(TRAINING_STEP.bytes, rel=0.02)
-    assert counting.peak_bytes == pytest.approx(5.6e9, rel=0.1)
+    assert counting.peak_bytes == pytest.approx(4.87e9, rel=0.05)
     assert FORWARD.macs == pytest.approx(count_macs(student.generator, torch.zeros(1, 3, 512, 512)), rel=0.001)

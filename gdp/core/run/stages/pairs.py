@@ -91,7 +91,7 @@ class PairsStage(Stage[Session]):
             missing = store.missing(count)
             made_before = count - len(missing)
             with session.progress.task("pairs", count, "pair", done=made_before) as task:
-                together = _together(session) if missing else BATCH
+                together = pairs_together(session) if missing else BATCH
                 for start in range(0, len(missing), together):
                     if session.stop_requested():
                         raise Stopped
@@ -112,7 +112,7 @@ def make_pairs(session: Session, store: PairStore, indices: list[int]) -> None:
     store.append(_make(session, indices))
 
 
-def _together(session: Session) -> int:
+def pairs_together(session: Session) -> int:
     """Return how many pairs are made at a time; they are the same whatever it is."""
     source = session.pair_source
     size = source.made_at if isinstance(source, ReducedSource) else source.resolution
