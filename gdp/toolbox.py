@@ -58,7 +58,6 @@ if TYPE_CHECKING:
         trace_origin,
     )
     from gdp.support.directions.files import DIRECTION_FORMAT
-    from gdp.support.downloads.unpacking import find_pictures
     from gdp.support.expressions import BoundExpression, parse_condition
     from gdp.support.expressions.binding import bind
     from gdp.support.foreign import (
@@ -90,6 +89,7 @@ if TYPE_CHECKING:
         upsampling,
     )
     from gdp.support.picture_files import PictureFile, read_picture
+    from gdp.support.picture_finding import find_pictures
     from gdp.support.squares import Levels, Points, cut, fit_similarity
     from gdp.support.weights import ConvertedWeights, WeightsAddress, check_weights, weights_file
     from gdp.support.wording import duration, percent, plain, scaled, times, with_unit
@@ -122,7 +122,7 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
             "number",
             "pictures_by_part",
         ),
-        "gdp.support.downloads.unpacking": ("find_pictures",),
+        "gdp.support.picture_finding": ("find_pictures",),
         "gdp.support.squares": (
             "Levels",
             "Points",

@@ -102,15 +102,33 @@ _MAY_STAND_ALONE = {("apply", "--align"): "auto"}
 
 
 def name_defaults(arguments: Sequence[str]) -> list[str]:
-    """Give options that may stand alone their value where they do: last, or before another option."""
-    command = next((argument for argument in arguments if not argument.startswith("-")), "")
+    """Give options that may stand alone their value where they do: last, or before another option or what is worked on.
+
+    Args:
+        arguments: the shared options first, as `hoist_shared_options` leaves them.
+    """
+    words = [word for number, word in enumerate(arguments) if arguments[number - 1 : number] not in _TAKING]
+    command = next((word for word in words if not word.startswith("-")), "")
     named: list[str] = []
     for number, argument in enumerate(arguments):
         named.append(argument)
-        alone = number + 1 == len(arguments) or arguments[number + 1].startswith("-")
-        if alone and (value := _MAY_STAND_ALONE.get((command, argument))) is not None:
+        value = _MAY_STAND_ALONE.get((command, argument))
+        if value is not None and _stands_alone(arguments[number + 1 :]):
             named.append(value)
     return named
+
+
+_TAKING = [[option] for option in _SHARED_OPTIONS]
+
+
+def _stands_alone(rest: Sequence[str]) -> bool:
+    """Say whether what follows an option is no value of it: nothing, an option, or pictures, videos and folders."""
+    if not rest or rest[0].startswith("-"):
+        return True
+    from gdp.support.picture_finding import is_picture_or_video
+
+    path = Path(rest[0])
+    return is_picture_or_video(path) or (bool(rest[0]) and path.expanduser().is_dir())
 
 
 app = typer.Typer(

@@ -98,7 +98,7 @@ def apply(
     from gdp.tools.deploy.aligning import AlignedSquares
     from gdp.tools.deploy.applying import Application, apply_to_pictures, require_all, split_jobs
     from gdp.tools.deploy.depth import Told, describe_findings, findings_by_file, pictures_told
-    from gdp.tools.deploy.files import find_jobs
+    from gdp.tools.deploy.files import find_jobs, left_out
     from gdp.tools.deploy.opening import open_model
     from gdp.tools.deploy.tiling import Tiling
     from gdp.tools.deploy.videos import apply_to_videos
@@ -114,6 +114,7 @@ def apply(
     pictures, videos = split_jobs(find_jobs(inputs, output, None if format_ is None else f".{format_.lstrip('.')}"))
     engine_context, bound = EngineContext(device, threads), MemoryBound.written(memory, device)
     tell: Callable[[str], None] = (lambda text: None) if json_ else (lambda text: typer.echo(text, err=True))
+    _tell_left_out(inputs, tell)
     align = _named_aligner(align, model, tell)
     aligner = _aligner(registry, align, align_frame, engine_context)
     opened = open_model(registry, model, engine=engine, context=engine_context, tell=tell)
@@ -128,8 +129,10 @@ def apply(
     with stop_on_signal() as stop_requested:
         progress = choose_progress()
         applied = apply_to_pictures(pictures, application, progress, stop_requested, bound)
-        counts = [] if aligned is None else list(aligned.counts)
-        seen = pictures_told(pictures, applied.translated, watch)
+        counts, seen = (
+            [] if aligned is None else list(aligned.counts),
+            pictures_told(pictures, applied.translated, watch),
+        )
         for job in videos:  # one by one, so that what is told of their frames is told of the right one
             before = len(watch.found)
             if not stop_requested():
@@ -140,6 +143,7 @@ def apply(
     if json_:
         told: dict[str, Any] = {
             "engine": opened.engine, "runs_on": opened.runs_on, "left_out": dict(opened.left_out), "aligner": align,
+            "not_pictures": left_out(inputs),
             **applied.to_data(), "warnings": {"told": warnings, "by_file": findings_by_file(seen)},
         }  # fmt: skip
         if aligned is not None:
@@ -154,6 +158,16 @@ def apply(
         for warning in warnings:
             typer.echo(f"warning: {warning}", err=True)
     require_all(applied)
+
+
+def _tell_left_out(inputs: list[str], tell: Callable[[str], None]) -> None:
+    """Tell what lies in the input folders and is not looked at."""
+    from gdp.support.picture_finding import describe_endings
+    from gdp.tools.deploy.files import left_out
+
+    others = left_out(inputs)
+    if others:
+        tell(f"left out, as no pictures that can be read by their endings: {describe_endings(others)}")
 
 
 def _aligner(

@@ -149,5 +149,5 @@ def readable_os_errors(path: Path) -> Iterator[None]:
         reason = error.strerror or str(error)
         raise RunFolderError(
             f"{path}: cannot be written ({reason}). Check that the folder exists and that you may write to it, "
-            f"or choose another one with --folder."
+            f"or choose another place."
         ) from error

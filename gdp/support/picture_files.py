@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageCms
 
 from gdp.core.errors import CorruptFileError, MissingResourceError, OutOfMemoryError
 from gdp.core.memory import MemoryBound, describe_bytes
 from gdp.support.squares import Levels
 
 _OPENING = threading.Lock()
-"""Pillow's limit of pixels is of the whole process, so one thread at a time changes it."""
+"""Pillow's limit of pixels and warnings are of the whole process, so one thread at a time changes them."""
 _TURNS: dict[int, Callable[[NDArray[numpy.uint8]], NDArray[numpy.uint8]]] = {
     2: lambda values: values[:, ::-1],
     3: lambda values: values[::-1, ::-1],
@@ -35,6 +37,11 @@ WORK_BYTES = 12
 """That a pixel of a picture takes at most while the file is read, or the picture translated or written: 4 of the
 decoder's or encoder's, 3 of the picture, 3 of what it becomes; with alpha 1 more of each."""
 STRIP_PIXELS = 2**20
+_SHARES = 16
+"""Floats up to this are shares of white: a picture of levels to 255 that are all below it would be as good as black."""
+_PROFILED = {"CMYK": (b"CMYK", "CMYK"), "L": (b"GRAY", "L"), "LA": (b"GRAY", "L"), "LAB": (b"Lab ", "LAB")}
+_PROFILED |= dict.fromkeys(_SCALED, (b"GRAY", "L"))
+"""Pillow's modes whose colours go through a profile: its ICC signature, and what LittleCMS calls the mode."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +52,15 @@ class PictureFile:
         path: Where it was read from.
         levels: (H, W, 3) uint8 RGB, with what hides under transparent parts.
         alpha: (H, W) uint8; None where the file is opaque.
-        colour_profile: Its ICC profile, where that is one of RGB.
+        colour_profile: Its ICC profile, where that is one of RGB; through those of CMYK, grey and Lab the levels went.
+        animated: Whether the file goes on after this picture: with frames, or with pages.
     """
 
     path: Path
     levels: Levels
     alpha: NDArray[numpy.uint8] | None = None
     colour_profile: bytes | None = None
+    animated: bool = False
 
     def on_white(self) -> Levels:
         """Return what networks are shown: (H, W, 3) uint8 RGB, transparent parts on white."""
@@ -77,7 +86,8 @@ def read_picture(path: Path, memory: MemoryBound | None = None) -> PictureFile:
     """Read a picture file of any kind that Pillow knows; of an animation the first frame.
 
     It is turned as its EXIF orientation says, of which no other tag is read; grey levels of 16 bits are scaled to 8; an
-    alpha channel is kept apart. Besides the picture itself, in memory is what its decoder holds: 4 bytes a pixel.
+    alpha channel is kept apart; colours that are not RGB become sRGB, through the ICC profile of the file. Besides the
+    picture itself, in memory is what its decoder holds: 4 bytes a pixel.
 
     Args:
         path: the file.
@@ -94,10 +104,11 @@ def read_picture(path: Path, memory: MemoryBound | None = None) -> PictureFile:
     try:
         with _open(path) as file:
             _check_size(path, file.size, memory or MemoryBound())
+            animated = _is_animated(file)
             file.load()
             profile = file.info.get("icc_profile")
             turn = _turn(file)
-            levels, alpha = _split(file)
+            levels, alpha = _split(file, _to_srgb(file.mode, profile))
     except OutOfMemoryError:
         raise
     except MemoryError as error:
@@ -109,7 +120,7 @@ def read_picture(path: Path, memory: MemoryBound | None = None) -> PictureFile:
     if turn is not None:
         levels, alpha = _turned(levels, turn), None if alpha is None else _turned(alpha, turn)
     is_rgb = isinstance(profile, bytes) and profile[16:20] == b"RGB "
-    return PictureFile(path, levels, alpha, profile if is_rgb else None)
+    return PictureFile(path, levels, alpha, profile if is_rgb else None, animated)
 
 
 def picture_pixels(path: Path) -> int:
@@ -144,7 +155,8 @@ def _open(path: Path) -> Image.Image:
         # Pillow's own limit, in pixels, is of the whole process; ours is by memory.
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(path)
+            with warnings.catch_warnings(action="ignore"):  # of tags, which do not matter
+                return Image.open(path)
         finally:
             Image.MAX_IMAGE_PIXELS = limit
 
@@ -152,10 +164,19 @@ def _open(path: Path) -> Image.Image:
 def _turn(file: Image.Image) -> int | None:
     """Return the EXIF orientation of a picture that is not upright."""
     try:
-        orientation = file.getexif().get(ExifTags.Base.Orientation)
+        with _OPENING, warnings.catch_warnings(action="ignore"):
+            orientation = file.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # noqa: BLE001 # a damaged block of tags; the pixels are whole
         return None
     return orientation if orientation in _TURNS else None
+
+
+def _is_animated(file: Image.Image) -> bool:
+    """Say whether a file holds several pictures to look at; a telephone's .mpo and icons hold one in many sizes."""
+    try:
+        return file.format not in ("MPO", "ICO", "ICNS") and bool(getattr(file, "is_animated", False))
+    except Exception:  # noqa: BLE001 # what follows is damaged; the first picture may be whole
+        return False
 
 
 def _turned(values: NDArray[numpy.uint8], orientation: int) -> NDArray[numpy.uint8]:
@@ -163,37 +184,68 @@ def _turned(values: NDArray[numpy.uint8], orientation: int) -> NDArray[numpy.uin
     return numpy.ascontiguousarray(_TURNS[orientation](values))
 
 
-def _split(image: Image.Image) -> tuple[Levels, NDArray[numpy.uint8] | None]:
+def _to_srgb(mode: str, profile: object) -> ImageCms.ImageCmsTransform | None:
+    """Return the way from colours that are not RGB to sRGB, by their profile; None without one that fits."""
+    known = _PROFILED.get(mode)
+    if known is None or not isinstance(profile, bytes) or profile[16:20] != known[0]:
+        return None
+    try:
+        return ImageCms.buildTransform(io.BytesIO(profile), ImageCms.createProfile("sRGB"), known[1], "RGB")
+    except (ImageCms.PyCMSError, OSError):  # a damaged profile; the colours are whole, and shown as without one
+        return None
+
+
+def _split(
+    image: Image.Image, to_srgb: ImageCms.ImageCmsTransform | None = None
+) -> tuple[Levels, NDArray[numpy.uint8] | None]:
     """Return levels (H, W, 3) and alpha (H, W)."""
     shape = (image.height, image.width)
     levels = numpy.empty((*shape, 3), numpy.uint8)
-    alpha = numpy.empty(shape, numpy.uint8) if image.mode not in _SCALED and image.has_transparency_data else None
-    if image.mode in _SCALED:
-        values = numpy.asarray(image)
-        largest = max(float(_finite(values[rows]).max()) for rows in strips(shape)) if values.dtype.kind == "f" else 0.0
-        for rows in strips(shape):
-            levels[rows] = _deep(values[rows], largest)[..., None]
-        return levels, None
+    deep = image.mode in _SCALED
+    alpha = numpy.empty(shape, numpy.uint8) if not deep and image.has_transparency_data else None
+    values = numpy.asarray(image) if deep else None
+    scale = None if values is None else _scale(values)
     for rows in strips(shape):  # the whole picture would be copied several times
-        strip = image.crop((0, rows.start, image.width, rows.stop))
-        if alpha is None:
-            levels[rows] = numpy.asarray(strip.convert("RGB"))
+        if values is not None and scale is not None:
+            strip = Image.fromarray(scale(values[rows]))
         else:
-            whole = numpy.asarray(strip.convert("RGBA"))
-            levels[rows], alpha[rows] = whole[..., :3], whole[..., 3]
+            strip = image.crop((0, rows.start, image.width, rows.stop))
+        levels[rows] = _coloured(strip, to_srgb)
+        if alpha is not None:
+            alpha[rows] = numpy.asarray(strip.convert("RGBA"))[..., 3]
     return levels, alpha
 
 
-def _deep(values: NDArray[numpy.generic], largest: float) -> NDArray[numpy.uint8]:
-    """Return 8 bits of 16; floats are shares where the largest is at most 1, else levels up to 255, else of 16 bits."""
+def _coloured(strip: Image.Image, to_srgb: ImageCms.ImageCmsTransform | None) -> Levels:
+    """Return levels (h, W, 3) of a strip; those with transparent parts as they are, not blended."""
+    if to_srgb is not None:
+        plain = strip.convert("L") if strip.mode == "LA" else strip
+        return numpy.asarray(ImageCms.applyTransform(plain, to_srgb))
+    return numpy.asarray(strip.convert("RGBA" if strip.has_transparency_data else "RGB"))[..., :3]
+
+
+def _scale(values: NDArray[numpy.generic]) -> Callable[[NDArray[numpy.generic]], NDArray[numpy.uint8]]:
+    """Return what brings grey levels of more than 8 bits to 8, by the largest of the whole picture.
+
+    Whole numbers are of 16 bits, or of 31 where one is larger. Floats are shares of white, some beyond it, up to 16; or
+    levels up to 255; or of 16 bits. NaN is black, infinity white.
+    """
+    largest = max(_largest(values[rows]) for rows in strips(values.shape))
     if values.dtype.kind != "f":
-        return (values.astype(numpy.int64) >> 8).clip(0, 255).astype(numpy.uint8)
-    finite = _finite(values)
-    scaled = numpy.rint(finite * 255) if largest <= 1 else finite if largest <= 255 else finite / 256
-    levels: NDArray[numpy.uint8] = scaled.clip(0, 255).astype(numpy.uint8)
-    return levels
+        bits = 8 if largest < 2**16 else 23
+        return lambda part: (part.astype(numpy.int64) >> bits).clip(0, 255).astype(numpy.uint8)
+    factor = 255 if largest <= _SHARES else 1 if largest <= 255 else 1 / 256
+
+    def scaled(part: NDArray[numpy.generic]) -> NDArray[numpy.uint8]:
+        finite = numpy.nan_to_num(part.astype(numpy.float64), posinf=2.0**32, neginf=0)
+        shares = numpy.rint(finite * factor) if factor == 255 else finite * factor
+        levels: NDArray[numpy.uint8] = shares.clip(0, 255).astype(numpy.uint8)
+        return levels
+
+    return scaled
 
 
-def _finite(values: NDArray[numpy.generic]) -> NDArray[numpy.float64]:
-    finite: NDArray[numpy.float64] = numpy.nan_to_num(values, posinf=2.0**16).astype(numpy.float64)
-    return finite
+def _largest(values: NDArray[numpy.generic]) -> float:
+    """Return the largest number of an array that is finite; 0 where there is none."""
+    finite = values[numpy.isfinite(values)]
+    return float(finite.max()) if finite.size else 0.0

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from gdp.cli.app import app, hoist_shared_options
+from gdp.cli.app import app, hoist_shared_options, name_defaults
 from gdp.cli.describe import make_example
 from gdp.cli.settings_help import describe_settings
 from gdp.core.recipe.choices import SECTION_MODELS
@@ -265,3 +265,23 @@ def test_names_that_the_terminal_cannot_print_are_escaped() -> None:
     assert result.returncode == 2
     assert "Traceback" not in result.stderr
     assert "no such file" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (["apply", "RUN", "a.png", "--align"], ["apply", "RUN", "a.png", "--align", "auto"]),
+        (["apply", "RUN", "--align", "a.JPG", "b.png"], ["apply", "RUN", "--align", "auto", "a.JPG", "b.png"]),
+        (["apply", "RUN", "--align", "."], ["apply", "RUN", "--align", "auto", "."]),
+        (["apply", "RUN", "--align", "x.mp4"], ["apply", "RUN", "--align", "auto", "x.mp4"]),
+        (["apply", "RUN", "a.png", "--align", "x.onnx"], ["apply", "RUN", "a.png", "--align", "x.onnx"]),
+        (["apply", "RUN", "a.png", "--align", ""], ["apply", "RUN", "a.png", "--align", ""]),
+        (
+            ["--plugins-dir", "here", "apply", "RUN", "a.png", "--align"],
+            ["--plugins-dir", "here", "apply", "RUN", "a.png", "--align", "auto"],
+        ),
+        (["bench", "RUN", "--align"], ["bench", "RUN", "--align"]),
+    ],
+)
+def test_an_option_that_may_stand_alone_takes_no_picture_for_its_value(written: list[str], meant: list[str]) -> None:
+    assert name_defaults(written) == meant

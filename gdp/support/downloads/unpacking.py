@@ -17,18 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from gdp.core.errors import CorruptFileError, DiskFullError, readable_os_errors
 from gdp.core.progress import Progress
-
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
-"""Endings, in lower case, of the files that count as pictures."""
-
-
-def find_pictures(folder: Path, *, recursive: bool) -> list[Path]:
-    """List the picture files of a folder in the order of their paths; hidden ones do not count."""
-    found = folder.rglob("*") if recursive else folder.iterdir()
-    return sorted(
-        (path for path in found if path.suffix.lower() in PICTURE_SUFFIXES and path.name[0] != "." and path.is_file()),
-        key=lambda path: path.relative_to(folder).as_posix(),
-    )
+from gdp.support.picture_finding import find_pictures, is_hidden, picture_endings
 
 
 def count_pictures(folder: Path, parts: Iterable[str]) -> dict[str, int]:
@@ -140,14 +129,14 @@ def _choose(
     chosen = []
     for member in members:
         path = PurePosixPath(member.filename)
-        if not path.is_relative_to(folder) or any(part[0] == "." for part in path.parts):
+        if not path.is_relative_to(folder) or is_hidden(path):
             continue
         inner = path.relative_to(folder)
-        picture = inner.parts[0] in parts and len(inner.parts) > 1 and path.suffix.lower() in PICTURE_SUFFIXES
+        picture = inner.parts[0] in parts and len(inner.parts) > 1 and path.suffix.lower() in picture_endings()
         text = path.suffix.lower() in _TEXT_SUFFIXES or path.name.lower() in _TEXT_NAMES
         if picture or (text and (len(inner.parts) == 1 or inner.parts[0] in parts)):
             chosen.append((member, inner))
-    pictured = {inner.parts[0] for _, inner in chosen if inner.suffix.lower() in PICTURE_SUFFIXES}
+    pictured = {inner.parts[0] for _, inner in chosen if inner.suffix.lower() in picture_endings()}
     missing = [str(folder / part) for part in parts if part not in pictured]
     if missing:
         there = sorted({str(PurePosixPath(member.filename).parent) for member in members})[:10]

@@ -102,7 +102,7 @@ def open_aligner(
     for setting, value in given.items():
         if value is not None and setting not in known:
             raise GdpError(f"--align {text}: the aligner {record.name} takes no {setting}")
-    if file is None and FILE in known and known[FILE].is_required():
+    if not file and FILE in known and known[FILE].is_required():
         raise GdpError(f"--align {text}: the aligner {record.name} needs a file: --align {record.name}:FILE")
     settings = settings_of(record, {name: value for name, value in given.items() if value is not None})
     aligner: Aligner = build(plugins, record, settings, context, kind=Aligner)
@@ -115,13 +115,13 @@ def open_aligner(
 
 def _choose(plugins: Plugins, text: str, for_files: str) -> tuple[PluginRecord, str | None]:
     """Return the aligner that is meant, and its file."""
-    name, colon, file = text.partition(":")
+    name, _, file = text.partition(":")
     if name in plugins.names("aligner"):
-        return plugins.get("aligner", name), file if colon else None
+        return plugins.get("aligner", name), file or None
     looks_like_a_name = _NAME.fullmatch(name) is not None and name != "builtin"
     if looks_like_a_name and not Path(text).exists():
         return plugins.get("aligner", name), file  # which says what there is
-    return plugins.get("aligner", for_files), text
+    return plugins.get("aligner", for_files), text or None
 
 
 @dataclass

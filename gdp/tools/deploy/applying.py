@@ -39,6 +39,7 @@ ENOUGH = 2**30
 THREADS = 4
 """That read and write files."""
 OUT_OF_MEMORY = "Lower --tile or --memory, or close what else takes memory."
+ONE_OF_MANY = "of its frames or pages the first is translated; save others as files of their own, or as a video"
 
 Transform = Callable[[PictureArray], PictureArray]
 """What is done to pictures of one size, (N, H, W, 3) -> (N, H, W, 3)."""
@@ -134,6 +135,9 @@ def apply_to_pictures(
             task.advance(len(batch))
             batch.clear()  # nobody needs the originals while the next ones are waited for
         work.settle_all()
+        if applied.notes:
+            first, *more = (path.name for path in applied.notes)
+            progress.message(f"{first}{f' and {len(more)} more files' if more else ''}: {ONE_OF_MANY}")
     return applied
 
 
@@ -262,6 +266,7 @@ def _translated(batch: Sequence[_Read], application: Application, applied: Appli
         )
         return []
     applied.translated += [one.job.target for one in batch]
+    applied.notes |= {one.job.target: [ONE_OF_MANY] for one in batch if one.picture.animated}
     originals = [one.picture if application.compare else _still_needed(one.picture) for one in batch]
     return [
         _Made(one.job, picture, levels, one.bytes) for one, picture, levels in zip(batch, originals, made, strict=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +16,16 @@ from PIL import Image
 from gdp.core.errors import GdpError, MissingResourceError
 from gdp.core.files import write_atomically
 from gdp.support.picture_files import PictureFile, strips
+from gdp.support.picture_finding import VIDEO_ENDINGS, describe_endings, is_hidden, is_picture_or_video
 from gdp.support.squares import Levels
 
-PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
-VIDEOS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"})
+PICTURES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff"})
+"""Pictures that are written; the others that can be read become .png."""
+VIDEOS = VIDEO_ENDINGS
 VIDEO_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """Those of them that are written, and what FFmpeg calls their format; the others become the first."""
-OPAQUE = frozenset({".jpg", ".jpeg", ".bmp"})
+_JPEG = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
+OPAQUE = _JPEG | {".bmp"}
 """Formats that hold no alpha."""
 
 
@@ -63,7 +68,7 @@ def save_picture(picture: PictureFile, levels: Levels, path: Path) -> None:
     alpha = None if suffix in OPAQUE else picture.alpha
     image = Image.fromarray(levels if alpha is None else numpy.dstack([levels, alpha]))
     options: dict[str, Any] = {"icc_profile": picture.colour_profile} if picture.colour_profile else {}
-    if suffix in (".jpg", ".jpeg"):
+    if suffix in _JPEG:
         options |= {"quality": 95, "subsampling": 0}
     elif suffix == ".webp":
         options |= {"lossless": True}
@@ -102,18 +107,45 @@ def find_jobs(inputs: Sequence[str], output: Path, suffix: str | None = None) ->
     if single:
         _require_written(found[0][0], output)
     jobs: dict[Path, Job] = {}
-    sources = {source.resolve() for source, _ in found}
-    below_output = {below for _, below in found}
-    for source, below in found:
-        target = output if single else output / _renamed(below, suffix, below_output)
-        if target.resolve() in sources:
+    sources = {_real(source) for source, _ in found}
+    taken = {below for _, below in found}
+    for source, below in _each_once(found):
+        renamed = _renamed(below, suffix, taken)
+        taken.add(renamed)
+        target = output if single else output / renamed
+        if _real(target) in sources:
             raise GdpError(f"{target}: would be written over one of the inputs; choose another folder with --output")
-        if target in jobs and jobs[target].source.resolve() != source.resolve():
+        if target in jobs:
             raise GdpError(
                 f"{source} and {jobs[target].source} would both be written to {target}; translate them in two calls"
             )
         jobs[target] = Job(source, target)
     return list(jobs.values())
+
+
+def _real(path: Path) -> str:
+    """Return where a path leads, links followed; of links in a circle their own place."""
+    return os.path.realpath(path)
+
+
+def _each_once(found: Sequence[tuple[Path, Path]]) -> list[tuple[Path, Path]]:
+    """Leave out a file that several inputs name, but for its first place."""
+    once: dict[str, tuple[Path, Path]] = {}
+    for source, below in found:
+        once.setdefault(_real(source), (source, below))
+    return list(once.values())
+
+
+def left_out(inputs: Sequence[str]) -> dict[str, int]:
+    """Count by ending the files of the input folders that are neither pictures nor videos; hidden ones do not count."""
+    folders = [folder for folder in (Path(text).expanduser() for text in inputs if text) if folder.is_dir()]
+    others = (
+        file.suffix.lower()
+        for folder in folders
+        for file in folder.rglob("*")
+        if not is_picture_or_video(file) and not is_hidden(file.relative_to(folder)) and file.is_file()
+    )
+    return dict(Counter(others))
 
 
 def _require_written(source: Path, target: Path) -> None:
@@ -126,30 +158,37 @@ def _require_written(source: Path, target: Path) -> None:
 
 
 def _renamed(below: Path, suffix: str | None, taken: Collection[Path]) -> Path:
-    """Return where a file is written below the output; a video whose name another one has gets its suffix behind it."""
-    if below.suffix.lower() not in VIDEOS:
-        return below if suffix is None else below.with_suffix(suffix)
-    if below.suffix.lower() in VIDEO_FORMATS:
+    """Return where a file is written below the output; one whose new name another one has gets its suffix behind it."""
+    own = below.suffix.lower()
+    if own in VIDEOS:
+        usual = own if own in VIDEO_FORMATS else next(iter(VIDEO_FORMATS))
+    else:
+        usual = suffix or (own if own in PICTURES else ".png")
+    if own == usual.lower():
         return below
-    usual = next(iter(VIDEO_FORMATS))
     renamed = below.with_suffix(usual)
     return below.with_name(below.name + usual) if renamed in taken else renamed
 
 
 def _expand(text: str) -> Iterator[tuple[Path, Path]]:
     """Yield each file that an input names, with its path below the output folder."""
+    if not text:  # such as a variable of a shell that is not set; a path it would be the current folder
+        raise MissingResourceError("one of the inputs is empty; name pictures, videos, folders or patterns")
     place = Path(text).expanduser()
     if place.is_file():
         yield place, Path(place.name)
         return
     if place.is_dir():
-        files = sorted(file for file in place.rglob("*") if file.suffix.lower() in PICTURES | VIDEOS)
-        pairs = [(file, file.relative_to(place)) for file in files if file.is_file()]
+        files = sorted(file for file in place.rglob("*") if is_picture_or_video(file))
+        below = [(file, file.relative_to(place)) for file in files if not file.is_dir()]  # links to nothing are told
+        pairs = [(file, inner) for file, inner in below if not is_hidden(inner)]
     else:
         pairs = [(file, Path(file.name)) for file in _matches(place)]
     if not pairs:
+        others = describe_endings(left_out([text]))
         raise MissingResourceError(
-            f"{text}: there is no such file, folder or pattern with pictures ({', '.join(sorted(PICTURES))}) in it"
+            f"{text}: there is no such file, folder or pattern with pictures or videos in it"
+            + (f"; there are {others} files, which Pillow does not read" if others else "")
         )
     yield from pairs
 
@@ -161,6 +200,5 @@ def _matches(pattern: Path) -> list[Path]:
         fixed /= parts.pop(0)
     if not parts or not fixed.is_dir():
         return []
-    return sorted(
-        file for file in fixed.glob("/".join(parts)) if file.suffix.lower() in PICTURES | VIDEOS and file.is_file()
-    )
+    found = (file for file in fixed.glob("/".join(parts)) if is_picture_or_video(file) and not file.is_dir())
+    return sorted(file for file in found if not is_hidden(file.relative_to(fixed)))

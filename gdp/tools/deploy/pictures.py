@@ -20,8 +20,8 @@ from gdp.core.run_folder import RunFolder
 from gdp.support.interfaces.engines import PictureArray, Translate
 from gdp.support.interfaces.picture_network import PictureNetwork
 from gdp.support.picture_files import read_picture
+from gdp.support.picture_finding import find_pictures
 from gdp.tools.deploy.cards import Difference
-from gdp.tools.deploy.files import PICTURES
 from gdp.tools.deploy.student import DeployedStudent
 
 COUNT = 16
@@ -67,9 +67,9 @@ def pictures_of_folder(folder: Path, student: DeployedStudent, count: int = COUN
         MissingResourceError: the folder is not there or holds no picture.
         CorruptFileError: a picture cannot be read.
     """
-    files = sorted(file for file in folder.glob("*") if file.suffix.lower() in PICTURES)[:count]
+    files = find_pictures(folder, recursive=False)[:count] if folder.is_dir() else []
     if not files:
-        raise MissingResourceError(f"{folder}: there are no pictures ({', '.join(sorted(PICTURES))}) in this folder")
+        raise MissingResourceError(f"{folder}: there are no pictures (JPEG, PNG, WebP, ...) in this folder")
     inputs = student.input_channels // 3
     shown = (Image.fromarray(read_picture(file).on_white()) for file in files)
     made = numpy.stack([numpy.asarray(_square(picture, student.resolution)) for picture in shown])
