@@ -53,16 +53,17 @@ def print_json(data: Any) -> None:
     print(json.dumps(data, indent=2, allow_nan=False))
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str] = ()) -> None:
     """Print a table: fitted to a terminal, elsewhere one unwrapped line a row in aligned columns.
 
     Args:
         columns: the headings.
         rows: each as many cells as there are columns.
+        spare: headings of columns that a narrow terminal may do without, the first to go first.
     """
     console = rich_console(sys.stdout)
     if console is not None:
-        _print_fitted(console, columns, rows)
+        _print_fitted(console, columns, rows, spare)
         return
     widths = [max(len(cell) for cell in cells) for cells in zip(columns, *rows, strict=True)]
     for row in (columns, *rows):
@@ -70,14 +71,41 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         print(encodable(line, sys.stdout.encoding))
 
 
-def _print_fitted(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+_READABLE = 24
+"""Characters below which a column of sentences is not worth its lines."""
+
+
+def _print_fitted(
+    console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str]
+) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    needed = {heading: _narrowest([heading, *cells]) for heading, *cells in zip(columns, *rows, strict=True)}
+    left_out: list[str] = []
+    for heading in spare:
+        if sum(needed.values()) + 2 * (len(needed) - 1) <= console.width:
+            break
+        left_out.append(heading)
+        del needed[heading]
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading, *cells in zip(columns, *rows, strict=True):
+        if heading in needed:
+            # What users copy (names, paths) stays on one line; sentences give way, and nothing is cut off.
+            one_word = not any(" " in cell for cell in cells)
+            table.add_column(heading, no_wrap=one_word, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        shown = (cell for heading, cell in zip(columns, row, strict=True) if heading in needed)
+        table.add_row(*(Text(cell) for cell in shown))
     console.print(table)
+    if left_out:
+        console.print(f"left out, for want of width: {', '.join(left_out)}", highlight=False)
+
+
+def _narrowest(cells: Sequence[str]) -> int:
+    """Characters that a column needs: its longest word's, and of sentences as many as can be read."""
+    longest_word = max((len(word) for cell in cells for word in cell.split()), default=0)
+    return max(longest_word, min(_READABLE, max(map(len, cells), default=0)))
 
 
 @contextmanager
