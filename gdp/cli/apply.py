@@ -148,12 +148,16 @@ def apply(
             told.setdefault(aligned.aligner.many, aligned.summary() | {"by_file": by_file})
         print_json(told)
     else:
-        typer.echo(f"{len(applied.written)} written below {output} ({opened.runs_on})")
+        typer.echo(f"{_written(applied.written, output)} ({opened.runs_on})")
         if aligned is not None:
             typer.echo(aligned.describe())
         for warning in warnings:
             typer.echo(f"warning: {warning}", err=True)
     require_all(applied)
+
+
+def _written(files: list[Path], output: Path) -> str:
+    return f"{len(files)} written {'as' if files == [output] else 'below'} {output}"
 
 
 def _aligner(
