@@ -36,6 +36,19 @@ def test_a_narrow_terminal_does_without_the_spare_columns_in_turn_and_says_so(
     assert (f"left out, for want of width: {', '.join(left_out)}" in told) == bool(left_out)
 
 
+@pytest.mark.parametrize("width", [100, 60, 44])
+def test_the_width_is_used_and_words_are_broken_only_where_they_do_not_fit(
+    width: int, terminal: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.setenv("COLUMNS", str(width))
+    sentence = "photographs of Flickr: non-commercial research and education only"
+    print_table(("NAME", "SUMMARY", "LICENCE"), [("summer2winter_yosemite", sentence, sentence)] * 2)
+    told = plain(capsys.readouterr().out)
+    whole = "summer2winter_yosemite" in told and told.split().count("non-commercial") == 4
+    assert whole == (width > 50)
+    assert len(told.splitlines()) <= {100: 7, 60: 13}.get(width, 30)
+
+
 def test_names_are_whole_and_no_sentence_is_cut_off_at_80_columns(terminal: pytest.MonkeyPatch) -> None:
     terminal.setenv("COLUMNS", "80")
     told = plain(CliRunner().invoke(app, ["list-plugins"]).output)
