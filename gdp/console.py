@@ -53,16 +53,17 @@ def print_json(data: Any) -> None:
     print(json.dumps(data, indent=2, allow_nan=False))
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str] = ()) -> None:
     """Print a table: fitted to a terminal, elsewhere one unwrapped line a row in aligned columns.
 
     Args:
         columns: the headings.
         rows: each as many cells as there are columns.
+        spare: headings of columns that a narrow terminal may do without, the first to go first.
     """
     console = rich_console(sys.stdout)
     if console is not None:
-        _print_fitted(console, columns, rows)
+        _print_fitted(console, columns, rows, spare)
         return
     widths = [max(len(cell) for cell in cells) for cells in zip(columns, *rows, strict=True)]
     for row in (columns, *rows):
@@ -70,14 +71,56 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         print(encodable(line, sys.stdout.encoding))
 
 
-def _print_fitted(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+_READABLE = 24
+"""Characters below which a column of sentences is not worth its lines."""
+_GAP = 2
+"""Characters between two columns."""
+
+
+def _print_fitted(
+    console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str]
+) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+    shown: list[tuple[str, ...]] = list(zip(columns, *rows, strict=True))
+    left_out = []
+    for heading in spare:
+        if _room(shown, console.width) >= 0:
+            break
+        left_out.append(heading)
+        shown = [column for column in shown if column[0] != heading]
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column, width in zip(shown, _widths(shown, console.width), strict=True):
+        table.add_column(column[0], width=width, overflow="fold")
+    for row in list(zip(*shown, strict=True))[1:]:
+        table.add_row(*map(Text, row))
     console.print(table)
+    if left_out:
+        console.print(f"left out, for want of width: {', '.join(left_out)}", highlight=False)
+
+
+def _least(column: Sequence[str], readable: int) -> int:
+    """Characters that a column needs: its longest word's, for users copy those, and of sentences a readable width."""
+    longest_word = max((len(word) for cell in column for word in cell.split()), default=0)
+    return max(longest_word, min(readable, max(map(len, column))))
+
+
+def _room(columns: Sequence[Sequence[str]], width: int, readable: int = _READABLE) -> int:
+    """Characters that are left when each column has what it needs; below 0 where they do not fit."""
+    return width - sum(_least(column, readable) for column in columns) - _GAP * (len(columns) - 1)
+
+
+def _widths(columns: Sequence[Sequence[str]], width: int) -> list[int | None]:
+    """Share out what is left by what each column lacks; where not even words fit None for all: rich breaks them."""
+    for readable in (_READABLE, 0):
+        room = _room(columns, width, readable)
+        if room >= 0:
+            least = [_least(column, readable) for column in columns]
+            lacking = [max(map(len, column)) - has for column, has in zip(columns, least, strict=True)]
+            share = min(1.0, room / max(1, sum(lacking)))
+            return [has + int(lacks * share) for has, lacks in zip(least, lacking, strict=True)]
+    return [None] * len(columns)
 
 
 @contextmanager

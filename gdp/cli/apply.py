@@ -152,7 +152,7 @@ def apply(
             told.setdefault(aligned.aligner.many, aligned.summary() | {"by_file": by_file})
         print_json(told)
     else:
-        typer.echo(f"{len(applied.written)} written below {output} ({opened.runs_on})")
+        typer.echo(f"{_written(applied.written, output)} ({opened.runs_on})")
         if aligned is not None:
             typer.echo(aligned.describe())
         for warning in warnings:
@@ -168,6 +168,10 @@ def _tell_left_out(inputs: list[str], tell: Callable[[str], None]) -> None:
     others = left_out(inputs)
     if others:
         tell(f"left out, as no pictures that can be read by their endings: {describe_endings(others)}")
+
+
+def _written(files: list[Path], output: Path) -> str:
+    return f"{len(files)} written {'as' if files == [output] else 'below'} {output}"
 
 
 def _aligner(

@@ -25,7 +25,9 @@ def list_plugins(
         print_json([row.to_data() for row in rows])
         return
     columns = ("KIND", "NAME", "SUMMARY", "PACKAGE", "VERSION", "STATUS", "NEEDS", "LICENCE")
-    print_table(columns, [_cells(row) for row in sorted(rows, key=lambda row: (row.kind == "", row.kind, row.name))])
+    ordered = sorted(rows, key=lambda row: (row.kind == "", row.kind, row.name))
+    spare = ("LICENCE", "VERSION", "PACKAGE", "NEEDS")  # --json and gdp describe tell them at any width
+    print_table(columns, [_cells(row) for row in ordered], spare)
     for row in rows:
         _print_remarks(row)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gdp.console import print_json, print_table
+from gdp.console import print_json
 
 
 def make_judge(
@@ -38,8 +38,8 @@ def make_judge(
         if json_:
             print_json([{"name": name, **asdict(judge)} for name, judge in JUDGES.items()])
             return
-        rows = [(name, judge.what, judge.source, judge.licence) for name, judge in JUDGES.items()]
-        print_table(("NAME", "WHAT", "FROM", "LICENCE"), rows)
+        for known, judge in JUDGES.items():
+            typer.echo(f"{known}: {judge.what}\n  from: {judge.source}\n  licence: {judge.licence}")
         return
     if name is None or source is None:
         raise typer.BadParameter("name a judge and what it is made from; --list shows them")

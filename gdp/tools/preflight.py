@@ -93,13 +93,17 @@ def preflight(session: Session) -> Iterator[Check]:
         _time,
         _stages,
     ]
+    failed: set[Callable[[_Rehearsal], str | Check]] = set()
     for check in checks:
+        if check is _time and failed & {_filters, _losses}:
+            continue  # it trains with them and would tell their mistakes once more
         title = check.__name__.strip("_")
         try:
             found = check(rehearsal)
             yield found if isinstance(found, Check) else Check(title, True, found)
         except GdpError as error:
             yield Check(title, False, str(error))
+            failed.add(check)
             if check in (_plugins, _dataset, _teacher, _pairs, _student):
                 return
 

@@ -94,3 +94,15 @@ def test_a_run_of_months_is_warned_of(tmp_path: Path) -> None:
 )
 def test_times_are_called_as_people_call_them(seconds: float, name: str) -> None:
     assert name_of(seconds) == name
+
+
+def test_what_a_training_lacks_is_told_once_and_not_again_as_its_time(tmp_path: Path) -> None:
+    recipe = make_tiny_world(tmp_path)
+    with recipe.open("a", encoding="utf-8") as file:
+        file.write('\n[[losses]]\nplugin = "perceptual-vgg"\nweights = "nowhere.pth"\n')
+        file.write('\n[[filters]]\nplugin = "photo-attributes"\nweights = "nowhere.safetensors"\n')
+    checks = list(preflight(open_session(recipe, device="cpu")))
+    assert [check.title for check in checks if not check.good] == ["filters", "losses"]
+    assert ["nowhere" in check.detail for check in checks].count(True) == 2
+    assert "Make it by `npm pack" in next(check.detail for check in checks if check.title == "filters")
+    assert [check.title for check in checks][-2:] == ["disk", "stages"]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gdp import CorruptFileError, Progress
+from gdp import CorruptFileError, MissingResourceError, Progress
 from gdp.plugins.face_ages import HOW, JudgeModel
 from gdp.toolbox import in_fixed_chunks, read_state, weights_file
 
@@ -113,6 +113,10 @@ class PhotographJudge:
 
     def __init__(self, settings: JudgeModel, progress: Progress | None = None) -> None:
         self.settings = settings
+        if isinstance(settings.weights, Path) and not settings.weights.is_file():
+            raise MissingResourceError(
+                f"{settings.weights}: the judge is not there. Make it by `{HOW}`, or mend weights."
+            )
         self.path: Path = weights_file(settings.weights, progress)
         tensors = read_state(self.path)
         check_tensors(tensors, str(self.path))

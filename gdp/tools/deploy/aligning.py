@@ -40,6 +40,8 @@ class NamedAligner:
 
     aligner: Aligner
     who: str
+    name: str = ""
+    """As `--align` takes it."""
 
     @property
     def one(self) -> str:
@@ -110,7 +112,7 @@ def open_aligner(
     words = getattr(aligner, "finds", None)
     if not (isinstance(words, tuple) and len(words) == 2 and all(isinstance(word, str) for word in words)):
         raise PluginError(f"{who}: its class does not say what it `finds`, one and many; tell the plugin's author")
-    return NamedAligner(aligner, who)
+    return NamedAligner(aligner, who, record.name if file is None else f"{record.name}:{file}")
 
 
 def _choose(plugins: Plugins, text: str, for_files: str) -> tuple[PluginRecord, str | None]:

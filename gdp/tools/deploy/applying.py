@@ -304,6 +304,8 @@ def require_all(applied: Applied) -> None:
     """
     if applied.failed:
         what = " or ".join(dict.fromkeys(failed.what for failed in applied.failed))
-        told = "; ".join(failed.reason for failed in applied.failed[:5])
-        more = f"; and {len(applied.failed) - 5} more" if len(applied.failed) > 5 else ""
-        raise GdpError(f"{len(applied.failed)} of the inputs could not be {what}, the others are written: {told}{more}")
+        others = "the others are written" if applied.written else "nothing is written"
+        told = [failed.reason for failed in applied.failed[:5]]
+        more = [f"and {len(applied.failed) - 5} more"] if len(applied.failed) > 5 else []
+        lines = "\n  ".join([f"{len(applied.failed)} of the inputs could not be {what}, {others}:", *told, *more])
+        raise GdpError(lines)

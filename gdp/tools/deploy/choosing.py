@@ -12,12 +12,13 @@ from typing import Any
 
 from gdp.tools.deploy.models import find_model
 from gdp.tools.deploy.student_folder import DESCRIPTION
+from gdp.tools.deploy.trained_on import PHOTOGRAPHS
 from gdp.tools.run_recipes import RECIPE
 
 ANY = "auto"
 """What `--align` without a name means."""
-PHOTOGRAPHS, EMBEDDED = "faces", "builtin:faces64"
-"""The aligner of faces in photographs, and the model of the embedded world's drawn faces, as `--align` takes them."""
+EMBEDDED = "builtin:faces64"
+"""The model of the embedded world's drawn faces, as `--align` takes it."""
 _ALIGNER = re.compile(r"[a-z][a-z0-9-]*(:builtin:[a-z0-9-]+)?")
 """What a student may name: an aligner and what comes with it, and no file of the machine."""
 

@@ -22,7 +22,7 @@ from gdp.support.interfaces.engines import PictureArray
 from gdp.support.picture_statistics import Levels, fitted
 from gdp.support.squares import Square
 from gdp.tools.deploy.files import Job
-from gdp.tools.deploy.trained_on import TrainedOn
+from gdp.tools.deploy.trained_on import PHOTOGRAPHS, TrainedOn
 
 if TYPE_CHECKING:
     from gdp.tools.deploy.aligning import NamedAligner
@@ -292,15 +292,19 @@ def _advice(kind: Kind, watch: Watch) -> str:
     """Return what to do, for the way in which the pictures were shown to the student."""
     one, many, size = watch.one, watch.many, watch.trained_on.resolution
     shows = watch.trained_on.shows
-    aligner = (shows.aligner if shows else "") or "ALIGNER"
+    aligner = (watch.aligner.name if watch.aligner else "") or (shows.aligner if shows else "") or "ALIGNER"
+    of_photographs = one == "face" and aligner != PHOTOGRAPHS  # which that aligner may not find: it may know drawn ones
     align = f"--align {aligner} translates each {one} in its place" if shows and shows.one else ""
+    if align and of_photographs:
+        align += f", --align {PHOTOGRAPHS} those of photographs"
     resize = f"--resize translates at {size} px and keeps what is finer"
     if watch.way == "python":
         return f"Scale pictures to about {size} px; gdp apply has {'--align and ' if align else ''}--resize for such"
     if kind == "flat":
         return "Leave such pictures out"
     if watch.way == "aligned" and kind == "none-found":
-        return "They are written unchanged"
+        found = f"; --align {PHOTOGRAPHS} finds faces of photographs" if of_photographs else ""
+        return f"They are written unchanged{found}"
     if watch.way == "aligned" and kind in ("larger", "smaller"):
         return f"Leave --align-size out: the {many} are shown at {size} px then"
     if watch.way == "whole" and (kind in ("larger", "smaller") or align):

@@ -14,6 +14,8 @@ from gdp.support.picture_statistics import PictureStatistics
 FIELD = "trained_on"
 LONGEST = 200
 """Characters of a text in it."""
+PHOTOGRAPHS = "faces"
+"""The aligner of faces in photographs, as `--align` takes it."""
 _ALIGNER = re.compile(r"[a-z][a-z0-9-]*(:builtin:[a-z0-9-]+)?")
 """What a student may name for `--align`: a plugin and what comes with it, and no file of the machine."""
 

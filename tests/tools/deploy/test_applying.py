@@ -167,7 +167,7 @@ def test_a_file_that_cannot_be_written_keeps_no_other_from_being_written(tmp_pat
     assert sorted(applied.written) == [jobs[0].target, jobs[2].target]
     (failed,) = applied.failed
     assert (failed.path, failed.what) == (jobs[1].source, "written")
-    with pytest.raises(GdpError, match=r"1 of the inputs could not be written, the others are written: .*17000 x 8"):
+    with pytest.raises(GdpError, match=r"1 of the inputs could not be written, the others are written:\n.*17000 x 8"):
         require_all(applied)
 
 
@@ -212,3 +212,17 @@ def test_networks_are_shown_transparent_pictures_on_white_and_alpha_is_kept(tmp_
     assert numpy.array_equal(made[:, 16:], given[:, 16:]), "what was left as it was keeps its hidden colours, too"
     assert numpy.array_equal(made[4:8, :16, :3], given[4:8, :16, :3] // 2)
     assert (levels_of(tmp_path / "out/cut.jpg")[:4, 20:28] > 200).all(), "without alpha there is white"
+
+
+def test_each_file_that_failed_has_a_line_and_others_are_told_only_where_there_are_some(tmp_path: Path) -> None:
+    jobs = jobs_of(tmp_path, [(8, 8)] * 7)
+
+    def refuse(pictures: numpy.ndarray) -> numpy.ndarray:
+        raise GdpError("nobody can look at this")
+
+    with pytest.raises(GdpError) as caught:
+        require_all(apply(jobs, refuse, batch=1))
+    heading, *lines = str(caught.value).splitlines()
+    assert heading == "7 of the inputs could not be translated, nothing is written:"
+    assert lines[0] == f"  {jobs[0].source}: nobody can look at this"
+    assert lines[5:] == ["  and 2 more"]

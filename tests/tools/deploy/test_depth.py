@@ -178,7 +178,7 @@ def test_many_files_are_told_in_a_line_with_the_first_names_and_what_to_do(train
         "finer. Look at what comes out",
     ]
     with_faces = told(TrainedOn(32, FACES), files)[1]
-    assert "--align faces:builtin:tests translates each face in its place" in with_faces
+    assert "--align faces:builtin:tests translates each face in its place, --align faces those of photo" in with_faces
     assert told(trained_on, {"good.png": grass(1)}) == []
     resized = told(trained_on, {"a.png": [255 - grass(1)[0]]}, Watch(trained_on, "resized"))[1]
     assert resized.startswith("1 of 1 files is unlike its training pictures, by this: ")
@@ -291,3 +291,17 @@ def test_a_record_of_a_newer_gdp_may_hold_more() -> None:
     assert read_trained_on(known, 32, "here") == TrainedOn(32, PictureKind("lawns"))
     with pytest.raises(CorruptFileError, match="here: resolution"):
         read_trained_on(None, 0, "here")
+
+
+def test_advice_names_the_aligner_at_hand_and_for_other_faces_the_one_of_photographs() -> None:
+    published = PictureKind("faces, cut as FFHQ's", "face", "ffhq")
+    large = {"large.png": [RANDOM.integers(0, 256, (600, 600, 3), dtype=numpy.uint8)]}
+    for name, others in (("faces", False), ("landmarks:builtin:tests", True)):
+        at_hand = NamedAligner(Finder(None, gdp.EngineContext()), "aligner of a test", name)
+        line = told(TrainedOn(32, published), large, Watch(TrainedOn(32, published), aligner=at_hand))[1]
+        assert f"--align {name} translates each face in its place" in line
+        assert ("--align faces those of photographs" in line) == others
+        aligned = Watch(TrainedOn(32, published), "aligned", aligner=at_hand)
+        line = describe_findings([Told(Path("empty.png"), aligned.look([[]]))], aligned)[1]
+        assert "They are written unchanged" in line
+        assert ("--align faces finds faces of photographs" in line) == others
