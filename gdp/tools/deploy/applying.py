@@ -307,5 +307,7 @@ def require_all(applied: Applied) -> None:
         others = "the others are written" if applied.written else "nothing is written"
         told = [failed.reason for failed in applied.failed[:5]]
         more = [f"and {len(applied.failed) - 5} more"] if len(applied.failed) > 5 else []
-        lines = "\n  ".join([f"{len(applied.failed)} of the inputs could not be {what}, {others}:", *told, *more])
-        raise GdpError(lines)
+        between = " " if len(told) == 1 else "\n  "
+        raise GdpError(
+            between.join([f"{len(applied.failed)} of the inputs could not be {what}, {others}:", *told, *more])
+        )
