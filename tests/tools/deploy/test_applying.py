@@ -167,7 +167,7 @@ def test_a_file_that_cannot_be_written_keeps_no_other_from_being_written(tmp_pat
     assert sorted(applied.written) == [jobs[0].target, jobs[2].target]
     (failed,) = applied.failed
     assert (failed.path, failed.what) == (jobs[1].source, "written")
-    with pytest.raises(GdpError, match=r"1 of the inputs could not be written, the others are written:\n.*17000 x 8"):
+    with pytest.raises(GdpError, match=r"1 of the inputs could not be written, the others are written: .*17000 x 8"):
         require_all(applied)
 
 
