@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 import torch
 from tiny_world import make_tiny_world
@@ -13,11 +14,16 @@ from typer.testing import CliRunner
 
 from gdp.api import open_session
 from gdp.cli.app import app
+from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.training import rehearse
+from gdp.support.directions import sample_w
 from gdp.support.measuring import forget_peak, peak_bytes, present_bytes
+from gdp.tools.estimate import pairs
 from gdp.tools.estimate.pairs import stand_in_pairs
+from gdp.tools.estimate.probing import estimate as probe
 from gdp.tools.estimate.steps import count_training, few_pairs
 from gdp.tools.estimate.trial import ManyPairs, open_trial_run
+from gdp.tools.estimate.works import Arithmetic
 
 
 def gdp_command(*arguments: str | Path) -> str:
@@ -328,6 +334,29 @@ def test_work_that_cannot_be_tried_in_the_time_is_broken_off_and_said_so(world: 
     assert "no unit done" in row["how"] or "not done" in row["how"]
     assert not row["known"] or row["high"] > 4 * row["low"], "its spread is wide"
     assert not row["known"] or row["seconds"] > 0.4, "longer than it was watched"
+
+
+def test_a_public_direction_is_measured_on_numbers_before_shapes_are_counted(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which generator it belongs to shows in w alone: of shapes it looks like a stranger's, or like anything."""
+    session = open_session(world, device="cpu")
+    assert isinstance(session.teacher, LatentTeacher)
+    w = sample_w(session.teacher)
+    widest = torch.linalg.svd(w - w.mean(0), full_matrices=False)[2][:1]
+    numpy.save(world.with_name("widest.npy"), widest.float().numpy())
+    counted: list[Arithmetic] = []
+    real = pairs._count
+
+    def count(*given: Any) -> Arithmetic:
+        counted.append(real(*given))
+        return counted[-1]
+
+    monkeypatch.setattr(pairs, "_count", count)
+    asked = open_session(world, overrides=["pairs.direction=widest.npy"], device="cpu")
+    parts = probe(asked, seconds=0.2).parts
+    assert counted[0].multiplied > 0
+    assert all(part.known for part in parts if part.stage == "pairs")
 
 
 @pytest.mark.training

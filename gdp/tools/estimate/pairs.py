@@ -120,6 +120,9 @@ def _reckon(trial: Session, left: int) -> MadePairs:
 
 def _probe(trial: Session, store: PairStore, made: int, left: int, here: Here, limit: float) -> MadePairs:
     kind: Kind = "synthesis" if isinstance(trial.teacher, LatentTeacher) else "forward"
+    with plugin_errors(f"pair source {trial.recipe.pairs.record.name}"):
+        # What a source measures once, such as where a direction belongs, it cannot measure of shapes alone.
+        trial.pair_source.check()
     each = _count(trial, min(made, COUNTED), here)
     together = min(made, pairs_together(trial))
     while together > 1 and here.speeds.seconds(each.times(together)) > limit / 2:

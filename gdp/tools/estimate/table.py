@@ -113,7 +113,7 @@ def _about_offers(prices: Prices, found: Sequence[Offer]) -> list[str]:
     lines.append(
         "measured: by a published time of this kind of work there, scaled by counted arithmetic; from here: the time "
         "here by the ratio of both machines; reckoned: by counted operators and data sheets, nothing was measured "
-        "there; network waits and (about) files take as long as here"
+        "there; as here: mostly files or network waits, which take (about) as long as here"
     )
     return lines
 
