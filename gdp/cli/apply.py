@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
     from gdp.support.interfaces.engines import EngineContext
     from gdp.tools.deploy.aligning import NamedAligner
+    from gdp.tools.deploy.translating import Translation
 
 FOR_FILES = "landmarks"
 """The aligner that a file alone behind --align is meant for."""
@@ -95,13 +96,11 @@ def apply(
     Example: gdp apply runs/stylegan-age photos/ -o older/ --compare --align
     """
     from gdp.support.interfaces.engines import EngineContext
-    from gdp.tools.deploy.aligning import AlignedSquares
-    from gdp.tools.deploy.applying import Application, apply_to_pictures, require_all, split_jobs
-    from gdp.tools.deploy.depth import Told, describe_findings, findings_by_file, pictures_told
+    from gdp.tools.deploy.applying import require_all
     from gdp.tools.deploy.files import find_jobs, left_out
     from gdp.tools.deploy.opening import open_model
     from gdp.tools.deploy.tiling import Tiling
-    from gdp.tools.deploy.videos import apply_to_videos
+    from gdp.tools.deploy.translating import translate_files
     from gdp.tools.deploy.watching import choose_transform, open_watch
 
     if align is None and (align_frame, align_size, align_detail or resize) != (None, None, True):
@@ -111,7 +110,7 @@ def apply(
     if align is not None and resize:
         raise GdpError("--align and --resize are two ways to show a student what it knows: choose one")
     registry: PluginRegistry = context.obj.registry
-    pictures, videos = split_jobs(find_jobs(inputs, output, None if format_ is None else f".{format_.lstrip('.')}"))
+    jobs = find_jobs(inputs, output, None if format_ is None else f".{format_.lstrip('.')}")
     engine_context, bound = EngineContext(device, threads), MemoryBound.written(memory, device)
     tell: Callable[[str], None] = (lambda text: None) if json_ else (lambda text: typer.echo(text, err=True))
     _tell_left_out(inputs, tell)
@@ -122,42 +121,32 @@ def apply(
     transform = choose_transform(
         opened, watch, size=align_size, keep_detail=align_detail, tiling=Tiling(tile, overlap), batch=batch
     )
-    aligned = transform if isinstance(transform, AlignedSquares) else None
-    # One by one where the student takes them so: pictures would only wait for others of their size.
-    together = batch if opened.together else 1
-    application = Application(transform, compare, together, None if aligned is None else aligned.follow)
     with stop_on_signal() as stop_requested:
-        progress = choose_progress()
-        applied = apply_to_pictures(pictures, application, progress, stop_requested, bound)
-        counts, seen = (
-            [] if aligned is None else list(aligned.counts),
-            pictures_told(pictures, applied.translated, watch),
+        done = translate_files(
+            jobs, opened, transform, watch, choose_progress(), stop_requested, compare=compare, batch=batch, bound=bound
         )
-        for job in videos:  # one by one, so that what is told of their frames is told of the right one
-            before = len(watch.found)
-            if not stop_requested():
-                apply_to_videos([job], application, progress, applied, stop_requested)
-            if job.target in applied.written:
-                seen.append(Told(job.source, watch.found[before:]))
-    warnings = describe_findings(seen, watch)
     if json_:
-        told: dict[str, Any] = {
-            "engine": opened.engine, "runs_on": opened.runs_on, "left_out": dict(opened.left_out), "aligner": align,
-            "not_pictures": left_out(inputs),
-            **applied.to_data(), "warnings": {"told": warnings, "by_file": findings_by_file(seen)},
-        }  # fmt: skip
-        if aligned is not None:
-            found = zip(applied.translated, counts, strict=True)
-            by_file = {str(path): count for path, count in found if path in applied.written}
-            told.setdefault(aligned.aligner.many, aligned.summary() | {"by_file": by_file})
-        print_json(told)
+        print_json(
+            {
+                "engine": opened.engine,
+                "runs_on": opened.runs_on,
+                "left_out": dict(opened.left_out),
+                "aligner": align,
+                "not_pictures": left_out(inputs),
+                **done.to_data(),
+            }
+        )
     else:
-        typer.echo(f"{_written(applied.written, output)} ({opened.runs_on})")
-        if aligned is not None:
-            typer.echo(aligned.describe())
-        for warning in warnings:
-            typer.echo(f"warning: {warning}", err=True)
-    require_all(applied)
+        _print(done, f"{_written(done.applied.written, output)} ({opened.runs_on})")
+    require_all(done.applied)
+
+
+def _print(done: Translation, first: str) -> None:
+    typer.echo(first)
+    if done.aligned is not None:
+        typer.echo(done.aligned.describe())
+    for warning in done.warnings:
+        typer.echo(f"warning: {warning}", err=True)
 
 
 def _tell_left_out(inputs: list[str], tell: Callable[[str], None]) -> None:
