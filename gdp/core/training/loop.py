@@ -373,6 +373,10 @@ class Rehearsal:
         """Open the files of statistics, and read what sample grids show; needs a step before it."""
         self._training._open_files()
 
+    def log(self) -> None:
+        """Write a line of statistics, of the steps since the last; needs open files."""
+        self._training._log()
+
     def draw_samples(self) -> None:
         """Draw a sample grid of the present phase; needs open files."""
         self._training._draw_samples()

@@ -14,6 +14,7 @@ from gdp.core.pairs.records import Scores
 from gdp.core.pairs.store import PairStore
 from gdp.core.run.judging import BATCH, Judged, NamedFilter, judge_pairs, named_filters, score_key, verdict_key
 from gdp.core.run.session import Session
+from gdp.core.run.stages.filters import drawn_held_out
 from gdp.tools.estimate.arithmetic import Duration, binomial_bounds, repeated, total
 from gdp.tools.estimate.pairs import asks_others
 from gdp.tools.estimate.timing import Here, look, split
@@ -24,6 +25,8 @@ LARGEST = 2 * BATCH
 FIRST = 8
 TELLING = 16
 """Pairs from which on the share that filters keep of them is believed."""
+SPLIT = 10_000
+"""Pairs up to which their split is made on trial."""
 PUBLISHED = (0.86, 0.5, 1.0)
 """Share of pairs that filters keep which could not be tried, or on too few: 86 % of StyleGAN2's pictures were
 acceptable to the system that gdp reproduces; and between which shares it is taken to lie."""
@@ -206,10 +209,12 @@ def expected_counts(made: int, judging: Judging, held_out: float, keep: float | 
     return Counts(made, kept, round(made * low), round(made * high), kept - out, out)
 
 
-def held_out_share(trial: Session, store: PairStore, kept: Sequence[int]) -> float:
-    """Return the share of the kept pairs that is held out."""
+def held_out_share(trial: Session, store: PairStore, kept: Sequence[int], made: int) -> float:
+    """Return the share of the kept pairs that is held out, of so many that the run will have made."""
     if kept:
         chosen = trial.pair_source.held_out([record.name for record in store.records(kept)])
         if chosen is not None:
             return sum(chosen) / len(kept)
-    return trial.recipe.pairs.section.held_out
+    share = trial.recipe.pairs.section.held_out
+    # Of few pairs the split that will be made says more than the share that it is made by.
+    return len(drawn_held_out(trial.recipe, range(made))) / made if made <= SPLIT else share

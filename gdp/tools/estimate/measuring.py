@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from time import perf_counter
 
@@ -20,7 +20,7 @@ from gdp.tools.estimate.arithmetic import Duration
 from gdp.tools.estimate.counting import UncountableError
 from gdp.tools.estimate.pace import PaceProgress
 from gdp.tools.estimate.pairs import asks_others
-from gdp.tools.estimate.timing import NOT_RUN, Here, count, look
+from gdp.tools.estimate.timing import NOT_RUN, Here, Seen, count, look
 from gdp.tools.estimate.trial import FreshStudent, ManyPairs
 from gdp.tools.estimate.works import Counts, Part
 from gdp.tools.measure.evaluate import evaluation_context, measure, write_rows
@@ -39,12 +39,20 @@ class Measuring:
         here: this machine.
         limit: seconds that an evaluator's work is watched.
         fresh: the student.
+        compared: numbers that further trainings are compared by; empty where there is none.
     """
 
     def __init__(
-        self, trial: Session, many: ManyPairs, counts: Counts, here: Here, limit: float, fresh: FreshStudent
+        self,
+        trial: Session,
+        many: ManyPairs,
+        counts: Counts,
+        here: Here,
+        limit: float,
+        fresh: FreshStudent,
+        compared: frozenset[str] = frozenset(),
     ) -> None:
-        self._fresh = fresh
+        self._fresh, self._compared = fresh, compared
         self._trial, self._many, self._counts, self._here, self._limit = trial, many, counts, here, limit
         self._whole = Evaluation()
         self._exported = False
@@ -56,7 +64,8 @@ class Measuring:
         context = evaluation_context(trial, student, range(self._counts.held_out), self._many.load)
         evaluators = trial.new_evaluators()
         opening = Duration.exactly(self._fresh.seconds + perf_counter() - started)
-        parts = [Part.on_processor("evaluate: opening", opening, "student and evaluators loaded")]
+        loaded = Part.on_processor("evaluate: opening", opening, "student and evaluators loaded")
+        parts = [replace(loaded, again=())]
         records = [choice.record for choice in trial.recipe.evaluators]
         teacher = trial.recipe.teacher
         away = teacher is not None and asks_others(teacher.record)
@@ -74,8 +83,11 @@ class Measuring:
         def work(pace: PaceProgress) -> Evaluation:
             return measure(name, evaluator, replace(context, progress=pace))
 
+        measured: set[str] = set()
+
         def kept(pace: PaceProgress) -> None:
             found = work(pace)
+            measured.update(found.metrics)
             self._whole.metrics.update(found.metrics)
             self._whole.rows.extend(found.rows)
 
@@ -85,7 +97,8 @@ class Measuring:
             return Part.unknown(stage, f"could not be tried: {error}")
         if seen.duration is not None:
             how = "measured to the end" if seen.finished else "broken off and extrapolated"
-            return Part(stage, seen.works("projection" if seen.backwards else "forward"), how)
+            part = Part(stage, seen.works("projection" if seen.backwards else "forward"), how)
+            return self._as_repeated(part, seen, work, measured) if self._compared else part
         networks: list[nn.Module] = [student.generator]
         networks += [context.teacher.module] if context.teacher is not None else []
         try:
@@ -95,6 +108,19 @@ class Measuring:
             return Part.unknown(stage, why)
         how = f"no unit done in {seen.seconds:.0f} s; reckoned by its arithmetic"
         return Part(stage, counted.works("projection" if counted.backwards else "forward"), how)
+
+    def _as_repeated(
+        self, part: Part, seen: Seen, work: Callable[[PaceProgress], object], measured: Collection[str]
+    ) -> Part:
+        """Return an evaluator's part with what it takes once more, as it is measured for each further training."""
+        if not seen.finished:
+            return part
+        if self._compared.isdisjoint(measured):  # a comparison builds only evaluators of which it shows a number
+            return replace(part, again=())
+        once_more = look(work, self._here, self._limit)
+        if once_more.duration is None:
+            return part
+        return replace(part, again=once_more.works("projection" if once_more.backwards else "forward"))
 
     def export(self) -> Part:
         """Export an untrained student, or reckon it by its bytes where it is large."""

@@ -43,6 +43,8 @@ SECONDS = 5.0
 """How long the work of a stage is watched before it is broken off."""
 AROUND = 1.2e9
 """Bytes that a process holds beside what is counted: Python, torch, its kernels, and on a GPU what CUDA takes."""
+ENDING = 0.25
+"""How much longer than loading Python and torch it takes to end them, too: 0.23 to 0.27, of five sets of packages."""
 KNOWN_STAGES = frozenset({"teacher", "pairs", "filter", "train", "evaluate", "export", "compare", "report"})
 
 
@@ -111,7 +113,7 @@ def estimate(
     noise = Noise(session.device)
     here = Here(session.device, measure_speeds(session.device))
     what = "Python, torch, teacher, pair source and filters loaded"
-    opening = Part.on_processor("opening", Duration.exactly(before + opened), what)
+    opening = Part.on_processor("opening", Duration.exactly(before * (1 + ENDING) + opened), what)
     with tempfile.TemporaryDirectory(prefix="gdp-estimate-") as folder:
         trial = open_trial_run(session, Path(folder))
         probe = _Probe(session, trial, seconds, progress, to_do, here, noise, keep)
@@ -173,7 +175,7 @@ class _Probe:
                 tell("training")
                 fresh = FreshStudent(self.trial)
                 self._train(many, fresh)
-                measuring = Measuring(self.trial, many, self.counts, self.here, self.seconds, fresh)
+                measuring = Measuring(self.trial, many, self.counts, self.here, self.seconds, fresh, self._compared())
                 if "evaluate" in self.to_do:
                     self.parts += measuring.evaluators(tell)
                 if "export" in self.to_do:
@@ -263,7 +265,7 @@ class _Probe:
         if "filter" in self.to_do:
             self.parts += self.judging.parts
             self.calls += self.judging.calls
-            share = held_out_share(self.trial, store, self.judging.kept)
+            share = held_out_share(self.trial, store, self.judging.kept, self.made)
             self.counts = expected_counts(self.made, self.judging, share, self.keep)
         else:
             self.counts = self._real_counts()
@@ -294,9 +296,14 @@ class _Probe:
         further = [trial for trial in trials(self.session.recipe) if not trial.is_the_run]
         if not further or "compare" not in self.to_do:
             return
-        works = [work for part in self.parts if part.stage.startswith(("train", "evaluate")) for work in part.works]
+        works = [work for part in self.parts if part.stage.startswith(("train", "evaluate")) for work in part.repeated]
         how = f"{len(further)} trainings, each taken to last as long as the run's own"
         self.parts.append(Part("compare", tuple(work.times(len(further)) for work in works), how))
+
+    def _compared(self) -> frozenset[str]:
+        """Return the numbers that are measured of each further training; none where nothing is compared."""
+        compare = self.session.recipe.compare
+        return frozenset(compare.section.metrics) if compare is not None and "compare" in self.to_do else frozenset()
 
     def memory(self) -> Memory:
         """Return the peak of this process, with what the run will hold and the trial did not; and the device's."""

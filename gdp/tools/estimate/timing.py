@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from gdp.tools.estimate.arithmetic import NOTHING, Duration
-from gdp.tools.estimate.counting import Counting, OutOfTimeError, UncountableError, counting_seconds
+from gdp.tools.estimate.counting import Counting, OutOfTimeError, UncountableError, entering_seconds
 from gdp.tools.estimate.pace import EnoughError, PaceProgress
 from gdp.tools.estimate.works import Arithmetic, Kind, Speeds, Work
 
@@ -26,8 +26,8 @@ class Here:
 
     device: torch.device
     speeds: Speeds
-    counting_seconds: float = field(default_factory=counting_seconds)
-    """What counting adds to an operator."""
+    entering_seconds: float = field(default_factory=entering_seconds)
+    """What counting adds to an operator, beside what it tells itself."""
 
     def reckon(self, work: Arithmetic, factors: tuple[float, float] = NOT_RUN) -> Duration:
         """Return how long counted work takes here, without having seen any of it."""
@@ -91,7 +91,7 @@ def look(work: Callable[[PaceProgress], object], here: Here, limit: float, patie
     except (EnoughError, OutOfTimeError):
         pass
     elapsed, whole = pace.elapsed, None if pace.late else pace.measured()
-    added = min(0.8 * elapsed, counting.operators * here.counting_seconds)
+    added = min(0.8 * elapsed, _added(counting, here))
     own = max(elapsed - added, 1e-9)
     in_operators = counting.seconds
     if here.speeds.overlaps:  # operators return at once there, and the time is spent waiting for them
@@ -135,7 +135,7 @@ def count(
     counting = Counting(networks, perf_counter() + patience * limit, clock=thread_time)
 
     def on_host() -> float:
-        added = counting.seconds + counting.operators * here.counting_seconds
+        added = counting.seconds + _added(counting, here)
         return max(0.0, thread_time() - began - added)
 
     def clock() -> float:
@@ -158,6 +158,11 @@ def count(
     arithmetic = counting.arithmetic.times(factor)
     share = min(1.0, host / seen) if seen > 0 else 0.0
     return Seen(duration, arithmetic, share, counting.arithmetic, seen, counting.backwards, pace.cut_in, finished)
+
+
+def _added(counting: Counting, here: Here) -> float:
+    """Return the seconds that counting took."""
+    return counting.own_seconds + counting.operators * here.entering_seconds
 
 
 def _wait(device: torch.device) -> None:

@@ -48,6 +48,8 @@ class _Tried:
     preparing: float
     phases: list[list[float]]
     """Seconds of steps of each phase, the first ones left out."""
+    warming: float
+    """What the first ones took longer than the others."""
     shares: list[float]
     """Each phase's share of the steps."""
     checkpoint_bytes: float
@@ -151,11 +153,13 @@ def _try(probe: TrainingProbe, few: TrainingPairs, counted: Counted | None) -> _
     compiles = _compiles(probe) and probe.limit >= 2 * COMPILING.seconds
     place = {"seed": trial.training_seed, "device": here.device, "compiles": compiles, "teacher": trial.teacher}
     with rehearse(student, losses, few, settings, trial.train_folder, **place) as rehearsal:  # type: ignore[arg-type] # a table of keywords
-        tried = _Tried(perf_counter() - started, [], phase_shares(rehearsal), checkpoint_bytes(student))
+        tried = _Tried(perf_counter() - started, [], 0.0, phase_shares(rehearsal), checkpoint_bytes(student))
         firsts = begins(rehearsal)
         for begin, end in zip(firsts, rehearsal.phase_ends, strict=True):
             numbers = range(begin, max(end, begin + 1))
-            tried.phases.append(_time_steps(rehearsal, numbers, here, probe.limit / len(firsts)))
+            times, warming = _time_steps(rehearsal, numbers, here, probe.limit / len(firsts))
+            tried.phases.append(times)
+            tried.warming += warming
         _try_files(rehearsal, tried, _grid(probe, tried, counted).seconds, len(few.held_out) or FEW, probe)
     return tried
 
@@ -163,6 +167,9 @@ def _try(probe: TrainingProbe, few: TrainingPairs, counted: Counted | None) -> _
 def _try_files(rehearsal: Rehearsal, tried: _Tried, grid: float, shown: int, probe: TrainingProbe) -> None:
     """Draw a sample grid and write a checkpoint, where they are expected to be small enough."""
     rehearsal.open_files()
+    rehearsal.log()
+    rehearsal.step(rehearsal.phase_ends[-1] - 1)
+    rehearsal.log()  # the report draws curves, each from two lines on
     pictures = _grid_pictures(probe)
     if grid * shown / pictures < probe.limit:
         tried.grid = _seconds(rehearsal.draw_samples, probe.here) * max(1.0, pictures / shown)
@@ -182,8 +189,8 @@ def _grid(probe: TrainingProbe, tried: _Tried, counted: Counted | None) -> Durat
     return Duration.about(step * share, *UNTIMED).times(_grid_pictures(probe))
 
 
-def _time_steps(rehearsal: Rehearsal, numbers: range, here: Here, limit: float) -> list[float]:
-    """Return the seconds of steps, the first two (of long ones the first) left out, which choose convolutions."""
+def _time_steps(rehearsal: Rehearsal, numbers: range, here: Here, limit: float) -> tuple[list[float], float]:
+    """Return the seconds of steps, and what the first two (of long ones the first) took longer, which are left out."""
     times: list[float] = []
     started = perf_counter()
     for place, number in enumerate(numbers):
@@ -192,7 +199,7 @@ def _time_steps(rehearsal: Rehearsal, numbers: range, here: Here, limit: float) 
         if spent > limit or (place >= 1 and spent + times[-1] > 1.5 * limit):
             break
     warm = 2 if len(times) > 6 else 1 if len(times) > 1 else 0
-    return times[warm:]
+    return times[warm:], max(0.0, sum(times[:warm]) - warm * fmean(times[warm:]))
 
 
 def _seconds(work: object, here: Here) -> float:
@@ -218,14 +225,14 @@ def _from_steps(probe: TrainingProbe, tried: _Tried, counted: Counted | None, le
     measured = sum(map(len, tried.phases))
     how = f"{measured} of {steps} measured{why}" + (f", {steps - left} are done" if left < steps else "")
     seen = total(durations)
-    preparing = Duration.exactly(tried.preparing)
+    preparing = Duration.exactly(tried.preparing + (tried.warming if left > 0 else 0.0))
     if _compiles(probe) and probe.limit < 2 * COMPILING.seconds:
         how += ", not compiled as the run's are"
         seen, preparing = seen.within(COMPILED, 1.0), total([preparing, COMPILING])
     arithmetic = None if counted is None else counted.whole(left)
     grid = _grid(probe, tried, counted)
     return [
-        Part.on_processor("train: preparing", preparing, "student, losses, hidden states"),
+        Part.on_processor("train: preparing", preparing, "student, losses, hidden states, first steps"),
         Part("train: steps", (Work("training", seen, arithmetic, amount),) if left > 0 else (), how),
         *_beside(probe, left, grid, counted.forward if counted else None, tried.checkpoint, tried.checkpoint_bytes),
     ]

@@ -122,6 +122,8 @@ class Part:
     """What was measured, or why it takes no time."""
     known: bool = True
     """Whether anything can be said of it; if not, it stands with no time, and the whole run takes longer."""
+    again: tuple[Work, ...] | None = None
+    """What it takes for each further training of a comparison, once everything is loaded; None for as much."""
 
     @property
     def duration(self) -> Duration:
@@ -131,6 +133,11 @@ class Part:
     def under(self, noise: tuple[float, float]) -> Part:
         """Return it with what is known of how busy the machine was."""
         return replace(self, works=tuple(replace(work, noise=noise) for work in self.works))
+
+    @property
+    def repeated(self) -> tuple[Work, ...]:
+        """What it takes for each further training of a comparison."""
+        return self.works if self.again is None else self.again
 
     @classmethod
     def done(cls, stage: str, how: str) -> Part:

@@ -5,7 +5,7 @@ A forced filter stage forgets nothing: verdicts may have cost money, so it decid
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gdp.core.counters import counter_fraction
@@ -16,6 +16,7 @@ from gdp.core.interfaces.pair_sources import PairSource
 from gdp.core.interfaces.stages import Stage
 from gdp.core.pairs.store import PairStore
 from gdp.core.pictures import encode_png
+from gdp.core.recipe.reading import Recipe
 from gdp.core.run.judging import DECODED, DecodedPairs, Judged, walk
 from gdp.core.run.session import Session
 from gdp.core.run.stages.pairs import made_pairs
@@ -99,10 +100,14 @@ def _write_rejects(session: Session, pairs: DecodedPairs, position: int, judged:
 def _split(session: Session, store: PairStore, made: Sequence[int], kept: Sequence[int]) -> tuple[list[int], list[int]]:
     chosen = _held_out(session, store, made)
     if chosen is None:
-        share = session.recipe.pairs.section.held_out
-        # A pair's side of the split never changes, however many pairs are made or kept.
-        chosen = {index for index in kept if counter_fraction(session.recipe.seed, "split", index) < share}
+        chosen = drawn_held_out(session.recipe, kept)
     return [index for index in kept if index not in chosen], [index for index in kept if index in chosen]
+
+
+def drawn_held_out(recipe: Recipe, indices: Iterable[int]) -> set[int]:
+    """Return which pairs are held out by the recipe's share; a pair's side never changes, however many are made."""
+    share = recipe.pairs.section.held_out
+    return {index for index in indices if counter_fraction(recipe.seed, "split", index) < share}
 
 
 def _held_out(session: Session, store: PairStore, made: Sequence[int]) -> set[int] | None:
