@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
 from gdp.core.errors import readable_os_errors
 
+if sys.platform != "win32":  # there, what a killed process leaves stays
+    import fcntl
+
 _PIECE = 2**22
+_PART = ".gdp-part"
+"""How names of files end that are being written."""
 
 
 def sync_folder(folder: Path) -> None:
@@ -60,14 +68,60 @@ def copy_atomically(source: Path, path: Path) -> str:
 def _write_pieces(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
     with readable_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
+        with _beside(path) as temporary:
+            with temporary.open("wb") as file:
                 file.writelines(pieces)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+            temporary.chmod(0o644)
+            temporary.replace(path)
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Yield an empty file in the same folder, which goes with whatever goes wrong, or at a later start if killed.
+
+    It is locked while it is written: the system lets the lock go with the process, however that ends.
+    """
+    _sweep(path.parent.absolute())
+    while True:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
+        if _lock(handle, wait=True) and os.fstat(handle).st_nlink == 0:  # swept before it was locked
+            os.close(handle)
+            continue
+        break
+    temporary = Path(name)
+    if sys.platform == "win32":
+        os.close(handle)  # a file that is open is not renamed there
+    try:
+        yield temporary
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    finally:
+        if sys.platform != "win32":
+            os.close(handle)
+
+
+def _lock(handle: int, wait: bool) -> bool:
+    """Lock a file until it is closed; return whether it is: not where another holds it, or the disk knows no locks."""
+    if sys.platform == "win32":
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return False
+    return True
+
+
+@cache
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left of the files that they wrote in a folder; once in each process."""
+    for left in folder.glob(f".*{_PART}"):
+        with suppress(OSError):  # of another user, or just gone
+            handle = os.open(left, os.O_RDWR | os.O_NOFOLLOW)
+            try:
+                if _lock(handle, wait=False):
+                    left.unlink()
+            finally:
+                os.close(handle)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
-import tempfile
 from pathlib import Path
 
 import torch
@@ -16,6 +14,7 @@ from gdp.core.files import file_sha256
 from gdp.core.records import PluginRecord, Plugins
 from gdp.core.run.versions import versions
 from gdp.core.run_folder import RunFolder
+from gdp.support.half_written import half_written, sweep, written
 from gdp.support.interfaces.engines import CalibratedEngine, Engine, PictureArray
 from gdp.support.interfaces.picture_network import PictureNetwork
 from gdp.tools.deploy.cards import Card, files_of, write_card
@@ -69,9 +68,8 @@ def export_student(
     expected = reference(network, pictures)
     example = _example(student)
     with readable_os_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as place:
-            made = Path(place) / engine.file
+        sweep(folder)
+        with half_written(folder / engine.file) as made:
             with plugin_errors(who), readable_os_errors(folder):
                 engine.export(network, example, student.size_multiple, made)
             if not made.is_file():
@@ -85,8 +83,8 @@ def export_student(
                     f"--to {name} --worst-psnr {math.floor(difference.psnr_db)}"
                 )
             del translate  # some systems do not move a file that is open
-            for part in sorted(Path(place).iterdir()):
-                shutil.move(part, folder / part.name)
+            for part in written(made):
+                part.replace(folder / part.name)
     path = folder / engine.file
     with plugin_errors(who):
         compared_on = engine.describe()

@@ -191,7 +191,7 @@ def test_a_stopped_video_leaves_nothing(tmp_path: Path) -> None:
 LEAVES = """
 import sys, time
 from pathlib import Path
-from gdp.tools.deploy.videos.leftovers import half_written
+from gdp.support.half_written import half_written
 with half_written(Path(sys.argv[1]) / "out.mp4") as made:
     made.write_bytes(b"half")
     print("at work", flush=True)
@@ -203,14 +203,14 @@ with half_written(Path(sys.argv[1]) / "out.mp4") as made:
 def test_what_a_killed_process_left_is_swept_at_the_next_start_and_nothing_else(tmp_path: Path) -> None:
     source = write_video(tmp_path / "in.mp4", EVEN)
     target = tmp_path / "out"
-    (target / ".video-mine").mkdir(parents=True)
-    (target / ".video-mine" / "kept.txt").touch()
+    (target / ".gdp-half-mine").mkdir(parents=True)
+    (target / ".gdp-half-mine" / "kept.txt").touch()
     with subprocess.Popen([sys.executable, "-c", LEAVES, str(target)], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stdout.readline()
         apply(source, to=target)
-        assert len(list(target.glob(".video-*"))) == 2  # it still works there
+        assert len(list(target.glob(".gdp-half-*"))) == 2  # it still works there
         process.kill()
         process.wait()
     time.sleep(0.1)
     apply(source, to=target)
-    assert [path.name for path in target.glob(".video-*")] == [".video-mine"]
+    assert [path.name for path in target.glob(".gdp-half-*")] == [".gdp-half-mine"]

@@ -17,11 +17,11 @@ from gdp.core.errors import (
     readable_os_errors,
 )
 from gdp.core.progress import Progress
+from gdp.support.half_written import half_written, sweep
 from gdp.support.interfaces.engines import PictureArray
 from gdp.tools.deploy.applying import Application, Applied, Failed, Transform
 from gdp.tools.deploy.files import VIDEO_FORMATS, Job
 from gdp.tools.deploy.tiling import pictures_together
-from gdp.tools.deploy.videos.leftovers import half_written, sweep
 
 if TYPE_CHECKING:
     from av import AudioStream, Packet

@@ -1,4 +1,4 @@
-"""Folders for what is half written: gone with the work, or swept after a process that was killed. Imports no av."""
+"""Folders for what is half written: gone with the work, or swept after a process that was killed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from gdp.core.errors import readable_os_errors
 
-PREFIX = ".video-"
+PREFIX = ".gdp-half-"
 LOCK = "in-use.lock"
 """Held while the process works: the system lets it go with the process, however that ends."""
 
@@ -36,8 +36,13 @@ def half_written(target: Path) -> Iterator[Path]:
         yield folder / target.name
 
 
+def written(made: Path) -> list[Path]:
+    """Return all that was written where `half_written` gave a place for a file."""
+    return sorted(part for part in made.parent.iterdir() if part.name != LOCK)
+
+
 def sweep(folder: Path) -> int:
-    """Remove what killed processes left of their half-written videos; return how many there were.
+    """Remove what killed processes left half written in a folder; return how many there were.
 
     A folder is theirs if it has their name and a lock that nobody holds. All others stay.
     """

@@ -1,0 +1,125 @@
+"""SIGKILL at random moments of commands: given once more, each leaves the bits that it leaves when nobody kills it.
+
+What is killed elsewhere: trainings of system B and of teachers (`test_kill_translation.py`), `gdp prune`
+(`test_prune_run.py`), `gdp fetch-data` (`test_killed_fetch.py`), `gdp push` (`test_killed_push.py`).
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from killing import contents, finish, kill_at
+from PIL import Image
+from tiny_world import make_tiny_world
+from video_files import picture, write_video
+
+SHORT = ("--set", "pairs.count=48", "--set", "train.steps=12", "--set", "train.checkpoint_every=3")
+RUN = ("run", "tiny.toml", *SHORT)
+RESTARTS = ((), ("--from", "pairs"), ("--from", "filter"), ("--from", "train"), ("--from", "evaluate"), ("--force",))
+TOLD = ("events.jsonl", "log.txt", "recipe.toml", "report.html", "run.json", "stages.json", "statistics.jsonl")
+"""Files of a run that tell times, or where its folder lies."""
+
+
+def tells_times(name: str) -> bool:
+    return name.endswith(TOLD) or name.startswith(".") or "/checkpoints/" in name or name.endswith("/lock")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that is killed, and where it leaves what it makes."""
+
+    arguments: tuple[str, ...]
+    makes: str
+    prepare: Callable[[Path], object] = lambda folder: None
+
+
+def make_photos(folder: Path) -> None:
+    (folder / "photos").mkdir()
+    for number in range(12):
+        numbers = picture(64 + 16 * number, 48 + 16 * number)
+        Image.fromarray(numbers).save(folder / "photos" / f"{number}.png")
+
+
+def make_clip(folder: Path) -> None:
+    (folder / "photos").mkdir()
+    write_video(folder / "photos" / "clip.mp4", [3000 * number for number in range(40)])
+
+
+FIND = ("find-direction", "tiny.toml", "--filter", "sharpness", "--label", "source", "-o", "found/found.safetensors")
+COMMANDS = {
+    "export to onnx": Command(("export", "runs/tiny", "--to", "onnx", "-o", "exported"), "exported"),
+    "export to openvino": Command(("export", "runs/tiny", "--to", "openvino", "-o", "exported"), "exported"),
+    "find-direction": Command((*FIND, "--samples", "300", "--measured", "32", "--strip", "found/strip.png"), "found"),
+    "apply to photos": Command(
+        ("apply", "runs/tiny", "photos", "-o", "made", "--engine", "torch", "--compare"), "made", make_photos
+    ),
+    "apply to a video": Command(("apply", "runs/tiny", "photos", "-o", "made", "--engine", "torch"), "made", make_clip),
+    "report": Command(("report", "runs/tiny"), "runs/tiny"),
+}
+KILLS = pytest.mark.parametrize("kills", [1, pytest.param(12, marks=pytest.mark.soak)])
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a recipe and its finished run; nothing may change it."""
+    folder = tmp_path_factory.mktemp("world")
+    make_tiny_world(folder)
+    finish(RUN, folder)
+    return folder
+
+
+def copy_of(world: Path, folder: Path) -> Path:
+    shutil.copytree(world, folder)
+    return folder
+
+
+def left_over(folder: Path) -> list[str]:
+    """Return hidden files and folders, as writing leaves them that was broken off."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob(".*"))
+
+
+@KILLS
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_killed_command_given_once_more_leaves_the_same_bits(
+    name: str, kills: int, world: Path, tmp_path: Path
+) -> None:
+    command = COMMANDS[name]
+    whole, broken = copy_of(world, tmp_path / "whole"), copy_of(world, tmp_path / "broken")
+    for folder in (whole, broken):
+        command.prepare(folder)
+        (folder / command.makes).mkdir(exist_ok=True)
+    before = left_over(whole)
+    started = time.monotonic()
+    finish(command.arguments, whole)
+    seconds, chance = time.monotonic() - started, random.Random(name)
+    for _ in range(kills):
+        kill_at(command.arguments, broken, chance.uniform(0.1, seconds))
+    finish(command.arguments, broken)
+    expected = contents(whole / command.makes, tells_times)
+    assert expected
+    assert contents(broken / command.makes, tells_times) == expected
+    assert left_over(broken) == before
+
+
+@KILLS
+def test_a_run_that_is_killed_while_it_is_repeated_ends_in_the_same_bits(
+    kills: int, world: Path, tmp_path: Path
+) -> None:
+    broken = copy_of(world, tmp_path / "broken")
+    expected = contents(world / "runs" / "tiny", tells_times)
+    started = time.monotonic()
+    finish((*RUN, "--force"), broken)
+    seconds, chance = time.monotonic() - started, random.Random(31)
+    assert contents(broken / "runs" / "tiny", tells_times) == expected
+    for turn in range(3 * kills):
+        restart = RESTARTS[-1] if turn == 0 else chance.choice(RESTARTS)
+        kill_at((*RUN, *restart), broken, chance.uniform(0.1, seconds))
+    finish(RUN, broken)
+    assert contents(broken / "runs" / "tiny", tells_times) == expected
+    assert left_over(broken / "runs") == left_over(world / "runs")
