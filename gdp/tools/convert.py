@@ -35,6 +35,8 @@ LICENCE = (
 _MEGABYTE = 1_000_000
 _CHUNK = 2**22
 _NAMED = 12
+_FROM = "converted_from"
+"""In a file's metadata: the hash of the one that it was converted from."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,10 @@ def convert(
     parts = {target: converted}
     for word, other in converted.beside.items():
         parts[target.with_name(f"{target.stem}.{word}.safetensors")] = other
-    _check_free(list(parts), overwrite)
-    return [_write(path, part, record, found, progress) for path, part in parts.items()]
+    _check_free(list(parts), overwrite, sha256)
+    # The named file comes last: as long as it lacks its card, the conversion has not ended, and goes on when repeated.
+    written = [_write(path, parts[path], record, found, progress) for path in reversed(parts)]
+    return written[::-1]
 
 
 def describe_content(content: object) -> str:
@@ -165,7 +169,7 @@ def _write(
     tensors = converted.tensors
     if broken := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
         raise CorruptFileError(f"{source['name']}: {printable(broken[0])} holds NaN or infinite values.")
-    metadata = {**converted.metadata, "converted_from": source["sha256"], "converter": record.name}
+    metadata = {**converted.metadata, _FROM: source["sha256"], "converter": record.name}
     write_tensors(path, tensors, dict(sorted(metadata.items())), progress)
     card = {
         "format": CARD,
@@ -187,10 +191,25 @@ def _write(
     return Conversion(path, card)
 
 
-def _check_free(targets: Sequence[Path], overwrite: bool) -> None:
+def _check_free(targets: Sequence[Path], overwrite: bool, sha256: str | None = None) -> None:
+    """Make sure that nothing is written over but what a conversion left that did not end, of the same file if given."""
     for target in targets:
-        if not overwrite and target.exists():
+        if overwrite or not target.exists():
+            continue
+        begun_from = None if sha256 is None and target.with_suffix(".json").exists() else _converted_from(target)
+        if begun_from is None or sha256 not in (None, begun_from):
             raise RunFolderError(f"{target} is there already: name another file with -o, or pass --overwrite.")
+
+
+def _converted_from(path: Path) -> str | None:
+    """Return the hash of the file that a file was converted from; None where it does not say so."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return (file.metadata() or {}).get(_FROM)
+    except (SafetensorError, OSError):
+        return None
 
 
 def _hash(path: Path, progress: Progress) -> str:

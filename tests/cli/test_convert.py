@@ -52,6 +52,21 @@ def test_nothing_is_written_over(direction: Path) -> None:
     assert direction.with_suffix(".safetensors").read_bytes() == before
 
 
+def test_a_conversion_that_did_not_end_is_ended_and_one_of_another_file_is_kept(
+    direction: Path, tmp_path: Path
+) -> None:
+    target, card = direction.with_suffix(".safetensors"), direction.with_suffix(".json")
+    run(direction)
+    whole = target.read_bytes(), card.read_bytes()
+    card.unlink()  # as a process leaves it that is killed before it writes the card
+    run(direction)
+    assert (target.read_bytes(), card.read_bytes()) == whole
+    card.unlink()
+    np.save(tmp_path / "smile.npy", 2 * np.ones((1, 16)))
+    assert "is there already" in run(tmp_path / "smile.npy", "-o", target, code=1)
+    assert target.read_bytes() == whole[0]
+
+
 def test_json_holds_the_cards(direction: Path) -> None:
     (card,) = json.loads(RUNNER.invoke(app, ["convert", str(direction), "--json"]).stdout)
     assert card["path"] == str(direction.with_suffix(".safetensors"))
