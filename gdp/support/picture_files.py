@@ -15,6 +15,7 @@ from PIL import ExifTags, Image, ImageCms
 
 from gdp.core.errors import CorruptFileError, MissingResourceError, OutOfMemoryError
 from gdp.core.memory import MemoryBound, describe_bytes
+from gdp.support.picture_finding import PHONE_ENDINGS
 from gdp.support.squares import Levels
 
 _OPENING = threading.Lock()
@@ -114,9 +115,8 @@ def read_picture(path: Path, memory: MemoryBound | None = None) -> PictureFile:
     except MemoryError as error:
         raise OutOfMemoryError(f"{path}: the memory does not suffice to read this picture; make it smaller") from error
     except Exception as error:  # decoders raise anything on damaged files
-        raise CorruptFileError(
-            f"{path}: this is no picture that can be read ({error}); repair it or take it away"
-        ) from error
+        mend = "save it as JPEG" if path.suffix.lower() in PHONE_ENDINGS else "repair it or take it away"
+        raise CorruptFileError(f"{path}: this is no picture that can be read ({error}); {mend}") from error
     if turn is not None:
         levels, alpha = _turned(levels, turn), None if alpha is None else _turned(alpha, turn)
     is_rgb = isinstance(profile, bytes) and profile[16:20] == b"RGB "

@@ -13,6 +13,8 @@ HIDDEN = frozenset(
 )
 """Where, in lower case, systems and network disks keep copies, thumbnails and what was thrown away."""
 VIDEO_ENDINGS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"})
+PHONE_ENDINGS = frozenset({".heic", ".heif"})
+"""What phones may write in place of JPEG, and Pillow does not read."""
 _UNREADABLE = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
 """Formats that Pillow recognises alone: it has no decoder of its own for them."""
 
@@ -53,8 +55,12 @@ def find_pictures(folder: Path, *, recursive: bool) -> list[Path]:
 
 
 def describe_endings(left_out: Mapping[str, int]) -> str:
-    """Return in words how many files there are of each ending, the most frequent first: `2 .heic, 1 without ending`."""
+    """Return in words how many files there are of each ending, the most frequent first: `2 .txt, 1 without ending`."""
     counts = Counter(left_out).most_common()
-    told = [f"{count} {ending}" if ending else f"{count} without ending" for ending, count in counts[:8]]
+    told = [f"{count} {ending}{_mend(ending)}" if ending else f"{count} without ending" for ending, count in counts[:8]]
     more = sum(count for _, count in counts[8:])
     return ", ".join([*told, f"{more} others"] if more else told)
+
+
+def _mend(ending: str) -> str:
+    return " (save as JPEG)" if ending.lower() in PHONE_ENDINGS else ""

@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 
 from gdp.core.errors import GdpError
+from gdp.core.memory import describe_bytes
 from gdp.registry import PluginRegistry
 from gdp.tools.bench.random_weights import write_published
 
@@ -21,7 +22,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         for path in write_published(PluginRegistry.discover(), arguments.folder):
-            print(f"{path} ({path.stat().st_size / 1e6:,.0f} MB, random weights)")
+            print(f"{path} ({describe_bytes(path.stat().st_size)}, random weights)")
     except GdpError as error:
         parser.exit(1, f"error: {error}\n")
 

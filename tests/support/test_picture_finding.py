@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from gdp.core.errors import MissingResourceError
+from gdp.core.errors import CorruptFileError, MissingResourceError
 from gdp.support.downloads.unpacking import count_pictures
 from gdp.support.picture_files import read_picture
 from gdp.support.picture_finding import describe_endings, find_pictures, is_hidden, picture_endings
@@ -43,12 +43,20 @@ def test_every_ending_that_pillow_reads_is_taken(tmp_path: Path, ending: str) ->
     assert len(find_pictures(tmp_path, recursive=False)) == len(find_jobs([str(tmp_path)], tmp_path / "out")) == 2
 
 
-@pytest.mark.parametrize("ending", [".h5", ".mpg", ".eps", ".txt", ".heic", ".cr2", ".pdf"])
+@pytest.mark.parametrize("ending", [".h5", ".mpg", ".eps", ".txt", ".cr2", ".pdf"])
 def test_what_pillow_only_recognises_is_left_out_and_counted(tmp_path: Path, ending: str) -> None:
     put(tmp_path, "a.png", f"x{ending}", f"y{ending.upper()}", "noending")
     assert [path.name for path in find_pictures(tmp_path, recursive=True)] == ["a.png"]
     assert left_out([str(tmp_path), str(tmp_path / "a.png")]) == {ending: 2, "": 1}
     assert describe_endings(left_out([str(tmp_path)])) == f"2 {ending}, 1 without ending"
+
+
+@pytest.mark.parametrize("ending", [".heic", ".HEIF"])
+def test_photos_of_phones_that_pillow_does_not_read_come_with_what_to_do(tmp_path: Path, ending: str) -> None:
+    (tmp_path / f"x{ending}").write_bytes(b"\0\0\0\x18ftypheic")
+    assert describe_endings(left_out([str(tmp_path)])) == f"1 {ending.lower()} (save as JPEG)"
+    with pytest.raises(CorruptFileError, match="save it as JPEG"):
+        read_picture(tmp_path / f"x{ending}")
 
 
 def test_pictures_of_endings_that_are_not_written_become_png_and_no_two_share_a_name(tmp_path: Path) -> None:

@@ -176,8 +176,12 @@ class TrainSection(Config):
 
     @model_validator(mode="after")
     def _steps_or_epochs(self) -> TrainSection:
-        if (self.steps is None) == (self.epochs is None):
+        if self.steps is None and self.epochs is None:
             raise ValueError("give either steps or epochs")
+        if self.steps is not None and self.epochs is not None:
+            raise ValueError(
+                "give either steps or epochs; --set train.epochs= (or train.steps=) takes the recipe's own out"
+            )
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError("betas must each be in [0, 1)")
         return self

@@ -79,7 +79,7 @@ def test_all_mistakes_are_told_at_once_in_file_order_with_lines(tmp_path: Path) 
         ('plugin = "held-out"', "", 'evaluators[0].plugin: missing: choose "held-out"'),
         ('plugin = "held-out"', "plugin = 3", "expected a name in quotes, got 3"),
         ("steps = 15", "", "train: give either steps or epochs"),
-        ("steps = 15", "steps = 15\nepochs = 2", "train: give either steps or epochs"),
+        ("steps = 15", "steps = 15\nepochs = 2", "train: give either steps or epochs; --set train.epochs= "),
         ("width = 8", 'width = "8"', "student.width: expected a number, without quotes"),
         ("width = 8", "width = true", "student.width: expected a number, without quotes"),
         ("width = 8", 'predicts = "chnage"', 'must be "image" or "change", got "chnage"'),
