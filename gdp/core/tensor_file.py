@@ -114,9 +114,14 @@ class StoredTensors(Mapping[str, Tensor]):
         self.path = path
         with path.open("rb") as file:
             size = int.from_bytes(file.read(_LENGTH), "little")
-            header = json.loads(file.read(size))
+            try:
+                header = json.loads(file.read(size))
+            except RecursionError as error:
+                raise OSError(f"{path}: its header's values stand deeper in each other than can be read") from error
         self._start = _LENGTH + size
         self._entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
+        if unknown := sorted({entry["dtype"] for entry in self._entries.values()} - _BY_NAME.keys()):
+            raise OSError(f"{path}: it holds numbers of the kind {unknown[0]}, which no network here has")
 
     def __getitem__(self, name: str) -> Tensor:
         entry = self._entries[name]
@@ -151,12 +156,14 @@ def fill_module(module: nn.Module, tensors: Mapping[str, Tensor], prefix: str = 
 
     Raises:
         KeyError: a tensor of the module is missing.
-        RuntimeError: one has another shape.
+        RuntimeError: one has another shape, or complex numbers for real ones.
     """
     for name, value in module.state_dict().items():
         stored = tensors[prefix + name]
         if stored.shape != value.shape:
             raise RuntimeError(f"{prefix}{name} is {tuple(stored.shape)}, and {tuple(value.shape)} was due")
+        if stored.is_complex() and not value.is_complex():
+            raise RuntimeError(f"{prefix}{name} holds complex numbers, and real ones were due")
         value.copy_(stored)
 
 

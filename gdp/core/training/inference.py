@@ -18,6 +18,23 @@ WEIGHTS = "student.safetensors"
 CARD = "student.json"
 
 
+def read_weights(path: Path) -> StoredTensors:
+    """Open the file of a trained generator's weights; none is read yet.
+
+    Raises:
+        MissingResourceError: the file is not there.
+        CorruptFileError: it is damaged.
+    """
+    if not path.is_file():
+        raise MissingResourceError(f"{path}: there are no student weights. Train the student first: gdp run RECIPE")
+    try:
+        return StoredTensors(path)
+    except (SafetensorError, OSError) as error:
+        raise CorruptFileError(
+            f"{path}: the student's weights cannot be read, they may be truncated: {error}"
+        ) from error
+
+
 def load_generator_weights(student: Student, path: Path) -> None:
     """Load a trained generator's weights and set it to evaluation mode.
 
@@ -25,14 +42,7 @@ def load_generator_weights(student: Student, path: Path) -> None:
         MissingResourceError: the file is not there.
         CorruptFileError: it is damaged, or holds the weights of another network.
     """
-    if not path.is_file():
-        raise MissingResourceError(f"{path}: there are no student weights. Train the student first: gdp run RECIPE")
-    try:
-        weights = StoredTensors(path)
-    except (SafetensorError, OSError) as error:
-        raise CorruptFileError(
-            f"{path}: the student's weights cannot be read, they may be truncated: {error}"
-        ) from error
+    weights = read_weights(path)
     expected = {name: tuple(value.shape) for name, value in student.generator.state_dict().items()}
     found = weights.shapes()
     differing = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
@@ -42,8 +52,17 @@ def load_generator_weights(student: Student, path: Path) -> None:
             f"{path}: these are the weights of another student: {len(differing)} tensors differ; {name} is "
             f"{found.get(name, 'absent')} in the file and {expected.get(name, 'absent')} in the network"
         )
-    fill_module(student.generator, weights)
+    try:
+        fill_module(student.generator, weights)
+    except (RuntimeError, OSError) as error:
+        raise CorruptFileError(f"{path}: the student's weights cannot be read: {error}") from error
+    if broken := next((name for name, value in student.generator.state_dict().items() if not _is_finite(value)), None):
+        raise CorruptFileError(f"{path}: {broken} holds NaN or infinite values; make or export the student again")
     student.generator.eval()
+
+
+def _is_finite(value: Tensor) -> bool:
+    return bool(torch.isfinite(value).all())
 
 
 def deployed_predict(student: Student, precision: Precision, device: torch.device) -> Callable[[Tensor], Tensor]:

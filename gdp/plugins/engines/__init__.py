@@ -54,7 +54,7 @@ def gdp_register_engines(register: Register) -> None:
         config=OnnxConfig,
         implementation="gdp.plugins.engines.onnx_engine:OnnxEngine",
         summary="onnxruntime; exports an .onnx file that any ONNX runtime takes",
-        needs=Needs(modules=("onnxruntime", "onnxscript"), install="gdp-distill[onnx]"),
+        needs=Needs(modules=("onnxruntime", "onnx", "onnxscript"), install="gdp-distill[onnx]"),
     )
     register(
         "openvino",

@@ -11,6 +11,7 @@ import onnxruntime
 
 from gdp import CorruptFileError, Engine, MissingResourceError, PictureArray, Translate
 from gdp.plugins.engines import OnnxConfig
+from gdp.plugins.engines.strangers import check_onnx
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,6 +35,7 @@ class OnnxEngine(Engine):
         """Load the file."""
         if not path.is_file():
             raise MissingResourceError(f"{path}: there is no such file. Make it with: gdp export RUN --to onnx")
+        check_onnx(path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.context.threads or 0  # 0: all cores
         options.log_severity_level = 3

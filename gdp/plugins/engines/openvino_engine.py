@@ -29,6 +29,7 @@ from gdp import (
     Translate,
 )
 from gdp.plugins.engines import OpenVinoConfig, OpenVinoInt8Config
+from gdp.plugins.engines.strangers import SIDE, check_onnx, check_shapes, refuse_operation
 from gdp.plugins.engines.telemetry import nothing_sent
 
 with nothing_sent():
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 
 _OPSET = 20
+_CONTROL = frozenset({"Loop", "If", "TensorIterator", "Assign", "ReadValue"})
+"""Operations that may run without end, or that remember what they were shown before."""
 _PRECISIONS = {"float32": "f32", "bf16": "bf16"}
 
 
@@ -76,6 +79,34 @@ def convert(network: PictureNetwork, example: Tensor, size_multiple: int) -> ope
             return openvino.convert_model(onnx)
 
 
+def _check(path: Path, model: openvino.Model) -> None:
+    """Refuse a model that is no plain network for pictures, as `check_onnx` does."""
+    if len(model.inputs) != 1 or len(model.outputs) != 1 or _shape(model.inputs[0])[:3] != [0, 0, 0]:
+        raise CorruptFileError(
+            f"{path}: this model does not turn pictures (N, height, width, channels) into one output"
+        )
+    for operation in model.get_ordered_ops():
+        if operation.get_type_name() in _CONTROL:
+            raise refuse_operation(path, operation.get_type_name())
+    sized = model.clone()
+    channels = sized.inputs[0].partial_shape[3]
+    sized.reshape([1, SIDE, SIDE, channels])
+    values = [
+        (operation.get_friendly_name(), _shape(output))
+        for operation in sized.get_ordered_ops()
+        for output in operation.outputs()
+    ]
+    check_shapes(path, values, _shape(sized.outputs[0]))
+
+
+def _shape(output: openvino.Output) -> list[int]:
+    """Return the shape of what an operation makes; 0 for lengths that are not known, empty where none is."""
+    shape = output.partial_shape
+    if shape.rank.is_dynamic:
+        return []
+    return [length.get_length() if length.is_static else 0 for length in shape]
+
+
 def compiled(path: Path, context: EngineContext, precision: str) -> Translate:
     """Load a file and compile it for this processor.
 
@@ -87,15 +118,20 @@ def compiled(path: Path, context: EngineContext, precision: str) -> Translate:
     Raises:
         CorruptFileError: OpenVINO cannot load it.
     """
+    if path.suffix == ".onnx":
+        check_onnx(path)
     settings: dict[str, str | int] = {"PERFORMANCE_HINT": "LATENCY"}
     if context.threads is not None:
         settings["INFERENCE_NUM_THREADS"] = context.threads
     if precision != "auto":
         settings["INFERENCE_PRECISION_HINT"] = _PRECISIONS[precision]
     try:
-        model = openvino.Core().compile_model(path, "CPU", settings)
+        core = openvino.Core()
+        read = core.read_model(path)
+        _check(path, read)
+        model = core.compile_model(read, "CPU", settings)
     except RuntimeError as error:
-        raise CorruptFileError(f"{path}: OpenVINO cannot load this file ({error})") from error
+        raise CorruptFileError(f"{path}: OpenVINO cannot load this file ({' '.join(str(error).split())})") from error
 
     def translate(pictures: PictureArray) -> PictureArray:
         # Its output is its own memory, which the next call writes over.

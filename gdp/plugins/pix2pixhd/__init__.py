@@ -16,15 +16,15 @@ from gdp.toolbox import ConvertedWeights
 class Pix2PixHDConfig(Config):
     """Settings of `pix2pixhd`; the published network has width 64, 4 downsamplings, 9 blocks and predicts the image."""
 
-    width: int = Field(default=32, ge=1)
+    width: int = Field(default=32, ge=1, le=16_384)
     """Channels at full resolution (the published ngf), doubled by each downsampling."""
     downsamplings: int = Field(default=2, ge=0, le=8)
     """How often the global part halves the resolution."""
-    blocks: int = Field(default=6, ge=0)
+    blocks: int = Field(default=6, ge=0, le=1000)
     """Residual blocks at the lowest resolution."""
     local_enhancers: int = Field(default=0, ge=0, le=2)
     """Networks around the global one, each doubling the resolution; trained coarse to fine."""
-    enhancer_blocks: int = Field(default=3, ge=0)
+    enhancer_blocks: int = Field(default=3, ge=0, le=1000)
     """Residual blocks of each local enhancer."""
     global_fraction: float = Field(default=0.5, ge=0.0, lt=1.0)
     """With local enhancers: share of the steps that train the global part alone, at its lower resolution."""
@@ -38,7 +38,7 @@ class Pix2PixHDConfig(Config):
     """Published transposed convolutions, or nearest neighbours and a convolution: no checkerboards, 4 times as dear."""
     predicts: Literal["change", "image"] = "change"
     """What the generator computes: the change added to its (first) input, best for edits, or the whole image."""
-    discriminator_width: int = Field(default=64, ge=1)
+    discriminator_width: int = Field(default=64, ge=1, le=16_384)
     """Channels after the discriminator's first layer (the published ndf), doubled by each layer up to 512."""
     weights: ConvertedWeights | None = None
     """Weights of the generator to begin with: a .safetensors file, such as `gdp convert` writes, or its https address

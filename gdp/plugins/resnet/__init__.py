@@ -16,26 +16,26 @@ from gdp.toolbox import ConvertedWeights
 class ChannelsConfig(Config):
     """Channels of every part of the network, where they are not a plain doubling of one width (after pruning)."""
 
-    stem: int = Field(ge=1)
+    stem: int = Field(ge=1, le=65_536)
     """After the first 7x7 convolution."""
-    down: int = Field(ge=1)
+    down: int = Field(ge=1, le=65_536)
     """After the first downsampling."""
-    hidden: int = Field(ge=1)
+    hidden: int = Field(ge=1, le=65_536)
     """After the second downsampling and every residual block."""
-    middle: tuple[int, ...] = Field(min_length=1)
+    middle: tuple[int, ...] = Field(min_length=1, max_length=1000)
     """Between the two convolutions of each residual block, one number a block."""
-    up: int = Field(ge=1)
+    up: int = Field(ge=1, le=65_536)
     """After the first upsampling."""
-    head: int = Field(ge=1)
+    head: int = Field(ge=1, le=65_536)
     """After the second upsampling."""
 
 
 class ResnetConfig(Config):
     """Settings of the student `resnet`."""
 
-    blocks: int = Field(default=3, ge=1)
+    blocks: int = Field(default=3, ge=1, le=1000)
     """Residual blocks; CycleGAN's teacher has 9."""
-    width: int = Field(default=64, ge=1)
+    width: int = Field(default=64, ge=1, le=16_384)
     """Channels at full resolution, doubled by each of the two downsamplings."""
     upsampling: Literal["deconvolution", "resize"] = "deconvolution"
     """How to upsample: `deconvolution` as published, or `resize` and convolve, which leaves no checkerboards."""
@@ -54,9 +54,9 @@ class ResnetConfig(Config):
     `cycle-l1`). Without a teacher that has one, `trained` begins with a fresh one."""
     discriminators: Literal["trained", "frozen"] = "trained"
     """The discriminators, from the teacher where it has them, else fresh: they keep training or stay as they are."""
-    discriminator_width: int = Field(default=64, ge=1)
+    discriminator_width: int = Field(default=64, ge=1, le=16_384)
     """Channels of a fresh discriminator's first layer."""
-    discriminator_layers: int = Field(default=3, ge=1)
+    discriminator_layers: int = Field(default=3, ge=1, le=20)
     """Layers of stride 2 of a fresh discriminator; 3 judge patches of 70x70 pixels."""
 
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gdp.core.errors import CorruptFileError, MissingResourceError
+from gdp.core.errors import MissingResourceError
 from gdp.core.files import write_atomically
 from gdp.support.wording import readable_json
+from gdp.tools.deploy.limits import (
+    LARGEST_MULTIPLE,
+    LARGEST_RESOLUTION,
+    damaged,
+    read_description,
+    source_channels,
+    text,
+    whole,
+)
 
 FORMAT = 1
 PROTOCOL = (
@@ -122,23 +130,27 @@ def read_card(path: Path) -> Card:
             f"{path}: there is no card {place.name} beside this file, so nobody knows how to feed it. gdp apply takes "
             f"runs, and files that gdp export has written together with their cards"
         )
+    data = read_description(place)
+    whole(data, "format", place, FORMAT, "formats that this gdp reads")
+    shape, found = data.get("input"), data.get("difference_to_torch")
+    if not isinstance(shape, dict) or not isinstance(found, dict):
+        raise damaged(place, "it has no input or no difference_to_torch")
+    said = data.get("trained_on")
+    if not isinstance(said, Mapping | None):
+        raise damaged(place, "trained_on is no table")
     try:
-        data = json.loads(place.read_text(encoding="utf-8"))
-        if int(data["format"]) > FORMAT:
-            raise ValueError(f"its format is {data['format']}, and this gdp reads up to {FORMAT}")
-        found = data["difference_to_torch"]
         return Card(
-            engine=str(data["engine"]),
+            engine=text(data, "engine", place),
             compared_on=str(data["compared_on"]),
-            size_multiple=int(data["input"]["size_multiple"]),
-            input_channels=int(data["input"]["channels"]),
-            resolution=int(data["resolution"]),
-            weights_sha256=str(data["weights_sha256"]),
+            size_multiple=whole(shape, "size_multiple", place, LARGEST_MULTIPLE, "pixels"),
+            input_channels=source_channels(shape, "channels", place),
+            resolution=whole(data, "resolution", place, LARGEST_RESOLUTION, "pixels"),
+            weights_sha256=text(data, "weights_sha256", place),
             bytes=int(data["bytes"]),
-            sha256=str(data["sha256"]),
+            sha256=text(data, "sha256", place),
             difference=Difference(found["pictures"], found["largest"], found["mean"], found["psnr_db"]),
             versions=dict(data["versions"]),
-            trained_on=data.get("trained_on"),
+            trained_on=said,
         )
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise CorruptFileError(f"{place}: this card cannot be read ({error!r}); export the student again") from error
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        raise damaged(place, repr(error)) from error

@@ -3,13 +3,14 @@ torch."""
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gdp.core.errors import CorruptFileError
+from gdp.tools.deploy.limits import read_description
 from gdp.tools.deploy.models import find_model
 from gdp.tools.deploy.student_folder import DESCRIPTION
 from gdp.tools.deploy.trained_on import PHOTOGRAPHS
@@ -54,8 +55,8 @@ def _at(data: object, *keys: str) -> object:
 def _read_json(path: Path) -> Any:
     """Return a file's content; None of one that is not there or is damaged, which opening the student tells."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return read_description(path)
+    except CorruptFileError:
         return None
 
 

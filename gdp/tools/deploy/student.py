@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, cast, get_args, overload
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from gdp.core.building import build
-from gdp.core.errors import CorruptFileError, MissingResourceError, ShapeError
+from gdp.core.building import build, describe_plugin, plugin_errors
+from gdp.core.errors import MissingResourceError, ShapeError
 from gdp.core.files import file_sha256
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.students import Student
 from gdp.core.pictures import from_array, from_levels, to_array, to_levels
 from gdp.core.records import Plugins
-from gdp.core.training.inference import CARD, WEIGHTS, deployed_predict, load_generator_weights
+from gdp.core.training.inference import CARD, WEIGHTS, deployed_predict, load_generator_weights, read_weights
 from gdp.core.training.precision import Precision
 from gdp.support.picture_files import read_picture, shown_levels
 from gdp.support.settings import settings_of
+from gdp.tools.deploy.allowance import within_weights
 from gdp.tools.deploy.depth import PythonWatch
+from gdp.tools.deploy.limits import (
+    LARGEST_RESOLUTION,
+    damaged,
+    read_description,
+    source_channels,
+    text,
+    whole,
+)
 from gdp.tools.deploy.tiling import reflected
 from gdp.tools.deploy.trained_on import TrainedOn, read_trained_on
 
@@ -40,21 +48,32 @@ def load_student(folder: Path, plugins: Plugins, device: torch.device) -> Deploy
     path = folder / CARD
     if not path.is_file():
         raise MissingResourceError(f"{path}: there is no trained student here. `gdp runs` lists the runs that have one")
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-        name, config = str(card["plugin"]), card["config"]
-        channels, resolution, precision = int(card["input_channels"]), int(card["resolution"]), card["precision"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise CorruptFileError(f"{path}: the student's description is damaged ({error!r}); export it again") from error
+    card = read_description(path)
+    name, channels = text(card, "plugin", path), source_channels(card, "input_channels", path)
+    resolution = whole(card, "resolution", path, LARGEST_RESOLUTION, "pixels")
+    precision, config = _precision(card, path), card.get("config")
+    if not isinstance(config, dict):
+        raise damaged(path, "config is no table of settings")
     trained_on = read_trained_on(card.get("trained_on"), resolution, str(path))
     record = plugins.get("student", name)
     settings = settings_of(record, config, str(path))
     context = BuildContext(device=device, input_channels=channels, resolution=resolution)
-    student: Student = build(plugins, record, settings, context, kind=Student)
+    weights = read_weights(folder / WEIGHTS)
+    with within_weights(weights, path):
+        student: Student = build(plugins, record, settings, context, kind=Student)
+        with plugin_errors(describe_plugin(record)):
+            _ = student.generator  # which some make when it is first asked for
     load_generator_weights(student, folder / WEIGHTS)
     digest = file_sha256(folder / WEIGHTS)
     said = card.get("trained_on")
     return DeployedStudent(student, channels, resolution, precision, device, digest, trained_on, said)
+
+
+def _precision(card: Mapping[str, Any], path: Path) -> Precision:
+    for known in get_args(Precision):
+        if card.get("precision") == known:
+            return cast("Precision", known)
+    raise damaged(path, f"precision is none of {', '.join(get_args(Precision))}")
 
 
 class DeployedStudent:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import os
 import platform
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from gdp.core.errors import CorruptFileError
 from gdp.core.records import PluginRecord
 from gdp.support.interfaces.engines import EngineContext
 from gdp.tools.deploy.cards import Card, card_path, read_card
+from gdp.tools.deploy.limits import LARGEST_RESOLUTION, read_description, text, whole
 from gdp.tools.deploy.trained_on import TrainedOn, read_trained_on
 
 WEIGHTS = "student.safetensors"
@@ -37,10 +37,7 @@ class StudentFolder:
         Raises:
             CorruptFileError: it cannot be read.
         """
-        try:
-            return str(self._description["weights_sha256"])
-        except (KeyError, TypeError) as error:
-            raise self._damaged(error) from error
+        return text(self._description, "weights_sha256", self.path / DESCRIPTION)
 
     @cached_property
     def trained_on(self) -> TrainedOn:
@@ -49,22 +46,13 @@ class StudentFolder:
         Raises:
             CorruptFileError: it cannot be read.
         """
-        try:
-            resolution, data = int(self._description["resolution"]), self._description.get("trained_on")
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self._damaged(error) from error
-        return read_trained_on(data, resolution, str(self.path / DESCRIPTION))
+        path = self.path / DESCRIPTION
+        resolution = whole(self._description, "resolution", path, LARGEST_RESOLUTION, "pixels")
+        return read_trained_on(self._description.get("trained_on"), resolution, str(path))
 
     @cached_property
-    def _description(self) -> Any:
-        try:
-            return json.loads((self.path / DESCRIPTION).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise self._damaged(error) from error
-
-    def _damaged(self, error: Exception) -> CorruptFileError:
-        path = self.path / DESCRIPTION
-        return CorruptFileError(f"{path}: the student's description is damaged ({error!r}); export it again")
+    def _description(self) -> dict[str, Any]:
+        return read_description(self.path / DESCRIPTION)
 
     def card(self, file: str) -> Card:
         """Return the card of an exported file.
@@ -131,10 +119,12 @@ class StudentFolder:
     def remembered(self, context: EngineContext, engines: Sequence[PluginRecord] = ()) -> str | None:
         """Return the engine that an earlier trial found fastest, if nothing that it depends on has changed since."""
         try:
-            data = json.loads((self.path / CHOICE).read_text(encoding="utf-8"))
-            return str(data["engine"]) if data["circumstances"] == self.circumstances(context, engines) else None
-        except (OSError, ValueError, KeyError, TypeError):  # no choice, or one that cannot be read: it is made anew
+            data = read_description(self.path / CHOICE)
+        except CorruptFileError:  # no choice, or one that cannot be read: it is made anew
             return None
+        engine = data.get("engine")
+        fits = isinstance(engine, str) and data.get("circumstances") == self.circumstances(context, engines)
+        return engine if fits else None
 
 
 def _version(package: str) -> str | None:

@@ -6,7 +6,6 @@ What must not be published: places of this machine, and secrets. Messages never 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError
 from gdp.support.places import find_places
 from gdp.tools.deploy.cards import card_path, files_of, read_card
+from gdp.tools.deploy.limits import read_description
 from gdp.tools.deploy.student_folder import WEIGHTS, StudentFolder
 from gdp.tools.report import CARD, SAMPLE, SCALED_SAMPLE, UNKNOWN_LICENCE
 
@@ -210,10 +210,11 @@ def _export(folder: Path, engine: str) -> list[Part]:
 def _engine(path: Path) -> str:
     """Return the engine that a file is the card of; empty for other files."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        return str(data["engine"]) if data["file"] == path.stem else ""
-    except (OSError, ValueError, KeyError, TypeError):
+        data = read_description(path)
+    except CorruptFileError:
         return ""
+    engine = data.get("engine")
+    return engine if isinstance(engine, str) and data.get("file") == path.stem else ""
 
 
 def _read(path: Path) -> bytes:
