@@ -29,6 +29,9 @@ def push(
         str | None,
         typer.Option("--licence", metavar="ID", help="For the card's header, as cc-by-nc-4.0. Default: as it stands."),
     ] = None,
+    samples: Annotated[
+        bool, typer.Option("--samples", help="Send the grid of held-out pairs along; people may be in it.")
+    ] = False,
     token_from: Annotated[
         str, typer.Option("--token-from", metavar="VARIABLE", help="Environment variable that holds the token.")
     ] = HUB_VARIABLE,
@@ -40,9 +43,9 @@ def push(
     ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print what was sent as JSON.")] = False,
 ) -> None:
-    """Publish a trained student on the Hugging Face Hub: weights, description, model card, samples, in one commit.
+    """Publish a trained student on the Hugging Face Hub: weights, description and model card, in one commit.
 
-    Nothing is sent that holds a path of this machine or a key.
+    Nothing is sent that holds a path of a machine or a key, and pictures of held-out pairs only with --samples.
 
     Example: gdp push runs/stylegan-age ada/stylegan-age --with onnx
     """
@@ -59,7 +62,7 @@ def push(
         )
     keys = {name for kind in KINDS for record in registry.records(kind) for name in record.needs.environment}
     engines = [name.strip() for name in with_.split(",") if name.strip()]
-    request = Request(place.folder, repository, private, engines, licence, token_from, message, keys)
+    request = Request(place.folder, repository, private, engines, licence, token_from, message, samples, keys)
     if dry_run:
         parcel, pushed = prepare(request), None
     else:

@@ -8,11 +8,21 @@ from pathlib import Path
 from typing import Any
 
 _SIGN = r"[^/\s\"'`|<>:*?()\[\]{},;\\]"
+_PEOPLES = "home|Users|root|mnt|media|opt|tmp|var|srv|private|Volumes|workspace"
+"""Folders below which people's own lie."""
+_PART = r"[^\\/\s\"'`|<>:*?()\[\]{},;]"
 _PATHS = re.compile(
-    rf"(?:file://|(?<![\w:/.\-<>)\]*~$}}]))/(?:{_SIGN}+/)+{_SIGN}*"  # two parts at least: /a may be anything
-    r"|(?<!\w)[A-Za-z]:\\{1,2}(?:[^\\\s\"'`|<>:*?]+\\{1,2})+[^\\\s\"'`|<>:*?]*"
+    rf"(?i:file|smb|nfs|sftp|ssh|scp):/+{_PART}[^\s\"'`<>|)\]}}]*"
+    rf"|(?<![\w:/.\-<>)\]*~$}}])/(?:{_SIGN}+/)+{_SIGN}*"  # two parts at least: /a may be anything
+    rf"|(?<![\w/])(?<=[:=>)\]*.\-}}])/(?!/)(?:{_PEOPLES})/{_SIGN}+(?:/{_SIGN}*)*"
+    rf"|(?<=-[A-Za-z])/(?:{_PEOPLES})/{_SIGN}+(?:/{_SIGN}*)*"  # -I/home/ada
+    rf"|(?<=\w:)/(?!/)(?:{_SIGN}+/)+{_SIGN}*"  # weights:/data/ada/x, host:/data/ada
+    rf"|(?<![\w/~.])~(?:[A-Za-z_][\w.-]*)?/{_SIGN}+(?:/{_SIGN}*)*"
+    rf"|(?<!\w)[A-Za-z]:(?:\\{{1,2}}|/(?!/)){_PART}+(?:[\\/]{{1,2}}{_PART}*)*"
+    rf"|(?<![\\\w])\\{{2,4}}[\w.$?-]+\\{{1,2}}{_PART}+(?:[\\/]{{1,2}}{_PART}*)*"  # \\server\share
+    rf"|(?<![\w:/<])//[\w.-]+/{_SIGN}+/{_SIGN}*"  # //server/share/x
 )
-_QUOTED = re.compile(r'"(?:file://)?(?:/|[A-Za-z]:\\)[^"\n]*?([^"/\\\n]+)[/\\]*"')
+_QUOTED = re.compile(r'"(?:file:/+)?(?:/|~/|[A-Za-z]:[\\/]|\\\\)[^"\n]*?([^"/\\\n]+)[/\\]*"')
 """In quotes, where a path may hold blanks; in TOML and JSON."""
 _KEYS_OF_ADDRESS = re.compile(r"(https?://)(?:[^/\s\"'@]+@)?([^\s\"'?#]*)(?:\?[^\s\"'#]*)?")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+import socket
 
 import httpx
 
@@ -55,7 +57,7 @@ def check_address(url: str, start: str | None = None) -> None:
     if parsed.scheme == "http" and not (is_local(url) and started_local):
         how = "" if start is None else f" ({show_address(start)} redirects to it)"
         raise MissingResourceError(f"{show_address(url)}: this address is refused{how}. {_RULE}")
-    if start is not None and _is_private(url) and not _is_private(start):
+    if start is not None and not _is_private(start) and (_is_private(url) or _resolves_to_private(url)):
         raise MissingResourceError(
             f"{show_address(url)}: this address of a private network is refused, for {show_address(start)} redirects "
             f"to it. If it is a mirror of yours, name it with --mirror."
@@ -72,18 +74,68 @@ def show_address(url: str) -> str:
 
 def is_local(url: str) -> bool:
     """Tell whether an address is on this machine: `localhost`, 127.0.0.0/8 or ::1."""
-    host = httpx.URL(url).host
+    host = _host(url)
     number = _parse_number(host)
     return host == "localhost" if number is None else number.is_loopback
 
 
 def _is_private(url: str) -> bool:
-    number = _parse_number(httpx.URL(url).host)
-    return is_local(url) if number is None else not number.is_global
+    """Tell whether an address is in a private network by how it is written."""
+    host = _host(url)
+    number = _parse_number(host)
+    return _is_private_name(host) if number is None else _is_private_number(number)
+
+
+def _is_private_name(host: str) -> bool:
+    return "." not in host or host.endswith((".localhost", ".local", ".internal", ".home.arpa", ".lan"))
+
+
+def _resolves_to_private(url: str) -> bool:
+    """Tell whether a name stands for any address of a private network; one that nobody knows leads nowhere.
+
+    Where a proxy of the environment resolves names, this machine may know none of them.
+    """
+    parsed = httpx.URL(url)
+    try:
+        found = socket.getaddrinfo(_host(url), parsed.port or 443, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return False
+    numbers = (_parse_number(str(entry[4][0]).partition("%")[0]) for entry in found)
+    return any(number is not None and _is_private_number(number) for number in numbers)
+
+
+def _is_private_number(number: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    if isinstance(number, ipaddress.IPv6Address):
+        inner = number.ipv4_mapped or number.sixtofour or (number.teredo or (None, None))[1]
+        if inner is None and number in _TRANSLATED:
+            inner = ipaddress.IPv4Address(int(number) & 0xFFFFFFFF)
+        if inner is not None:
+            return _is_private_number(inner)
+    return not number.is_global or number.is_multicast
+
+
+_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+"""IPv4 addresses as networks without IPv4 write them (RFC 6052)."""
+
+
+def _host(url: str) -> str:
+    """Return the host as it is looked up: in small letters, without the root's dot, in ASCII."""
+    return httpx.URL(url).raw_host.decode("ascii", "replace").lower().strip("[]").rstrip(".")
 
 
 def _parse_number(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the number that a host is, also in the forms that systems take beside the usual one: 2130706433,
+    0x7f.1, 0177.0.0.1, 127.1."""
     try:
         return ipaddress.ip_address(host)
     except ValueError:
+        pass
+    if not _NUMERIC.fullmatch(host):
         return None
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except OSError:
+        return None
+
+
+_NUMERIC = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+)){0,3}", re.IGNORECASE)

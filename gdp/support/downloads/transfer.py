@@ -223,8 +223,20 @@ def _follow(client: httpx.Client, url: str, headers: dict[str, str]) -> Iterator
             if not response.has_redirect_location:
                 yield response
                 return
-            place = str(response.url.join(response.headers["Location"]))
+            place = _redirected(response)
     raise MissingResourceError(f"the server redirects more than {_REDIRECTIONS} times")
+
+
+def _redirected(response: httpx.Response) -> str:
+    """Return where an answer sends on to.
+
+    Raises:
+        MissingResourceError: that is no address.
+    """
+    try:
+        return str(response.url.join(response.headers["Location"]))
+    except (httpx.InvalidURL, ValueError) as error:
+        raise MissingResourceError(f"the server redirects to what is no address ({error})") from error
 
 
 def _check_status(response: httpx.Response) -> None:

@@ -17,7 +17,8 @@ from pathlib import Path
 from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, ServiceError
 from gdp.core.records import Needs
 from gdp.tools.publish import HUB_VARIABLE
-from gdp.tools.publish.parcel import Parcel, find_leaks, gather, secrets_of
+from gdp.tools.publish.leaks import find_leaks, secrets_of
+from gdp.tools.publish.parcel import Parcel, gather
 
 NEEDS = Needs(modules=("huggingface_hub",), install="gdp-distill[hub]")
 
@@ -160,6 +161,8 @@ class Request:
     """Name of the environment variable that holds the token."""
     message: str = "Upload of a student distilled by gdp"
     """Of the commit."""
+    samples: bool = False
+    """Whether the grid of held-out pairs goes along."""
     key_variables: Iterable[str] = ()
     """Environment variables that hold keys of other services; their values must not be published."""
 
@@ -176,7 +179,7 @@ def prepare(request: Request) -> Parcel:
             f"{request.repository!r} names no repository: give OWNER/NAME, of letters, digits, hyphens, dots and "
             f"underscores, such as ada/my-student"
         )
-    parcel = gather(request.folder, request.engines, request.licence)
+    parcel = gather(request.folder, request.engines, request.licence, samples=request.samples)
     secrets = secrets_of(os.environ, {request.token_variable, HUB_VARIABLE, *request.key_variables})
     leaks = [leak for part in parcel.parts for leak in find_leaks(part.name, part.content, secrets)]
     if leaks:

@@ -1,101 +1,21 @@
-"""What is sent to a hub: the student's files, its model card, and chosen exports with their cards. Imports no torch.
-
-What must not be published: places of this machine, and secrets. Messages never show a secret.
-"""
+"""What is sent to a hub: the student's files, its model card, and chosen exports with their cards. Imports no torch."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError
-from gdp.support.places import find_places
 from gdp.tools.deploy.cards import card_path, files_of, read_card
 from gdp.tools.deploy.limits import read_description
 from gdp.tools.deploy.student_folder import WEIGHTS, StudentFolder
 from gdp.tools.report import CARD, SAMPLE, SCALED_SAMPLE, UNKNOWN_LICENCE
 
-SHORTEST_SECRET = 8
-"""Characters; a shorter value of an environment variable is found by chance and is no key."""
-
-_SECRETS = {
-    "a Hugging Face token": rb"\bhf_[A-Za-z0-9]{30,}\b",
-    "an API key": rb"\bsk-[A-Za-z0-9_-]{20,}",
-    "an AWS access key": rb"\bAKIA[0-9A-Z]{16}\b",
-    "a GitHub token": rb"\bgh[pousr]_[A-Za-z0-9]{36,}\b",
-    "a Google API key": rb"\bAIza[A-Za-z0-9_-]{35}\b",
-    "a private key": rb"-----BEGIN [A-Z ]*PRIVATE KEY-----",
-    "an address with a password": rb"\bhttps?://[^/\s:@\"']+:[^/\s@\"']+@",
-    "an address with a key": rb"[?&](?:sig|token|key|api_key|access_token|X-Amz-Signature)=[^&\s\"']{8,}",
-}
-_PLACES_OF_MACHINES = re.compile(rb"/(?:home|Users|root|mnt|opt|tmp|usr|workspace)/[\w.@+-]+/[\w.@+-]+")
-
-
-@dataclass(frozen=True)
-class Leak:
-    """Something that must not be published."""
-
-    file: str
-    line: int | None
-    """Counted from 1; None in files that are not text."""
-    what: str
-
-    def describe(self) -> str:
-        """Return it in one line."""
-        return f"{self.file if self.line is None else f'{self.file}:{self.line}'} holds {self.what}"
-
-
-def secrets_of(environment: Mapping[str, str], names: Iterable[str]) -> dict[str, bytes]:
-    """Return the values of environment variables that hold keys, by name, where they are long enough to be any."""
-    found = {name: environment.get(name, "").strip() for name in names}
-    return {name: value.encode() for name, value in found.items() if len(value) >= SHORTEST_SECRET}
-
-
-def find_leaks(name: str, content: bytes, secrets: Mapping[str, bytes]) -> Iterator[Leak]:
-    """Find what must not be published in one file.
-
-    Args:
-        name: of the file. Of text (.md, .json) every absolute path counts; of other files those that are of this
-            machine or begin like people's folders do, for networks name their layers with slashes, too.
-        content: all of it. Of .safetensors only the header is looked at: the rest is numbers.
-        secrets: values that must not appear, by the name of what holds them.
-    """
-    text = name.endswith((".md", ".json"))
-    if name.endswith(".safetensors"):
-        content = content[: 8 + int.from_bytes(content[:8], "little")]
-    for variable, secret in secrets.items():
-        if (at := content.find(secret)) >= 0:
-            yield Leak(name, _line(content, at) if text else None, f"the value of ${variable}")
-    for what, pattern in _SECRETS.items():
-        if found := re.search(pattern, content):
-            yield Leak(name, _line(content, found.start()) if text else None, what)
-    if text:
-        for character, path in find_places(content.decode(errors="replace")):
-            line = content.decode(errors="replace").count("\n", 0, character) + 1
-            yield Leak(name, line, f"a path of a machine, {path}")
-    else:
-        yield from _places_in_binary(name, content)
-
-
-def _places_in_binary(name: str, content: bytes) -> Iterator[Leak]:
-    here = {Path.home(), Path.cwd(), Path(sys.prefix)}
-    for place in sorted(str(place) for place in here if len(place.parts) > 1):
-        if f"{place}{os.sep}".encode() in content:
-            yield Leak(name, None, f"paths of this machine below {place}")
-            return
-    if found := _PLACES_OF_MACHINES.search(content):
-        yield Leak(name, None, f"a path of a machine, {found[0].decode(errors='replace')}")
-
-
-def _line(content: bytes, at: int) -> int:
-    return content.count(b"\n", 0, at) + 1
-
-
+_SAMPLES_IN_CARD = re.compile(rf"^!\[[^\]\n]*\]\((?:{SAMPLE}|{SCALED_SAMPLE})\)\n\n?".replace(".", r"\."), re.MULTILINE)
+"""Where a model card shows the grid."""
 _LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 _HEADER_LICENCE = re.compile(r"^license:.*$", re.MULTILINE)
 _LICENCE_SECTION = re.compile(r"^## Licence\s+(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
@@ -125,13 +45,15 @@ class Parcel:
         return bool(self.licence_text) and UNKNOWN_LICENCE not in self.licence_text
 
 
-def gather(folder: Path, engines: Sequence[str], licence: str | None) -> Parcel:
+def gather(folder: Path, engines: Sequence[str], licence: str | None, *, samples: bool = False) -> Parcel:
     """Read and check what is to be sent.
 
     Args:
         folder: of the trained student.
         engines: whose exported files go along, as onnx or openvino-int8.
         licence: an identifier as the hub knows it, such as apache-2.0; None leaves the card's own.
+        samples: whether the grid of held-out pairs goes along; people may be in it, so the card is sent without it
+            else.
 
     Raises:
         MissingResourceError: there is no model card, or no export of an engine.
@@ -147,6 +69,8 @@ def gather(folder: Path, engines: Sequence[str], licence: str | None) -> Parcel:
     text = _read(card).decode("utf-8", errors="replace")
     if licence is not None:
         text = with_licence(text, licence)
+    if not samples:
+        text = _SAMPLES_IN_CARD.sub("", text)
     weights = _read(folder / WEIGHTS)
     if hashlib.sha256(weights).hexdigest() != StudentFolder(folder).weights_sha256:
         raise CorruptFileError(
@@ -157,7 +81,8 @@ def gather(folder: Path, engines: Sequence[str], licence: str | None) -> Parcel:
         Part("student.json", _read(folder / "student.json")),
         Part(CARD, text.encode()),
     ]
-    parts += [Part(name, _read(folder / name)) for name in (SAMPLE, SCALED_SAMPLE) if (folder / name).is_file()]
+    if samples:
+        parts += [Part(name, _read(folder / name)) for name in (SAMPLE, SCALED_SAMPLE) if (folder / name).is_file()]
     for engine in dict.fromkeys(engines):
         parts += _export(folder, engine)
     section = _LICENCE_SECTION.search(text)
@@ -218,6 +143,12 @@ def _engine(path: Path) -> str:
 
 
 def _read(path: Path) -> bytes:
+    target, folder = path.resolve(), path.parent.resolve()
+    if folder not in target.parents and target.parent not in (folder.parent.parent / "blobs", folder.parent / "blobs"):
+        raise CorruptFileError(
+            f"{path}: this is a link out of its folder, to {target}, and what is published must lie in it; put the "
+            f"file itself there"
+        )
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 from archive_server import tiny_record
 
@@ -73,3 +75,80 @@ def test_keys_in_addresses_are_never_shown() -> None:
     with pytest.raises(MissingResourceError) as caught:
         archive_addresses(RECORD, "http://user:secret@host.example/a?token=secret")
     assert "secret" not in str(caught.value)
+
+
+PRIVATE = [
+    "2130706433",
+    "0x7f000001",
+    "0x7f.1",
+    "0177.0.0.1",
+    "127.1",
+    "127.0.0.1.",
+    "LOCALHOST",
+    "localhost.",
+    "foo.localhost",
+    "3232235777",
+    "10.1",
+    "0",
+    "0.0.0.0",
+    "172.16.0.1",
+    "100.64.0.1",
+    "169.254.169.254",
+    "224.0.0.1",
+    "[::1]",
+    "[::]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:10.0.0.1]",
+    "[64:ff9b::7f00:1]",
+    "[2002:7f00:1::]",
+    "[fd00::1]",
+    "[fe80::1]",
+    "metadata.google.internal",
+    "printer.local",
+    "printer",
+]
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+def test_a_private_address_is_known_however_it_is_written(host: str) -> None:
+    with pytest.raises(MissingResourceError, match="private network is refused|is no address"):
+        check_address(f"https://{host}/x", "https://example.com/tiny.zip")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *(
+            "data:,x",
+            "file:///etc/passwd",
+            "ftp://example.com/x",
+            "gopher://example.com/",
+            "javascript:x",
+            "https:///x",
+        ),
+        *("http://example.com/x", "http://localhost/x", "http://2130706433/x", "//", "https://", "https://[::1"),
+    ],
+)
+def test_a_redirection_that_is_no_https_address_is_refused(place: str) -> None:
+    with pytest.raises(MissingResourceError) as caught:
+        check_address(place, "https://example.com/tiny.zip")
+    assert "address" in str(caught.value)
+
+
+def test_a_name_is_resolved_before_a_redirection_to_it_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"good.example.com": ["93.184.215.14"], "evil.example.com": ["93.184.215.14", "10.0.0.1"]}
+    known["six.example.com"] = ["fd00::1"]
+
+    def look_up(host: str, port: int, **rest: object) -> list[tuple[object, ...]]:
+        if host not in known:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [(0, 0, 0, "", (number, port)) for number in known[host]]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)  # there is no name server here that would say this
+    for host in ("evil.example.com", "six.example.com"):
+        with pytest.raises(MissingResourceError, match="private network is refused"):
+            check_address(f"https://{host}/x", "https://example.com/tiny.zip")
+        check_address(f"https://{host}/x", "https://10.0.0.9/tiny.zip")  # which is in such a network itself
+        check_address(f"https://{host}/x")  # which the user has named
+    for host in ("good.example.com", "unknown.example.com", "1.2.3.4", "[2606:4700::1]"):
+        check_address(f"https://{host}/x", "https://example.com/tiny.zip")

@@ -16,7 +16,7 @@ ALWAYS = {"student.safetensors", "student.json", "README.md", "samples.png"}
 
 
 def send(student: Path, hub: FakeHub, **asked: object) -> dict[str, bytes]:
-    push(Request(student, "ada/tiny", **asked), lambda text: None, hub.address)  # type: ignore[arg-type] # by name
+    push(Request(student, "ada/tiny", **{"samples": True, **asked}), lambda text: None, hub.address)  # type: ignore[arg-type] # by name
     return hub.repositories["ada/tiny"]["files"]
 
 
