@@ -116,7 +116,7 @@ def read_picture(path: Path, memory: MemoryBound | None = None) -> PictureFile:
         raise OutOfMemoryError(f"{path}: the memory does not suffice to read this picture; make it smaller") from error
     except Exception as error:  # decoders raise anything on damaged files
         mend = "save it as JPEG" if path.suffix.lower() in PHONE_ENDINGS else "repair it or take it away"
-        raise CorruptFileError(f"{path}: this is no picture that can be read ({error}); {mend}") from error
+        raise CorruptFileError(f"{path}: this is no picture that can be read ({str(error) or type(error).__name__}); {mend}") from error
     if turn is not None:
         levels, alpha = _turned(levels, turn), None if alpha is None else _turned(alpha, turn)
     is_rgb = isinstance(profile, bytes) and profile[16:20] == b"RGB "
@@ -202,7 +202,7 @@ def _split(
     shape = (image.height, image.width)
     levels = numpy.empty((*shape, 3), numpy.uint8)
     deep = image.mode in _SCALED
-    alpha = numpy.empty(shape, numpy.uint8) if not deep and image.has_transparency_data else None
+    alpha = numpy.empty(shape, numpy.uint8) if not deep and _has_alpha(image) else None
     values = numpy.asarray(image) if deep else None
     scale = None if values is None else _scale(values)
     for rows in strips(shape):  # the whole picture would be copied several times
@@ -216,12 +216,17 @@ def _split(
     return levels, alpha
 
 
+def _has_alpha(image: Image.Image) -> bool:
+    """Say whether an image has transparent parts; Pillow asserts a palette, which an icon's picture may lack."""
+    return image.has_transparency_data if image.mode != "P" or image.palette else "transparency" in image.info
+
+
 def _coloured(strip: Image.Image, to_srgb: ImageCms.ImageCmsTransform | None) -> Levels:
     """Return levels (h, W, 3) of a strip; those with transparent parts as they are, not blended."""
     if to_srgb is not None:
         plain = strip.convert("L") if strip.mode == "LA" else strip
         return numpy.asarray(ImageCms.applyTransform(plain, to_srgb))
-    return numpy.asarray(strip.convert("RGBA" if strip.has_transparency_data else "RGB"))[..., :3]
+    return numpy.asarray(strip.convert("RGBA" if _has_alpha(strip) else "RGB"))[..., :3]
 
 
 def _scale(values: NDArray[numpy.generic]) -> Callable[[NDArray[numpy.generic]], NDArray[numpy.uint8]]:

@@ -40,11 +40,11 @@ def within_weights(weights: StoredTensors, description: Path) -> Iterator[None]:
         raise allowance.exceeded() from None
 
 
-class _Allowance(TorchDispatchMode):
+class _Allowance(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's base class is not annotated
     """Counts what operations on tensors are to make."""
 
     def __init__(self, weights: StoredTensors, description: Path) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call] # as above
         self._numbers = sum(_product(shape) for shape in weights.shapes().values())
         self._bytes = _TIMES * 8 * self._numbers + _FREE_BYTES
         self._tensors = _TIMES * len(weights) + _FREE_TENSORS

@@ -111,7 +111,7 @@ PRIVATE = [
 
 @pytest.mark.parametrize("host", PRIVATE)
 def test_a_private_address_is_known_however_it_is_written(host: str) -> None:
-    with pytest.raises(MissingResourceError, match="private network is refused|is no address"):
+    with pytest.raises(MissingResourceError, match=r"private network is refused|is no address"):
         check_address(f"https://{host}/x", "https://example.com/tiny.zip")
 
 
