@@ -65,12 +65,14 @@ if TYPE_CHECKING:
         ForeignObject,
         as_tensor,
         module_state,
+        parts_of,
         plain_state,
         printable,
         read_foreign,
         read_state,
         read_state_dict,
         walk_modules,
+        without_wrappers,
     )
     from gdp.support.measuring import Timing, describe_machine, time_interleaved, time_once
     from gdp.support.networks.convolution import Convolution, TransposedConvolution
@@ -161,7 +163,9 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
             "printable",
             "read_foreign",
             "read_state",
+            "parts_of",
             "read_state_dict",
+            "without_wrappers",
             "walk_modules",
         ),
     },
@@ -334,6 +338,7 @@ __all__ = [
     "origin_by_name",
     "packaged_asset",
     "parse_condition",
+    "parts_of",
     "percent",
     "pictures_by_part",
     "plain",
@@ -369,6 +374,7 @@ __all__ = [
     "walk_modules",
     "weights_file",
     "with_unit",
+    "without_wrappers",
     "write_atomically",
     "write_tensors",
 ]

@@ -25,6 +25,10 @@ def convert(
         str | None,
         typer.Option("--as", metavar="KIND", help="Its layout, as --list shows it. Default: found by its content."),
     ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option("--key", metavar="NAME", help="Which network of a checkpoint of several, such as G_A."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="Show which layouts are known, and convert nothing.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the cards (or the list) as JSON.")] = False,
@@ -42,7 +46,7 @@ def convert(
     from gdp.tools import convert as conversion
 
     written = conversion.convert(
-        file, state.registry, choose_progress(), target=output, layout=layout, overwrite=overwrite
+        file, state.registry, choose_progress(), target=output, layout=layout, key=key, overwrite=overwrite
     )
     if json_:
         print_json([{**part.card, "path": str(part.path)} for part in written])

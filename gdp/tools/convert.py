@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,7 @@ def convert(
     *,
     target: Path | None = None,
     layout: str | None = None,
+    key: str | None = None,
     overwrite: bool = False,
 ) -> list[Conversion]:
     """Convert a file; a second network in it, such as a discriminator, gets a file of its own.
@@ -61,6 +62,7 @@ def convert(
     Args:
         target: the .safetensors file to write; None for the same name beside the source.
         layout: name of the converter; None for the one that recognises the file.
+        key: which network of a checkpoint of several, as a message names them; None for the one that is recognised.
         overwrite: whether files that are there may be replaced.
 
     Raises:
@@ -79,8 +81,7 @@ def convert(
         raise MissingResourceError(f"{source}: there is no such file.")
     from gdp.support.foreign import read_foreign
 
-    file = read_foreign(source)
-    record, converter = _choose(file, converters, layout, progress)
+    file, record, converter = _choose(read_foreign(source), converters, layout, key, progress)
     try:
         converted = converter.convert(file, progress)
     except CorruptFileError as error:
@@ -125,14 +126,46 @@ def describe_content(content: object) -> str:
 
 
 def _choose(
-    file: ForeignFile, converters: Plugins, layout: str | None, progress: Progress
-) -> tuple[PlainRecord, Converter]:
+    file: ForeignFile, converters: Plugins, layout: str | None, key: str | None, progress: Progress
+) -> tuple[ForeignFile, PlainRecord, Converter]:
+    """Return the file, or the part of it that holds a network, and what converts it."""
+    from gdp.support.foreign import parts_of
+
+    parts = {name: replace(file, content=part) for name, part in parts_of(file.content).items()}
+    if key is not None:
+        if key not in parts:
+            raise CorruptFileError(f"{_holds(file)}. There is no {key!r} in it; --key takes {_named(parts)}.")
+        file, parts = parts[key], {}
     if layout is not None:
         record = converters.get("converter", layout)
-        return record, _made(converters, record)
+        return file, record, _made(converters, record)
+    found = _recognised(file, converters, progress)
+    if not found:
+        inner = {name: hits for name, part in parts.items() if (hits := _recognised(part, converters, progress))}
+        outermost = [name for name in inner if not any(name.startswith(f"{other}.") for other in inner)]
+        if len(outermost) > 1:
+            told = "; ".join(f"--key {name} ({' or '.join(hit.name for hit, _ in inner[name])})" for name in outermost)
+            raise CorruptFileError(f"{_holds(file)}. It has several networks: say which to convert, with {told}.")
+        if outermost:
+            progress.message(f"taking {outermost[0]} of {file.path.name}")
+            file, found = parts[outermost[0]], inner[outermost[0]]
+    if len(found) == 1:
+        return file, *found[0]
+    if found:
+        choices = " or ".join(f"--as {record.name}" for record, _ in found)
+        raise CorruptFileError(f"{_holds(file)}. It may be of several layouts: say which it is, with {choices}.")
     records = converters.records("converter")
+    known = "; ".join(record.summary for record in records)
+    further = f" A network a level down is named with --key: {_named(parts)}." if parts else ""
+    raise CorruptFileError(
+        f"{_holds(file)}. That is no layout that is known here. Known are: {known or 'none'}.{further} Why it is none "
+        f"of one kind says --as KIND."
+    )
+
+
+def _recognised(file: ForeignFile, converters: Plugins, progress: Progress) -> list[tuple[PlainRecord, Converter]]:
     found = []
-    for record in records:
+    for record in converters.records("converter"):
         try:
             converter = _made(converters, record)
             with plugin_errors(describe_plugin(record)):
@@ -142,14 +175,18 @@ def _choose(
             continue
         if recognised:
             found.append((record, converter))
-    if len(found) == 1:
-        return found[0]
-    holds = f"{file.path}: a {file.layout} with {describe_content(file.content)}"
-    if found:
-        choices = " or ".join(f"--as {record.name}" for record, _ in found)
-        raise CorruptFileError(f"{holds}. It may be of several layouts: say which it is, with {choices}.")
-    known = "; ".join(record.summary for record in records)
-    raise CorruptFileError(f"{holds}. That is no layout that is known here. Known are: {known or 'none'}.")
+    return found
+
+
+def _holds(file: ForeignFile) -> str:
+    return f"{file.path}: a {file.layout} with {describe_content(file.content)}"
+
+
+def _named(parts: Mapping[str, object]) -> str:
+    from gdp.support.foreign import printable
+
+    names = [printable(name[:200]) for name in parts]
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "") or "nothing"
 
 
 def _made(converters: Plugins, record: PlainRecord) -> Converter:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from gdp import Converted, Converter, CorruptFileError, Progress
 from gdp.plugins.resnet.networks import FIRST_BLOCK, GeneratorChannels, NormName, PatchDiscriminator, ResnetGenerator
-from gdp.toolbox import ForeignFile, UpsamplingName, count_parameters, plain_state
+from gdp.toolbox import ForeignFile, UpsamplingName, count_parameters, plain_state, without_wrappers
 
 RunningStatistics = Literal["drop", "use"]
 
@@ -33,11 +33,11 @@ class _Numbers(NamedTuple):
 def clean_state(state: Mapping[str, Tensor], running_statistics: RunningStatistics = "drop") -> dict[str, Tensor]:
     """Take out of a state dict what today's networks do not have.
 
-    `module.` prefixes (of DataParallel) go. So do running statistics of normalisations without weights, which
-    instance norms had until 2018: today's CycleGAN normalises every picture by itself. `running_statistics="use"`
-    keeps them, and the network then evaluates with them, as the program of that time did.
+    Prefixes of wrappers (`module.` of DataParallel, `_orig_mod.`) go. So do running statistics of normalisations
+    without weights, which instance norms had until 2018: today's CycleGAN normalises every picture by itself.
+    `running_statistics="use"` keeps them, and the network then evaluates with them, as the program of that time did.
     """
-    stripped = {re.sub(r"^(module\.)+", "", name): tensor for name, tensor in state.items()}
+    stripped = without_wrappers(state)
     if running_statistics == "use":
         return stripped
 
@@ -204,6 +204,10 @@ class CycleGANConverter(Converter):
         count = len(state) - len(cleaned)
         remarks = [_PUBLISHED_STATISTICS] if count else []
         judge = _DISCRIMINATOR in cleaned
+        if not judge and (architecture["input_channels"], architecture["output_channels"]) != (3, 3):
+            remarks.append(
+                "Pictures have 3 channels, and this generator has others: the teacher cyclegan does not take it."
+            )
         return Converted(
             what=what,
             tensors=cleaned,
@@ -238,6 +242,9 @@ def _network(state: dict[str, Tensor]) -> tuple[str, dict[str, Any]]:
         "upsampling": generator.upsampling,
         "separable": generator.separable,
         "input_channels": generator.in_channels,
+        "output_channels": generator.out_channels,
         "parameters": count_parameters(generator),
     }
-    return f"CycleGAN generator, {len(channels.middle)} blocks, width {channels.stem}", facts
+    odd = (generator.in_channels, generator.out_channels) != (3, 3)
+    said = f", from {generator.in_channels} to {generator.out_channels} channels" if odd else ""
+    return f"CycleGAN generator, {len(channels.middle)} blocks, width {channels.stem}{said}", facts

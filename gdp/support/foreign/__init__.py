@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from gdp.support.foreign.names import module_state, walk_modules
 from gdp.support.foreign.opening import ForeignFile, plain_state, read_foreign, read_state, read_state_dict
+from gdp.support.foreign.unwrapping import parts_of, without_wrappers
 from gdp.support.foreign.values import ForeignArray, ForeignName, ForeignObject, as_tensor, printable
 
 __all__ = [
@@ -18,10 +19,12 @@ __all__ = [
     "ForeignObject",
     "as_tensor",
     "module_state",
+    "parts_of",
     "plain_state",
     "printable",
     "read_foreign",
     "read_state",
     "read_state_dict",
     "walk_modules",
+    "without_wrappers",
 ]

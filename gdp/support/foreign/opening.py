@@ -25,6 +25,7 @@ from gdp.support.foreign.torch_files import (
     read_nested_storage,
     read_zip,
 )
+from gdp.support.foreign.unwrapping import without_wrappers
 from gdp.support.foreign.values import Budget, as_tensor
 
 _PICKLE = b"\x80"
@@ -115,7 +116,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 def plain_state(content: object) -> dict[str, Tensor] | None:
-    """Return content as named tensors, or None if it is anything else."""
+    """Return content as named tensors, or None if it is anything else; what wrappers put into names is taken out."""
     if not isinstance(content, dict):
         return None
     state: dict[str, Tensor] = {}
@@ -124,7 +125,7 @@ def plain_state(content: object) -> dict[str, Tensor] | None:
         if not isinstance(name, str) or tensor is None:
             return None
         state[name] = tensor
-    return state
+    return without_wrappers(state)
 
 
 @contextmanager

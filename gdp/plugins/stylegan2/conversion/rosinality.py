@@ -11,7 +11,7 @@ from torch import Tensor
 from gdp import Converted, Converter, CorruptFileError, Progress
 from gdp.plugins.stylegan2.conversion import generator, metadata_of, with_discriminator
 from gdp.plugins.stylegan2.loading import mapping_from_state
-from gdp.toolbox import ForeignFile, as_tensor, plain_state, printable
+from gdp.toolbox import ForeignFile, as_tensor, parts_of, plain_state, printable
 
 MEAN_SAMPLES = 10_000
 """Latents whose mean stands for a mean w that the file lacks, as many as the official projector takes."""
@@ -45,6 +45,8 @@ class RosinalityConverter(Converter):
         if mean is None:
             mean = _mean_latent(state, progress)
             remarks.append(f"The file tells no mean w: it was measured on {MEAN_SAMPLES:,} samples, seed 0.")
+        elif mean.ndim == 2 and (mean == mean[:1]).all():  # pSp and e4e keep the same w for every layer
+            mean = mean[0]
         state[_MEAN] = mean.reshape(-1)
         others = [printable(str(key)) for key in content if key not in (name, "d", "latent_avg")][:50]
         blurs = "the constant blur filters, which are the same in every StyleGAN2"
@@ -69,15 +71,15 @@ def convert_discriminator(foreign: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _generator(content: object) -> tuple[str, dict[str, Tensor]] | None:
     if not isinstance(content, dict):
         return None
-    for name, value in (("g_ema", content.get("g_ema")), ("g", content.get("g")), ("it", content)):
+    decoder = parts_of(content).get("state_dict.decoder")  # where pSp and e4e keep it, beside their encoder
+    for name, value in (
+        *(("g_ema", content.get("g_ema")), ("g", content.get("g"))),
+        *(("it", content), ("state_dict", decoder)),
+    ):
         state = plain_state(value)
-        if state is not None and (stripped := _without_prefix(state)) and _KNOWN in stripped:
-            return name, stripped
+        if state is not None and _KNOWN in state:
+            return name, state
     return None
-
-
-def _without_prefix(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {re.sub(r"^(module\.)+", "", name): tensor for name, tensor in state.items()}
 
 
 Change = Callable[[Tensor], Tensor]
@@ -85,7 +87,7 @@ Change = Callable[[Tensor], Tensor]
 
 def _converted(foreign: Mapping[str, Tensor], rename: Callable[[str], tuple[str, Change] | None]) -> dict[str, Tensor]:
     state: dict[str, Tensor] = {}
-    for name, tensor in _without_prefix(foreign).items():
+    for name, tensor in foreign.items():
         if name.endswith(".kernel"):
             continue
         found = rename(name)

@@ -1,0 +1,64 @@
+"""Checkpoints as training programs wrap them: prefixes of wrappers, and networks a level down in a dictionary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from torch import Tensor
+
+from gdp.support.foreign.names import module_state
+from gdp.support.foreign.values import ForeignObject, as_tensor
+
+Value = TypeVar("Value")
+
+_WRAPPERS = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module"})
+"""What torch.compile, FSDP, activation checkpointing and Lightning put into names, at any place."""
+_LEADING = frozenset({"module"})
+"""What DataParallel and its kin put before all names."""
+_MOST = 64
+"""Parts of a checkpoint that are looked at."""
+
+
+def without_wrappers(state: Mapping[str, Value]) -> dict[str, Value]:
+    """Return named values without what wrappers put into the names; as they are where two would have one name."""
+    names = {name: _stripped(name) for name in state}
+    if len(set(names.values())) < len(names):
+        return dict(state)
+    return {names[name]: value for name, value in state.items()}
+
+
+def _stripped(name: str) -> str:
+    parts = [part for part in name.split(".") if part not in _WRAPPERS]
+    while len(parts) > 1 and parts[0] in _LEADING:
+        parts = parts[1:]
+    return ".".join(parts)
+
+
+def parts_of(content: object) -> dict[str, object]:
+    """Return the networks that a checkpoint may hold a level down, by the names that `gdp convert --key` takes.
+
+    These are what stands under a key (`G_A`, `state_dict`), and the tensors whose names have one first part (`netG` of
+    `netG.model.1.weight`; of Lightning's also below its `state_dict`, as `state_dict.netG`).
+    """
+    if not isinstance(content, dict):
+        return {}
+    found: dict[str, object] = {}
+    for key, value in content.items():
+        if isinstance(key, str) and isinstance(value, dict | ForeignObject):
+            state: dict[Any, Any] = module_state(value) if isinstance(value, ForeignObject) else value
+            found[key] = state
+            found.update({f"{key}.{first}": part for first, part in _by_first_part(state).items()})
+    found.update({first: part for first, part in _by_first_part(content).items() if first not in found})
+    return dict(list(found.items())[:_MOST])
+
+
+def _by_first_part(state: Mapping[Any, object]) -> dict[str, dict[str, Tensor]]:
+    parts: dict[str, dict[str, Tensor]] = {}
+    named = without_wrappers({name: value for name, value in state.items() if isinstance(name, str)})
+    for name, value in named.items():
+        first, dot, rest = name.partition(".")
+        tensor = as_tensor(value)
+        if dot and tensor is not None:
+            parts.setdefault(first, {})[rest] = tensor
+    return parts
