@@ -16,6 +16,7 @@ from torch import Tensor
 
 from gdp.core.errors import CorruptFileError
 from gdp.core.progress import SilentProgress
+from gdp.plugins.cyclegan.bundle import load_networks
 from gdp.plugins.resnet.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
 from gdp.registry import PluginRegistry
 from gdp.support.foreign import without_wrappers
@@ -153,3 +154,12 @@ def test_files_that_are_damaged_or_made_to_do_harm_are_refused(tmp_path: Path, s
         convert(path, REGISTRY, SilentProgress())
     assert str(path) in str(caught.value) and "\n" not in str(caught.value) and len(str(caught.value)) < 2000
     assert [file.name for file in tmp_path.iterdir()] == ["weights.pth"]
+
+
+def test_a_teacher_of_other_channels_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    state = ResnetGenerator(GeneratorChannels.uniform(4, 1), in_channels=1, out_channels=1).state_dict()
+    torch.save(state, tmp_path / "weights.pth")
+    record = REGISTRY.get("teacher", "cyclegan")
+    config = record.config.model_validate({"weights": tmp_path / "weights.pth"})
+    with pytest.raises(CorruptFileError, match="pictures of 1 channels from pictures of 1"):
+        load_networks(config)

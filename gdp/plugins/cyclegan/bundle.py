@@ -75,6 +75,12 @@ def load_networks(config: CycleGANConfig) -> Networks:
         )
     except CorruptFileError as error:
         raise CorruptFileError(f"{place}: {error}") from error
+    for name, network in ((f"G_{ours}", networks.generator), (f"G_{theirs}", networks.opposite)):
+        if network is not None and (network.in_channels, network.out_channels) != (_CHANNELS, _CHANNELS):
+            raise CorruptFileError(
+                f"{place}: {name} makes pictures of {network.out_channels} channels from pictures of "
+                f"{network.in_channels}, and gdp's have {_CHANNELS}: this generator cannot teach here"
+            )
     return _frozen(networks)
 
 
@@ -135,5 +141,7 @@ def bundle(networks: Mapping[str, nn.Module], half: bool) -> dict[str, Tensor]:
     }
 
 
+_CHANNELS = 3
+"""Of pictures."""
 NETWORKS = ("G_A", "G_B", "D_A", "D_B")
 """As published: G_A translates A to B and D_A judges its pictures, G_B translates B to A and D_B judges those."""

@@ -46,7 +46,7 @@ def read_description(path: Path) -> dict[str, Any]:
 
 def damaged(path: Path, what: str) -> CorruptFileError:
     """Return the error of a description that says something impossible."""
-    return CorruptFileError(f"{path}: this description of a student cannot be used: {what}; export the student again")
+    return CorruptFileError(f"{path}: the description is damaged: {what}; export the student again")
 
 
 def whole(data: Mapping[str, Any], name: str, path: Path, most: int, unit: str) -> int:

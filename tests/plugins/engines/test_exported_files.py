@@ -12,7 +12,7 @@ from gdp.registry import PluginRegistry
 from gdp.support.interfaces.engines import Engine, EngineContext
 from gdp.support.interfaces.picture_network import PictureNetwork
 from gdp.tools.deploy.models import build_engine
-from gdp.tools.publish.parcel import find_leaks
+from gdp.tools.publish.leaks import find_leaks
 
 
 def network() -> PictureNetwork:

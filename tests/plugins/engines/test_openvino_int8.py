@@ -24,7 +24,7 @@ from gdp.tools.deploy.export import export_run
 from gdp.tools.deploy.models import build_engine
 from gdp.tools.deploy.opening import open_model
 from gdp.tools.deploy.trial import installed_engines
-from gdp.tools.publish.parcel import find_leaks
+from gdp.tools.publish.leaks import find_leaks
 
 pytestmark = pytest.mark.process  # OpenVINO's converter forks, for its telemetry
 

@@ -235,6 +235,17 @@ def test_a_converted_checkpoint_of_rosinality_gives_identical_tensors(prefix: st
     assert written[0].card["remarks"] == []
 
 
+def test_the_decoder_of_psp_and_e4e_is_taken_with_its_mean(tmp_path: Path) -> None:
+    generator = new_generator()
+    state = {f"decoder.{name}": tensor for name, tensor in rosinality_state(generator).items()}
+    state |= {"encoder.body.0.weight": torch.ones(2, 2)}
+    mean = generator.mapping.w_avg.repeat(18, 1)
+    torch.save({"state_dict": state, "latent_avg": mean, "opts": {"size": 8}}, tmp_path / "e4e.pt")
+    written = converted(tmp_path / "e4e.pt")
+    assert_same(load_generator(written[0].path), generator)
+    assert written[0].card["remarks"] == []
+
+
 def test_a_checkpoint_of_rosinalitys_training_gets_a_measured_mean(tmp_path: Path) -> None:
     generator = new_generator()
     content = {
