@@ -116,7 +116,8 @@ def read_picture(path: Path, memory: MemoryBound | None = None) -> PictureFile:
         raise OutOfMemoryError(f"{path}: the memory does not suffice to read this picture; make it smaller") from error
     except Exception as error:  # decoders raise anything on damaged files
         mend = "save it as JPEG" if path.suffix.lower() in PHONE_ENDINGS else "repair it or take it away"
-        raise CorruptFileError(f"{path}: this is no picture that can be read ({str(error) or type(error).__name__}); {mend}") from error
+        why = str(error) or type(error).__name__
+        raise CorruptFileError(f"{path}: this is no picture that can be read ({why}); {mend}") from error
     if turn is not None:
         levels, alpha = _turned(levels, turn), None if alpha is None else _turned(alpha, turn)
     is_rgb = isinstance(profile, bytes) and profile[16:20] == b"RGB "
