@@ -60,6 +60,9 @@ def test_frames_are_shown_when_those_of_the_source_are(tmp_path: Path, pts: list
         ("a.webm", {"codec": "libvpx", "sound": "libopus", "layout": "stereo"}),
         ("b.avi", {"codec": "mpeg4", "time_base": Fraction(1, 30), "sound": "libmp3lame"}),
         ("c.avi", {"codec": "mpeg4", "time_base": Fraction(1, 30), "sound": "pcm_s16le", "layout": "stereo"}),
+        ("d.3gp", {"sound": "aac"}),
+        ("e.mts", {"sound": "ac3", "layout": "stereo"}),
+        ("f.flv", {"sound": "aac"}),
     ],
 )
 def test_other_formats_become_mp4_and_keep_times_and_sound(tmp_path: Path, name: str, options: dict) -> None:
@@ -132,6 +135,74 @@ def test_hdr_is_brought_to_the_standard_range_and_told(tmp_path: Path) -> None:
     assert after.tags == (1, 1, 1, 1)
     assert abs(float(after.pictures[0].mean()) - 254) < 3
     assert "HDR (HLG) is brought to the standard range" in applied.notes[tmp_path / "out.mp4"][0]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "stored"),
+    [("a.mov", "qtrle", "argb"), ("a.mkv", "ffv1", "bgra"), ("a.webm", "libvpx-vp9", "yuva420p")],
+)
+def test_transparent_parts_of_a_video_are_shown_on_white_and_told(
+    tmp_path: Path, name: str, codec: str, stored: str
+) -> None:
+    cut = numpy.dstack([picture(), numpy.full((48, 64), 255, numpy.uint8)])
+    cut[:, 32:, 3] = 0
+    with av.open(str(tmp_path / name), "w") as container:
+        track = container.add_stream(codec, rate=30)
+        track.width, track.height, track.pix_fmt = 64, 48, stored
+        for number in range(2):
+            frame = av.VideoFrame.from_ndarray(cut, format="rgba").reformat(format=stored)
+            frame.pts, frame.time_base = number, Fraction(1, 30)
+            container.mux(track.encode(frame))
+        container.mux(track.encode(None))
+    seen: list[PictureArray] = []
+    applied = apply(tmp_path / name, to=tmp_path / "out", transform=lambda shown: seen.append(shown) or shown)
+    (notes,) = applied.notes.values()
+    assert "what is transparent is shown on white, and is opaque in the result" in notes
+    assert (seen[0][:, :, 34:] >= 253).all()
+    assert numpy.abs(seen[0][0, 16:, :30].astype(int) - picture()[16:, :30]).mean() < 4
+    after = read_video(applied.written[0])
+    assert (after.pictures[0][:, 34:] >= 250).all() and len(after.seconds) == 2
+
+
+def test_an_interlaced_video_stays_woven_and_is_told_once(tmp_path: Path) -> None:
+    woven = numpy.zeros((48, 64, 3), numpy.uint8)
+    woven[::2] = 200
+    with av.open(str(tmp_path / "in.mkv"), "w") as container:
+        track = container.add_stream("libx264", rate=25, options={"x264-params": "tff=1", "crf": "1", "bf": "0"})
+        track.width, track.height, track.pix_fmt = 64, 48, "yuv420p"
+        track.codec_context.flags |= av.codec.context.Flags.interlaced_dct
+        for _ in range(3):
+            frame = av.VideoFrame.from_ndarray(woven, format="rgb24").reformat(format="yuv420p")
+            container.mux(track.encode(frame))
+        container.mux(track.encode(None))
+    applied = apply(tmp_path / "in.mkv", to=tmp_path / "out.mkv")
+    notes = applied.notes[tmp_path / "out.mkv"]
+    assert [note.split(":")[0] for note in notes].count("it is interlaced") == 1
+    assert any("ffmpeg -i IN -vf bwdif" in note for note in notes)
+    shown = read_video(tmp_path / "out.mkv").pictures[0]
+    assert (shown[::2] > 180).all() and (shown[1::2] < 20).all()
+
+
+def test_a_video_whose_size_changes_midway_keeps_the_first_and_is_told(tmp_path: Path) -> None:
+    streams = []
+    for width, height in ((64, 48), (96, 64)):
+        part = write_video(tmp_path / f"{width}.h264", EVEN[:3], [picture(width, height)] * 3)
+        streams.append(part.read_bytes())
+    (tmp_path / "in.h264").write_bytes(b"".join(streams))
+    with av.open(str(tmp_path / "in.h264")) as given, av.open(str(tmp_path / "in.mp4"), "w") as container:
+        track = container.add_stream_from_template(given.streams.video[0])
+        whole = (packet for packet in given.demux(given.streams.video[0]) if packet.size)
+        for number, packet in enumerate(whole):
+            packet.stream, packet.pts, packet.dts, packet.time_base = track, number, number, Fraction(1, 30)
+            container.mux(packet)
+    seen: list[PictureArray] = []
+    applied = apply(tmp_path / "in.mp4", to=tmp_path / "out.mp4", transform=lambda shown: seen.append(shown) or shown)
+    told = "its pictures change from 64 x 48 to 96 x 64 pixels; all are brought to the first size"
+    assert told in applied.notes[tmp_path / "out.mp4"]
+    after = read_video(tmp_path / "out.mp4")
+    assert [shown.shape for shown in after.pictures] == [(48, 64, 3)] * 6
+    assert after.seconds == read_video(tmp_path / "in.mp4").seconds
+    assert numpy.abs(numpy.concatenate(seen).astype(int) - picture()).mean() < 6
 
 
 def test_a_bad_video_keeps_no_other_from_being_written(tmp_path: Path) -> None:
