@@ -15,6 +15,7 @@ import pytest
 from video_files import picture, read_video, write_video
 
 from gdp.core.errors import GdpError
+from gdp.core.memory import MemoryBound
 from gdp.core.progress import SilentProgress
 from gdp.support.interfaces.engines import PictureArray
 from gdp.tools.deploy.applying import Application, Applied
@@ -247,6 +248,29 @@ def test_what_cannot_be_written_is_refused_before_any_work(tmp_path: Path) -> No
     write_video(tmp_path / "a.webm", EVEN[:1], codec="libvpx")
     both = find_jobs([str(tmp_path)], tmp_path / "out")
     assert [job.target.name for job in both] == ["a.mp4", "a.webm.mp4"]
+
+
+def test_frames_keep_to_the_memory_and_one_that_exceeds_it_is_told(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "in.mp4", EVEN, [picture(128, 96)] * 8)
+    told, together = [], []
+
+    class Heard(SilentProgress):
+        def message(self, text: str) -> None:
+            told.append(text)
+
+    def transform(shown: PictureArray) -> PictureArray:
+        together.append(len(shown))
+        return shown
+
+    for bound in (10**6, 6 * 10**6, 10**9):
+        jobs = [Job(source, tmp_path / f"out{bound}" / "in.mp4")]
+        application = Application(transform, compare=True, batch=8)
+        apply_to_videos(jobs, application, Heard(), Applied(), memory=MemoryBound(bound))
+    assert together == [1] * 8 + [3, 3, 2] + [8]
+    (excess,) = [text for text in told if "while they are worked on" in text]
+    assert "in.mp4: frames of 128 x 96 px take about 2 MB each" in excess
+    first, *others = (path.read_bytes() for path in sorted(tmp_path.glob("out*/in.mp4")))
+    assert others == [first, first]
 
 
 def test_a_stopped_video_leaves_nothing(tmp_path: Path) -> None:
