@@ -77,6 +77,24 @@ def test_other_formats_become_mp4_and_keep_times_and_sound(tmp_path: Path, name:
     assert after.sounds == kept and len(kept) == 1
 
 
+@pytest.mark.parametrize(
+    ("codec", "suffix", "becomes"),
+    [
+        ("flac", ".mov", "aac"), ("libopus", ".mov", "aac"), ("wavpack", ".mp4", "aac"), ("pcm_s16le", ".mp4", "aac"),
+        ("flac", ".mp4", "flac"), ("libopus", ".mp4", "opus"), ("pcm_s16le", ".mov", "pcm_s16le"),
+        ("flac", ".mkv", "flac"),
+    ],
+)  # fmt: skip
+def test_sound_that_a_format_cannot_hold_becomes_aac_and_is_told(
+    tmp_path: Path, codec: str, suffix: str, becomes: str
+) -> None:
+    source = write_video(tmp_path / "in.mkv", EVEN, sound=codec)
+    applied = apply(source, to=tmp_path / f"out{suffix}")
+    assert read_video(tmp_path / f"out{suffix}").sounds == [(becomes, 48_000, 1)]
+    notes = applied.notes[tmp_path / f"out{suffix}"]
+    assert any("becomes AAC" in note for note in notes) == (becomes == "aac")
+
+
 @pytest.mark.parametrize("turn", [(90,), (180,), (270,), (0, True), (90, True), (270, True)])
 def test_a_turned_video_is_shown_upright_to_the_network_and_written_so(tmp_path: Path, turn: tuple) -> None:
     source = write_video(tmp_path / "in.mp4", EVEN[:2], turn=turn, aspect=Fraction(16, 15), matrix=6)
