@@ -20,6 +20,13 @@ if sys.platform != "win32":  # there, what a killed process leaves stays
 _PIECE = 2**22
 _PART = ".gdp-part"
 """How names of files end that are being written."""
+_KEPT_OF_A_NAME = 56
+"""Characters, four bytes each at most: file systems take 255 bytes, and something is put around them."""
+
+
+def name_beside(path: Path) -> str:
+    """Return how the name of a file begins that becomes `path` when it is whole: hidden, and never too long a name."""
+    return f".{path.name[:_KEPT_OF_A_NAME]}."
 
 
 def sync_folder(folder: Path) -> None:
@@ -85,7 +92,7 @@ def _beside(path: Path) -> Iterator[Path]:
     """
     _sweep(path.parent.absolute())
     while True:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=name_beside(path), suffix=_PART)
         if _lock(handle, wait=True) and os.fstat(handle).st_nlink == 0:  # swept before it was locked
             os.close(handle)
             continue

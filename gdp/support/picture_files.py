@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import threading
 import warnings
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from gdp.core.errors import CorruptFileError, MissingResourceError, OutOfMemoryError
 from gdp.core.memory import MemoryBound, describe_bytes
@@ -32,12 +33,19 @@ _TURNS: dict[int, Callable[[NDArray[numpy.uint8]], NDArray[numpy.uint8]]] = {
 """What turns a picture upright, by its EXIF orientation."""
 _SCALED = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 """Pillow's modes of grey levels beyond 8 bits, which it would clip at 255 instead of scaling them."""
+_SAMPLE_FORMAT, _UNSIGNED = 339, 1
+_WHITE_IS_ZERO = 0
+"""Tags of TIFF 6.0, and values of theirs."""
 EVERYDAY_PIXELS = 2**26
 """Pictures up to so many pixels, 67 million, are read whatever the memory."""
 WORK_BYTES = 12
 """That a pixel of a picture takes at most while the file is read, or the picture translated or written: 4 of the
 decoder's or encoder's, 3 of the picture, 3 of what it becomes; with alpha 1 more of each."""
 STRIP_PIXELS = 2**20
+LARGEST_PROFILE = 2**24
+"""Bytes of the largest colour profile that is read: of printers and calibrated screens they have millions."""
+_PNG = b"\x89PNG\r\n\x1a\n"
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _SHARES = 16
 """Floats up to this are shares of white: a picture of levels to 255 that are all below it would be as good as black."""
 _PROFILED = {"CMYK": (b"CMYK", "CMYK"), "L": (b"GRAY", "L"), "LA": (b"GRAY", "L"), "LAB": (b"Lab ", "LAB")}
@@ -103,13 +111,7 @@ def read_picture(path: Path, memory: MemoryBound | None = None) -> PictureFile:
     if not path.is_file():
         raise MissingResourceError(f"{path}: there is no such picture")
     try:
-        with _open(path) as file:
-            _check_size(path, file.size, memory or MemoryBound())
-            animated = _is_animated(file)
-            file.load()
-            profile = file.info.get("icc_profile")
-            turn = _turn(file)
-            levels, alpha = _split(file, _to_srgb(file.mode, profile))
+        return _read(path, memory or MemoryBound())
     except OutOfMemoryError:
         raise
     except MemoryError as error:
@@ -118,10 +120,46 @@ def read_picture(path: Path, memory: MemoryBound | None = None) -> PictureFile:
         mend = "save it as JPEG" if path.suffix.lower() in PHONE_ENDINGS else "repair it or take it away"
         why = str(error) or type(error).__name__
         raise CorruptFileError(f"{path}: this is no picture that can be read ({why}); {mend}") from error
+
+
+def _read(path: Path, memory: MemoryBound, pixels_alone: io.BytesIO | None = None) -> PictureFile:
+    try:
+        with _open(path if pixels_alone is None else pixels_alone) as file:
+            _check_size(path, file.size, memory)
+            animated = _is_animated(file)
+            file.load()
+            profile = file.info.get("icc_profile")
+            turn = _turn(file)
+            levels, alpha = _split(file, _to_srgb(file.mode, profile))
+    except (OSError, ValueError, SyntaxError):  # Pillow's words for any damage
+        bare = None if pixels_alone is not None else _png_of_pixels(path, memory)
+        if bare is None:
+            raise
+        return _read(path, memory, bare)
     if turn is not None:
         levels, alpha = _turned(levels, turn), None if alpha is None else _turned(alpha, turn)
     is_rgb = isinstance(profile, bytes) and profile[16:20] == b"RGB "
     return PictureFile(path, levels, alpha, profile if is_rgb else None, animated)
+
+
+def _png_of_pixels(path: Path, memory: MemoryBound) -> io.BytesIO | None:
+    """Return a PNG file without its texts, and without other chunks beside the pixels that are damaged; else None.
+
+    Pillow refuses the whole picture for one of them.
+    """
+    with path.open("rb") as file:
+        if file.read(len(_PNG)) != _PNG or path.stat().st_size > memory.largest:
+            return None
+        content = _PNG + file.read()
+    kept, place = [_PNG], len(_PNG)
+    while place < len(content):  # length, name, content, checksum: PNG specification, 5.3
+        end = place + 12 + int.from_bytes(content[place : place + 4], "big")
+        name, chunk = content[place + 4 : place + 8], content[place:end]
+        is_whole = zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:], "big")
+        if name[:1].isupper() or (is_whole and name not in _TEXTS):  # an upper letter: no picture without it
+            kept.append(chunk)
+        place = end
+    return io.BytesIO(b"".join(kept))
 
 
 def picture_pixels(path: Path) -> int:
@@ -151,15 +189,16 @@ def shown_levels(image: Image.Image) -> Levels:
     return PictureFile(Path(), *_split(image)).on_white()
 
 
-def _open(path: Path) -> Image.Image:
+def _open(file: Path | io.BytesIO) -> Image.Image:
     with _OPENING:
-        # Pillow's own limit, in pixels, is of the whole process; ours is by memory.
+        # Pillow's own limits are of the whole process; ours of pixels is by memory.
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        beside, PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_CHUNK, LARGEST_PROFILE
         try:
             with warnings.catch_warnings(action="ignore"):  # of tags, which do not matter
-                return Image.open(path)
+                return Image.open(file)
         finally:
-            Image.MAX_IMAGE_PIXELS = limit
+            Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = limit, beside
 
 
 def _turn(file: Image.Image) -> int | None:
@@ -204,7 +243,7 @@ def _split(
     levels = numpy.empty((*shape, 3), numpy.uint8)
     deep = image.mode in _SCALED
     alpha = numpy.empty(shape, numpy.uint8) if not deep and _has_alpha(image) else None
-    values = numpy.asarray(image) if deep else None
+    values = _deep_levels(image) if deep else None
     scale = None if values is None else _scale(values)
     for rows in strips(shape):  # the whole picture would be copied several times
         if values is not None and scale is not None:
@@ -222,6 +261,17 @@ def _has_alpha(image: Image.Image) -> bool:
     return image.has_transparency_data if image.mode != "P" or image.palette else "transparency" in image.info
 
 
+def _deep_levels(image: Image.Image) -> NDArray[numpy.generic]:
+    """Return grey levels of more than 8 bits (H, W) as their file means them: of a .tif Pillow overlooks two tags."""
+    values = numpy.asarray(image)
+    tags = getattr(image, "tag_v2", {})
+    if values.dtype == numpy.int32 and tags.get(_SAMPLE_FORMAT) == (_UNSIGNED,):
+        return values.view(numpy.uint32)
+    if values.dtype.kind == "u" and tags.get(ExifTags.Base.PhotometricInterpretation) == _WHITE_IS_ZERO:
+        return numpy.iinfo(values.dtype).max - values
+    return values
+
+
 def _coloured(strip: Image.Image, to_srgb: ImageCms.ImageCmsTransform | None) -> Levels:
     """Return levels (h, W, 3) of a strip; those with transparent parts as they are, not blended."""
     if to_srgb is not None:
@@ -233,12 +283,12 @@ def _coloured(strip: Image.Image, to_srgb: ImageCms.ImageCmsTransform | None) ->
 def _scale(values: NDArray[numpy.generic]) -> Callable[[NDArray[numpy.generic]], NDArray[numpy.uint8]]:
     """Return what brings grey levels of more than 8 bits to 8, by the largest of the whole picture.
 
-    Whole numbers are of 16 bits, or of 31 where one is larger. Floats are shares of white, some beyond it, up to 16; or
-    levels up to 255; or of 16 bits. NaN is black, infinity white.
+    Whole numbers are of 16 bits, or of 31 or 32 where one is larger. Floats are shares of white, some beyond it, up to
+    16; or levels up to 255; or of 16 bits. NaN is black, infinity white.
     """
     largest = max(_largest(values[rows]) for rows in strips(values.shape))
     if values.dtype.kind != "f":
-        bits = 8 if largest < 2**16 else 23
+        bits = 8 if largest < 2**16 else 23 if largest < 2**31 else 24
         return lambda part: (part.astype(numpy.int64) >> bits).clip(0, 255).astype(numpy.uint8)
     factor = 255 if largest <= _SHARES else 1 if largest <= 255 else 1 / 256
 

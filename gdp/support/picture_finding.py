@@ -12,11 +12,16 @@ HIDDEN = frozenset(
     | {"thumbs.db", "desktop.ini"}
 )
 """Where, in lower case, systems and network disks keep copies, thumbnails and what was thrown away."""
-VIDEO_ENDINGS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"})
+VIDEO_ENDINGS = frozenset(
+    {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"}  # and what phones and cameras wrote before them
+    | {".3gp", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv"}
+)
 PHONE_ENDINGS = frozenset({".heic", ".heif"})
 """What phones may write in place of JPEG, and Pillow does not read."""
 _UNREADABLE = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
 """Formats that Pillow recognises alone: it has no decoder of its own for them."""
+_READ_AS_OTHERS = frozenset({"MPO"})
+"""Formats that Pillow reads without saying so: two photos or more as JPEG in one file."""
 
 
 def is_hidden(below: PurePath) -> bool:
@@ -30,9 +35,8 @@ def picture_endings() -> frozenset[str]:
     from PIL import Image
 
     formats = Image.registered_extensions()
-    return frozenset(
-        ending.lower() for ending, name in formats.items() if name in Image.OPEN and name not in _UNREADABLE
-    )
+    read = (Image.OPEN.keys() | _READ_AS_OTHERS) - _UNREADABLE
+    return frozenset(ending.lower() for ending, name in formats.items() if name in read)
 
 
 def is_picture_or_video(path: PurePath) -> bool:

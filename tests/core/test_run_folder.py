@@ -53,6 +53,13 @@ def test_a_failed_write_leaves_the_old_content_and_no_debris(tmp_path: Path, mon
     assert [entry.name for entry in tmp_path.iterdir()] == ["state.json"]
 
 
+@pytest.mark.parametrize("sign", ["n", "\u00fc", "\U0001f600"])
+def test_a_file_of_the_longest_name_that_a_disk_takes_is_written(tmp_path: Path, sign: str) -> None:
+    path = tmp_path / (sign * (251 // len(sign.encode())) + ".png")
+    write_atomically(path, b"content")
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
 def test_a_folder_that_cannot_be_made_is_named_in_one_paragraph(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunFolderError, match="file") as caught, RunFolder(tmp_path / "file" / "run").locked():

@@ -36,14 +36,16 @@ def test_what_systems_hide_is_no_picture_in_training_nor_in_use(tmp_path: Path) 
     assert job.source.name == "t.png"
 
 
-@pytest.mark.parametrize("ending", [".png", ".jpg", ".jfif", ".gif", ".jp2", ".tga", ".ppm", ".avif", ".apng", ".tif"])
+@pytest.mark.parametrize(
+    "ending", [".png", ".jpg", ".jfif", ".gif", ".jp2", ".tga", ".ppm", ".avif", ".apng", ".tif", ".mpo"]
+)
 def test_every_ending_that_pillow_reads_is_taken(tmp_path: Path, ending: str) -> None:
     put(tmp_path, f"a{ending}", f"b{ending.upper()}")
     assert ending in picture_endings()
     assert len(find_pictures(tmp_path, recursive=False)) == len(find_jobs([str(tmp_path)], tmp_path / "out")) == 2
 
 
-@pytest.mark.parametrize("ending", [".h5", ".mpg", ".eps", ".txt", ".cr2", ".pdf"])
+@pytest.mark.parametrize("ending", [".h5", ".wmf", ".eps", ".txt", ".cr2", ".pdf"])
 def test_what_pillow_only_recognises_is_left_out_and_counted(tmp_path: Path, ending: str) -> None:
     put(tmp_path, "a.png", f"x{ending}", f"y{ending.upper()}", "noending")
     assert [path.name for path in find_pictures(tmp_path, recursive=True)] == ["a.png"]

@@ -69,7 +69,7 @@ def translate_files(
         stop_requested: True ends the work after the files in hand.
         compare: whether the original stands at the left of what is written.
         batch: most pictures of one size that go through the student together, where it takes several.
-        bound: for the pictures in work; a share of what is free where none is given.
+        bound: for the pictures and frames in work; a share of what is free where none is given.
 
     Raises:
         DiskFullError: there is no space left for the files.
@@ -85,7 +85,7 @@ def translate_files(
     seen = list(pictures_told(pictures, applied.translated, watch))
     for job in videos:  # one by one, so that what is told of their frames is told of the right one
         before = len(watch.found)
-        apply_to_videos([job], application, progress, applied, stop_requested)
+        apply_to_videos([job], application, progress, applied, stop_requested, bound)
         if job.target in applied.written:
             seen.append(Told(job.source, watch.found[before:]))
     return Translation(applied, seen, watch, aligned, counts)

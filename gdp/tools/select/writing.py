@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from gdp.core.errors import GdpError, readable_os_errors
+from gdp.core.files import name_beside
 from gdp.core.pairs.store import PairStore
 from gdp.core.progress import Progress
 from gdp.support.expressions.binding import written
@@ -95,7 +96,7 @@ def _csv_lines(table: PairTable, rows: Sequence[int]) -> Iterator[bytes]:
 def _replace(path: Path, pieces: Iterable[bytes]) -> None:
     """Write a file piece by piece beside its place, and put it there when it is whole."""
     with readable_os_errors(path):
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=name_beside(path))
         try:
             with os.fdopen(handle, "wb") as file:
                 file.writelines(pieces)

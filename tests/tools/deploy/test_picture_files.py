@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy
 import pytest
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, OutOfMemoryError
 from gdp.core.memory import MemoryBound
@@ -80,6 +80,54 @@ def test_whole_and_broken_numbers_of_32_bits_are_scaled_too(tmp_path: Path, kind
     Image.fromarray((ramp * scale).astype(kind)).save(tmp_path / "ramp.tif")
     levels = read_picture(tmp_path / "ramp.tif").levels
     assert numpy.abs(levels[..., 0].astype(int) - (ramp >> 8)).max() <= 1
+
+
+@pytest.mark.parametrize(("tag", "was", "now", "kind"), [(262, 1, 0, "uint16"), (339, 2, 1, "int32")])
+def test_a_tiff_whose_white_is_zero_or_whose_32_bits_have_no_sign_is_shown_as_it_means(
+    tmp_path: Path, tag: int, was: int, now: int, kind: str
+) -> None:
+    ramp = numpy.arange(256, dtype=numpy.int64).reshape(16, 16)
+    stored = (255 - ramp) * 257 if kind == "uint16" else (ramp * 2**24).astype(numpy.uint32).view(numpy.int32)
+    Image.fromarray(stored.astype(kind)).save(tmp_path / "ramp.tif")
+    content = (tmp_path / "ramp.tif").read_bytes()
+    before, after = (struct.pack("<HHIHH", tag, 3, 1, value, 0) for value in (was, now))
+    assert content.count(before) == 1
+    (tmp_path / "ramp.tif").write_bytes(content.replace(before, after))
+    assert numpy.array_equal(read_picture(tmp_path / "ramp.tif").levels[..., 0], ramp)
+
+
+def _damage(content: bytes, chunk: bytes) -> bytes:
+    place = content.index(chunk) + 5
+    return content[:place] + bytes([content[place] ^ 255]) + content[place + 1 :]
+
+
+@pytest.mark.parametrize("chunk", [b"tEXt", b"zTXt", b"iTXt", b"iCCP", b"eXIf", b"pHYs", None])
+def test_what_a_png_says_beside_its_pixels_refuses_no_picture(tmp_path: Path, chunk: bytes | None) -> None:
+    said = PngImagePlugin.PngInfo()
+    said.add_text("one", "a" * 40)
+    said.add_text("two", "b" * 40, zip=True)
+    said.add_itxt("three", "c" * 40, zip=True)
+    said.add_text("long", "x" * (2**25 if chunk is None else 1), zip=True)  # Pillow gives up beyond 1 MiB
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    gradient("RGBA").save(tmp_path / "in.png", pnginfo=said, exif=exif, icc_profile=PROFILE, dpi=(72, 72))
+    content = (tmp_path / "in.png").read_bytes()
+    (tmp_path / "in.png").write_bytes(content if chunk is None else _damage(content, chunk))
+    picture = read_picture(tmp_path / "in.png")
+    turned = Image.fromarray(numpy.asarray(gradient("RGBA")))
+    upright = turned if chunk == b"eXIf" else turned.transpose(Image.Transpose.ROTATE_270)
+    assert picture.alpha is not None
+    assert numpy.array_equal(numpy.dstack([picture.levels, picture.alpha]), numpy.asarray(upright))
+    assert picture.colour_profile == (None if chunk == b"iCCP" else PROFILE)
+    (tmp_path / "in.png").write_bytes(_damage(content, b"IDAT"))
+    with pytest.raises(CorruptFileError, match=r"in\.png: this is no picture that can be read"):
+        read_picture(tmp_path / "in.png")
+
+
+def test_a_large_colour_profile_of_a_png_is_kept(tmp_path: Path) -> None:
+    large = PROFILE + bytes(2**21)
+    gradient().save(tmp_path / "in.png", icc_profile=large)
+    assert read_picture(tmp_path / "in.png").colour_profile == large
 
 
 def test_transparent_parts_are_shown_on_white_and_kept(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from video_files import picture, read_video, write_video
 
 from gdp.core.errors import GdpError
+from gdp.core.memory import MemoryBound
 from gdp.core.progress import SilentProgress
 from gdp.support.interfaces.engines import PictureArray
 from gdp.tools.deploy.applying import Application, Applied
@@ -60,6 +61,9 @@ def test_frames_are_shown_when_those_of_the_source_are(tmp_path: Path, pts: list
         ("a.webm", {"codec": "libvpx", "sound": "libopus", "layout": "stereo"}),
         ("b.avi", {"codec": "mpeg4", "time_base": Fraction(1, 30), "sound": "libmp3lame"}),
         ("c.avi", {"codec": "mpeg4", "time_base": Fraction(1, 30), "sound": "pcm_s16le", "layout": "stereo"}),
+        ("d.3gp", {"sound": "aac"}),
+        ("e.mts", {"sound": "ac3", "layout": "stereo"}),
+        ("f.flv", {"sound": "aac"}),
     ],
 )
 def test_other_formats_become_mp4_and_keep_times_and_sound(tmp_path: Path, name: str, options: dict) -> None:
@@ -71,6 +75,24 @@ def test_other_formats_become_mp4_and_keep_times_and_sound(tmp_path: Path, name:
     assert after.seconds == before.seconds
     kept = [("aac", *track[1:]) if track[0].startswith("pcm") else track for track in before.sounds]
     assert after.sounds == kept and len(kept) == 1
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix", "becomes"),
+    [
+        ("flac", ".mov", "aac"), ("libopus", ".mov", "aac"), ("wavpack", ".mp4", "aac"), ("pcm_s16le", ".mp4", "aac"),
+        ("flac", ".mp4", "flac"), ("libopus", ".mp4", "opus"), ("pcm_s16le", ".mov", "pcm_s16le"),
+        ("flac", ".mkv", "flac"),
+    ],
+)  # fmt: skip
+def test_sound_that_a_format_cannot_hold_becomes_aac_and_is_told(
+    tmp_path: Path, codec: str, suffix: str, becomes: str
+) -> None:
+    source = write_video(tmp_path / "in.mkv", EVEN, sound=codec)
+    applied = apply(source, to=tmp_path / f"out{suffix}")
+    assert read_video(tmp_path / f"out{suffix}").sounds == [(becomes, 48_000, 1)]
+    notes = applied.notes[tmp_path / f"out{suffix}"]
+    assert any("becomes AAC" in note for note in notes) == (becomes == "aac")
 
 
 @pytest.mark.parametrize("turn", [(90,), (180,), (270,), (0, True), (90, True), (270, True)])
@@ -134,6 +156,74 @@ def test_hdr_is_brought_to_the_standard_range_and_told(tmp_path: Path) -> None:
     assert "HDR (HLG) is brought to the standard range" in applied.notes[tmp_path / "out.mp4"][0]
 
 
+@pytest.mark.parametrize(
+    ("name", "codec", "stored"),
+    [("a.mov", "qtrle", "argb"), ("a.mkv", "ffv1", "bgra"), ("a.webm", "libvpx-vp9", "yuva420p")],
+)
+def test_transparent_parts_of_a_video_are_shown_on_white_and_told(
+    tmp_path: Path, name: str, codec: str, stored: str
+) -> None:
+    cut = numpy.dstack([picture(), numpy.full((48, 64), 255, numpy.uint8)])
+    cut[:, 32:, 3] = 0
+    with av.open(str(tmp_path / name), "w") as container:
+        track = container.add_stream(codec, rate=30)
+        track.width, track.height, track.pix_fmt = 64, 48, stored
+        for number in range(2):
+            frame = av.VideoFrame.from_ndarray(cut, format="rgba").reformat(format=stored)
+            frame.pts, frame.time_base = number, Fraction(1, 30)
+            container.mux(track.encode(frame))
+        container.mux(track.encode(None))
+    seen: list[PictureArray] = []
+    applied = apply(tmp_path / name, to=tmp_path / "out", transform=lambda shown: seen.append(shown) or shown)
+    (notes,) = applied.notes.values()
+    assert "what is transparent is shown on white, and is opaque in the result" in notes
+    assert (seen[0][:, :, 34:] >= 253).all()
+    assert numpy.abs(seen[0][0, 16:, :30].astype(int) - picture()[16:, :30]).mean() < 4
+    after = read_video(applied.written[0])
+    assert (after.pictures[0][:, 34:] >= 250).all() and len(after.seconds) == 2
+
+
+def test_an_interlaced_video_stays_woven_and_is_told_once(tmp_path: Path) -> None:
+    woven = numpy.zeros((48, 64, 3), numpy.uint8)
+    woven[::2] = 200
+    with av.open(str(tmp_path / "in.mkv"), "w") as container:
+        track = container.add_stream("libx264", rate=25, options={"x264-params": "tff=1", "crf": "1", "bf": "0"})
+        track.width, track.height, track.pix_fmt = 64, 48, "yuv420p"
+        track.codec_context.flags |= av.codec.context.Flags.interlaced_dct
+        for _ in range(3):
+            frame = av.VideoFrame.from_ndarray(woven, format="rgb24").reformat(format="yuv420p")
+            container.mux(track.encode(frame))
+        container.mux(track.encode(None))
+    applied = apply(tmp_path / "in.mkv", to=tmp_path / "out.mkv")
+    notes = applied.notes[tmp_path / "out.mkv"]
+    assert [note.split(":")[0] for note in notes].count("it is interlaced") == 1
+    assert any("ffmpeg -i IN -vf bwdif" in note for note in notes)
+    shown = read_video(tmp_path / "out.mkv").pictures[0]
+    assert (shown[::2] > 180).all() and (shown[1::2] < 20).all()
+
+
+def test_a_video_whose_size_changes_midway_keeps_the_first_and_is_told(tmp_path: Path) -> None:
+    streams = []
+    for width, height in ((64, 48), (96, 64)):
+        part = write_video(tmp_path / f"{width}.h264", EVEN[:3], [picture(width, height)] * 3)
+        streams.append(part.read_bytes())
+    (tmp_path / "in.h264").write_bytes(b"".join(streams))
+    with av.open(str(tmp_path / "in.h264")) as given, av.open(str(tmp_path / "in.mp4"), "w") as container:
+        track = container.add_stream_from_template(given.streams.video[0])
+        whole = (packet for packet in given.demux(given.streams.video[0]) if packet.size)
+        for number, packet in enumerate(whole):
+            packet.stream, packet.pts, packet.dts, packet.time_base = track, number, number, Fraction(1, 30)
+            container.mux(packet)
+    seen: list[PictureArray] = []
+    applied = apply(tmp_path / "in.mp4", to=tmp_path / "out.mp4", transform=lambda shown: seen.append(shown) or shown)
+    told = "its pictures change from 64 x 48 to 96 x 64 pixels; all are brought to the first size"
+    assert told in applied.notes[tmp_path / "out.mp4"]
+    after = read_video(tmp_path / "out.mp4")
+    assert [shown.shape for shown in after.pictures] == [(48, 64, 3)] * 6
+    assert after.seconds == read_video(tmp_path / "in.mp4").seconds
+    assert numpy.abs(numpy.concatenate(seen).astype(int) - picture()).mean() < 6
+
+
 def test_a_bad_video_keeps_no_other_from_being_written(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
@@ -176,6 +266,29 @@ def test_what_cannot_be_written_is_refused_before_any_work(tmp_path: Path) -> No
     write_video(tmp_path / "a.webm", EVEN[:1], codec="libvpx")
     both = find_jobs([str(tmp_path)], tmp_path / "out")
     assert [job.target.name for job in both] == ["a.mp4", "a.webm.mp4"]
+
+
+def test_frames_keep_to_the_memory_and_one_that_exceeds_it_is_told(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "in.mp4", EVEN, [picture(128, 96)] * 8)
+    told, together = [], []
+
+    class Heard(SilentProgress):
+        def message(self, text: str) -> None:
+            told.append(text)
+
+    def transform(shown: PictureArray) -> PictureArray:
+        together.append(len(shown))
+        return shown
+
+    for bound in (10**6, 6 * 10**6, 10**9):
+        jobs = [Job(source, tmp_path / f"out{bound}" / "in.mp4")]
+        application = Application(transform, compare=True, batch=8)
+        apply_to_videos(jobs, application, Heard(), Applied(), memory=MemoryBound(bound))
+    assert together == [1] * 8 + [3, 3, 2] + [8]
+    (excess,) = [text for text in told if "while they are worked on" in text]
+    assert "in.mp4: frames of 128 x 96 px take about 2 MB each" in excess
+    first, *others = (path.read_bytes() for path in sorted(tmp_path.glob("out*/in.mp4")))
+    assert others == [first, first]
 
 
 def test_a_stopped_video_leaves_nothing(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from gdp.core.errors import (
     MissingResourceError,
     readable_os_errors,
 )
+from gdp.core.memory import MemoryBound
 from gdp.core.progress import Progress
 from gdp.support.half_written import half_written, sweep
 from gdp.support.interfaces.engines import PictureArray
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
     from gdp.tools.deploy.videos.reading import Shown, VideoReader
 
 
+FRAME_BYTES = 75
+"""That a pixel of a frame takes at most from its decoder to its encoder, which keeps those before and behind it; twice
+that with its original beside it."""
+ENOUGH = 2**30
+"""Bytes of frames in work beyond which nothing is faster."""
+
+
 class _NotTranslated(Exception):
     """The student or the aligner failed at a frame."""
 
@@ -39,6 +47,7 @@ def apply_to_videos(
     progress: Progress,
     applied: Applied,
     stop_requested: Callable[[], bool] = lambda: False,
+    memory: MemoryBound | None = None,
 ) -> None:
     """Translate videos to H.264 with the times, the colours and the sound of their originals.
 
@@ -48,6 +57,7 @@ def apply_to_videos(
         progress: reports one unit a frame for each video, and what is to be told of it.
         applied: gets what was written, what failed, and what is to be told of each.
         stop_requested: True ends the work; of the video in hand nothing is written then.
+        memory: for the frames in work; a share of what is free where none is given.
 
     Raises:
         MissingResourceError: the package av is not installed.
@@ -67,7 +77,7 @@ def apply_to_videos(
         if stop_requested():
             return
         try:
-            finished = _translate(job, application, progress, applied, stop_requested)
+            finished = _translate(job, application, progress, applied, stop_requested, memory or MemoryBound())
         except DiskFullError:
             raise
         except (CorruptFileError, MissingResourceError) as error:
@@ -81,7 +91,12 @@ def apply_to_videos(
 
 
 def _translate(
-    job: Job, application: Application, progress: Progress, applied: Applied, stop_requested: Callable[[], bool]
+    job: Job,
+    application: Application,
+    progress: Progress,
+    applied: Applied,
+    stop_requested: Callable[[], bool],
+    memory: MemoryBound,
 ) -> bool:
     """Translate one video; return whether it was finished."""
     from gdp.tools.deploy.videos.reading import VideoReader
@@ -89,13 +104,14 @@ def _translate(
 
     if not job.source.is_file():
         raise MissingResourceError(f"{job.source}: there is no such video")
-    transform = _transform(job, application, progress, stop_requested)
+    transform = _transform(job, application, progress, stop_requested, memory)
     with VideoReader(job.source) as source, half_written(job.target) as made:
         width, height = source.facts.size
         size = (width * 2 if application.compare else width, height)
         with VideoWriter(made, job.target, source, size) as target:
             with progress.task(f"translate {job.source.name}", source.facts.frames, "frame") as task:
-                for shown in _together(source, application.batch, target.take_sound):
+                together = _frames_together(source, application, memory, progress.message)
+                for shown in _together(source, together, target.take_sound):
                     if stop_requested():
                         return False
                     with _blamed_on_the_student():
@@ -114,7 +130,9 @@ def _translate(
     return True
 
 
-def _transform(job: Job, application: Application, progress: Progress, stop_requested: Callable[[], bool]) -> Transform:
+def _transform(
+    job: Job, application: Application, progress: Progress, stop_requested: Callable[[], bool], memory: MemoryBound
+) -> Transform:
     """Return what is done to a video's frames, after a look at all of them where that asks for one."""
     from gdp.tools.deploy.videos.reading import VideoReader
 
@@ -126,7 +144,7 @@ def _transform(job: Job, application: Application, progress: Progress, stop_requ
     ):
 
         def frames() -> Iterator[tuple[PictureArray, list[float]]]:
-            for shown in _together(source, application.batch, lambda packet: None):
+            for shown in _together(source, _frames_together(source, application, memory), lambda packet: None):
                 if stop_requested():
                     return
                 yield _levels(shown), [float(each.pts * source.facts.time_base) for each in shown]
@@ -147,11 +165,25 @@ def _blamed_on_the_student() -> Iterator[None]:
 
 
 def _together(source: VideoReader, most: int, on_sound: Callable[[Packet[AudioStream]], None]) -> Iterator[list[Shown]]:
-    """Yield frames, as many together as go through the network at once."""
-    width, height = source.facts.size
+    """Yield frames, `most` together, and at the end what is left."""
     frames = source.frames(on_sound)
-    while shown := list(islice(frames, pictures_together(most, height, width))):
+    while shown := list(islice(frames, most)):
         yield shown
+
+
+def _frames_together(
+    source: VideoReader, application: Application, memory: MemoryBound, tell: Callable[[str], None] | None = None
+) -> int:
+    """Return how many frames go through the network at once; where not even one keeps to the memory, that is told."""
+    width, height = source.facts.size
+    return memory.pictures_together(
+        (height, width),
+        pictures_together(application.batch, height, width),
+        bytes_a_pixel=FRAME_BYTES * (2 if application.compare else 1),
+        enough=ENOUGH,
+        tell=tell,
+        what=f"{source.path}: frames",
+    )
 
 
 def _levels(shown: Sequence[Shown]) -> PictureArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, cast
 
 import av
-from av import AudioStream, Packet, VideoFrame, VideoStream
+from av import AudioStream, Packet, VideoCodecContext, VideoFrame, VideoStream
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Disposition, Stream
@@ -27,6 +27,8 @@ SLACK = 0.05
 """Share of its length that a video may end before the time that it tells, and is whole."""
 _FRAMES_OF_SLACK = 3
 _MICROSECONDS = 1_000_000
+_SEES_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""What decodes the transparency of a .webm too; FFmpeg's own decoders leave it out."""
 _CLOCK = re.compile(r"(\d+):(\d+):([\d.]+)")
 _REPAIR = "repair it, or keep what is there: ffmpeg -i IN OUT.mp4"
 
@@ -128,6 +130,7 @@ class VideoReader:
         """
         track = self.pictures
         extent = _Extent(self._container, track, self.facts)
+        decode, _ = _decoder(track)
         self._slots = [] if self._container.format.name == "avi" else None
         with self._readable():
             for packet in self._container.demux(track, *self.sounds):
@@ -137,8 +140,7 @@ class VideoReader:
                 if isinstance(packet.stream, AudioStream):
                     on_sound(cast("Packet[AudioStream]", packet))
                     continue
-                for frame in packet.decode():
-                    assert isinstance(frame, VideoFrame)
+                for frame in decode(cast("Packet[VideoStream]", packet)):
                     yield self._shown(frame)
         if extent.is_cut_off():
             raise CorruptFileError(f"{self.path}: this video breaks off {self._where()}; {_REPAIR}")
@@ -204,7 +206,8 @@ class VideoReader:
         self._last_pts = None
         with self._readable(), _opened(self.path) as container:
             track = self._track(container)
-            frame = next(container.decode(track), None)
+            decode, unseen = _decoder(track)
+            frame = next((frame for packet in container.demux(track) for frame in decode(packet)), None)
             if frame is None:
                 raise CorruptFileError(f"{self.path}: there is no frame in this video")
             try:
@@ -215,7 +218,7 @@ class VideoReader:
             stored = (frame.width, frame.height)
             aspect = track.sample_aspect_ratio
             rate = track.average_rate or track.guessed_rate or Fraction(25)
-            notes = [text for text in (said, slant) if text is not None] + told_of(frame, colours)
+            notes = [text for text in (said, slant, unseen) if text is not None] + told_of(frame, colours)
             return Facts(
                 turn.size(*stored), stored, turn,
                 None if not aspect else 1 / aspect if turn.across else aspect,
@@ -262,6 +265,22 @@ def _told_end(container: InputContainer, track: VideoStream) -> float:
 
 def _opened(path: Path) -> InputContainer:
     return av.open(str(path))
+
+
+def _decoder(track: VideoStream) -> tuple[Callable[[Packet[VideoStream]], Sequence[VideoFrame]], str | None]:
+    """Return what makes frames of a track's packets, and what is to be told of that."""
+    usual = track.codec_context
+    name = _SEES_ALPHA.get(usual.codec.canonical_name)
+    if name is None or track.metadata.get("alpha_mode") != "1":  # as Matroska has it
+        return usual.decode, None
+    if name not in av.codecs_available:
+        return (
+            usual.decode,
+            f"what is transparent is shown opaque: this build of FFmpeg has no {name}, which decodes it",
+        )
+    sees = VideoCodecContext.create(name, "r")
+    assert isinstance(sees, VideoCodecContext)  # a factory, which says less
+    return sees.decode, None
 
 
 def _display_matrix(frame: VideoFrame) -> bytes | None:

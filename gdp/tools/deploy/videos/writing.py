@@ -29,8 +29,9 @@ from gdp.tools.deploy.videos.reading import Shown, VideoReader
 CODEC = "libx264"
 QUALITY = "12"
 """x264's constant rate factor: 99 % of what is unchanged comes back within 2 levels."""
-SELDOM_PLAYED = {"mp4": ("pcm_", "vorbis")}
-"""How the names of sound codecs begin that a format holds by the book, and that few phones and browsers play in it."""
+NOT_COPIED = {"mp4": ("pcm_", "vorbis", "truehd"), "mov": ("flac", "opus", "truehd")}
+"""How the names of sound codecs begin that few phones and browsers play in a format, or that it turns out not to hold
+when its head is written."""
 SOUND, SOUND_RATE = "aac", 128_000
 """What other sound becomes, and its bits a second for each channel."""
 _SOUND_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
@@ -159,7 +160,7 @@ class VideoWriter:
             self.notes.append("a track of sound of unknown kind is left out")
             return lambda packet: None
         codec = str(known.canonical_name)
-        if not codec.startswith(SELDOM_PLAYED.get(self._format, ())):
+        if not codec.startswith(NOT_COPIED.get(self._format, ())):
             try:
                 copied = self._container.add_stream_from_template(sound)
             except ValueError:  # the format holds no such sound
