@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
+from gdp.core.errors import CorruptFileError
 from gdp.support.foreign.names import module_state
 from gdp.support.foreign.values import ForeignObject, as_tensor
 
@@ -46,7 +47,10 @@ def parts_of(content: object) -> dict[str, object]:
     found: dict[str, object] = {}
     for key, value in content.items():
         if isinstance(key, str) and isinstance(value, dict | ForeignObject):
-            state: dict[Any, Any] = module_state(value) if isinstance(value, ForeignObject) else value
+            try:
+                state: dict[Any, Any] = module_state(value) if isinstance(value, ForeignObject) else value
+            except CorruptFileError:  # no network, or one without an end: it is no part, and others may be
+                continue
             found[key] = state
             found.update({f"{key}.{first}": part for first, part in _by_first_part(state).items()})
     found.update({first: part for first, part in _by_first_part(content).items() if first not in found})
