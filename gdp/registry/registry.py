@@ -12,8 +12,7 @@ from typing import Any, Literal, overload
 
 import pluggy
 
-from gdp.core.errors import PluginError, PluginNotFoundError
-from gdp.core.recipe.choices import describe_exception
+from gdp.core.errors import PluginError, PluginNotFoundError, describe_exception
 from gdp.core.records import API_VERSION, AnyKind, Kind, PlainKind, PlainRecord, PluginRecord
 from gdp.registry.api_versions import IncompatibleError, check_version
 from gdp.registry.candidates import Candidate, find_candidates
