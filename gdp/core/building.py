@@ -84,7 +84,7 @@ def construct(implementation: Any, record: PluginRecord, config: Config, *surrou
 def plugin_errors(where: str, passing: tuple[type[BaseException], ...] = ()) -> Iterator[None]:
     """Name the plugin in whatever goes wrong inside it, so that a user knows whom to ask.
 
-    What gdp refuses inside a plugin (pairs, verdicts or pictures that it put together wrongly) is told in its name, too.
+    What gdp refuses inside a plugin (pairs or verdicts that it put together wrongly) is told in its name, too.
 
     Args:
         where: what the error calls the plugin, as `describe_plugin` does.

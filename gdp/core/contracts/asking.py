@@ -132,7 +132,7 @@ def check_pictures(tensor: Any, shape: Sequence[int | None], what: str, names: S
 
 def _check_range(tensor: Tensor, what: str, names: Sequence[object]) -> None:
     least, largest = (float(value) for value in tensor.aminmax())
-    if -1 <= least and largest <= 1:
+    if least >= -1 and largest <= 1:
         return
     for row, picture in enumerate(tensor):
         name = f"{what} of {names[row]}" if names else what

@@ -59,7 +59,7 @@ class ScoringFilter(PairJudge, ABC):
     """
 
     score_settings: ClassVar[frozenset[str] | None] = None
-    """Names of the settings that the scores depend on (a model's path, say; not the thresholds); None for all of them."""
+    """Names of the settings that the scores depend on (a model's path, say; not the thresholds); None for all."""
 
     score_version: ClassVar[int] = 1
     """Raise it when the same settings give other scores than before."""

@@ -13,12 +13,12 @@ from PIL import Image
 from torch import Tensor
 
 from gdp.core.building import build
-from gdp.core.errors import CorruptFileError, MissingResourceError, ShapeError
+from gdp.core.errors import CorruptFileError, MissingResourceError, PluginNotFoundError, ShapeError
 from gdp.core.files import file_sha256
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.students import Student
 from gdp.core.pictures import from_array, from_levels, to_array, to_levels
-from gdp.core.records import Plugins
+from gdp.core.records import PluginRecord, Plugins
 from gdp.core.training.inference import CARD, WEIGHTS, deployed_predict, load_generator_weights
 from gdp.core.training.precision import Precision
 from gdp.support.picture_files import read_picture, shown_levels
@@ -47,14 +47,29 @@ def load_student(folder: Path, plugins: Plugins, device: torch.device) -> Deploy
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptFileError(f"{path}: the student's description is damaged ({error!r}); export it again") from error
     trained_on = read_trained_on(card.get("trained_on"), resolution, str(path))
-    record = plugins.get("student", name)
-    settings = settings_of(record, config, str(path))
+    versions = card.get("versions")
+    versions = versions if isinstance(versions, dict) else {}
+    record = _record_of(plugins, name, versions)
+    settings = settings_of(record, config, str(path), versions)
     context = BuildContext(device=device, input_channels=channels, resolution=resolution)
     student: Student = build(plugins, record, settings, context, kind=Student)
     load_generator_weights(student, folder / WEIGHTS)
     digest = file_sha256(folder / WEIGHTS)
     said = card.get("trained_on")
     return DeployedStudent(student, channels, resolution, precision, device, digest, trained_on, said)
+
+
+def _record_of(plugins: Plugins, name: str, versions: Mapping[str, Any]) -> PluginRecord:
+    """Return the student's plugin; of several packages that have one of that name, the one that trained it."""
+    try:
+        return plugins.get("student", name)
+    except PluginNotFoundError:
+        for package in versions:
+            try:
+                return plugins.get("student", f"{package}:{name}")
+            except PluginNotFoundError:  # what else it was made with
+                continue
+        raise
 
 
 class DeployedStudent:
