@@ -1,4 +1,4 @@
-"""Two packages have one name: an error where it is used, until the recipe says which, one is left out, or a run knows."""
+"""Two packages have one name: an error where it is used, until the recipe says which, or one is left out."""
 
 from __future__ import annotations
 

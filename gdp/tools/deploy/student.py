@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from gdp.core.building import build
-from gdp.core.errors import CorruptFileError, MissingResourceError, PluginNotFoundError, ShapeError
+from gdp.core.errors import CorruptFileError, MissingResourceError, PluginError, PluginNotFoundError, ShapeError
 from gdp.core.files import file_sha256
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.students import Student
@@ -196,7 +196,7 @@ def find_size_multiple(predict: Callable[[Tensor], Tensor], channels: int, resol
             size += 2 * multiple
         try:
             taken = predict(torch.zeros(1, channels, size, size)).shape[-2:] == (size, size)
-        except (RuntimeError, ValueError, ShapeError):  # how networks refuse a size is theirs to choose
+        except (RuntimeError, ValueError, ShapeError, PluginError):  # how networks refuse a size is theirs to choose
             taken = False
         if taken:
             return multiple
