@@ -332,10 +332,10 @@ class PluginRegistry:
             there = " and ".join(rivals) or self._records[kind, own].package
             return f'no {kind} "{own}" is of a package {package}; that of {there} is installed'
         if len(rivals) > 1:
-            choices = " or ".join(f'"{Path(rival).name}:{name}"' for rival in rivals)
+            choices = " or ".join(f'"{rival}:{name}"' for rival in rivals)
             return (
                 f'{kind} "{name}" is the name of plugins of {" and ".join(rivals)}: write {choices}, or leave one out '
-                f"with --no-plugin {Path(rivals[-1]).name}"
+                f"with --no-plugin {rivals[-1]}"
             )
         for row in self.rows:
             if row.name == name and row.kind in ("", kind) and row.status != "ok":
@@ -354,7 +354,6 @@ class PluginRegistry:
 
 def _mend_clash(record: Record, other: str) -> str:
     """Say what to do about a plugin that has the name of another package's; `other` is empty where that is gdp."""
-    name = Path(record.package).name
-    choose = f'Where a recipe means this one, write plugin = "{name}:{record.name}"'
-    leave_out = f"or leave a package out: --no-plugin {name}"
-    return f"{choose}, {leave_out}{f' or --no-plugin {Path(other).name}' if other else ''}."
+    choose = f'Where a recipe means this one, write plugin = "{record.package}:{record.name}"'
+    leave_out = f"or leave a package out: --no-plugin {record.package}"
+    return f"{choose}, {leave_out}{f' or --no-plugin {other}' if other else ''}."

@@ -20,6 +20,9 @@ NAME_OF = "_gdp_name"
 """Attribute of a watched class: what errors call the plugin."""
 _INTERFACES = ("gdp.core.interfaces.", "gdp.support.interfaces.", "gdp.support.foreign.")
 
+_FIRST = 8
+"""Answers of a member that are looked at whole: the very first may be of one picture, on trial."""
+
 Blame = Callable[[str], AbstractContextManager[None]]
 """What names a plugin in the errors that are raised inside, as `plugin_errors` does."""
 
@@ -79,7 +82,7 @@ class _Watch:
 
     def __init__(self, member: str, rule: Rule | None, where: str, blame: Blame) -> None:
         self._member, self._rule, self._where, self._blame = member, rule, where, blame
-        self._first = True
+        self._answers = 0
 
     def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the function, watched."""
@@ -89,7 +92,7 @@ class _Watch:
             with self._blame(self._where):
                 before = _versions(arguments)
                 answer = function(plugin, *arguments, **named)
-                asked = Asked(plugin, self._member, (*arguments, *named.values()), self._first)
+                asked = Asked(plugin, self._member, (*arguments, *named.values()), self._answers < _FIRST)
                 try:
                     if before != _versions(arguments):
                         raise WrongAnswerError("changed what it was given to look at, which others look at, too")
@@ -98,7 +101,7 @@ class _Watch:
                     raise PluginError(
                         f"{self._where}: {self._member} {error}. This is a fault of the plugin: tell its author."
                     ) from None
-            self._first = False
+            self._answers += 1
             if inspect.isgenerator(answer):
                 return self._through(answer)
             return answer

@@ -72,7 +72,7 @@ def test_settings_of_the_same_version_name_no_other() -> None:
 
 
 def test_a_migration_that_fails_is_told_as_the_plugins_fault() -> None:
-    with pytest.raises(PluginError, match="small.*: migrate_settings: failed with KeyError: '1.4'"):
+    with pytest.raises(PluginError, match=r"small.*: migrate_settings: failed with KeyError: '1.4'"):
         settings_of(record(Failing), {"width": 4}, "student.json", OLD)
 
 
