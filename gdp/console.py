@@ -12,7 +12,8 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from contextvars import ContextVar
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -50,7 +51,26 @@ def encodable(text: str, encoding: str | None) -> str:
 
 def print_json(data: Any) -> None:
     """Print data as JSON, indented, never wrapped, in ASCII so that any terminal or pipe takes it."""
-    print(json.dumps(data, indent=2, allow_nan=False))
+    print(json.dumps(data, indent=2, allow_nan=False), file=json_output())
+
+
+_JSON_GOES_TO: ContextVar[TextIO | None] = ContextVar("json_goes_to", default=None)
+
+
+def json_output() -> TextIO:
+    """Return where JSON goes: standard output, which within `json_alone` nothing else reaches."""
+    return _JSON_GOES_TO.get() or sys.stdout
+
+
+@contextmanager
+def json_alone() -> Iterator[None]:
+    """Let nothing but `print_json` reach standard output inside: what plugins print goes to standard error."""
+    token = _JSON_GOES_TO.set(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _JSON_GOES_TO.reset(token)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str] = ()) -> None:

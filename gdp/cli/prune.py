@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gdp.cli.common import DeviceOption, SetOption
-from gdp.console import choose_progress, stop_on_signal
+from gdp.console import choose_progress, json_output, stop_on_signal
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
@@ -72,7 +72,7 @@ def prune(
     if json_:
         done = [str(stage) for stage in outcome.done]
         found = {"state": outcome.state, "folder": str(path), "done": done, "pruning": record.to_data()}
-        typer.echo(json.dumps(found))
+        typer.echo(json.dumps(found), file=json_output())
     elif outcome.state == "finished":
         report = path / "report.html"
         typer.echo(f"finished: {report}" if outcome.done else f"nothing to do, all is up to date: {report}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gdp.cli.common import DeviceOption, FolderOption, MemoryOption, RecipeArgument, SetOption, with_memory
-from gdp.console import choose_progress, stop_on_signal
+from gdp.console import choose_progress, json_output, stop_on_signal
 from gdp.core.records import CORE_STAGES
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _execute(session: Session, repeat_from: str | None, until: str | None, limit
     left = what_is_left(session) if limits.reason and outcome.state == "stopped" else []
     if json_:
         told = {"state": outcome.state, "folder": str(session.folder.path), "done": list(outcome.done)}
-        typer.echo(json.dumps({**told, "limit": limits.reason, "left": left} if left else told))
+        typer.echo(json.dumps({**told, "limit": limits.reason, "left": left} if left else told), file=json_output())
     elif left:
         typer.echo(f"stopped: {limits.reason}; left: {', '.join(left)}")
         typer.echo(f"the same command goes on from here, its limits counted anew: {session.folder.path}")
@@ -110,7 +110,7 @@ def _print_preflight(session: Session, json_: bool) -> None:
         rows = [
             {"check": check.title, "good": check.good, "warns": check.warns, "detail": check.detail} for check in checks
         ]
-        typer.echo(json.dumps({"good": good, "checks": rows}, indent=2))
+        typer.echo(json.dumps({"good": good, "checks": rows}, indent=2), file=json_output())
     else:
         warned = ", ".join(check.title for check in checks if check.warns)
         ready = f"ready to run, but read the warning ({warned})" if warned else "ready to run"

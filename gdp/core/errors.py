@@ -37,6 +37,8 @@ class GdpError(Exception):
     """Base of all errors that a user can mend; `str(error)` is one readable paragraph."""
 
     exit_code = 1
+    told_of: str = ""
+    """Which plugin the message names already; empty for none."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,22 @@ class TrainingError(GdpError):
 
 class NonFiniteError(TrainingError):
     """A loss or a gradient became NaN or infinite; the last good checkpoint is kept."""
+
+
+def printable(text: str) -> str:
+    """Escape line breaks, control characters, bidirectional marks and lone surrogates; the rest stays."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
+
+
+def describe_exception(error: BaseException) -> str:
+    """Return `KeyError: 'x'` on one printable line, even where the exception cannot be turned to text."""
+    try:
+        text = printable(" ".join(str(error).split()))
+    except Exception:  # noqa: BLE001 # a third party's __str__ may raise anything
+        text = "its message cannot be shown"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 @contextmanager

@@ -47,6 +47,10 @@ class RunFolder:
 
     path: Path
 
+    def __str__(self) -> str:
+        """Return the folder's path, as a listener would print it."""
+        return str(self.path)
+
     def stage_folder(self, stage: str, key: str) -> Path:
         """Return the folder of a stage's output for one content key."""
         return self.path / stage / key[:12]

@@ -54,11 +54,12 @@ class Filter(PairJudge, ABC):
 class ScoringFilter(PairJudge, ABC):
     """The form for costly judgements: scores are measured once and kept, decisions are made from them.
 
-    Changing a setting that `score_settings` does not name repeats no measurement and no paid call.
+    Changing a setting that `score_settings` does not name repeats no measurement and no paid call. A filter that does
+    not say which settings those are is measured anew whenever one of them changes.
     """
 
-    score_settings: ClassVar[frozenset[str]] = frozenset()
-    """Names of the settings that the scores depend on (a model's path, say; not the thresholds)."""
+    score_settings: ClassVar[frozenset[str] | None] = None
+    """Names of the settings that the scores depend on (a model's path, say; not the thresholds); None for all."""
 
     score_version: ClassVar[int] = 1
     """Raise it when the same settings give other scores than before."""

@@ -252,7 +252,8 @@ def recall(
 def score_key(session: Session, choice: Choice[FilterSection], judge: ScoringFilter) -> str:
     """Return the key under which a filter's scores are stored."""
     settings = session.settings_key(choice)["settings"]
-    scored_by = {field: settings[field] for field in sorted(judge.score_settings)}
+    fields = settings if judge.score_settings is None else judge.score_settings
+    scored_by = {field: settings[field] for field in sorted(fields)}
     identity = {"settings": scored_by, "version": judge.score_version, "fingerprint": judge.fingerprint}
     return f"{choice.record.name}-{content_key(identity)[:12]}"
 

@@ -78,6 +78,7 @@ def _announce(session: Session) -> None:
         recipe=str(recipe.path) if recipe.path else None,
         error=None,
         versions={**versions(), **plugin_versions(choice.record for choice in recipe.choices())},
+        plugins={f"{choice.record.kind} {choice.record.name}": choice.record.package for choice in recipe.choices()},
         machine=machine(str(session.device), torch.get_num_threads()),
     )
     folder.event("run", state="running")

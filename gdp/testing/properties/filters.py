@@ -125,7 +125,7 @@ def two_input_pictures_are_judged_or_refused(subject: Subject) -> None:
 def score_settings_are_settings(subject: Subject) -> None:
     """`score_settings` names settings, so that changing any other one repeats no measurement."""
     judge = _scoring(subject)
-    unknown = judge.score_settings - set(type(subject.config).model_fields)
+    unknown = (judge.score_settings or frozenset()) - set(type(subject.config).model_fields)
     require(not unknown, f"score_settings names {', '.join(sorted(unknown))}", "name fields of the settings model")
     require(isinstance(judge.score_version, int), "score_version is no int", "count it up from 1")
     require_same(judge.fingerprint, subject.build().fingerprint, "two builds have different fingerprints",
