@@ -10,7 +10,8 @@ import typer
 from typer.core import TyperGroup
 
 from gdp import __version__
-from gdp.cli.common import State, prepare_processor, readable_errors
+from gdp.cli.common import EXIT_CODES, State, prepare_processor, readable_errors
+from gdp.console import end_on_sigterm
 from gdp.core.errors import GdpError, PluginNotFoundError
 from gdp.core.records import DISTRIBUTION, PlainRecord
 from gdp.registry.commands import build_command, built_in_commands
@@ -28,7 +29,7 @@ class GdpGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
-        with readable_errors():
+        with readable_errors(), end_on_sigterm():
             return super().invoke(ctx)
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -138,6 +139,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # recipes' [sections] in help texts are no markup
     pretty_exceptions_enable=False,  # its tracebacks show local variables, and so could show keys
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT_CODES,
 )
 
 
