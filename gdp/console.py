@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -161,7 +161,8 @@ def stop_on_signal() -> Iterator[StopRequest]:
         if request():
             raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
         request.signal = signal.Signals(number)
-        print("stopping at the next safe point; press Ctrl-C again to stop at once", file=sys.stderr, flush=True)
+        with suppress(RuntimeError, OSError):  # the signal came while that very stream was written
+            print("stopping at the next safe point; press Ctrl-C again to stop at once", file=sys.stderr, flush=True)
 
     with _handled(ask, signal.SIGINT, signal.SIGTERM):
         yield request

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import MemoryOption, end_unfinished, stopped_by
+from gdp.cli.common import DeviceOption, MemoryOption, end_unfinished, stopped_by
 from gdp.console import choose_progress, print_json, stop_on_signal
 from gdp.core.errors import GdpError
 from gdp.core.memory import MemoryBound
@@ -50,7 +50,7 @@ def apply(
     overlap: Annotated[int, typer.Option("--overlap", min=0, help="Pixels that tiles share.")] = 64,
     memory: MemoryOption = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Processor threads. Default: all.")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
+    device: DeviceOption = "auto",
     align: Annotated[
         str | None,
         typer.Option(
@@ -96,6 +96,7 @@ def apply(
 
     Example: gdp apply runs/stylegan-age photos/ -o older/ --compare --align
     """
+    from gdp.support.devices import resolve_device
     from gdp.support.interfaces.engines import EngineContext
     from gdp.tools.deploy.applying import require_all
     from gdp.tools.deploy.files import find_jobs, left_out
@@ -112,6 +113,7 @@ def apply(
         raise GdpError("--align and --resize are two ways to show a student what it knows: choose one")
     registry: PluginRegistry = context.obj.registry
     jobs = find_jobs(inputs, output, None if format_ is None else f".{format_.lstrip('.')}")
+    device = resolve_device(device)
     engine_context, bound = EngineContext(device, threads), MemoryBound.written(memory, device)
     tell: Callable[[str], None] = (lambda text: None) if json_ else (lambda text: typer.echo(text, err=True))
     _tell_left_out(inputs, tell)

@@ -52,7 +52,7 @@ MemoryOption = Annotated[
         help="Memory for pictures in work, beside the networks, as 4GB. Default: a quarter of what is free.",
     ),
 ]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
+DeviceOption = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu, cuda or cuda:1.")]
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,11 @@ def prepare_processor() -> None:
 def readable_errors() -> Iterator[None]:
     """Turn gdp's errors into one paragraph and an exit code; any other exception is a bug and keeps its traceback."""
     try:
-        yield
+        try:
+            yield
+        except typer.Exit:
+            sys.stdout.flush()  # what cannot be printed is told, however the command ends
+            raise
         sys.stdout.flush()
     except GdpError as error:
         print_error(error)
@@ -97,9 +101,7 @@ def readable_errors() -> Iterator[None]:
         print(f"\nstopped{by}; run the same command again to go on", file=sys.stderr)
         raise typer.Exit(EXIT_TERMINATED if terminated else EXIT_INTERRUPTED) from None
     except BrokenPipeError:
-        # Whoever read our output has left; the interpreter would complain once more when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(EXIT_BROKEN_PIPE) from None
+        raise typer.Exit(EXIT_BROKEN_PIPE) from None  # whoever read our output has left
     except Exception as error:
         if not is_out_of_memory(error):
             raise

@@ -93,7 +93,8 @@ class RunFolder:
     def write_json(self, name: str, data: Any) -> None:
         """Write one of the folder's JSON files atomically."""
         text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
-        write_atomically(self.path / name, (text + "\n").encode())
+        # A name of a folder that is no text becomes \udcXX, which in JSON stands for itself.
+        write_atomically(self.path / name, (text + "\n").encode(errors="backslashreplace"))
 
     def write_text(self, name: str, text: str) -> None:
         """Write one of the folder's text files atomically."""
@@ -146,8 +147,8 @@ class RunFolder:
         self._append("events.jsonl", json.dumps({"time": now(), "event": kind, **data}, ensure_ascii=False) + "\n")
 
     def _append(self, name: str, line: str) -> None:
-        with readable_os_errors(self.path / name), (self.path / name).open("a", encoding="utf-8") as file:
-            file.write(line)
+        with readable_os_errors(self.path / name), (self.path / name).open("ab") as file:
+            file.write(line.encode(errors="backslashreplace"))
 
 
 def find_run(run: Path) -> RunFolder:
