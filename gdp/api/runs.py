@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from gdp.core.progress import Progress, SilentProgress
 from gdp.core.run_folder import find_run
-from gdp.support.devices import resolve_device
 from gdp.registry import PluginRegistry
+from gdp.support.devices import resolve_device
 from gdp.tools.run_recipes import load_run_recipe, open_recipe
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +32,7 @@ from typing import Any
 
 from gdp.core.errors import CorruptFileError, MissingResourceError, RunFolderError, RunLockedError, readable_os_errors
 from gdp.core.files import write_atomically
+from gdp.core.locks import locked
 
 FORMAT = 1
 
@@ -63,24 +64,21 @@ class RunFolder:
             RunLockedError: another process holds it.
             RunFolderError: it cannot be created or written, or it is of a newer gdp.
         """
-        from filelock import FileLock, Timeout
+        from filelock import Timeout
 
         with readable_os_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.path / "lock")
-        with readable_os_errors(self.path / "lock"):
-            try:
-                lock.acquire(timeout=0)
-            except Timeout as error:  # an OSError too, so it is told apart first
-                raise RunLockedError(
-                    f"{self.path}: another gdp process is working in this run folder. Wait for it to end, or start a "
-                    f"second run in a folder of its own with --folder."
-                ) from error
-        try:
+        with ExitStack() as stack:
+            with readable_os_errors(self.path / "lock"):
+                try:
+                    stack.enter_context(locked(self.path / "lock", timeout=0))
+                except Timeout as error:  # an OSError too, so it is told apart first
+                    raise RunLockedError(
+                        f"{self.path}: another gdp process is working in this run folder. Wait for it to end, or start "
+                        f"a second run in a folder of its own with --folder."
+                    ) from error
             self._check_format()
             yield
-        finally:
-            lock.release()
 
     def _check_format(self) -> None:
         written = self.read_json("run.json", {}).get("format", FORMAT)
