@@ -28,14 +28,31 @@ WORDS = (
 """Of anything."""
 NUMBERS = ("0", "1", "2", "16", "0.5", "100000", "-1", "nan", "inf", "1e300", "99999999999999999999")
 PLACES = (
-    "good.toml", "tiny.toml", "run", "tiny", "student", "folder", "picture.png", "bad.json", "bad.safetensors", "link",
-    "circle", "nowhere", "/dev/null", "caf\udce9", "new.png", "new.html", "new/deep/x.json", "list.json", "~nobody/x",
+    "good.toml",
+    "tiny.toml",
+    "run",
+    "tiny",
+    "student",
+    "folder",
+    "picture.png",
+    "bad.json",
+    "bad.safetensors",
+    "link",
+    "circle",
+    "nowhere",
+    "/dev/null",
+    "caf\udce9",
+    "new.png",
+    "new.html",
+    "new/deep/x.json",
+    "list.json",
+    "~nobody/x",
 )
 """Of files; half of them are there."""
-NOT_TO_BE_RUN = {"azure-face-emulator"}
-"""It serves until it is stopped: only its help and its mistakes are tried."""
-SAFE = {"bench": ["--paper"], "report": ["--open"]}
-"""Options that take minutes, or open a window."""
+NOT_TO_BE_RUN = {"azure-face-emulator": ("--port", "odd"), "bench": ("--repeats", "odd")}
+"""Commands that work until they are stopped, or for minutes, with a mistake: only that and their help are tried."""
+SAFE = {"report": ["--open"]}
+"""Options that open a window."""
 
 
 @cache
@@ -87,7 +104,7 @@ def _arguments(name: str, chance: random.Random) -> list[str]:
             options += [_option(parameter, chance) for _ in range(chance.choice((1, 1, 1, 2)))]
     given = [word for option in options if option[0] not in SAFE.get(name, ()) for word in option]
     if name in NOT_TO_BE_RUN:
-        given += ["--port", "odd"]
+        given += NOT_TO_BE_RUN[name]
     elif chance.random() < 0.3:
         given.append("--json")
     if chance.random() < 0.03:
@@ -112,5 +129,3 @@ def _value(parameter: Any, chance: random.Random) -> str:
         return chance.choice(choices)
     fitting = {int: NUMBERS, float: NUMBERS, Path: PLACES}.get(kind, ())
     return chance.choice(fitting) if fitting and chance.random() < 0.7 else chance.choice(WORDS)
-
-
