@@ -73,7 +73,7 @@ try:
     main()
 except SystemExit as end:
     assert not end.code, end.code
-imported = {name for name in sys.modules if name.startswith("gdp.cli.")} - {"gdp.cli.app", "gdp.cli.common"}
+imported = {name for name in sys.modules if name.startswith("gdp.cli.")} - {f"gdp.cli.{own}" for own in ("app", "common", "streams")}
 assert imported == set(), imported
 heavy = {"torch", "rich", "jinja2", "numpy"} & set(sys.modules)
 assert not heavy, heavy
