@@ -22,7 +22,8 @@ WORDS = (
     "picture.png", "cut.png", "text.png", "bad.safetensors", "secret", "cuda", "cuda:0,1", "gpu", "CPU", "auto", "4GB",
     "-4GB", "0GB", "1e99GB", "GB", "png", "jpg", "gif", ".png", "onnx", "torch", "openvino", "nope", "stylegan2",
     "filter", "sharpness", "teacher", "http://[::1", "https://localhost:1/x", "file:///etc/passwd", "ftp://x",
-    "data:,x", "1,2", "1-3", "3-1", "0-99999999999", ",", ",,", "a,b", "auto:x", "landmarks:", ":", "a:b:c",
+    "data:,x",
+    "1,2", "1-3", "3-1", "0-99999999999", ",", ",,", "a,b", "auto:x", "landmarks:", ":", "a:b:c",
 )  # fmt: skip
 """Of anything."""
 NUMBERS = ("0", "1", "2", "16", "0.5", "100000", "-1", "nan", "inf", "1e300", "99999999999999999999")
