@@ -11,8 +11,8 @@ import typer
 from typer.core import TyperGroup
 
 from gdp import __version__
-from gdp.cli.common import State, prepare_processor, readable_errors
-from gdp.console import json_alone
+from gdp.cli.common import EXIT_CODES, State, prepare_processor, readable_errors
+from gdp.console import end_on_sigterm, json_alone
 from gdp.core.errors import GdpError, PluginNotFoundError
 from gdp.core.records import DISTRIBUTION, PlainRecord
 from gdp.registry.commands import build_command, built_in_commands
@@ -33,7 +33,8 @@ class GdpGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; under `--json` nothing else gets to standard output, whatever a plugin prints."""
-        with readable_errors(), json_alone() if ctx.meta.get(_JSON) else nullcontext():
+        alone = json_alone() if ctx.meta.get(_JSON) else nullcontext()
+        with readable_errors(), end_on_sigterm(), alone:
             return super().invoke(ctx)
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -149,6 +150,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # recipes' [sections] in help texts are no markup
     pretty_exceptions_enable=False,  # its tracebacks show local variables, and so could show keys
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT_CODES,
 )
 
 

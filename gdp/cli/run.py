@@ -7,11 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import DeviceOption, FolderOption, MemoryOption, RecipeArgument, SetOption, with_memory
-from gdp.console import choose_progress, json_output, stop_on_signal
+from gdp.cli.common import (
+    DeviceOption,
+    FolderOption,
+    MemoryOption,
+    RecipeArgument,
+    SetOption,
+    end_unfinished,
+    stopped_by,
+    with_memory,
+)
+from gdp.console import StopRequest, choose_progress, json_output, stop_on_signal
 from gdp.core.records import CORE_STAGES
 
 if TYPE_CHECKING:
+    from gdp.core.run.pipeline import Plan
     from gdp.core.run.session import Session
     from gdp.registry import PluginRegistry
     from gdp.tools.estimate.limits import Limits
@@ -67,6 +77,7 @@ def run(
             registry=registry,
             progress=progress,
         )
+        from gdp.core.run.pipeline import Plan
         from gdp.tools.estimate.limits import Limits, built_judges
 
         limits = Limits(max_hours, max_cost, price)
@@ -74,26 +85,33 @@ def run(
         if dry_run:
             _print_preflight(session, json_)
         else:
-            _execute(session, CORE_STAGES[0] if force else from_, until, limits, json_)
+            _execute(session, Plan(CORE_STAGES[0] if force else from_, until), limits, stop_requested, json_)
 
 
-def _execute(session: Session, repeat_from: str | None, until: str | None, limits: Limits, json_: bool) -> None:
-    from gdp.core.run.pipeline import Plan, execute
+def _execute(session: Session, plan: Plan, limits: Limits, stop_requested: StopRequest, json_: bool) -> None:
+    from gdp.core.run.pipeline import execute
     from gdp.tools.estimate.limits import what_is_left
 
-    outcome = execute(session, Plan(repeat_from, until))
+    outcome = execute(session, plan)
     report = session.folder.path / "report.html"
-    left = what_is_left(session) if limits.reason and outcome.state == "stopped" else []
+    stopped = outcome.state == "stopped"
+    by = stopped_by(stop_requested, "limit" if limits.reason else f"--until {plan.until}")
+    left = what_is_left(session) if by == "limit" and stopped else []
     if json_:
         told = {"state": outcome.state, "folder": str(session.folder.path), "done": list(outcome.done)}
+        told |= {"stopped_by": by} if stopped else {}
         typer.echo(json.dumps({**told, "limit": limits.reason, "left": left} if left else told), file=json_output())
     elif left:
         typer.echo(f"stopped: {limits.reason}; left: {', '.join(left)}")
         typer.echo(f"the same command goes on from here, its limits counted anew: {session.folder.path}")
     elif outcome.state == "finished":
         typer.echo(f"finished: {report}" if outcome.done else f"nothing to do, all is up to date: {report}")
+    elif stop_requested():
+        typer.echo(f"stopped by {by}; the same command goes on from here: {session.folder.path}")
     else:
-        typer.echo(f"stopped; the same command goes on from here: {session.folder.path}")
+        typer.echo(f"stopped behind {plan.until}, as told; gdp run {session.folder.path} goes on from here")
+    if stopped:
+        end_unfinished(stop_requested)
 
 
 def _print_preflight(session: Session, json_: bool) -> None:

@@ -17,12 +17,12 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from filelock import FileLock
 from platformdirs import user_data_path
 
 from gdp.core.config import content_key
 from gdp.core.database import Database, SqliteTexts
 from gdp.core.errors import CorruptFileError, readable_os_errors
+from gdp.core.locks import locked
 from gdp.core.pairs.records import Json
 
 if TYPE_CHECKING:
@@ -292,8 +292,9 @@ class AnswerBook:
             return
         with readable_os_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(f"{path}.lock")
-            with lock:  # one process at a time makes the tables and switches on write-ahead logging
+            with locked(
+                Path(f"{path}.lock")
+            ):  # one process at a time makes the tables and switches on write-ahead logging
                 database = open_book(path)
         try:
             yield Ledger(database, self._account())

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +32,7 @@ from typing import Any
 
 from gdp.core.errors import CorruptFileError, MissingResourceError, RunFolderError, RunLockedError, readable_os_errors
 from gdp.core.files import write_atomically
+from gdp.core.locks import locked
 
 FORMAT = 1
 
@@ -67,24 +68,21 @@ class RunFolder:
             RunLockedError: another process holds it.
             RunFolderError: it cannot be created or written, or it is of a newer gdp.
         """
-        from filelock import FileLock, Timeout
+        from filelock import Timeout
 
         with readable_os_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.path / "lock")
-        with readable_os_errors(self.path / "lock"):
-            try:
-                lock.acquire(timeout=0)
-            except Timeout as error:  # an OSError too, so it is told apart first
-                raise RunLockedError(
-                    f"{self.path}: another gdp process is working in this run folder. Wait for it to end, or start a "
-                    f"second run in a folder of its own with --folder."
-                ) from error
-        try:
+        with ExitStack() as stack:
+            with readable_os_errors(self.path / "lock"):
+                try:
+                    stack.enter_context(locked(self.path / "lock", timeout=0))
+                except Timeout as error:  # an OSError too, so it is told apart first
+                    raise RunLockedError(
+                        f"{self.path}: another gdp process is working in this run folder. Wait for it to end, or start "
+                        f"a second run in a folder of its own with --folder."
+                    ) from error
             self._check_format()
             yield
-        finally:
-            lock.release()
 
     def _check_format(self) -> None:
         written = self.read_json("run.json", {}).get("format", FORMAT)
@@ -97,7 +95,8 @@ class RunFolder:
     def write_json(self, name: str, data: Any) -> None:
         """Write one of the folder's JSON files atomically."""
         text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
-        write_atomically(self.path / name, (text + "\n").encode())
+        # A name of a folder that is no text becomes \udcXX, which in JSON stands for itself.
+        write_atomically(self.path / name, (text + "\n").encode(errors="backslashreplace"))
 
     def write_text(self, name: str, text: str) -> None:
         """Write one of the folder's text files atomically."""
@@ -150,8 +149,8 @@ class RunFolder:
         self._append("events.jsonl", json.dumps({"time": now(), "event": kind, **data}, ensure_ascii=False) + "\n")
 
     def _append(self, name: str, line: str) -> None:
-        with readable_os_errors(self.path / name), (self.path / name).open("a", encoding="utf-8") as file:
-            file.write(line)
+        with readable_os_errors(self.path / name), (self.path / name).open("ab") as file:
+            file.write(line.encode(errors="backslashreplace"))
 
 
 def find_run(run: Path) -> RunFolder:

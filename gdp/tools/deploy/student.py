@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from gdp.core.building import build, describe_plugin, plugin_errors
-from gdp.core.errors import MissingResourceError, PluginNotFoundError, ShapeError
+from gdp.core.errors import MissingResourceError, PluginError, PluginNotFoundError, ShapeError
 from gdp.core.files import file_sha256
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.students import Student
