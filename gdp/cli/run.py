@@ -67,10 +67,11 @@ def run(
             registry=registry,
             progress=progress,
         )
-        from gdp.tools.estimate.limits import Limits, built_judges
+        from gdp.tools.estimate.limits import Limits
 
         limits = Limits(max_hours, max_cost, price)
-        session.stop_requested = lambda: stop_requested() or limits.reached(built_judges(session))
+        session.stop_requested = lambda: stop_requested() or limits.reached()
+        session.limit = limits
         if dry_run:
             _print_preflight(session, json_)
         else:
@@ -83,12 +84,13 @@ def _execute(session: Session, repeat_from: str | None, until: str | None, limit
 
     outcome = execute(session, Plan(repeat_from, until))
     report = session.folder.path / "report.html"
-    left = what_is_left(session) if limits.reason and outcome.state == "stopped" else []
+    reason = limits.reason or outcome.reason
+    left = what_is_left(session) if reason and outcome.state == "stopped" else []
     if json_:
         told = {"state": outcome.state, "folder": str(session.folder.path), "done": list(outcome.done)}
-        typer.echo(json.dumps({**told, "limit": limits.reason, "left": left} if left else told))
+        typer.echo(json.dumps({**told, "limit": reason, "left": left} if left else told))
     elif left:
-        typer.echo(f"stopped: {limits.reason}; left: {', '.join(left)}")
+        typer.echo(f"stopped: {reason}; left: {', '.join(left)}")
         typer.echo(f"the same command goes on from here, its limits counted anew: {session.folder.path}")
     elif outcome.state == "finished":
         typer.echo(f"finished: {report}" if outcome.done else f"nothing to do, all is up to date: {report}")

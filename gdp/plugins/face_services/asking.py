@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gdp import BudgetError, Forecast, GdpError, Json, ServiceError
+from gdp import BudgetError, Forecast, GdpError, Json, ServiceError, Stopped
 from gdp.plugins.face_services.config import ServiceConfig
 from gdp.plugins.face_services.pictures import Picture
 from gdp.plugins.face_services.service import Health, Kind, RateLimiter, Reply, Service, Slot, backoff
@@ -146,12 +146,16 @@ class Asker:
 
     def _call(self, encoded: bytes, sha256: str) -> tuple[Reply, _Call | None]:
         """Make one call, unless the answer is known by now."""
-        slot = self._limiter.acquire(lambda: not self._halted.is_set())
-        if slot is None:
+        slot = self._limiter.acquire(lambda: not self._halted.is_set() and not self._ledger.stop_requested())
+        if slot is None and self._halted.is_set():
             raise HaltedError
+        if slot is None:
+            raise Stopped
         name, scope = self._service.name, self._service.scope
         try:
-            reservation = self._ledger.reserve(name, scope, self.questions, sha256, self._settings.budget)
+            reservation = self._ledger.reserve(
+                name, scope, self.questions, sha256, self._settings.budget, self._settings.cost(1)
+            )
         except BaseException:
             self._limiter.cancel(slot)
             raise
@@ -215,7 +219,7 @@ def account(settings: ServiceConfig, book: AnswerBook, service: str) -> Mapping[
     tally = book.tally(service)
     return {
         "calls": tally.counted,
-        "cost_dollars": round(settings.cost(tally.counted), 6),
+        "cost_dollars": round(tally.dollars, 6),
         "answers": tally.answered,
         "answers_from_the_book": tally.reused,
         "retries": tally.given_back + tally.unusable + tally.lost,
