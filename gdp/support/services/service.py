@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from gdp import Json
+from gdp.core.pairs.records import Json
 
 MARGIN = 0.02
 """Seconds added to each window: the way took some of the quickest call's time, too, nobody knows how much, and a call
@@ -180,7 +180,7 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Limits:
+class PictureLimits:
     """What pictures a service takes."""
 
     least_bytes: int
@@ -188,7 +188,7 @@ class Limits:
 
 
 class Service(Protocol):
-    """A face service that is asked one question about many pictures; `ask` is called from many threads."""
+    """A service that is asked one question about many pictures; `ask` is called from many threads."""
 
     name: str
     """Name of the service in the book of answers and whose budget it is."""
@@ -196,7 +196,7 @@ class Service(Protocol):
     """Whose rate limit it is: the service at one address."""
     question: Json
     """All that the answer depends on beside the picture."""
-    limits: Limits
+    limits: PictureLimits
 
     def covers(self, other: Json) -> bool:
         """Say whether the answer to another question holds all that is needed of the answer to this one."""
