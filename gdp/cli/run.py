@@ -39,6 +39,9 @@ def run(
     ] = None,
     price: Annotated[float, typer.Option("--price", min=0.0, help="What this machine costs, in $/h.")] = 0.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all that the run needs and touch nothing.")] = False,
+    pay: Annotated[
+        bool, typer.Option("--pay", help="Let a dry run pay for one pair, where making one costs money.")
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the outcome (or the checks) as JSON.")] = False,
 ) -> None:
     """Make the pairs, judge them, train the student, measure it, and write the report.
@@ -72,6 +75,10 @@ def run(
         limits = Limits(max_hours, max_cost, price)
         session.stop_requested = lambda: stop_requested() or limits.reached()
         session.limit = limits
+        if dry_run and pay:
+            from gdp.tools.estimate.paying import allow_paying
+
+            typer.echo(allow_paying(session, pairs_alone=True), err=True)
         if dry_run:
             _print_preflight(session, json_)
         else:

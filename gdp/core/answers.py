@@ -335,7 +335,11 @@ def affordable(dollars: float, price: float) -> int | None:
 
 @dataclass
 class PaidCall:
-    """A call of `AnswerBook.paid_call` that is under way; set `outcome` where it does not end with an answer."""
+    """A call of `AnswerBook.paid_call` that is under way.
+
+    Attributes:
+        outcome: How it ends; set it to "given back" where nothing was charged, "unusable" where it was for nothing of use.
+    """
 
     outcome: Outcome = "answered"
 

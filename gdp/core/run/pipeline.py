@@ -89,16 +89,12 @@ def _announce(session: Session) -> None:
     session.plugins.notify("gdp_run_started", run=folder, recipe=recipe.to_data())
 
 
-COSTS = "costs.json"
-"""What the run has paid so far, by service; made anew from the user's book of paid answers whenever a run ends."""
-
-
 def _record_costs(session: Session) -> None:
-    """Write down what the run's account has paid, whatever plugin paid; nothing where nobody did."""
+    """Write into the run's record what its account has paid so far, by service; the book knows it in any case."""
     try:
         tallies = AnswerBook.of_run(session.pairs_home).tallies()
         if tallies:
-            session.folder.write_json(COSTS, {name: tally.to_data() for name, tally in tallies.items()})
+            session.folder.update_run(paid={name: tally.to_data() for name, tally in tallies.items()})
     except GdpError as error:  # what ends the run is to be told, not this; the book keeps it all
         session.progress.message(f"what was paid could not be written down: {error}")
 
@@ -178,6 +174,7 @@ def _execute_one(session: Session, step: Step) -> None:
     name = step.name
     session.folder.log(f"{name}: begins")
     seconds, summary = step.perform(session)
+    _record_costs(session)  # the report, a stage itself, tells it
     session.folder.log(f"{name}: finished in {seconds:.1f} s: {summary}")
     session.folder.event("stage", stage=name, seconds=round(seconds, 3), summary=summary)
     session.plugins.notify("gdp_stage_finished", run=session.folder, stage=name, summary=summary)

@@ -16,6 +16,7 @@ from gdp.core.pairs.records import PairBatch
 from gdp.core.pictures import to_array, to_levels
 
 Of = Literal["source", "target", "both"]
+"""Which pictures of a pair are shown to a service."""
 
 
 @dataclass(frozen=True)

@@ -166,22 +166,30 @@ Kind = Literal["answered", "unusable", "unknown", "busy", "failed"]
 
 @dataclass(frozen=True)
 class Reply:
-    """What came of one call."""
+    """What came of one call.
+
+    Attributes:
+        kind: answered; unusable (charged, and garbage); unknown whether charged (the connection broke); busy (too many
+            calls, not charged); or failed (not charged for another reason: 5xx, 408, no connection).
+        answer: What is kept: {"faces": [...]}, say, or {"problem": words} for a picture that the service refuses.
+        reason: Why there is no answer, in words.
+        wait: Seconds that the service asks to wait; None where it says nothing.
+    """
 
     kind: Kind
-    """answered; charged, and of no use (garbage); unknown whether charged (the connection broke); too many calls, not
-    charged; or not charged for another reason (5xx, 408, no connection)."""
     answer: Json = None
-    """What is kept: {"faces": [...]}, or {"problem": words} for a picture that the service refuses."""
     reason: str = ""
-    """Why there is no answer, in words."""
     wait: float | None = None
-    """Seconds that the service asks to wait; None where it says nothing."""
 
 
 @dataclass(frozen=True)
 class PictureLimits:
-    """What pictures a service takes."""
+    """What pictures a service takes.
+
+    Attributes:
+        least_bytes: Smaller files are refused; a picture is encoded so that it has as many.
+        most_bytes: Larger ones are not sent.
+    """
 
     least_bytes: int
     most_bytes: int

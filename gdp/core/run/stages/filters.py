@@ -112,7 +112,7 @@ def _not_yet(judged: Judged) -> str:
 def _write_rejects(session: Session, pairs: DecodedPairs, position: int, judged: Judged) -> list[dict[str, str]]:
     """Write pictures of some pairs that a filter dropped; return their entries for pictures/rejects.json."""
     kept, named = set(judged.kept), judged.filter
-    dropped = [index for index in judged.entered if index not in kept][:REJECTS_SHOWN]
+    dropped = [index for index in judged.verdicts if index not in kept][:REJECTS_SHOWN]
     if not dropped:
         return []
     batch = pairs.load(dropped)
