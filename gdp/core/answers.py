@@ -338,7 +338,7 @@ class PaidCall:
     """A call of `AnswerBook.paid_call` that is under way.
 
     Attributes:
-        outcome: How it ends; set it to "given back" where nothing was charged, "unusable" where it was for nothing of use.
+        outcome: How it ends; set it to "given back" where nothing was charged, "unusable" if it was for nothing.
     """
 
     outcome: Outcome = "answered"
@@ -375,9 +375,9 @@ class AnswerBook:
         self._memory: Database | None = None
 
     @classmethod
-    def in_memory(cls) -> AnswerBook:
-        """Return an empty book that is forgotten with the object."""
-        return cls(lambda: None, lambda: "memory", lambda: "memory")
+    def in_memory(cls, spending: Spending | None = None) -> AnswerBook:
+        """Return an empty book that is forgotten with the object; `spending`, if given, is asked before each call."""
+        return cls(lambda: None, lambda: "memory", lambda: "memory", spending)
 
     @classmethod
     def at(cls, path: Path, account: str) -> AnswerBook:

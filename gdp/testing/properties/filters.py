@@ -11,7 +11,7 @@ from gdp.core.errors import GdpError
 from gdp.core.interfaces.filters import CombiningFilter, Filter, PairJudge, ScoringFilter
 from gdp.core.pairs.records import NotYet, PairBatch, Scores, Verdict, check_scores
 from gdp.testing.examples import pairs, part_of
-from gdp.testing.findings import DoesNotApplyError, fail, require, require_plain, require_same
+from gdp.testing.findings import DoesNotApplyError, NotConformantError, fail, require, require_plain, require_same
 from gdp.testing.subject import Subject
 
 T = TypeVar("T")
@@ -132,6 +132,8 @@ def two_input_pictures_are_judged_or_refused(subject: Subject) -> None:
         _verdicts(subject, judge, batch)
     except GdpError:
         return
+    except (DoesNotApplyError, NotConformantError):
+        raise
     except Exception as error:  # noqa: BLE001 # any other error is the finding
         fail(f"on sources of 6 channels it raised {type(error).__name__}: {error}",
              "take source[:, :3] and source[:, 3:] for two pictures, or raise gdp.GdpError")  # fmt: skip
