@@ -49,6 +49,9 @@ def run(
     ] = None,
     price: Annotated[float, typer.Option("--price", min=0.0, help="What this machine costs, in $/h.")] = 0.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all that the run needs and touch nothing.")] = False,
+    pay: Annotated[
+        bool, typer.Option("--pay", help="Let a dry run pay for one pair, where making one costs money.")
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the outcome (or the checks) as JSON.")] = False,
 ) -> None:
     """Make the pairs, judge them, train the student, measure it, and write the report.
@@ -78,10 +81,15 @@ def run(
             progress=progress,
         )
         from gdp.core.run.pipeline import Plan
-        from gdp.tools.estimate.limits import Limits, built_judges
+        from gdp.tools.estimate.limits import Limits
 
         limits = Limits(max_hours, max_cost, price)
-        session.stop_requested = lambda: stop_requested() or limits.reached(built_judges(session))
+        session.stop_requested = lambda: stop_requested() or limits.reached()
+        session.limit = limits
+        if dry_run and pay:
+            from gdp.tools.estimate.paying import allow_paying
+
+            typer.echo(allow_paying(session, pairs_alone=True), err=True)
         if dry_run:
             _print_preflight(session, json_)
         else:
@@ -94,15 +102,15 @@ def _execute(session: Session, plan: Plan, limits: Limits, stop_requested: StopR
 
     outcome = execute(session, plan)
     report = session.folder.path / "report.html"
-    stopped = outcome.state == "stopped"
-    by = stopped_by(stop_requested, "limit" if limits.reason else f"--until {plan.until}")
+    stopped, reason = outcome.state == "stopped", limits.reason or outcome.reason
+    by = stopped_by(stop_requested, "limit" if reason else f"--until {plan.until}")
     left = what_is_left(session) if by == "limit" and stopped else []
     if json_:
         told = {"state": outcome.state, "folder": str(session.folder.path), "done": list(outcome.done)}
         told |= {"stopped_by": by} if stopped else {}
-        typer.echo(json.dumps({**told, "limit": limits.reason, "left": left} if left else told), file=json_output())
+        typer.echo(json.dumps({**told, "limit": reason, "left": left} if left else told), file=json_output())
     elif left:
-        typer.echo(f"stopped: {limits.reason}; left: {', '.join(left)}")
+        typer.echo(f"stopped: {reason}; left: {', '.join(left)}")
         typer.echo(f"the same command goes on from here, its limits counted anew: {session.folder.path}")
     elif outcome.state == "finished":
         typer.echo(f"finished: {report}" if outcome.done else f"nothing to do, all is up to date: {report}")

@@ -109,7 +109,11 @@ class OutOfMemoryError(GdpError):
 
 
 class BudgetError(GdpError):
-    """The budget of a run for a paid service is spent; every answer that was paid for is kept."""
+    """The budget of a run for a paid service is spent; every answer that was paid for is kept.
+
+    A plugin raises it where it could not ask any more. It is no failure: a filter's pairs and an evaluator's numbers
+    are "not yet" then, a pair source's or a teacher's run stops, and a later run asks again.
+    """
 
 
 class ServiceError(GdpError):
