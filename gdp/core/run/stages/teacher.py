@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from gdp.core.arithmetic import count_macs, count_parameters
@@ -31,6 +32,17 @@ class TeacherStage(Stage[Session]):
     def is_there(self, session: Session) -> bool:
         """Say whether the weights of a teacher that was trained here are still there."""
         return session.recipe.teacher_training is None or trained_weights(session.teacher_folder) is not None
+
+    def leaves(self, session: Session) -> Iterable[Path]:
+        """Return the weights of a teacher that was trained here."""
+        weights = None if session.recipe.teacher_training is None else trained_weights(session.teacher_folder)
+        return [weights] if weights is not None and session.teacher_folder.is_relative_to(session.folder.path) else []
+
+    def mend(self, session: Session) -> None:
+        """Take damaged weights away, so that the training goes on from its newest checkpoint."""
+        weights = None if session.recipe.teacher_training is None else trained_weights(session.teacher_folder)
+        if weights is not None:
+            weights.unlink()
 
     def reset(self, session: Session, first: str) -> None:
         """Throw the teacher's own training away, checkpoints included."""
