@@ -148,7 +148,7 @@ class RunFolder:
     def _damaged(self, name: str, problem: str) -> CorruptFileError:
         return CorruptFileError(
             f"{self.path / name}: {problem}. gdp writes this file atomically, so something else changed it: put it "
-            f"back, or let gdp doctor {self.path} --repair say how it is made again."
+            f"back, or delete it and run the same command again. gdp doctor {self.path} tells all that is damaged."
         )
 
     def update_run(self, **fields: Any) -> None:

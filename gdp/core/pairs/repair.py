@@ -144,10 +144,11 @@ def is_manifest_whole(folder: Path) -> bool:
         return False
     try:
         found = manifest.database.rows("PRAGMA integrity_check")
-        is_whole = found == [("ok",)] and manifest.settings() is not None
+        if found != [("ok",)] or manifest.settings() is None:
+            return False
         for _ in manifest.pages():
             pass  # every record can be read
-        return is_whole
+        return True
     except (PairStoreError, CorruptFileError, ValueError, TypeError):
         return False
     finally:
