@@ -124,7 +124,7 @@ def _look(world: Path, copy: Path) -> dict[str, tuple[int, str]]:
         ("export", run, "--format", "torch"),
         ("report", run),
     ]
-    ended = {}
+    ended: dict[str, tuple[int, str]] = {}
     for arguments in asked:
         result = gdp_command(*arguments, cwd=copy)
         assert result.exit_code in (0, 1, 2), (arguments, result.output)
