@@ -54,7 +54,14 @@ def examine(folder: RunFolder) -> list[Damage]:
         What is wrong, in the order of the files' names; each file once.
     """
     found: dict[str, Damage] = {}
-    for damage in (*_state(folder), *_recorded(folder), *_stores(folder), *_readable(folder), *_trials(folder)):
+    for damage in (
+        *_state(folder),
+        *_recorded(folder),
+        *_stores(folder),
+        *_checkpoints(folder),
+        *_readable(folder),
+        *_trials(folder),
+    ):
         found.setdefault(damage.file, damage)
     return [found[name] for name in sorted(found)]
 
@@ -152,6 +159,14 @@ def _stores(folder: RunFolder) -> Iterator[Damage]:
                 yield Damage(folder.relative(store / f"shard-{damage.shard:06d}.tar"), damage.message, mend)
         except (CorruptFileError, PairStoreError) as error:
             yield Damage(manifest, str(error), mend)
+
+
+def _checkpoints(folder: RunFolder) -> Iterator[Damage]:
+    """Tell of checkpoints of which a file is gone."""
+    for place in sorted(folder.path.rglob("checkpoints/step-*/")):
+        for name in (CHECKPOINT_STATE, CHECKPOINT_TENSORS):
+            if not (place / name).is_file():
+                yield Damage(folder.relative(place / name), "is missing", _mend(folder, place / name))
 
 
 def _readable(folder: RunFolder) -> Iterator[Damage]:

@@ -50,7 +50,16 @@ SEEN_BY_RUN = ("run.json", "keys.json", "recipe.toml")
 """Written anew by each run; of a changed letter in them nothing is known."""
 RETRAINED = ("samples/", "statistics.jsonl", "held_out.jsonl", "checkpoints/")
 """What only another training makes again: it is told with the command that does."""
-TIMES = {"seconds", "finished_at", "updated_at", "started_at", "seconds_training", "images_per_second", "made_now"}
+TIMES = {
+    "seconds",
+    "finished_at",
+    "updated_at",
+    "started_at",
+    "seconds_training",
+    "images_per_second",
+    "images_per_s",
+    "made_now",
+}
 
 
 def files_of(run: Path) -> list[str]:

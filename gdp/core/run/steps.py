@@ -105,7 +105,8 @@ class Step:
         with self._blame():
             summary = dict(self.stage.execute(session))
             seconds = time.monotonic() - started
-            left = list(self.stage.leaves(session))
+            # A training of a comparison shares pairs and teacher with the run, which has their hashes.
+            left = [file for file in self.stage.leaves(session) if file.is_relative_to(session.folder.path)]
             session.folder.finish_stage(self.name, session.keys[self.name], seconds, summary, left)
         return seconds, dict(session.summaries[self.name])
 

@@ -36,7 +36,7 @@ class TeacherStage(Stage[Session]):
     def leaves(self, session: Session) -> Iterable[Path]:
         """Return the weights of a teacher that was trained here."""
         weights = None if session.recipe.teacher_training is None else trained_weights(session.teacher_folder)
-        return [weights] if weights is not None and session.teacher_folder.is_relative_to(session.folder.path) else []
+        return [] if weights is None else [weights]
 
     def mend(self, session: Session) -> None:
         """Take damaged weights away, so that the training goes on from its newest checkpoint."""
