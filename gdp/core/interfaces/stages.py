@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -111,9 +111,15 @@ class Stage(ABC, Generic[RunT]):
         """
         return True
 
-    def mend(self, run: RunT) -> None:
-        """Take away what is damaged, so that `execute` makes it again; called before that where a file was lost."""
-        return None
+    def mend(self, run: RunT, files: Sequence[Path]) -> None:
+        """Take away what is damaged, so that `execute` makes it again; called before that where a file was lost.
+
+        Args:
+            run: the run.
+            files: what is missing or changed of `leaves`.
+        """
+        for file in files:
+            file.unlink(missing_ok=True)
 
     def reset(self, run: RunT, first: str) -> None:
         """Throw away what is kept between runs; called where the user forces the stage.

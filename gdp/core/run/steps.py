@@ -99,7 +99,7 @@ class Step:
             session.progress.message(f"{self.name}: {session.folder.path / name} {problem}; it is made again")
         if lost:
             with self._blame():
-                self.stage.mend(session)
+                self.stage.mend(session, [session.folder.path / name for name in lost])
         session.folder.forget_stage(self.name)
         started = time.monotonic()
         with self._blame():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,7 @@ class PairsStage(Stage[Session]):
         """Return the shards; the manifest beside them changes with every judgement."""
         return [path for _, path in shard_files(session.store_folder)]
 
-    def mend(self, session: Session) -> None:
+    def mend(self, session: Session, files: Sequence[Path]) -> None:
         """Forget the pairs that cannot be read."""
         mend_store(session.store_folder)
 

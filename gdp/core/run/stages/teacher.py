@@ -38,12 +38,6 @@ class TeacherStage(Stage[Session]):
         weights = None if session.recipe.teacher_training is None else trained_weights(session.teacher_folder)
         return [] if weights is None else [weights]
 
-    def mend(self, session: Session) -> None:
-        """Take damaged weights away, so that the training goes on from its newest checkpoint."""
-        weights = None if session.recipe.teacher_training is None else trained_weights(session.teacher_folder)
-        if weights is not None:
-            weights.unlink()
-
     def reset(self, session: Session, first: str) -> None:
         """Throw the teacher's own training away, checkpoints included."""
         if session.recipe.teacher_training is not None:

@@ -58,11 +58,6 @@ class TrainStage(Stage[Session]):
         """Say whether it is the weights, or what stood before them: curves and samples are not worth a training."""
         return Path(file).suffix == ".safetensors" or Path(file).name == INITIALISATION
 
-    def mend(self, session: Session) -> None:
-        """Take the weights away; the newest checkpoint gives them again."""
-        for weights in session.train_folder.glob("*.safetensors"):
-            weights.unlink()
-
     def reset(self, session: Session, first: str) -> None:
         """Throw the training of the present key away, checkpoints included."""
         shutil.rmtree(session.train_folder, ignore_errors=True)
