@@ -56,8 +56,6 @@ TIMES = {
     "updated_at",
     "started_at",
     "seconds_training",
-    "images_per_second",
-    "images_per_s",
     "made_now",
 }
 
@@ -72,7 +70,11 @@ def _without_times(value: object) -> object:
     if isinstance(value, dict):
         # Times are in these files' hashes and so in the check of the entry, and speed is measured anew.
         left_out = {*TIMES, "check", "files", "bytes", "error"}
-        kept = {k: v for k, v in value.items() if k not in left_out and "seconds" not in k and "speed" not in k}
+        kept = {
+            k: v
+            for k, v in value.items()
+            if k not in left_out and "seconds" not in k and "speed" not in k and "images_per" not in k
+        }
         return {key: _without_times(each) for key, each in kept.items()}
     return [_without_times(each) for each in value] if isinstance(value, list) else value
 
