@@ -55,7 +55,7 @@ def execute(session: Session, plan: Plan = Plan()) -> Outcome:
     require_stage(names, plan.repeat_from, "--from")
     require_stage(names, plan.until, "--until")
     build_stages(session, plan.until)
-    with session.folder.locked():
+    with session.folder.locked(session.progress.message):
         _announce(session)
         try:
             outcome = _execute_stages(session, plan)

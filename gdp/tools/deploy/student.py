@@ -12,12 +12,13 @@ from PIL import Image
 from torch import Tensor
 
 from gdp.core.building import build, describe_plugin, plugin_errors
-from gdp.core.errors import MissingResourceError, PluginError, PluginNotFoundError, ShapeError
+from gdp.core.errors import CorruptFileError, MissingResourceError, PluginError, PluginNotFoundError, ShapeError
 from gdp.core.files import file_sha256
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.students import Student
 from gdp.core.pictures import from_array, from_levels, to_array, to_levels
 from gdp.core.records import PluginRecord, Plugins
+from gdp.core.run_folder import RunFolder
 from gdp.core.training.inference import CARD, WEIGHTS, deployed_predict, load_generator_weights, read_weights
 from gdp.core.training.precision import Precision
 from gdp.support.picture_files import read_picture, shown_levels
@@ -46,6 +47,7 @@ def load_student(folder: Path, plugins: Plugins, device: torch.device) -> Deploy
     """
     folder = folder.parent if folder.name in (WEIGHTS, CARD) else folder
     path = folder / CARD
+    require_student_of_run(folder)
     if not path.is_file():
         raise MissingResourceError(f"{path}: there is no trained student here. `gdp runs` lists the runs that have one")
     card = read_description(path)
@@ -67,6 +69,11 @@ def load_student(folder: Path, plugins: Plugins, device: torch.device) -> Deploy
             _ = student.generator  # which some make when it is first asked for
     load_generator_weights(student, folder / WEIGHTS)
     digest = file_sha256(folder / WEIGHTS)
+    if card.get("weights_sha256", digest) != digest:
+        raise CorruptFileError(
+            f"{folder / WEIGHTS}: these are not the weights that {CARD} describes: the file was damaged or "
+            f"exchanged. gdp run of its run makes it again; a downloaded student is to be downloaded again."
+        )
     said = card.get("trained_on")
     return DeployedStudent(student, channels, resolution, precision, device, digest, trained_on, said)
 
@@ -89,6 +96,18 @@ def _record_of(plugins: Plugins, name: str, versions: Mapping[str, Any]) -> Plug
             except PluginNotFoundError:  # what else it was made with
                 continue
         raise
+
+
+def require_student_of_run(folder: Path) -> None:
+    """Make sure that the files of a student that lies in its run's folder are those that the run left.
+
+    Raises:
+        CorruptFileError: one was changed.
+    """
+    run = RunFolder(folder.absolute().parent)
+    for name in (CARD, WEIGHTS):
+        if (folder / name).is_file():
+            run.require_whole(run.relative(folder.absolute() / name))
 
 
 class DeployedStudent:

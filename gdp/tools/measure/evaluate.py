@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from gdp.core.building import plugin_errors
@@ -38,6 +39,12 @@ class EvaluateStage(Stage[Session]):
         if session.summaries.get("evaluate", {}).get("not_yet"):
             return False  # a budget was spent; it is asked again
         return (session.folder.path / "metrics.json").is_file()
+
+    def leaves(self, session: Session) -> Iterable[Path]:
+        """Return the numbers, what is said of them, and the pictures."""
+        folder = session.folder.path
+        named = [folder / name for name in ("metrics.json", VERDICT, "pictures/rows.json")]
+        return [*named, *(folder / "pictures" / "rows").glob("*.png")]
 
     def execute(self, session: Session) -> dict[str, Any]:
         """Measure everything anew: all numbers of a run come from one process on one machine.

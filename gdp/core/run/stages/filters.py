@@ -6,8 +6,10 @@ A forced filter stage forgets nothing: verdicts may have cost money, so it decid
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from gdp.core.config import content_key
 from gdp.core.counters import counter_fraction
 from gdp.core.errors import MissingResourceError
 from gdp.core.files import write_atomically
@@ -52,7 +54,15 @@ class FilterStage(Stage[Session]):
         if session.summaries.get("filter", {}).get("not_yet"):
             return False
         with session.open_store(read_only=True) as store:
-            return bool(session.split(store, TRAIN))
+            split = {name: session.split(store, name) for name in (TRAIN, HELD_OUT)}
+        recorded = session.folder.stages().get("filter", {}).get("summary", {}).get("split_sha256")
+        return bool(split[TRAIN]) and recorded in (None, _digest(split))
+
+    def leaves(self, session: Session) -> Iterable[Path]:
+        """Return the funnel and the pictures of rejects; the split's digest stands in the summary."""
+        folder = session.folder.path
+        named = [folder / name for name in ("funnel.json", HELD_OUT_FILE, "pictures/rejects.json")]
+        return [file for file in (*named, *(folder / "pictures" / "rejects").glob("*.png")) if file.is_file()]
 
     def execute(self, session: Session) -> dict[str, Any]:
         """Judge, split, and write the funnel with pictures of some rejects.
@@ -87,7 +97,8 @@ class FilterStage(Stage[Session]):
                 f"twice."
             )
         numbers = {"made": len(made), "kept": len(kept), "train": len(train), "held_out": len(held_out)}
-        return {**numbers, **({"not_yet": not_yet} if not_yet else {})}
+        numbers |= {"not_yet": not_yet} if not_yet else {}
+        return {**numbers, "split_sha256": _digest({TRAIN: train, HELD_OUT: held_out})}
 
 
 def _write_funnel(
@@ -107,6 +118,10 @@ def _not_yet(judged: Judged) -> str:
         f"filter {name} has not yet looked at {row['not_yet']} of {row['input']} pairs ({row['not_yet_because']}); "
         f'what it said of the others is stored. To go on without them, set not_yet = "drop" in its section'
     )
+
+
+def _digest(split: Mapping[str, Sequence[int]]) -> str:
+    return content_key({name: list(indices) for name, indices in split.items()})
 
 
 def _write_rejects(session: Session, pairs: DecodedPairs, position: int, judged: Judged) -> list[dict[str, str]]:
