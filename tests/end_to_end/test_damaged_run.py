@@ -155,6 +155,8 @@ def check(world: Path, whole: dict[str, object], name: str, damage: Damage, chan
     damage(run / name, chance)
     if (run / name).is_file() and (run / name).read_bytes() == before:
         return
+    if name.endswith(".sqlite") and _says_the_same(run / name, whole[name]):
+        return
     ended = _look(broken, world.parent / "looked")
     if name not in SEEN_BY_RUN:
         assert ended["doctor"][0] == 1, f"doctor finds nothing in {name}"
@@ -173,6 +175,14 @@ def check(world: Path, whole: dict[str, object], name: str, damage: Damage, chan
     differing = [file for file in whole if found[file] != whole[file] and not _is_of_time(file)]
     assert not differing, [(file, found[file], whole[file]) for file in differing][:1]
     assert gdp_command("doctor", run, cwd=broken).exit_code == 0
+
+
+def _says_the_same(manifest: Path, tables: object) -> bool:
+    """Say whether a bit was flipped where SQLite keeps nothing."""
+    try:
+        return manifest.is_file() and _tables(manifest) == tables
+    except sqlite3.Error:
+        return False
 
 
 def _is_of_time(file: str) -> bool:
