@@ -14,7 +14,7 @@ from typing import Any, cast
 from pydantic import ConfigDict
 
 from gdp.core.config import Config
-from gdp.core.errors import PluginNotFoundError
+from gdp.core.errors import CorruptFileError, PluginNotFoundError
 from gdp.core.recipe.reading import Recipe, load_recipe
 from gdp.core.recipe.text import read_recipe_text
 from gdp.core.records import Kind, PluginRecord, Plugins
@@ -74,8 +74,10 @@ class _AsMade:
 
 def as_made(plugins: Plugins, folder: RunFolder) -> Plugins:
     """Return the registry in which a name that several packages have means the one that a run was made with."""
-    run = folder.read_json("run.json", {})
-    packages = run.get("plugins") if isinstance(run, dict) else None
+    try:
+        packages = folder.read_json("run.json", {}).get("plugins")
+    except CorruptFileError:  # gdp run writes it anew; of a name that several packages have, it is told then
+        return plugins
     return cast(Plugins, _AsMade(plugins, packages)) if isinstance(packages, dict) else plugins
 
 
