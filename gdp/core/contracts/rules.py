@@ -27,7 +27,7 @@ from gdp.core.interfaces.evaluators import Evaluation, Metric, PictureRow
 from gdp.core.interfaces.forecasts import Forecast
 from gdp.core.interfaces.losses import Watched
 from gdp.core.interfaces.students import Opposite, TrainingPhase
-from gdp.core.pairs.records import PairBatch, Verdict, check_scores
+from gdp.core.pairs.records import NotYet, PairBatch, Verdict, check_scores
 
 
 def _levels(answer: Any, asked: Asked) -> Any:
@@ -138,7 +138,7 @@ def _held_out(answer: Any, asked: Asked) -> Any:
 
 
 def _verdict(verdict: Any, name: object) -> None:
-    require(isinstance(verdict, Verdict), f"must give a gdp.Verdict, and gave {shown(verdict)} on pair {name}")
+    require(isinstance(verdict, Verdict | NotYet), f"must give a gdp.Verdict, and gave {shown(verdict)} on pair {name}")
     require(
         verdict.reason is None or isinstance(verdict.reason, str),
         f"gave {shown(verdict.reason)} as the reason on pair {name}; a reason is text",

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from gdp.core.errors import GdpError
+from gdp.core.errors import GdpError, RunFolderError
 from gdp.core.files import write_atomically
 from gdp.core.pairs.store import PairStore
 from gdp.core.progress import Progress
@@ -49,6 +49,7 @@ def write_sheet(
     check_sheet(path)
     if not rows:
         raise GdpError(f"{path}: no pair to show, so no sheet was written")
+    _require_folder(path)
     with progress.task("sheet", len(rows), "pair") as task:
         pairs = read_thumbnails(store, table, rows, LARGEST, task)
         if path.suffix.lower() == ".png":
@@ -65,7 +66,13 @@ def write_csv(path: Path, table: PairTable, rows: Sequence[int]) -> None:
     Raises:
         GdpError: the file cannot be written.
     """
+    _require_folder(path)
     write_atomically(path, _csv_lines(table, rows))
+
+
+def _require_folder(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise RunFolderError(f"{path}: there is no folder {path.parent}; make it, or name another file")
 
 
 def column_names(table: PairTable) -> list[tuple[str, str, str]]:
