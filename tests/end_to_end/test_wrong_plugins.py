@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from commands import gdp_command
 
+from gdp.cli.common import EXIT_STOPPED
 from gdp.testing.examples import RECIPE, pictures
 from gdp.toolbox import encode_png
 
@@ -231,9 +232,9 @@ def test_what_was_done_before_a_plugin_failed_is_kept(world: Path, kind: str) ->
     code, _, err = run(world, kind, "__init__", "fail(RuntimeError('no'))")
     assert code == 1, err
     code, _, err = run(world, kind, "", "right")
-    assert code == 0, err
+    assert code == EXIT_STOPPED, err
     code, out, _ = run(world, kind, "", "right")
-    assert code == 0 and json.loads(out)
+    assert code == EXIT_STOPPED and json.loads(out)
 
 
 LISTENERS = {
@@ -257,7 +258,7 @@ def test_a_listener_that_fails_is_told_once_and_the_run_goes_on(
     (world / "plugins" / "listener.py").write_text(hook)
     (world / "zoo.toml").write_text(RECIPE)
     done = gdp_command("run", "zoo.toml", "--plugins-dir", "plugins", "--until", "pairs", cwd=world)
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == EXIT_STOPPED, done.output
     (told,) = [record.getMessage() for record in caplog.records if "listener" in record.getMessage()]
     assert LISTENERS[body] in told and "the run goes on" in told
 
@@ -294,7 +295,7 @@ def test_what_a_plugin_prints_gets_into_no_json(world: Path) -> None:
     (world / "zoo.toml").write_text(recipe_of("filter", "judge", answer))
     options = ("--plugins-dir", ZOO, "--until", "filter", "--json")
     done = gdp_command("run", "zoo.toml", *options, cwd=world)
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == EXIT_STOPPED, done.output
     assert json.loads(done.stdout)
     assert "look at me" in done.stderr
 
