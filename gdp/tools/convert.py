@@ -131,15 +131,19 @@ def _choose(
     """Return the file, or the part of it that holds a network, and what converts it."""
     from gdp.support.foreign import parts_of
 
-    parts = {name: replace(file, content=part) for name, part in parts_of(file.content).items()}
+    def parts_in(whole: ForeignFile) -> dict[str, ForeignFile]:
+        return {name: replace(whole, content=part) for name, part in parts_of(whole.content).items()}
+
     if key is not None:
+        parts = parts_in(file)
         if key not in parts:
             raise CorruptFileError(f"{_holds(file)}. There is no {key!r} in it; --key takes {_named(parts)}.")
-        file, parts = parts[key], {}
+        file = parts[key]
     if layout is not None:
         record = converters.get("converter", layout)
         return file, record, _made(converters, record)
     found = _recognised(file, converters, progress)
+    parts = parts_in(file) if key is None and not found else {}
     if not found:
         inner = {name: hits for name, part in parts.items() if (hits := _recognised(part, converters, progress))}
         outermost = [name for name in inner if not any(name.startswith(f"{other}.") for other in inner)]

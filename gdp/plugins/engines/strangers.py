@@ -22,6 +22,8 @@ LARGEST_VALUE = 2**28
 """Numbers of one value while a picture of `SIDE` pixels is translated: 65,536 channels at full size."""
 SIDE = 64
 """Pixels of the picture that sizes are reckoned for: a multiple of all that students ask for."""
+_OF_SHAPES = 1024
+"""Numbers that a tensor may have which says what shape another has."""
 _CONTROL = frozenset({"Loop", "If", "Scan", "SequenceMap"})
 
 
@@ -69,6 +71,10 @@ def _check_sizes(path: Path, model: ModelProto) -> None:
         dimension.dim_value = length
     model.graph.output[0].type.tensor_type.ClearField("shape")
     del model.graph.value_info[:]
+    for tensor in model.graph.initializer:  # weights decide no shape, and to reckon shapes the model is copied twice
+        if _numbers(tensor.dims) > _OF_SHAPES:
+            tensor.ClearField("raw_data")
+            tensor.ClearField("float_data")
     try:
         reckoned = shape_inference.infer_shapes(model, data_prop=True).graph
     except Exception as error:  # of no one kind either
