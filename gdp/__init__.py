@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from gdp.core.interfaces.stages import Run, Stage
     from gdp.core.interfaces.students import Discrimination, Opposite, PrunedStudent, Student, TrainingPhase
     from gdp.core.interfaces.teachers import Domain, LatentTeacher, Projection, Teacher, TranslatorTeacher
-    from gdp.core.pairs.records import Decision, Json, PairBatch, PairRecord, Score, Scores, Verdict
+    from gdp.core.pairs.records import Decision, Json, NotYet, PairBatch, PairRecord, Score, Scores, Verdict
     from gdp.core.progress import Progress, ProgressTask, SilentProgress, Stopped
     from gdp.core.records import (
         API_VERSION,
@@ -181,6 +181,7 @@ _HOMES = {
     "gdp.core.pairs.records": (
         "Decision",
         "Json",
+        "NotYet",
         "PairBatch",
         "PairRecord",
         "Score",
@@ -250,6 +251,7 @@ __all__ = [
     "MissingResourceError",
     "Needs",
     "NonFiniteError",
+    "NotYet",
     "Opposite",
     "OutOfDepthWarning",
     "OutOfMemoryError",

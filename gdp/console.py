@@ -10,9 +10,11 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout, suppress
+from contextvars import ContextVar
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -50,7 +52,26 @@ def encodable(text: str, encoding: str | None) -> str:
 
 def print_json(data: Any) -> None:
     """Print data as JSON, indented, never wrapped, in ASCII so that any terminal or pipe takes it."""
-    print(json.dumps(data, indent=2, allow_nan=False))
+    print(json.dumps(data, indent=2, allow_nan=False), file=json_output())
+
+
+_JSON_GOES_TO: ContextVar[TextIO | None] = ContextVar("json_goes_to", default=None)
+
+
+def json_output() -> TextIO:
+    """Return where JSON goes: standard output, which within `json_alone` nothing else reaches."""
+    return _JSON_GOES_TO.get() or sys.stdout
+
+
+@contextmanager
+def json_alone() -> Iterator[None]:
+    """Let nothing but `print_json` reach standard output inside: what plugins print goes to standard error."""
+    token = _JSON_GOES_TO.set(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _JSON_GOES_TO.reset(token)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str] = ()) -> None:
@@ -123,27 +144,77 @@ def _widths(columns: Sequence[Sequence[str]], width: int) -> list[int | None]:
     return [None] * len(columns)
 
 
-@contextmanager
-def stop_on_signal() -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C or SIGTERM stop the work at the next safe point; the second Ctrl-C stops it at once.
+class StopRequest:
+    """Whether a stop was asked for: call it between two pieces of work.
 
-    Yields a function that says whether a stop was asked for.
+    Attributes:
+        signal: The signal that asked for it; None as long as none came.
     """
-    asked = False
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+
+    def __call__(self) -> bool:
+        """Say whether to stop."""
+        return self.signal is not None
+
+    @property
+    def exit_code(self) -> int:
+        """What a command ends with that a signal stopped, as shells count: 130 for Ctrl-C, 143 for SIGTERM."""
+        return 128 + (self.signal or signal.SIGINT)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM where no safe point is near: ends the work as Ctrl-C does, so that what is half done is cleared away."""
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[StopRequest]:
+    """Let the first Ctrl-C or SIGTERM stop the work at the next safe point; the second stops it at once.
+
+    Yields what says whether a stop was asked for, and by which signal. A command whose work was left unfinished for it
+    ends with `raise typer.Exit(stop_requested.exit_code)`.
+    """
+    request = StopRequest()
 
     def ask(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-        print("stopping at the next safe point; press Ctrl-C again to stop at once", file=sys.stderr, flush=True)
+        if request():
+            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        request.signal = signal.Signals(number)
+        with suppress(RuntimeError, OSError):  # the signal came while that very stream was written
+            print("stopping at the next safe point; press Ctrl-C again to stop at once", file=sys.stderr, flush=True)
 
-    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    with _handled(ask, signal.SIGINT, signal.SIGTERM):
+        yield request
+
+
+@contextmanager
+def end_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the work with `Terminated`; whoever runs gdp in a thread, or ignores SIGTERM, is left alone."""
+    ours = os.getpid()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if os.getpid() == ours:
+            raise Terminated
+        signal.signal(number, signal.SIG_DFL)  # a fork that inherited this is no command of gdp
+        os.kill(os.getpid(), number)
+
+    in_thread = threading.current_thread() is not threading.main_thread()
+    if in_thread or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    with _handled(end, signal.SIGTERM):
+        yield
+
+
+@contextmanager
+def _handled(handler: Callable[[int, FrameType | None], None], *numbers: signal.Signals) -> Iterator[None]:
+    previous = {number: signal.signal(number, handler) for number in numbers}
     try:
-        yield lambda: asked
+        yield
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        for number, before in previous.items():
+            signal.signal(number, before)
 
 
 def _format_status(status: dict[str, float | str]) -> str:

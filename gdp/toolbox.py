@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gdp.core.answers import AnswerBook, Ledger, Outcome
+    from gdp.core.answers import AnswerBook, Ledger, Outcome, PaidCall
     from gdp.core.arithmetic import count_macs, count_parameters
     from gdp.core.config import content_key
     from gdp.core.counters import counter_generator, counter_keys, counter_uniform, keyed_uniform
@@ -92,6 +92,12 @@ if TYPE_CHECKING:
     )
     from gdp.support.picture_files import PictureFile, read_picture
     from gdp.support.picture_finding import find_pictures
+    from gdp.support.services.asking import account, answers_to, forecast_calls, outlook
+    from gdp.support.services.http import HttpClients, HttpService, asked_to_wait
+    from gdp.support.services.interview import in_order, scores_of_pairs
+    from gdp.support.services.pictures import Of
+    from gdp.support.services.service import PictureLimits, Reply, Secret
+    from gdp.support.services.settings import ServiceConfig
     from gdp.support.squares import Levels, Points, cut, fit_similarity
     from gdp.support.weights import ConvertedWeights, WeightsAddress, check_weights, weights_file
     from gdp.support.wording import duration, percent, plain, scaled, times, with_unit
@@ -259,7 +265,14 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
             "AnswerBook",
             "Ledger",
             "Outcome",
+            "PaidCall",
         ),
+        "gdp.support.services.asking": ("account", "answers_to", "forecast_calls", "outlook"),
+        "gdp.support.services.http": ("HttpClients", "HttpService", "asked_to_wait"),
+        "gdp.support.services.interview": ("in_order", "scores_of_pairs"),
+        "gdp.support.services.pictures": ("Of",),
+        "gdp.support.services.service": ("PictureLimits", "Reply", "Secret"),
+        "gdp.support.services.settings": ("ServiceConfig",),
     },
     "names": {
         "gdp.core.recipe.messages": ("did_you_mean",),
@@ -283,19 +296,27 @@ __all__ = [
     "FewChannelConvolution",
     "ForeignFile",
     "ForeignObject",
+    "HttpClients",
+    "HttpService",
     "Ledger",
     "Levels",
     "MemoryBound",
     "Move",
     "NormalisationFactory",
     "NormalisationName",
+    "Of",
     "Origin",
     "Outcome",
     "PaddingName",
+    "PaidCall",
     "PictureFile",
+    "PictureLimits",
     "Points",
+    "Reply",
     "ResidualBlock",
     "ResizeConvolution",
+    "Secret",
+    "ServiceConfig",
     "StatisticsFile",
     "Timing",
     "TrainSection",
@@ -304,7 +325,10 @@ __all__ = [
     "UpsamplingName",
     "WeightAverage",
     "WeightsAddress",
+    "account",
+    "answers_to",
     "as_tensor",
+    "asked_to_wait",
     "autocaster",
     "bind",
     "check_weights",
@@ -324,10 +348,12 @@ __all__ = [
     "encode_png",
     "find_pictures",
     "fit_similarity",
+    "forecast_calls",
     "free_memory",
     "from_array",
     "from_levels",
     "in_fixed_chunks",
+    "in_order",
     "initialise_weights",
     "keyed_uniform",
     "module_state",
@@ -336,6 +362,7 @@ __all__ = [
     "normalised",
     "number",
     "origin_by_name",
+    "outlook",
     "packaged_asset",
     "parse_condition",
     "parts_of",
@@ -360,6 +387,7 @@ __all__ = [
     "reduction",
     "sample_w",
     "scaled",
+    "scores_of_pairs",
     "split_component",
     "stem",
     "time_interleaved",

@@ -11,11 +11,14 @@ from pathlib import Path
 
 from forked import GdpProcess, run_forked
 
+TOLD_TO_STOP = 3
+"""Exit code of `gdp run --until`."""
+
 
 def finish(arguments: Sequence[str | Path], folder: Path, environment: Mapping[str, str] | None = None) -> None:
     """Run the command to its end."""
     done = run_forked(arguments, folder, environment=environment)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == (TOLD_TO_STOP if "--until" in arguments else 0), done.stderr
 
 
 def kill_when(
@@ -38,7 +41,7 @@ def kill_when(
         time.sleep(0.005)
     process.kill()
     done = process.finish()
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
+    assert done.returncode in (0, TOLD_TO_STOP, -signal.SIGKILL), done.stderr
     return done.returncode == -signal.SIGKILL
 
 
@@ -53,7 +56,7 @@ def kill_at(
     process.wait(seconds)
     process.kill()
     done = process.finish()
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
+    assert done.returncode in (0, TOLD_TO_STOP, -signal.SIGKILL), done.stderr
     return done.returncode == -signal.SIGKILL
 
 

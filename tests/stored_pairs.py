@@ -10,7 +10,7 @@ from typing import Any
 
 from gdp.core.errors import CorruptFileError
 from gdp.core.pairs import PairStore
-from gdp.tools.select.repair import find_damage
+from gdp.core.pairs.repair import find_damage
 
 
 def rows(store: PairStore) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gdp.core.progress import Progress, SilentProgress
 from gdp.core.run_folder import find_run
 from gdp.registry import PluginRegistry
+from gdp.support.devices import resolve_device
 from gdp.tools.run_recipes import load_run_recipe, open_recipe
 
 if TYPE_CHECKING:
@@ -44,12 +45,15 @@ class FinishedRun:
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Return the torch device of a name; `auto` is the first GPU where there is one, else the CPU."""
+    """Return the torch device of a name; `auto` is the first GPU where there is one, else the CPU.
+
+    Raises:
+        GdpError: there is no such device; the message says which there are.
+    """
+    device = resolve_device(name)
     import torch
 
-    if name != "auto":
-        return torch.device(name)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(device)
 
 
 def open_session(

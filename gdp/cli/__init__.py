@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import sys
+from contextlib import suppress
 
 
 def main() -> None:
@@ -11,7 +13,13 @@ def main() -> None:
     # light command's time, and to look through it later, a little of every longer one's.
     gc.disable()
     from gdp.cli.app import app
+    from gdp.cli.streams import OutputLostError, guard_streams
 
     gc.freeze()
     gc.enable()
-    app(prog_name="gdp")
+    guard_streams()
+    try:
+        app(prog_name="gdp")
+    finally:
+        with suppress(OSError, OutputLostError):  # the command has ended with what it had to tell
+            sys.stdout.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,11 +11,13 @@ import typer
 from typer.core import TyperGroup
 
 from gdp import __version__
-from gdp.cli.common import State, prepare_processor, readable_errors
+from gdp.cli.common import EXIT_CODES, State, prepare_processor, readable_errors
+from gdp.console import end_on_sigterm, json_alone
 from gdp.core.errors import GdpError, PluginNotFoundError
 from gdp.core.records import DISTRIBUTION, PlainRecord
 from gdp.registry.commands import build_command, built_in_commands
 
+_JSON = "gdp.cli.json"
 _SHARED_OPTIONS = ("--no-plugin", "--plugins-dir")
 
 
@@ -24,11 +27,14 @@ class GdpGroup(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Let the shared options stand behind the command too, where people write them."""
         with readable_errors():
-            return super().parse_args(ctx, name_defaults(hoist_shared_options(args)))
+            arguments = name_defaults(hoist_shared_options(args))
+            ctx.meta[_JSON] = _asks_for_json(arguments)
+            return super().parse_args(ctx, arguments)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command."""
-        with readable_errors():
+        """Run the command; under `--json` nothing else gets to standard output, whatever a plugin prints."""
+        alone = json_alone() if ctx.meta.get(_JSON) else nullcontext()
+        with readable_errors(), end_on_sigterm(), alone:
             return super().invoke(ctx)
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -59,6 +65,12 @@ class GdpGroup(TyperGroup):
         if found:
             with formatter.section("Commands of plugins"):
                 formatter.write_dl([(record.name, f"{record.summary} ({_supplier(record)})") for record in found])
+
+
+def _asks_for_json(arguments: Sequence[str]) -> bool:
+    """Say whether a built-in command is asked for JSON; those of plugins print theirs as they like."""
+    before = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in before and any(word in built_in_commands() for word in before)
 
 
 def state_of(context: Any) -> State:
@@ -138,6 +150,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # recipes' [sections] in help texts are no markup
     pretty_exceptions_enable=False,  # its tracebacks show local variables, and so could show keys
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT_CODES,
 )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import MemoryOption
+from gdp.cli.common import DeviceOption, MemoryOption, end_unfinished, stopped_by
 from gdp.console import choose_progress, print_json, stop_on_signal
 from gdp.core.errors import GdpError
 from gdp.core.memory import MemoryBound
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
     from gdp.support.interfaces.engines import EngineContext
     from gdp.tools.deploy.aligning import NamedAligner
+    from gdp.tools.deploy.applying import Applied
     from gdp.tools.deploy.translating import Translation
 
 FOR_FILES = "landmarks"
@@ -49,7 +50,7 @@ def apply(
     overlap: Annotated[int, typer.Option("--overlap", min=0, help="Pixels that tiles share.")] = 64,
     memory: MemoryOption = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Processor threads. Default: all.")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
+    device: DeviceOption = "auto",
     align: Annotated[
         str | None,
         typer.Option(
@@ -95,6 +96,7 @@ def apply(
 
     Example: gdp apply runs/stylegan-age photos/ -o older/ --compare --align
     """
+    from gdp.support.devices import resolve_device
     from gdp.support.interfaces.engines import EngineContext
     from gdp.tools.deploy.applying import require_all
     from gdp.tools.deploy.files import find_jobs, left_out
@@ -111,6 +113,7 @@ def apply(
         raise GdpError("--align and --resize are two ways to show a student what it knows: choose one")
     registry: PluginRegistry = context.obj.registry
     jobs = find_jobs(inputs, output, None if format_ is None else f".{format_.lstrip('.')}")
+    device = resolve_device(device)
     engine_context, bound = EngineContext(device, threads), MemoryBound.written(memory, device)
     tell: Callable[[str], None] = (lambda text: None) if json_ else (lambda text: typer.echo(text, err=True))
     _tell_left_out(inputs, tell)
@@ -125,9 +128,12 @@ def apply(
         done = translate_files(
             jobs, opened, transform, watch, choose_progress(), stop_requested, compare=compare, batch=batch, bound=bound
         )
+    left = done.applied.left(jobs) if stop_requested() else []
     if json_:
         print_json(
             {
+                "state": "stopped" if left else "finished",
+                "left": [str(file) for file in left],
                 "engine": opened.engine,
                 "runs_on": opened.runs_on,
                 "left_out": dict(opened.left_out),
@@ -138,7 +144,17 @@ def apply(
         )
     else:
         _print(done, f"{_written(done.applied.written, output)} ({opened.runs_on})")
+    if left:
+        by = stopped_by(stop_requested, "")
+        typer.echo(f"stopped by {by}: of {len(left)} of {len(jobs)} inputs nothing is written yet", err=True)
+        _tell_failed(done.applied)
+        end_unfinished(stop_requested)
     require_all(done.applied)
+
+
+def _tell_failed(applied: Applied) -> None:
+    for failed in applied.failed:
+        typer.echo(f"warning: {failed.reason}", err=True)
 
 
 def _print(done: Translation, first: str) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gdp.console import json_output
+
 if TYPE_CHECKING:
     from gdp.testing.azure_face import Settings
 
@@ -137,7 +139,7 @@ def _serve(settings: Settings, host: str, port: int, json_: bool) -> None:
 
     def ready(endpoint: str) -> None:
         if json_:
-            print(json.dumps({"endpoint": endpoint, "key": settings.key}), flush=True)
+            print(json.dumps({"endpoint": endpoint, "key": settings.key}), flush=True, file=json_output())
         else:
             print(_how_to_use(settings, endpoint), flush=True)
 

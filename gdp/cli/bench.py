@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gdp.cli.common import DeviceOption
 from gdp.console import choose_progress, print_json, print_table
 from gdp.core.errors import GdpError
 from gdp.core.files import write_atomically
@@ -40,7 +41,7 @@ def bench(
         int | None,
         typer.Option("--slow-steps", min=0, help="Measured steps of the slow route's projection; 0 leaves it out."),
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
+    device: DeviceOption = "auto",
     paper: Annotated[
         bool, typer.Option("--paper", help="Networks of the published sizes at 512 px, with random weights.")
     ] = False,
@@ -54,6 +55,7 @@ def bench(
 
     Example: gdp bench runs/stylegan-age --threads 1,2
     """
+    from gdp.support.devices import resolve_device
     from gdp.tools.bench.request import Request, check_request
     from gdp.tools.bench.table import check_plot, plot
 
@@ -66,7 +68,7 @@ def bench(
         sizes=_numbers("--sizes", sizes),
         threads=_numbers("--threads", threads) or (None,),
         engines=tuple(filter(None, (engines or "").split(","))),
-        device=device,
+        device=resolve_device(device),
         repeats=repeats,
         slow_steps=slow_steps,
     )

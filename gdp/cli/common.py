@@ -10,19 +10,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from gdp.console import encodable, rich_console
+from gdp.console import StopRequest, Terminated, encodable, rich_console
 from gdp.core.errors import GdpError, OutOfMemoryError
 from gdp.core.memory import MemoryBound, is_out_of_memory
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
 
+EXIT_STOPPED = 3
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
 EXIT_BROKEN_PIPE = 141
+EXIT_CODES = (
+    "Exit codes: 0 finished; 1 failed; 2 wrong usage or recipe; 3 stopped where it was told to (--until, a limit); "
+    "130 interrupted by Ctrl-C, 143 by SIGTERM; 141 the reader of its output left."
+)
 TRACEBACK = "GDP_TRACEBACK"
 """Environment variable: 1 shows where in the code an error that a user can mend was raised."""
 
@@ -46,7 +52,7 @@ MemoryOption = Annotated[
         help="Memory for pictures in work, beside the networks, as 4GB. Default: a quarter of what is free.",
     ),
 ]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
+DeviceOption = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu, cuda or cuda:1.")]
 
 
 @dataclass(frozen=True)
@@ -80,23 +86,41 @@ def prepare_processor() -> None:
 def readable_errors() -> Iterator[None]:
     """Turn gdp's errors into one paragraph and an exit code; any other exception is a bug and keeps its traceback."""
     try:
-        yield
+        try:
+            yield
+        except typer.Exit:
+            sys.stdout.flush()  # what cannot be printed is told, however the command ends
+            raise
         sys.stdout.flush()
     except GdpError as error:
         print_error(error)
         raise typer.Exit(error.exit_code) from None
-    except KeyboardInterrupt:
-        print("\nstopped; run the same command again to go on", file=sys.stderr)
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except KeyboardInterrupt as interrupt:
+        terminated = isinstance(interrupt, Terminated)
+        by = " by SIGTERM" if terminated else ""
+        print(f"\nstopped{by}; run the same command again to go on", file=sys.stderr)
+        raise typer.Exit(EXIT_TERMINATED if terminated else EXIT_INTERRUPTED) from None
     except BrokenPipeError:
-        # Whoever read our output has left; the interpreter would complain once more when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(EXIT_BROKEN_PIPE) from None
+        raise typer.Exit(EXIT_BROKEN_PIPE) from None  # whoever read our output has left
     except Exception as error:
         if not is_out_of_memory(error):
             raise
         print_error(OutOfMemoryError(NOT_ENOUGH))
         raise typer.Exit(OutOfMemoryError.exit_code) from None
+
+
+def end_unfinished(stop_requested: StopRequest) -> NoReturn:
+    """End a command whose work was left unfinished because a signal, or else a limit or `--until`, said so.
+
+    Raises:
+        typer.Exit: always.
+    """
+    raise typer.Exit(stop_requested.exit_code if stop_requested() else EXIT_STOPPED)
+
+
+def stopped_by(stop_requested: StopRequest, otherwise: str) -> str:
+    """Return what stopped the work, for people and JSON: a signal's name, or what else can."""
+    return otherwise if stop_requested.signal is None else stop_requested.signal.name
 
 
 def print_error(error: GdpError) -> None:

@@ -35,13 +35,17 @@ def estimate(
         Path | None,
         typer.Option("--prices", metavar="FILE", help="Machines for rent, a TOML file. Default: gdp's own list."),
     ] = None,
+    pay: Annotated[
+        bool,
+        typer.Option("--pay", help="Let paid plugins be tried on 16 pairs; what that costs at most is said first."),
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the estimate as JSON.")] = False,
 ) -> None:
     """Estimate time, memory, disk, calls and money of a run, from a probe of a few steps of each stage.
 
     Each kind of work (synthesis, forward passes, training, projection, files, services) is reckoned by its own ratio on
-    each machine. Paid services are not asked, nothing is written into the run folder, and finished stages count for
-    nothing.
+    each machine. Paid services are not asked without --pay, nothing is written into the run folder, and finished
+    stages count for nothing.
 
     Example: gdp estimate recipes/stylegan_age.toml --set train.steps=5000 --price 0.4
     """
@@ -62,6 +66,11 @@ def estimate(
     from gdp.tools.estimate.probing import estimate as probe
     from gdp.tools.estimate.table import OFFER_COLUMNS, PART_COLUMNS, notes, offer_rows, part_rows, to_data
 
+    if pay:
+        from gdp.tools.estimate.paying import allow_paying
+
+        session.rehearses = True  # a teacher may still have to be trained
+        typer.echo(allow_paying(session, pairs_alone=False), err=True)
     found = probe(session, seconds, progress, keep, process_seconds() or 0.0)
     rented = offers(found, offered)
     if json_:

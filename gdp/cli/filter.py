@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gdp.cli.common import DeviceOption
+from gdp.cli.common import DeviceOption, end_unfinished, stopped_by
 from gdp.console import choose_progress, print_json, print_table, stop_on_signal
 
 if TYPE_CHECKING:
@@ -64,10 +64,13 @@ def filter_(
     if json_:
         print_json(_data(found, dry_run, finished))
     elif not finished:
-        typer.echo(f"stopped; gdp run {found.session.folder.path} goes on from here")
+        by = stopped_by(stop_requested, "a limit")
+        typer.echo(f"stopped by {by}; gdp run {found.session.folder.path} goes on from here")
     else:
         print_table(("", "BEFORE", "AFTER", "CHANGE"), list(_rows(found.before, found.after)))
         typer.echo(_what_next(found, dry_run))
+    if not finished:
+        end_unfinished(stop_requested)
 
 
 def _rows(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

@@ -97,7 +97,7 @@ def pairs(
 
 
 def _repair(session: Session, json_: bool) -> None:
-    from gdp.tools.select.repair import repair_run
+    from gdp.tools.doctor import repair_run
 
     forgotten, folder = repair_run(session), session.folder.path
     if json_:

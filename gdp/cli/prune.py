@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import DeviceOption, SetOption
-from gdp.console import choose_progress, stop_on_signal
+from gdp.cli.common import DeviceOption, SetOption, end_unfinished, stopped_by
+from gdp.console import choose_progress, json_output, stop_on_signal
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
@@ -72,12 +72,16 @@ def prune(
     if json_:
         done = [str(stage) for stage in outcome.done]
         found = {"state": outcome.state, "folder": str(path), "done": done, "pruning": record.to_data()}
-        typer.echo(json.dumps(found))
+        found |= {"stopped_by": stopped_by(stop_requested, "limit")} if outcome.state == "stopped" else {}
+        typer.echo(json.dumps(found), file=json_output())
     elif outcome.state == "finished":
         report = path / "report.html"
         typer.echo(f"finished: {report}" if outcome.done else f"nothing to do, all is up to date: {report}")
     else:
-        typer.echo(f"stopped; the same command goes on from here: {path}")
+        by = stopped_by(stop_requested, "a limit")
+        typer.echo(f"stopped by {by}; the same command goes on from here: {path}")
+    if outcome.state == "stopped":
+        end_unfinished(stop_requested)
 
 
 def _sizes(record: PruningRecord) -> str:

@@ -20,11 +20,13 @@ def report(
 
     Example: gdp report runs/stylegan-age --open
     """
-    folder = find_run(run).path
+    found = find_run(run)
+    folder = found.path
     from gdp.tools.report import read_folder, write_report
 
     state: State = context.obj
     page = write_report(read_folder(folder, lambda: state.registry))
+    found.record_files("report", [page])
     typer.echo(str(page))
     if open_:
         typer.launch(str(page))

@@ -7,11 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import DeviceOption, FolderOption, MemoryOption, RecipeArgument, SetOption, with_memory
-from gdp.console import choose_progress, stop_on_signal
+from gdp.cli.common import (
+    DeviceOption,
+    FolderOption,
+    MemoryOption,
+    RecipeArgument,
+    SetOption,
+    end_unfinished,
+    stopped_by,
+    with_memory,
+)
+from gdp.console import StopRequest, choose_progress, json_output, stop_on_signal
 from gdp.core.records import CORE_STAGES
 
 if TYPE_CHECKING:
+    from gdp.core.run.pipeline import Plan
     from gdp.core.run.session import Session
     from gdp.registry import PluginRegistry
     from gdp.tools.estimate.limits import Limits
@@ -39,6 +49,9 @@ def run(
     ] = None,
     price: Annotated[float, typer.Option("--price", min=0.0, help="What this machine costs, in $/h.")] = 0.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all that the run needs and touch nothing.")] = False,
+    pay: Annotated[
+        bool, typer.Option("--pay", help="Let a dry run pay for one pair, where making one costs money.")
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the outcome (or the checks) as JSON.")] = False,
 ) -> None:
     """Make the pairs, judge them, train the student, measure it, and write the report.
@@ -67,33 +80,46 @@ def run(
             registry=registry,
             progress=progress,
         )
-        from gdp.tools.estimate.limits import Limits, built_judges
+        from gdp.core.run.pipeline import Plan
+        from gdp.tools.estimate.limits import Limits
 
         limits = Limits(max_hours, max_cost, price)
-        session.stop_requested = lambda: stop_requested() or limits.reached(built_judges(session))
+        session.stop_requested = lambda: stop_requested() or limits.reached()
+        session.limit = limits
+        if dry_run and pay:
+            from gdp.tools.estimate.paying import allow_paying
+
+            typer.echo(allow_paying(session, pairs_alone=True), err=True)
         if dry_run:
             _print_preflight(session, json_)
         else:
-            _execute(session, CORE_STAGES[0] if force else from_, until, limits, json_)
+            _execute(session, Plan(CORE_STAGES[0] if force else from_, until), limits, stop_requested, json_)
 
 
-def _execute(session: Session, repeat_from: str | None, until: str | None, limits: Limits, json_: bool) -> None:
-    from gdp.core.run.pipeline import Plan, execute
+def _execute(session: Session, plan: Plan, limits: Limits, stop_requested: StopRequest, json_: bool) -> None:
+    from gdp.core.run.pipeline import execute
     from gdp.tools.estimate.limits import what_is_left
 
-    outcome = execute(session, Plan(repeat_from, until))
+    outcome = execute(session, plan)
     report = session.folder.path / "report.html"
-    left = what_is_left(session) if limits.reason and outcome.state == "stopped" else []
+    stopped, reason = outcome.state == "stopped", limits.reason or outcome.reason
+    by = stopped_by(stop_requested, "limit" if reason else f"--until {plan.until}")
+    left = what_is_left(session) if by == "limit" and stopped else []
     if json_:
         told = {"state": outcome.state, "folder": str(session.folder.path), "done": list(outcome.done)}
-        typer.echo(json.dumps({**told, "limit": limits.reason, "left": left} if left else told))
+        told |= {"stopped_by": by} if stopped else {}
+        typer.echo(json.dumps({**told, "limit": reason, "left": left} if left else told), file=json_output())
     elif left:
-        typer.echo(f"stopped: {limits.reason}; left: {', '.join(left)}")
+        typer.echo(f"stopped: {reason}; left: {', '.join(left)}")
         typer.echo(f"the same command goes on from here, its limits counted anew: {session.folder.path}")
     elif outcome.state == "finished":
         typer.echo(f"finished: {report}" if outcome.done else f"nothing to do, all is up to date: {report}")
+    elif stop_requested():
+        typer.echo(f"stopped by {by}; the same command goes on from here: {session.folder.path}")
     else:
-        typer.echo(f"stopped; the same command goes on from here: {session.folder.path}")
+        typer.echo(f"stopped behind {plan.until}, as told; gdp run {session.folder.path} goes on from here")
+    if stopped:
+        end_unfinished(stop_requested)
 
 
 def _print_preflight(session: Session, json_: bool) -> None:
@@ -110,7 +136,7 @@ def _print_preflight(session: Session, json_: bool) -> None:
         rows = [
             {"check": check.title, "good": check.good, "warns": check.warns, "detail": check.detail} for check in checks
         ]
-        typer.echo(json.dumps({"good": good, "checks": rows}, indent=2))
+        typer.echo(json.dumps({"good": good, "checks": rows}, indent=2), file=json_output())
     else:
         warned = ", ".join(check.title for check in checks if check.warns)
         ready = f"ready to run, but read the warning ({warned})" if warned else "ready to run"

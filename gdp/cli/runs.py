@@ -10,6 +10,7 @@ import typer
 
 from gdp.console import format_seconds, print_json, print_table
 from gdp.core.errors import CorruptFileError
+from gdp.core.locks import is_held
 from gdp.core.run_folder import RunFolder
 
 
@@ -46,7 +47,7 @@ def _read_runs(root: Path) -> Iterator[dict[str, Any]]:
         yield {
             **row,
             "name": about.get("name", row["name"]),
-            "state": "killed" if state == "running" and not _is_held(file.parent / "lock") else state,
+            "state": "killed" if state == "running" and not is_held(file.parent / "lock") else state,
             "stages": list(stages),
             "seconds": sum(_seconds(stage) for stage in stages.values()),
             "started_at": about.get("started_at", ""),
@@ -57,22 +58,6 @@ def _read_runs(root: Path) -> Iterator[dict[str, Any]]:
 def _seconds(stage: object) -> float:
     seconds = stage.get("seconds") if isinstance(stage, dict) else None
     return float(seconds) if isinstance(seconds, int | float) else 0.0
-
-
-def _is_held(lock: Path) -> bool:
-    """Tell whether a living process holds the lock: a killed run leaves `running` in its file but no lock."""
-    try:
-        import fcntl
-    except ImportError:  # no such locks on this system: believe the file
-        return True
-    try:
-        with lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -1,34 +1,37 @@
 """Paid answers: what services were asked and what they said, so that no picture is paid for twice.
 
-All runs of a user share one book, a SQLite file. Every call is noted in its ledger before it is sent, on the account of
-the run that makes it, and settled after.
+All runs of a user share one book, a SQLite file. Every call is noted in its ledger with its price before it is sent,
+on the account of the run that makes it, and settled after: the one channel through which plugins of every kind pay.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 import uuid
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from filelock import FileLock
 from platformdirs import user_data_path
 
 from gdp.core.config import content_key
 from gdp.core.database import Database, SqliteTexts
-from gdp.core.errors import CorruptFileError, readable_os_errors
+from gdp.core.errors import BudgetError, CorruptFileError, readable_os_errors
+from gdp.core.locks import locked
 from gdp.core.pairs.records import Json
 
 if TYPE_CHECKING:
     from gdp.core.run_folder import RunFolder
 
-FORMAT = 1
+FORMAT = 2
+"""1 had no prices."""
 WAIT_FOR_OTHERS = 60.0
 """Seconds that a commit waits for other processes' commits."""
 
@@ -44,15 +47,21 @@ _TABLES = (
     ) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS calls (
         id INTEGER PRIMARY KEY, account TEXT NOT NULL, service TEXT NOT NULL, scope TEXT NOT NULL,
-        question TEXT NOT NULL, picture TEXT NOT NULL, sent_at REAL NOT NULL, outcome TEXT
+        question TEXT NOT NULL, picture TEXT NOT NULL, sent_at REAL NOT NULL, outcome TEXT,
+        price INTEGER NOT NULL DEFAULT 0
     )""",
     "CREATE INDEX IF NOT EXISTS calls_by_time ON calls (scope, sent_at)",
     """CREATE TABLE IF NOT EXISTS accounts (
         account TEXT NOT NULL, service TEXT NOT NULL, counted INTEGER NOT NULL DEFAULT 0,
         answered INTEGER NOT NULL DEFAULT 0, unusable INTEGER NOT NULL DEFAULT 0, lost INTEGER NOT NULL DEFAULT 0,
-        given_back INTEGER NOT NULL DEFAULT 0, reused INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (account, service)
+        given_back INTEGER NOT NULL DEFAULT 0, reused INTEGER NOT NULL DEFAULT 0, price INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (account, service)
     ) WITHOUT ROWID""",
 )
+_PRICES = tuple(f"ALTER TABLE {table} ADD COLUMN price INTEGER NOT NULL DEFAULT 0" for table in ("calls", "accounts"))
+"""What makes a book of format 1 one of format 2."""
+NANO = 1_000_000_000
+"""Prices are kept in whole billionths of a dollar, so that ten calls at 0.002 $ are 0.02 $."""
 _TEXTS = SqliteTexts(
     full="{path}: no space left to note paid answers ({error}). All noted before is intact: free some space and run "
     "the same command again to go on.",
@@ -80,6 +89,25 @@ class Tally:
     """Calls that were not charged."""
     reused: int = 0
     """Answers that were there already."""
+    price: int = 0
+    """Price of the calls that count, in billionths of a dollar."""
+
+    @property
+    def dollars(self) -> float:
+        """Price of the calls that count."""
+        return self.price / NANO
+
+    def to_data(self) -> dict[str, Json]:
+        """Return it as the run's record has it."""
+        return {
+            "calls": self.counted,
+            "dollars": self.dollars,
+            "answers": self.answered,
+            "answers_from_the_book": self.reused,
+            "not_charged": self.given_back,
+            "unusable_answers": self.unusable,
+            "outcome_unknown": self.lost + self.open,
+        }
 
     @property
     def open(self) -> int:
@@ -94,6 +122,25 @@ _SETTLED: Mapping[Outcome, Tally] = {
     "given back": Tally(counted=-1, given_back=1),
 }
 """What each outcome changes in an account, after the call was counted when it was sent."""
+
+
+class Spending(Protocol):
+    """Who watches over what a run spends; asked before each call."""
+
+    def stop_requested(self) -> bool:
+        """Say whether the user asked to stop; who waits before a call asks it."""
+
+    def admit(self, spent: float, dollars: float) -> None:
+        """Let a call pass or raise.
+
+        Args:
+            spent: dollars that the run's account has spent, all attempts together.
+            dollars: price of the call.
+
+        Raises:
+            Stopped: the user asked to stop, or the call would cross the command's limit (`--max-cost`).
+            GdpError: nothing is to be paid at all, as in a dry run.
+        """
 
 
 @dataclass(frozen=True)
@@ -124,7 +171,7 @@ def open_book(path: Path | None) -> Database:
             )
         if database.version < FORMAT:
             with database.transaction():
-                database.create(_TABLES, FORMAT)
+                database.create(_PRICES if database.version else _TABLES, FORMAT)
     except BaseException:
         database.close()
         raise
@@ -134,9 +181,14 @@ def open_book(path: Path | None) -> Database:
 class Ledger:
     """An open book, for one account; safe for many threads."""
 
-    def __init__(self, database: Database, account: str) -> None:
+    def __init__(self, database: Database, account: str, spending: Spending | None = None) -> None:
         self.account = account
         self._database = database
+        self._spending = spending
+
+    def stop_requested(self) -> bool:
+        """Say whether the user asked the run to stop: who waits before a call looks here now and then."""
+        return self._spending is not None and self._spending.stop_requested()
 
     def add_question(self, service: str, content: Json) -> str:
         """Note what a service is asked about pictures, and return its hash."""
@@ -166,39 +218,56 @@ class Ledger:
             self._add(service, Tally(reused=count))
 
     def reserve(
-        self, service: str, scope: str, questions: Sequence[str], picture: str, budget: int | None
+        self,
+        service: str,
+        scope: str,
+        questions: Sequence[str],
+        picture: str,
+        budget: int | None,
+        dollars: float = 0.0,
     ) -> Reservation:
         """Note a call that is about to be sent: from now on it counts, unless it is given back.
 
         Args:
             service: whose budget it is.
             scope: whose rate limit it is: the service at one address.
-            questions: hash of the question, then of others whose answers would do, too.
-            picture: hash of the picture.
+            questions: hash of the question, then of others whose answers would do, too; none where the answer is not
+                to be kept.
+            picture: hash of the picture, or of whatever else is asked about.
             budget: how many calls may count for this account and service; None for any number.
+            dollars: price of the call.
+
+        Raises:
+            Stopped: the call would cross the limit of the command, or the user asked to stop; nothing was noted.
+            GdpError: nothing is to be paid, as in a dry run; nothing was noted.
+            ValueError: the price is no price.
         """
+        price = billionths(dollars)
         with self._database.transaction():
             answer = self._find(questions, picture)
             if answer is not None:  # another process, or another filter of this run, was faster
                 return Reservation("known", answer=json.loads(answer))
             if budget is not None and self.tally(service).counted >= budget:
                 return Reservation("spent")
-            self._add(service, Tally(counted=1))
+            if self._spending is not None:
+                self._spending.admit(self.spent(), dollars)
+            self._add(service, Tally(counted=1, price=price))
+            question = questions[0] if questions else ""
             call = self._database.value(
-                "INSERT INTO calls (account, service, scope, question, picture, sent_at) VALUES (?, ?, ?, ?, ?, ?) "
-                "RETURNING id",
-                (self.account, service, scope, questions[0], picture, time.time()),
+                "INSERT INTO calls (account, service, scope, question, picture, sent_at, price) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
+                (self.account, service, scope, question, picture, time.time(), price),
             )
             return Reservation("call", call=call)
 
     def settle(self, call: int, outcome: Outcome, answer: Json = None) -> None:
         """Note how a call ended; an answer is there for good when this returns."""
         with self._database.transaction():
-            [(service, question, picture)] = self._database.rows(
-                "UPDATE calls SET outcome = ? WHERE id = ? RETURNING service, question, picture", (outcome, call)
+            [(service, question, picture, price)] = self._database.rows(
+                "UPDATE calls SET outcome = ? WHERE id = ? RETURNING service, question, picture, price", (outcome, call)
             )
-            self._add(service, _SETTLED[outcome])
-            if outcome == "answered":
+            self._add(service, replace(_SETTLED[outcome], price=-price if outcome == "given back" else 0))
+            if outcome == "answered" and question:
                 text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
                 row = (question, picture, text, time.time())
                 self._database.rows("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?)", row)
@@ -213,12 +282,20 @@ class Ledger:
 
     def tally(self, service: str) -> Tally:
         """Return the account's calls to a service."""
+        return self.tallies().get(service, Tally())
+
+    def tallies(self) -> dict[str, Tally]:
+        """Return the account's calls by service."""
         rows = self._database.rows(
-            "SELECT counted, answered, unusable, lost, given_back, reused FROM accounts "
-            "WHERE account = ? AND service = ?",
-            (self.account, service),
+            "SELECT service, counted, answered, unusable, lost, given_back, reused, price FROM accounts "
+            "WHERE account = ? ORDER BY service",
+            (self.account,),
         )
-        return Tally(*rows[0]) if rows else Tally()
+        return {service: Tally(*numbers) for service, *numbers in rows}
+
+    def spent(self) -> float:
+        """Return the dollars that the account has spent on all services."""
+        return sum(tally.price for tally in self.tallies().values()) / NANO
 
     def _find(self, questions: Sequence[str], picture: str) -> str | None:
         for question in questions:
@@ -229,13 +306,42 @@ class Ledger:
 
     def _add(self, service: str, change: Tally) -> None:
         self._database.rows(
-            "INSERT INTO accounts (account, service, counted, answered, unusable, lost, given_back, reused) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+            "INSERT INTO accounts (account, service, counted, answered, unusable, lost, given_back, reused, price) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT DO UPDATE SET counted = counted + excluded.counted, answered = answered + excluded.answered, "
             "unusable = unusable + excluded.unusable, lost = lost + excluded.lost, "
-            "given_back = given_back + excluded.given_back, reused = reused + excluded.reused",
+            "given_back = given_back + excluded.given_back, reused = reused + excluded.reused, "
+            "price = price + excluded.price",
             (self.account, service, *astuple(change)),
         )
+
+
+def billionths(dollars: float) -> int:
+    """Return a price in whole billionths of a dollar.
+
+    Raises:
+        ValueError: it is negative, infinite or no number.
+    """
+    if not math.isfinite(dollars) or dollars < 0:
+        raise ValueError(f"the price of a call is {dollars!r} $; it is 0 or more")
+    return round(dollars * NANO)
+
+
+def affordable(dollars: float, price: float) -> int | None:
+    """Return how many calls of a price so many dollars pay; None for any number."""
+    # Decimal, for 0.3 / 0.1 is 2.9999999999999996 in binary.
+    return int(Decimal(str(dollars)) / Decimal(str(price))) if price > 0 else None
+
+
+@dataclass
+class PaidCall:
+    """A call of `AnswerBook.paid_call` that is under way.
+
+    Attributes:
+        outcome: How it ends; set it to "given back" where nothing was charged, "unusable" if it was for nothing.
+    """
+
+    outcome: Outcome = "answered"
 
 
 ACCOUNT_FILE = "answers.json"
@@ -256,17 +362,22 @@ class AnswerBook:
     """
 
     def __init__(
-        self, place: Callable[[], Path | None], account: Callable[[], str], known_account: Callable[[], str | None]
+        self,
+        place: Callable[[], Path | None],
+        account: Callable[[], str],
+        known_account: Callable[[], str | None],
+        spending: Spending | None = None,
     ) -> None:
+        self._spending = spending
         self._place = place
         self._account = account
         self._known_account = known_account
         self._memory: Database | None = None
 
     @classmethod
-    def in_memory(cls) -> AnswerBook:
-        """Return an empty book that is forgotten with the object."""
-        return cls(lambda: None, lambda: "memory", lambda: "memory")
+    def in_memory(cls, spending: Spending | None = None) -> AnswerBook:
+        """Return an empty book that is forgotten with the object; `spending`, if given, is asked before each call."""
+        return cls(lambda: None, lambda: "memory", lambda: "memory", spending)
 
     @classmethod
     def at(cls, path: Path, account: str) -> AnswerBook:
@@ -274,9 +385,14 @@ class AnswerBook:
         return cls(lambda: path, lambda: account, lambda: account)
 
     @classmethod
-    def of_run(cls, folder: RunFolder) -> AnswerBook:
-        """Return the user's book; the account is the run's and is written into its folder when it is first needed."""
-        return cls(default_place, lambda: _account_of(folder), lambda: _known_account_of(folder))
+    def of_run(cls, folder: RunFolder, spending: Spending | None = None) -> AnswerBook:
+        """Return the user's book; the account is the run's and is written into its folder when it is first needed.
+
+        Args:
+            folder: the run's.
+            spending: who is asked before each call; None lets every call pass.
+        """
+        return cls(default_place, lambda: _account_of(folder), lambda: _known_account_of(folder), spending)
 
     @contextmanager
     def opened(self) -> Iterator[Ledger]:
@@ -288,25 +404,63 @@ class AnswerBook:
         """
         path = self._place()
         if path is None:
-            yield Ledger(self._in_memory(), self._account())
+            yield Ledger(self._in_memory(), self._account(), self._spending)
             return
         with readable_os_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(f"{path}.lock")
-            with lock:  # one process at a time makes the tables and switches on write-ahead logging
+            with locked(
+                Path(f"{path}.lock")
+            ):  # one process at a time makes the tables and switches on write-ahead logging
                 database = open_book(path)
         try:
-            yield Ledger(database, self._account())
+            yield Ledger(database, self._account(), self._spending)
         finally:
             database.close()
 
+    @contextmanager
+    def paid_call(
+        self, service: str, dollars: float, *, max_calls: int | None = None, max_dollars: float | None = None
+    ) -> Iterator[PaidCall]:
+        """Note a call, make it inside of `with`, and settle it: for whoever keeps the answer elsewhere, as pairs are.
+
+        Left by an exception, the call counts as charged, for nobody knows; set the call's `outcome` to "given back"
+        where the service charged nothing, to "unusable" where it charged for nothing of use.
+
+        Args:
+            service: whose budget it is, such as `my-teacher`.
+            dollars: price of the call.
+            max_calls: how many calls of this service may count for the run; None for any number.
+            max_dollars: what they may cost; None for any price.
+
+        Raises:
+            BudgetError: the budget of the run for this service is spent; core asks again in a later run.
+            Stopped: the call would cross the command's limit, or the user asked to stop: let it through.
+        """
+        bounds = [max_calls, None if max_dollars is None else affordable(max_dollars, dollars)]
+        budget = min((bound for bound in bounds if bound is not None), default=None)
+        with self.opened() as ledger:
+            reservation = ledger.reserve(service, service, (), "", budget, dollars)
+            if reservation.kind == "spent":
+                raise BudgetError(f"{service}: the budget of this run, {budget} calls at {dollars:g} $, is spent")
+            call = PaidCall()
+            try:
+                yield call
+            except BaseException:
+                ledger.settle(reservation.call, "unknown" if call.outcome == "answered" else call.outcome)
+                raise
+            ledger.settle(reservation.call, call.outcome)
+
     def tally(self, service: str) -> Tally:
         """Return how many calls the account has made to a service, and how they ended; touches nothing."""
+        return self.tallies().get(service, Tally())
+
+    def tallies(self) -> dict[str, Tally]:
+        """Return the calls that the account has made, by service; touches nothing."""
         path = self._place()
         if self._known_account() is None or (self._memory is None and (path is None or not path.exists())):
-            return Tally()
+            return {}
         with self.opened() as ledger:
-            return ledger.tally(service)
+            return ledger.tallies()
 
     def _in_memory(self) -> Database:
         if self._memory is None:

@@ -1,4 +1,8 @@
-"""Building plugins: the one function that imports an implementation, constructs it, and blames the right one."""
+"""Building plugins: the one function that imports an implementation, constructs it, and blames the right one.
+
+What it returns answers through the door of `gdp.core.contracts`: whatever a plugin raises is told in its name, and what
+it returns is held against its kind's contract.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,22 @@ from contextlib import contextmanager
 from typing import Any
 
 from gdp.core.config import Config
-from gdp.core.errors import GdpError, PluginError
+from gdp.core.contracts.watching import NAME_OF, answering
+from gdp.core.errors import GdpError, PairStoreError, PluginError, ShapeError, describe_exception
+from gdp.core.memory import is_out_of_memory
 from gdp.core.progress import Stopped
-from gdp.core.records import PlainRecord, PluginRecord, Plugins
+from gdp.core.records import DISTRIBUTION, PlainRecord, PluginRecord, Plugins
 
 
 def describe_plugin(record: PluginRecord | PlainRecord) -> str:
-    """Return what errors call a plugin: `filter brightness (gdp-filter-brightness)`."""
-    return f"{record.kind} {record.name} ({record.package or 'unknown package'})"
+    """Return what errors call a plugin: `faces.toml:12: filter brightness (gdp-filter-brightness)`."""
+    place = f"{record.place}: " if isinstance(record, PluginRecord) and record.place else ""
+    return f"{place}{record.kind} {record.name} ({record.package or 'unknown package'})"
+
+
+def name_of(plugin: object) -> str:
+    """Return what errors call a plugin that `build` has made; of another object its class."""
+    return str(getattr(plugin, NAME_OF, type(plugin).__name__))
 
 
 def build(
@@ -38,7 +50,7 @@ def build(
     Raises:
         GdpError: what the plugin itself says is wrong.
         PluginError: it cannot be imported, is not of that kind, or its constructor failed in a way that it did not
-            foresee.
+            foresee. The same is raised by its methods from then on, and for answers that break its kind's contract.
     """
     where = describe_plugin(record)
     implementation = plugins.load(record)
@@ -51,13 +63,28 @@ def build(
                 f"in gdp; tell the plugin's author."
             )
         )
+    return construct(implementation, record, config, *surroundings)
+
+
+def construct(implementation: Any, record: PluginRecord, config: Config, *surroundings: Any) -> Any:
+    """Construct a plugin of a class that is imported, so that it answers through the door.
+
+    Raises:
+        GdpError: as `build` does.
+    """
+    where = describe_plugin(record)
     with plugin_errors(where):
-        return implementation(config, *surroundings)
+        # gdp's own stages are core's and the tools' code: what they do not foresee is a bug, and no plugin's fault.
+        if record.kind == "stage" and record.package in ("", DISTRIBUTION):
+            return implementation(config, *surroundings)
+        return answering(implementation, where, plugin_errors)(config, *surroundings)
 
 
 @contextmanager
 def plugin_errors(where: str, passing: tuple[type[BaseException], ...] = ()) -> Iterator[None]:
     """Name the plugin in whatever goes wrong inside it, so that a user knows whom to ask.
+
+    What gdp refuses inside a plugin (pairs or verdicts that it put together wrongly) is told in its name, too.
 
     Args:
         where: what the error calls the plugin, as `describe_plugin` does.
@@ -69,12 +96,17 @@ def plugin_errors(where: str, passing: tuple[type[BaseException], ...] = ()) -> 
     """
     try:
         yield
-    except (GdpError, Stopped, KeyboardInterrupt, GeneratorExit, MemoryError):
+    except (ShapeError, PairStoreError) as error:
+        if not error.told_of:
+            error.told_of = where
+            error.args = (f"{where}: {error}",)
+        raise
+    except (GdpError, Stopped, KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:
-        if isinstance(error, passing):
+        if isinstance(error, passing) or is_out_of_memory(error):
             raise
         raise PluginError(
-            f"{where}: failed with {type(error).__name__}: {error}. This is a fault of the plugin or of its settings; "
+            f"{where}: failed with {describe_exception(error)}. This is a fault of the plugin or of its settings; "
             f"run again with GDP_TRACEBACK=1 to see where."
         ) from error

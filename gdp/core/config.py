@@ -27,6 +27,19 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False, defer_build=True)
 
     @classmethod
+    def migrate_settings(cls, settings: Mapping[str, Any], version: str) -> Mapping[str, Any]:
+        """Return settings that another version of the plugin's package wrote, as this version has them.
+
+        Override it where a setting was renamed or means something else: a student that an older version trained is
+        opened with what this returns. The default returns them as they are.
+
+        Args:
+            settings: by name, as they were written; not to be changed.
+            version: of the package that wrote them.
+        """
+        return settings
+
+    @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """Return the JSON schema, the fields' docstrings its descriptions."""
         schema = handler(core_schema)

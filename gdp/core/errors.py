@@ -37,6 +37,8 @@ class GdpError(Exception):
     """Base of all errors that a user can mend; `str(error)` is one readable paragraph."""
 
     exit_code = 1
+    told_of: str = ""
+    """Which plugin the message names already; empty for none."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,11 @@ class OutOfMemoryError(GdpError):
 
 
 class BudgetError(GdpError):
-    """The budget of a run for a paid service is spent; every answer that was paid for is kept."""
+    """The budget of a run for a paid service is spent; every answer that was paid for is kept.
+
+    A plugin raises it where it could not ask any more. It is no failure: a filter's pairs and an evaluator's numbers
+    are "not yet" then, a pair source's or a teacher's run stops, and a later run asks again.
+    """
 
 
 class ServiceError(GdpError):
@@ -128,6 +134,22 @@ class TrainingError(GdpError):
 
 class NonFiniteError(TrainingError):
     """A loss or a gradient became NaN or infinite; the last good checkpoint is kept."""
+
+
+def printable(text: str) -> str:
+    """Escape line breaks, control characters, bidirectional marks and lone surrogates; the rest stays."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
+
+
+def describe_exception(error: BaseException) -> str:
+    """Return `KeyError: 'x'` on one printable line, even where the exception cannot be turned to text."""
+    try:
+        text = printable(" ".join(str(error).split()))
+    except Exception:  # noqa: BLE001 # a third party's __str__ may raise anything
+        text = "its message cannot be shown"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gdp.core.errors import readable_os_errors
+from gdp.core.written_through import followed, is_special, write_through
 
 if sys.platform != "win32":  # there, what a killed process leaves stays
     import fcntl
@@ -44,13 +45,19 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_atomically(path: Path, content: bytes | memoryview) -> None:
+def write_atomically(path: Path, content: bytes | memoryview | Iterable[bytes | memoryview]) -> None:
     """Write a file so that a reader, or a restart after a kill, sees the old content or the new, never a part.
+
+    Links stay and what they lead to is written; devices and pipes are written through.
+
+    Args:
+        path: the file; folders above it are made.
+        content: all of it, or its pieces one after the other.
 
     Raises:
         DiskFullError, RunFolderError: the system refuses to write; the old content stays.
     """
-    _write_pieces(path, [content])
+    _write_pieces(path, [content] if isinstance(content, bytes | memoryview) else content)
 
 
 def copy_atomically(source: Path, path: Path) -> str:
@@ -72,8 +79,26 @@ def copy_atomically(source: Path, path: Path) -> str:
     return digest.hexdigest()
 
 
+def put_in_place(made: Path, path: Path) -> None:
+    """Move a file that is whole to a place in the same folder or below it, as `write_atomically` would have written it.
+
+    Raises:
+        DiskFullError, RunFolderError: the system refuses to write; the old content stays.
+    """
+    with readable_os_errors(path):
+        if path.is_symlink() or is_special(path):
+            copy_atomically(made, path)
+            made.unlink()
+        else:
+            made.replace(path)
+
+
 def _write_pieces(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
     with readable_os_errors(path):
+        if is_special(path):
+            write_through(path, pieces)
+            return
+        path = followed(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with _beside(path) as temporary:
             with temporary.open("wb") as file:

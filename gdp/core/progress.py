@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Stopped(Exception):
-    """The user asked the run to stop; raised between two pieces of work, when all that was done is durable."""
+    """The user, or a limit, asked the run to stop; raised when all that was done is durable. Its text is the reason."""
 
 
 class ProgressTask(Protocol):

@@ -98,6 +98,8 @@ class PluginRecord:
     """Stages only: whether it belongs to every run, so that no recipe need choose it."""
     package: str = ""
     version: str = ""
+    place: str = field(default="", compare=False)
+    """Where a recipe chooses it, as `faces.toml:12`; empty where none does."""
 
     @property
     def supplier(self) -> str:

@@ -3,7 +3,7 @@
 runs/<name>/
   recipe.toml       the resolved recipe, every default written out
   run.json          name, state, times, versions, machine
-  stages.json       stage -> content key, seconds, summary
+  stages.json       stage -> content key, seconds, summary, hashes of the files that it left
   keys.json         the content keys of all stages, as they were known last
   log.txt           what was told while it ran
   events.jsonl      the same for programs: one JSON object a line
@@ -23,17 +23,21 @@ runs/<name>/
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from gdp.core.config import content_key
 from gdp.core.errors import CorruptFileError, MissingResourceError, RunFolderError, RunLockedError, readable_os_errors
-from gdp.core.files import write_atomically
+from gdp.core.files import file_sha256, write_atomically
+from gdp.core.locks import locked
 
 FORMAT = 1
+STATE = ("run.json", "stages.json", "keys.json")
+"""What the folder says of itself: where one of these is damaged, `gdp run` writes it anew."""
 
 
 def now() -> str:
@@ -47,6 +51,10 @@ class RunFolder:
 
     path: Path
 
+    def __str__(self) -> str:
+        """Return the folder's path, as a listener would print it."""
+        return str(self.path)
+
     def stage_folder(self, stage: str, key: str) -> Path:
         """Return the folder of a stage's output for one content key."""
         return self.path / stage / key[:12]
@@ -56,31 +64,34 @@ class RunFolder:
         return path.relative_to(self.path).as_posix()
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, tell_mended: Callable[[str], None] | None = None) -> Iterator[None]:
         """Hold the folder for this process; the system frees it when the process ends, however it ends.
+
+        Args:
+            tell_mended: of who makes again what is lost: state files that cannot be used are removed, and it is told
+                so, a line each. Without it they are an error.
 
         Raises:
             RunLockedError: another process holds it.
             RunFolderError: it cannot be created or written, or it is of a newer gdp.
         """
-        from filelock import FileLock, Timeout
+        from filelock import Timeout
 
         with readable_os_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.path / "lock")
-        with readable_os_errors(self.path / "lock"):
-            try:
-                lock.acquire(timeout=0)
-            except Timeout as error:  # an OSError too, so it is told apart first
-                raise RunLockedError(
-                    f"{self.path}: another gdp process is working in this run folder. Wait for it to end, or start a "
-                    f"second run in a folder of its own with --folder."
-                ) from error
-        try:
+        with ExitStack() as stack:
+            with readable_os_errors(self.path / "lock"):
+                try:
+                    stack.enter_context(locked(self.path / "lock", timeout=0))
+                except Timeout as error:  # an OSError too, so it is told apart first
+                    raise RunLockedError(
+                        f"{self.path}: another gdp process is working in this run folder. Wait for it to end, or start "
+                        f"a second run in a folder of its own with --folder."
+                    ) from error
+            if tell_mended is not None:
+                self._remove_damaged_state(tell_mended)
             self._check_format()
             yield
-        finally:
-            lock.release()
 
     def _check_format(self) -> None:
         written = self.read_json("run.json", {}).get("format", FORMAT)
@@ -90,10 +101,28 @@ class RunFolder:
                 f"or choose another folder with --folder."
             )
 
+    def _remove_damaged_state(self, tell: Callable[[str], None]) -> None:
+        for name in STATE:
+            try:
+                self.read_state(name)
+            except CorruptFileError:
+                with readable_os_errors(self.path / name):
+                    (self.path / name).unlink()
+                tell(f"{self.path / name}: was damaged and is written anew")
+
+    def read_state(self, name: str) -> dict[str, Any]:
+        """Read one of the files of `STATE`; empty where there is none.
+
+        Raises:
+            CorruptFileError: it does not hold what this file holds.
+        """
+        return self.stages() if name == "stages.json" else self.read_json(name, {})
+
     def write_json(self, name: str, data: Any) -> None:
         """Write one of the folder's JSON files atomically."""
         text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
-        write_atomically(self.path / name, (text + "\n").encode())
+        # A name of a folder that is no text becomes \udcXX, which in JSON stands for itself.
+        write_atomically(self.path / name, (text + "\n").encode(errors="backslashreplace"))
 
     def write_text(self, name: str, text: str) -> None:
         """Write one of the folder's text files atomically."""
@@ -103,18 +132,27 @@ class RunFolder:
         """Read one of the folder's JSON files; `default` where there is none.
 
         Raises:
-            CorruptFileError: it is no JSON.
+            CorruptFileError: it is no JSON, of another type than the default, or not what its stage left.
         """
         path = self.path / name
         try:
-            return json.loads(path.read_bytes())
+            content = path.read_bytes()
+            data = json.loads(content)
         except FileNotFoundError:
             return default
         except (ValueError, OSError, RecursionError) as error:
-            raise CorruptFileError(
-                f"{path}: cannot be read as JSON ({error}). gdp writes this file atomically, so something else changed "
-                f"it: put it back, or delete it and run the same command again."
-            ) from error
+            raise self._damaged(name, f"cannot be read as JSON ({error})") from error
+        if default is not None and not isinstance(data, type(default)):
+            raise self._damaged(name, f"holds a {type(data).__name__} where a {type(default).__name__} is due")
+        if name not in STATE:
+            self.require_whole(name)
+        return data
+
+    def _damaged(self, name: str, problem: str) -> CorruptFileError:
+        return CorruptFileError(
+            f"{self.path / name}: {problem}. gdp writes this file atomically, so something else changed it: put it "
+            f"back, or delete it and run the same command again. gdp doctor {self.path} tells all that is damaged."
+        )
 
     def update_run(self, **fields: Any) -> None:
         """Change fields of run.json."""
@@ -122,14 +160,72 @@ class RunFolder:
         self.write_json("run.json", data)
 
     def stages(self) -> dict[str, dict[str, Any]]:
-        """Return the finished stages: name to {key, finished_at, seconds, summary}."""
+        """Return the finished stages: name to {key, finished_at, seconds, summary, files}.
+
+        `files` holds the hashes of what the stage left, by relative path; an older gdp wrote none.
+
+        Raises:
+            CorruptFileError: the file is damaged.
+        """
         stages: dict[str, dict[str, Any]] = self.read_json("stages.json", {})
+        for stage, entry in stages.items():
+            if not _is_entry(entry):
+                raise self._damaged("stages.json", f"what it holds of the stage {stage} is damaged")
         return stages
 
-    def finish_stage(self, stage: str, key: str, seconds: float, summary: Mapping[str, Any]) -> None:
-        """Record that a stage has finished for a content key."""
+    def finish_stage(
+        self, stage: str, key: str, seconds: float, summary: Mapping[str, Any], files: Iterable[Path] = ()
+    ) -> None:
+        """Record that a stage has finished for a content key, and what it left: files of this folder."""
+        left = {self.relative(file): file_sha256(file) for file in sorted(files)}
         entry = {"key": key, "finished_at": now(), "seconds": round(seconds, 3), "summary": dict(summary)}
+        self._put_stage(stage, {**entry, "files": left})
+
+    def record_files(self, stage: str, files: Iterable[Path]) -> None:
+        """Take note that files of a finished stage were written anew."""
+        entry = self.stages().get(stage)
+        if entry is not None:
+            left = {self.relative(file): file_sha256(file) for file in files}
+            self._put_stage(stage, {**entry, "files": {**entry.get("files", {}), **left}})
+
+    def _put_stage(self, stage: str, entry: dict[str, Any]) -> None:
+        entry = json.loads(json.dumps({name: value for name, value in entry.items() if name != "check"}))
+        entry["check"] = content_key(entry)  # of what is read back
         self.write_json("stages.json", {**self.stages(), stage: entry})
+
+    def damaged_files(self, stage: str) -> dict[str, str]:
+        """Compare what a finished stage left with the hashes recorded then; return what is wrong, by relative path."""
+        recorded = self.stages().get(stage, {}).get("files", {})
+        found = {name: self._compare(name, digest) for name, digest in recorded.items()}
+        return {name: problem for name, problem in found.items() if problem}
+
+    def recorded_files(self) -> dict[str, str]:
+        """Return the hashes of all that the finished stages left, by relative path.
+
+        Raises:
+            CorruptFileError: they cannot be read.
+        """
+        return {name: digest for entry in self.stages().values() for name, digest in entry.get("files", {}).items()}
+
+    def require_whole(self, name: str) -> None:
+        """Make sure that a file is what its stage left; one of which nothing is recorded may be anything.
+
+        Raises:
+            CorruptFileError: it is not.
+        """
+        digest = self.recorded_files().get(name)
+        problem = None if digest is None else self._compare(name, digest)
+        if problem:
+            raise self._damaged(name, problem)
+
+    def _compare(self, name: str, digest: str) -> str | None:
+        path = self.path / name
+        try:
+            return None if file_sha256(path) == digest else "is not what was written here: its hash is another"
+        except FileNotFoundError:
+            return "is missing"
+        except OSError as error:
+            return f"cannot be read ({error.strerror or error})"
 
     def forget_stage(self, stage: str) -> None:
         """Record that a stage is not finished (any more)."""
@@ -146,8 +242,18 @@ class RunFolder:
         self._append("events.jsonl", json.dumps({"time": now(), "event": kind, **data}, ensure_ascii=False) + "\n")
 
     def _append(self, name: str, line: str) -> None:
-        with readable_os_errors(self.path / name), (self.path / name).open("a", encoding="utf-8") as file:
-            file.write(line)
+        with readable_os_errors(self.path / name), (self.path / name).open("ab") as file:
+            file.write(line.encode(errors="backslashreplace"))
+
+
+def _is_entry(entry: object) -> bool:
+    """Say whether stages.json holds of a stage what was written; entries of an older gdp have no check."""
+    if not isinstance(entry, dict):
+        return False
+    if "check" in entry:
+        content = {name: value for name, value in entry.items() if name != "check"}
+        return bool(entry["check"] == content_key(content))
+    return isinstance(entry.get("key"), str) and isinstance(entry.get("summary"), dict)
 
 
 def find_run(run: Path) -> RunFolder:

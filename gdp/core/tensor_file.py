@@ -8,16 +8,16 @@ order of the tensors is the library's, so that without metadata the bytes are, t
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from gdp.core.errors import readable_os_errors
-from gdp.core.progress import Progress, SilentProgress
+from gdp.core.files import write_atomically
+from gdp.core.progress import Progress, ProgressTask, SilentProgress
 
 _TYPES = {
     torch.uint64: "U64",
@@ -67,23 +67,17 @@ def write_tensors(
     pieces = _pieces(tensors, metadata)
     header = next(pieces)
     megabytes = sum(tensor.nbytes for tensor in tensors.values()) // _MEGABYTE
-    temporary = path.with_name(f".{path.name}.part")
-    with readable_os_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                file.write(header)
-                task = (progress or SilentProgress()).task(f"writing {path.name}", max(1, megabytes), "MB")
-                with task as written:
-                    for piece in pieces:
-                        before = file.tell() // _MEGABYTE
-                        file.write(piece)
-                        written.advance(file.tell() // _MEGABYTE - before)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with (progress or SilentProgress()).task(f"writing {path.name}", max(1, megabytes), "MB") as task:
+        write_atomically(path, _told(chain([header], pieces), task))
+
+
+def _told(pieces: Iterable[bytes | memoryview], task: ProgressTask) -> Iterator[bytes | memoryview]:
+    """Pass pieces on, and tell of each megabyte that is written."""
+    done = 0
+    for piece in pieces:
+        yield piece
+        before, done = done // _MEGABYTE, done + len(piece)
+        task.advance(done // _MEGABYTE - before)
 
 
 def encode_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> bytes:

@@ -9,8 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from gdp.core.errors import PluginError
-from gdp.core.recipe.choices import describe_exception
+from gdp.core.errors import PluginError, describe_exception
 from gdp.core.records import Needs, PlainRecord, PluginRecord
 from gdp.registry.api_versions import adopt_old_methods
 

@@ -9,7 +9,7 @@ from typing import Any
 import pluggy
 
 from gdp.core import hookspecs
-from gdp.core.recipe.choices import describe_exception
+from gdp.core.errors import describe_exception
 from gdp.registry.hook_checks import HOOK_ARGUMENTS, Hook
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, overload
 
 import pluggy
 
-from gdp.core.errors import PluginError, PluginNotFoundError
-from gdp.core.recipe.choices import describe_exception
-from gdp.core.records import API_VERSION, AnyKind, Kind, PlainKind, PlainRecord, PluginRecord
+from gdp.core.errors import PluginError, PluginNotFoundError, describe_exception
+from gdp.core.records import API_VERSION, DISTRIBUTION, AnyKind, Kind, PlainKind, PlainRecord, PluginRecord
 from gdp.registry.api_versions import IncompatibleError, check_version
 from gdp.registry.candidates import Candidate, find_candidates
 from gdp.registry.collecting import run_registration
@@ -26,6 +27,8 @@ from gdp.registry.rows import PluginRow, Record, Status
 from gdp.support.downloads.records import DownloadRecord
 
 _HEAVY = "torch"
+_SLOW = 1.0
+"""Seconds that a plugin's module may take to register before it is told."""
 
 
 class PluginRegistry:
@@ -40,6 +43,9 @@ class PluginRegistry:
         self._disabled = disabled
         self._strict = strict
         self._records: dict[tuple[AnyKind, str], Record] = {}
+        self._namesakes: dict[tuple[AnyKind, str], list[Record]] = {}
+        """Of a name that several packages register all records; gdp's own, where there is one, is the one in use."""
+        self._modules: dict[int, Candidate] = {}
         self._life = LifeHooks()
 
     @classmethod
@@ -88,13 +94,24 @@ class PluginRegistry:
     def get(self, kind: AnyKind, name: str) -> Record:
         """Return the record of a plugin.
 
+        Args:
+            kind: of the plugin.
+            name: of the plugin, or `package:name` where several packages have one of that name.
+
         Raises:
             PluginNotFoundError: there is none; the message says what there is, or why it cannot be used.
         """
-        record = self._records.get((kind, name))
+        package, _, own = name.rpartition(":")
+        record = self._of_package(kind, own, package) if package else self._records.get((kind, name))
         if record is None:
             raise PluginNotFoundError(self._not_found(kind, name))
         return record
+
+    def _of_package(self, kind: AnyKind, name: str, package: str) -> Record | None:
+        """Return the plugin of that package; of a plugin of one file the package is its path, or the file's name."""
+        only = self._records.get((kind, name))
+        found = self._namesakes.get((kind, name), [] if only is None else [only])
+        return next((each for each in found if package in (each.package, Path(each.package).name)), None)
 
     def names(self, kind: AnyKind) -> list[str]:
         """Return the usable names of a kind, sorted."""
@@ -173,12 +190,16 @@ class PluginRegistry:
         if candidate.name in self._disabled and not candidate.builtin:
             self._report(candidate, "disabled", "left out by --no-plugin", "")
             return
-        was_heavy = _HEAVY in sys.modules
+        if candidate.package in self._disabled and not candidate.builtin:
+            self._report(candidate, "disabled", "left out by --no-plugin", "")
+            return
+        was_heavy, started = _HEAVY in sys.modules, time.monotonic()
         try:
             # What a module prints while it is imported must not get into the output of `--json`.
             with contextlib.redirect_stdout(sys.stderr):
                 plugin = candidate.load()
                 hooks, notes = self._check(candidate, plugin)
+                self._check_registered_once(candidate, plugin)
                 records = [record for hook in hooks for record in run_registration(candidate, hook)]
         except IncompatibleError as error:
             self._report(candidate, "incompatible", str(error), candidate.mend(error.update))
@@ -194,6 +215,14 @@ class PluginRegistry:
         imports = heavy_imports(candidate.file) if candidate.file else []
         if imports or (not was_heavy and _HEAVY in sys.modules):
             notes.append(f"imports {' and '.join(imports) or _HEAVY} to register, which slows every command")
+        seconds = time.monotonic() - started
+        if seconds > _SLOW and not candidate.builtin:
+            notes.append(f"takes {seconds:.1f} s to import, which every command waits for; tell its author")
+            print(
+                f"note: the plugin {candidate.name} of {candidate.package} takes {seconds:.1f} s to import, and every "
+                f"command waits for that. Tell its author, or leave it out with --no-plugin {candidate.name}.",
+                file=sys.stderr,
+            )
         for record in records:
             self._register(candidate, record, "; ".join(notes))
         self._life.listen(plugin, f"{candidate.package}:{candidate.name}", hooks)
@@ -214,22 +243,43 @@ class PluginRegistry:
         old = [str(deprecation) for hook in hooks for deprecation in hook.deprecations]
         return hooks, [*([remark] if remark else []), *old]
 
+    def _check_registered_once(self, candidate: Candidate, plugin: object) -> None:
+        """Refuse a module that another entry point named already: of this package, or of one that was renamed."""
+        first = self._modules.setdefault(id(plugin), candidate)
+        if first is candidate:
+            return
+        whose = "this package" if first.package == candidate.package else first.package
+        raise PluginError(
+            f"its entry point names what the entry point {first.name} of {whose} names, too, and that one is in use"
+        )
+
     def _register(self, candidate: Candidate, record: Record, note: str) -> None:
         if record.name in self._disabled or candidate.name in self._disabled:
             self._report(candidate, "disabled", "left out by --no-plugin", "", record)
             return
-        first = self._records.setdefault((record.kind, record.name), record)
-        if first is not record:
-            self._report(
-                candidate,
-                "clash",
-                f"the {record.kind} {record.name} of {record.package} has the name of that of {first.package}, "
-                f"which came first and is the one in use",
-                candidate.mend("Ask its author for another name"),
-                record,
-            )
+        key = (record.kind, record.name)
+        namesakes = self._namesakes.setdefault(key, [])
+        namesakes.append(record)
+        first = namesakes[0]
+        if first is record:
+            self._records[key] = record
+            self._report(candidate, "ok", "", "", record, note)
             return
-        self._report(candidate, "ok", "", "", record, note)
+        in_use = first.package == DISTRIBUTION
+        reason = f"the {record.kind} {record.name} of {record.package} has the name of that of {first.package}, "
+        reason += "which is gdp's own and the one in use" if in_use else "so neither is in use by the mere name"
+        self._report(candidate, "clash", reason, _mend_clash(record, "" if in_use else first.package), record)
+        if not in_use and self._records.pop(key, None) is not None:
+            self._retract(record, first)
+
+    def _retract(self, record: Record, first: Record) -> None:
+        """Say of the first plugin of a name that it has a namesake, now that one is found."""
+        for place, row in enumerate(self.rows):
+            if (row.kind, row.name, row.package, row.status) == (first.kind, first.name, first.package, "ok"):
+                reason = f"the {first.kind} {first.name} of {first.package} has the name of that of {record.package}, "
+                reason += "so neither is in use by the mere name"
+                mend = _mend_clash(first, record.package)
+                self.rows[place] = replace(row, status="clash", reason=reason, mend=mend)
 
     def _report(
         self,
@@ -269,12 +319,24 @@ class PluginRegistry:
 
     def _check_disabled(self, candidates: list[Candidate]) -> None:
         known = {candidate.name for candidate in candidates} | {row.name for row in self.rows}
+        known |= {candidate.package for candidate in candidates if not candidate.builtin}
         for name in sorted(self._disabled - known):
             close = get_close_matches(name, sorted(known), n=1)
             hint = f"did you mean {close[0]}?" if close else "gdp list-plugins shows what there is."
             raise PluginNotFoundError(f"--no-plugin {name}: there is no plugin of that name; {hint}")
 
     def _not_found(self, kind: AnyKind, name: str) -> str:
+        package, _, own = name.rpartition(":")
+        rivals = [record.package for record in self._namesakes.get((kind, own), ())]
+        if package and (rivals or own in self.names(kind)):
+            there = " and ".join(rivals) or self._records[kind, own].package
+            return f'no {kind} "{own}" is of a package {package}; that of {there} is installed'
+        if len(rivals) > 1:
+            choices = " or ".join(f'"{rival}:{name}"' for rival in rivals)
+            return (
+                f'{kind} "{name}" is the name of plugins of {" and ".join(rivals)}: write {choices}, or leave one out '
+                f"with --no-plugin {rivals[-1]}"
+            )
         for row in self.rows:
             if row.name == name and row.kind in ("", kind) and row.status != "ok":
                 return f'{kind} "{name}" cannot be used ({row.status}): {row.reason}'
@@ -288,3 +350,10 @@ class PluginRegistry:
         more = f" ({broken} installed plugins cannot be used: see gdp list-plugins)" if broken else ""
         what = kind if kind == "command" else f"{kind} plugin"
         return f'no {what} is called "{name}"; {there}{more}'
+
+
+def _mend_clash(record: Record, other: str) -> str:
+    """Say what to do about a plugin that has the name of another package's; `other` is empty where that is gdp."""
+    choose = f'Where a recipe means this one, write plugin = "{record.package}:{record.name}"'
+    leave_out = f"or leave a package out: --no-plugin {record.package}"
+    return f"{choose}, {leave_out}{f' or --no-plugin {other}' if other else ''}."

@@ -90,6 +90,7 @@ def check(
     varying: Sequence[str] = (),
     without: Mapping[str, str] | None = None,
     record_only: bool = False,
+    pays: bool = False,
 ) -> dict[str, str]:
     """Check all properties of a registered plugin and tell all that it lacks at once.
 
@@ -105,6 +106,7 @@ def check(
         varying: patterns of the names of numbers and files that differ from run to run, such as `speed.*`.
         without: properties to leave out, each with the reason.
         record_only: check what needs no implementation, for plugins that cannot be built here.
+        pays: let the plugin pay for calls; else no call passes its book of answers, and what needs one is left out.
 
     Returns:
         For every property, by name: an empty line, or why it does not apply or was left out.
@@ -115,7 +117,7 @@ def check(
         ValueError: `without` names no property of this kind, or there is no such kind.
     """
     given: dict[str, Any] = {"settings": settings, "world": world, "registry": registry, "tolerance": tolerance}
-    chosen = make_cases(kind, name, **given, varying=varying, without=without, record_only=record_only)
+    chosen = make_cases(kind, name, **given, varying=varying, without=without, record_only=record_only, pays=pays)
     remarks = dict(without or {})
     findings: list[NotConformantError] = []
     for case in chosen:
@@ -158,6 +160,7 @@ def make_cases(
     varying: Sequence[str] = (),
     without: Mapping[str, str] | None = None,
     record_only: bool = False,
+    pays: bool = False,
 ) -> list[Case]:
     """Return a callable for each property; the arguments are those of `check`.
 
@@ -173,7 +176,7 @@ def make_cases(
         subject = PlainSubject(plain, name, registry)
     else:
         world = world or _default_world(kind)
-        subject = Subject(cast(Kind, kind), name, registry, settings or {}, world, tolerance, tuple(varying))
+        subject = Subject(cast(Kind, kind), name, registry, settings or {}, world, tolerance, tuple(varying), pays)
     _ = subject.record  # a name that is not registered is told before anything is checked
     left_out = set(without or {})
     if left_out - set(known):

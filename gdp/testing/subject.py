@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from gdp.core.answers import AnswerBook
 from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.config import Config
 from gdp.core.errors import Mistake
@@ -19,7 +20,7 @@ from gdp.core.records import Kind, PlainKind, PlainRecord, PluginRecord
 from gdp.registry import PluginRegistry, PluginRow
 from gdp.support.interfaces.engines import EngineContext
 from gdp.testing.examples import World
-from gdp.testing.findings import fail
+from gdp.testing.findings import DoesNotApplyError, fail
 
 SEED = 7
 """The seed of the recipe that the checks imagine."""
@@ -39,6 +40,8 @@ class Subject:
     """How much numbers may differ where they should not, beyond what each property allows."""
     varying: Sequence[str] = ()
     """Patterns of the names of numbers and files that differ from run to run (measured times)."""
+    pays: bool = False
+    """Whether the plugin may pay for calls while it is checked."""
     folder: Path = field(default_factory=Path.cwd)
     """Against which relative paths in the settings are resolved."""
 
@@ -103,6 +106,7 @@ class Subject:
             "dataset": None if self.kind == "dataset" else world.dataset,
             "resolution": world.resolution,
             "input_channels": world.pairs.source.shape[1],
+            "answers": AnswerBook.in_memory(None if self.pays else _PaysNothing(self)),
         }
         return BuildContext(**{**given, **changes})
 
@@ -115,6 +119,25 @@ class Subject:
     def varies(self, name: str) -> bool:
         """Say whether a number was announced to differ from run to run."""
         return any(fnmatchcase(name, pattern) for pattern in self.varying)
+
+
+@dataclass(frozen=True)
+class _PaysNothing:
+    """Lets no call through: one that was foretold makes the property one that cannot be checked for nothing."""
+
+    subject: Subject
+
+    def stop_requested(self) -> bool:
+        return False
+
+    def admit(self, spent: float, dollars: float) -> None:
+        kind = self.subject.kind
+        if kind in ("filter", "pair-source") and not self.subject.build().forecast(1).calls:
+            fail(
+                f"it was about to pay {dollars:g} $ for a call, and its forecast tells of none",
+                "return gdp.Forecast(calls, seconds_between_calls, dollars) from forecast",
+            )
+        raise DoesNotApplyError(f"it pays {dollars:g} $ for a call here, and the kit pays nothing unless pays=True")
 
 
 @dataclass(frozen=True)

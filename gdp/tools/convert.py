@@ -16,10 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gdp.core.building import describe_plugin, plugin_errors
-from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, PluginError, RunFolderError
+from gdp.core.errors import (
+    CorruptFileError,
+    GdpError,
+    MissingResourceError,
+    PluginError,
+    RunFolderError,
+    describe_exception,
+)
 from gdp.core.files import write_atomically
 from gdp.core.progress import Progress
-from gdp.core.recipe.choices import describe_exception
 from gdp.core.records import PlainRecord, Plugins
 from gdp.core.run.versions import versions
 

@@ -57,7 +57,7 @@ class _Rehearsal:
     @cached_property
     def pair(self) -> PairBatch:
         """Pair 0 of the run; a picture of nothing where making it would ask others, for a dry run pays nothing."""
-        if asks_for_pairs(self.session):
+        if asks_for_pairs(self.session) and not self.session.pays:
             return stand_in_pairs(self.session, [0])
         return self.session.pair_source.make([0])
 
@@ -183,7 +183,8 @@ def _cost_of_pairs(session: Session, count: int) -> str:
     with plugin_errors(f"pair source {session.recipe.pairs.record.name}"):
         forecast = session.pair_source.forecast(count)
     cost = f"{forecast.calls:,} calls, {forecast.dollars:.2f} $" if forecast.calls else "it does not say what it costs"
-    return f"none was made on trial, for that asks others: {cost}"
+    tried = "one was made as a trial, and paid for" if session.pays else "none was made on trial, for that asks others"
+    return f"{tried}: {cost}"
 
 
 def _filters(rehearsal: _Rehearsal) -> str:

@@ -5,7 +5,8 @@ Of a plugin that is not installed here no more is known than what a run's recipe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -13,13 +14,14 @@ from typing import Any, cast
 from pydantic import ConfigDict
 
 from gdp.core.config import Config
-from gdp.core.errors import PluginNotFoundError
+from gdp.core.errors import CorruptFileError, PluginNotFoundError
 from gdp.core.recipe.reading import Recipe, load_recipe
 from gdp.core.recipe.text import read_recipe_text
 from gdp.core.records import Kind, PluginRecord, Plugins
 from gdp.core.run_folder import RunFolder
 
 RECIPE = "recipe.toml"
+_PLAIN = re.compile(r"[\w. -]{1,200}")
 
 
 class _AnySettings(Config):
@@ -44,6 +46,39 @@ class _AsRecorded:
         except PluginNotFoundError:
             training = _AnySettings if kind == "teacher" else None
             return PluginRecord(kind, name, "not installed here", _AnySettings, implementation="", training=training)
+
+
+class _AsMade:
+    """The registry for a run that was made before: of a name that several packages have now, it takes the run's."""
+
+    def __init__(self, plugins: Plugins, packages: Mapping[str, str]) -> None:
+        self._plugins, self._packages = plugins, packages
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._plugins, name)
+
+    def get(self, kind: Kind, name: str) -> PluginRecord:
+        """Return a plugin's record."""
+        try:
+            return self._plugins.get(kind, name)
+        except PluginNotFoundError:
+            package = self._packages.get(f"{kind} {name}")
+            if package is None:
+                raise
+            try:
+                return self._plugins.get(kind, f"{package}:{name}")
+            except PluginNotFoundError:  # the run's package is gone; the first error says what there is
+                pass
+            raise
+
+
+def as_made(plugins: Plugins, folder: RunFolder) -> Plugins:
+    """Return the registry in which a name that several packages have means the one that a run was made with."""
+    try:
+        packages = folder.read_json("run.json", {}).get("plugins")
+    except CorruptFileError:  # gdp run writes it anew; of a name that several packages have, it is told then
+        return plugins
+    return cast(Plugins, _AsMade(plugins, packages)) if isinstance(packages, dict) else plugins
 
 
 def as_recorded(plugins: Plugins) -> Plugins:
@@ -89,6 +124,7 @@ def load_run_recipe(
     Raises:
         RecipeError: with all mistakes of the overrides, or what the present plugins find wrong with it.
     """
+    plugins = as_made(plugins, folder)
     recipe = load_recipe(derived or folder.path / RECIPE, as_recorded(plugins) if look else plugins, overrides)
     written = folder.read_json("run.json", {}).get("recipe")
     return _standing_at(recipe, Path(written)) if isinstance(written, str) else recipe
@@ -120,6 +156,14 @@ def open_recipe(
     if is_run(recipe):
         loaded, place = load_run_recipe(RunFolder(recipe.absolute()), plugins, overrides), recipe
     else:
-        loaded = load_recipe(recipe, plugins, overrides)
+        loaded = load_recipe(recipe, _as_made_here(recipe, plugins, folder), overrides)
         place = Path("runs") / loaded.name
     return loaded, RunFolder((folder or place).absolute())
+
+
+def _as_made_here(recipe: Path, plugins: Plugins, folder: Path | None) -> Plugins:
+    """Return the registry for a recipe's file whose run may have been made before, in a folder or in `runs/NAME`."""
+    name = read_recipe_text(recipe).data.get("name")
+    is_plain = isinstance(name, str) and _PLAIN.fullmatch(name) is not None  # what is wrong with it, others tell
+    place = folder or (Path("runs") / str(name) if is_plain else None)
+    return plugins if place is None or not is_run(place) else as_made(plugins, RunFolder(place.absolute()))

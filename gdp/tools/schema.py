@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from gdp.core.recipe.choices import LISTED_KINDS, SECTION_KEYS, SECTION_MODELS, choosable, describe_exception
+from gdp.core.errors import describe_exception
+from gdp.core.recipe.choices import LISTED_KINDS, SECTION_KEYS, SECTION_MODELS, choosable
 from gdp.core.recipe.compare import CHANGEABLE
 from gdp.core.recipe.reading import RUN_KEYS, RecipeHeader
 from gdp.core.recipe.sections import CompareSection, LimitsSection, TargetSection, TrainSection, VariantSection

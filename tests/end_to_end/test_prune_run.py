@@ -190,9 +190,9 @@ def test_a_folder_of_something_else_is_kept(run: Path, tmp_path: Path) -> None:
     other = shutil.copytree(run, tmp_path / "other")
     with pytest.raises(RunFolderError, match="holds another run, not a pruned one"):
         opened(replace(request, folder=other))
-    stages = json.loads((other / "stages.json").read_text())
-    stages["export"]["summary"]["weights_sha256"] = "0" * 64
-    (other / "stages.json").write_text(json.dumps(stages))
+    exported = RunFolder(other).stages()["export"]
+    another = {**exported["summary"], "weights_sha256": "0" * 64}
+    RunFolder(other).finish_stage("export", exported["key"], 0.0, another)
     with pytest.raises(RunFolderError, match="the pruning of another student"):
         opened(replace(request, run=other))
     with RunFolder(tmp_path / "pruned").locked(), pytest.raises(RunLockedError):

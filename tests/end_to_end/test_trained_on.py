@@ -12,6 +12,7 @@ from commands import gdp_command, succeed
 from tiny_world import make_tiny_world
 
 import gdp
+from gdp.cli.common import EXIT_STOPPED
 
 
 @pytest.fixture
@@ -123,5 +124,5 @@ def test_a_third_party_says_what_its_pictures_show(tmp_path: Path, shows: str, e
         assert "stranger" in finished.stderr
         assert "Traceback" not in finished.stderr
     else:
-        assert finished.exit_code == 0, finished.stderr
+        assert finished.exit_code == EXIT_STOPPED, finished.stderr
         assert card(recipe)["trained_on"]["pictures"] == expected

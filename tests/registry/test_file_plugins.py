@@ -101,7 +101,7 @@ def test_a_defect_is_a_row_with_reason_and_mend(folder: Path, source: str, statu
     row = row_of(registry, folder / "wrong.py")
     assert (row.status, reason in row.reason) == (status, True), row.reason
     assert str(folder / "wrong.py") in row.mend
-    assert "--no-plugin wrong" in row.mend
+    assert "--no-plugin wrong" in row.mend or f"--no-plugin {folder / 'wrong.py'}" in row.mend
     assert registry.get("filter", "brightness"), "the other files work"
 
 
@@ -109,8 +109,11 @@ def test_two_files_of_one_name_clash(folder: Path, tmp_path: Path) -> None:
     second = tmp_path / "second"
     second.mkdir()
     (second / "brightness.py").write_text(BRIGHTNESS)
+    files = [str(place / "brightness.py") for place in (folder, second)]
     rows = PluginRegistry.discover(folders=[folder, second]).defects
-    assert [(row.status, row.package) for row in rows] == [("clash", str(second / "brightness.py"))]
+    assert [(row.status, row.package) for row in rows] == [("clash", file) for file in files]
+    left = PluginRegistry.discover(folders=[folder, second], disabled=frozenset({files[0]}))
+    assert left.get("filter", "brightness").package == files[1], "as the row advises"
 
 
 @pytest.mark.parametrize(

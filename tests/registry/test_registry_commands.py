@@ -50,8 +50,10 @@ def test_two_packages_with_a_command_of_one_name_clash(install: Any, make_packag
     other = source(implementation="gdp_other_module:watch")
     install(make_package(source()), make_package(other, "other"))
     registry = PluginRegistry.discover()
-    assert [row.package for row in registry.defects] == ["gdp-other"]
-    assert registry.get("command", "watch").package == "gdp-made"
+    assert [row.package for row in registry.defects] == ["gdp-made", "gdp-other"]
+    with pytest.raises(PluginNotFoundError, match="plugins of gdp-made and gdp-other"):
+        registry.get("command", "watch")
+    assert registry.get("command", "gdp-made:watch").package == "gdp-made"
 
 
 @pytest.mark.parametrize(

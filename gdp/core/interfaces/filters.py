@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.forecasts import Forecast
-from gdp.core.pairs.records import Json, PairBatch, Scores, Verdict
+from gdp.core.pairs.records import Json, NotYet, PairBatch, Scores, Verdict
 
 
 class PairJudge:
@@ -47,18 +47,25 @@ class Filter(PairJudge, ABC):
     """The simple form: looks at each pair and returns its verdict."""
 
     @abstractmethod
-    def judge(self, pairs: PairBatch) -> list[Verdict]:
-        """Return one verdict for each pair, in order. Verdicts must not depend on the batch."""
+    def judge(self, pairs: PairBatch) -> Sequence[Verdict | NotYet]:
+        """Return one verdict for each pair, in order. Verdicts must not depend on the batch.
+
+        A pair that cannot be looked at now is `NotYet`.
+
+        Raises:
+            BudgetError: none of these pairs, nor of those after them, can be looked at now; all are "not yet".
+        """
 
 
 class ScoringFilter(PairJudge, ABC):
     """The form for costly judgements: scores are measured once and kept, decisions are made from them.
 
-    Changing a setting that `score_settings` does not name repeats no measurement and no paid call.
+    Changing a setting that `score_settings` does not name repeats no measurement and no paid call. A filter that does
+    not say which settings those are is measured anew whenever one of them changes.
     """
 
-    score_settings: ClassVar[frozenset[str]] = frozenset()
-    """Names of the settings that the scores depend on (a model's path, say; not the thresholds)."""
+    score_settings: ClassVar[frozenset[str] | None] = None
+    """Names of the settings that the scores depend on (a model's path, say; not the thresholds); None for all."""
 
     score_version: ClassVar[int] = 1
     """Raise it when the same settings give other scores than before."""
@@ -69,10 +76,16 @@ class ScoringFilter(PairJudge, ABC):
         return ""
 
     @abstractmethod
-    def score(self, pairs: PairBatch) -> list[Scores]:
-        """Return the scores of each pair, in order: name to number, word or None. Independent of the batch."""
+    def score(self, pairs: PairBatch) -> Sequence[Scores | NotYet]:
+        """Return the scores of each pair, in order: name to number, word or None. Independent of the batch.
 
-    def score_stream(self, batches: Iterable[PairBatch]) -> Iterator[Mapping[int, Scores]]:
+        A pair that cannot be looked at now is `NotYet`, never None for ever.
+
+        Raises:
+            BudgetError: none of these pairs, nor of those after them, can be looked at now; all are "not yet".
+        """
+
+    def score_stream(self, batches: Iterable[PairBatch]) -> Iterator[Mapping[int, Scores | NotYet]]:
         """Yield scores by pair number as they become known, in any order; each mapping is durable at once.
 
         A filter that asks a service overrides it, to keep many pictures in flight and lose no answer.
@@ -80,6 +93,9 @@ class ScoringFilter(PairJudge, ABC):
         Args:
             batches: the pairs to measure; read it in the thread that calls, when there is room for more. It raises
                 when the user asks to stop: let what is in flight arrive, yield it, and let the exception through.
+
+        Raises:
+            BudgetError: pairs of which nothing was yielded are "not yet", and a later run asks for them again.
         """
         for pairs in batches:
             yield dict(zip(pairs.indices, self.score(pairs), strict=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -93,6 +93,33 @@ class Stage(ABC, Generic[RunT]):
     def is_there(self, run: RunT) -> bool:
         """Say whether the output of a finished stage is still there; a stage whose output is gone is done again."""
         return True
+
+    def leaves(self, run: RunT) -> Iterable[Path]:
+        """Return the files below the run's folder that `execute` has left; called when it has finished.
+
+        Their hashes are recorded. Where one is missing or changed later, `gdp run` calls `mend` and does the stage
+        again, and `gdp doctor` tells it. The default names none: only `is_there` says then what is lost.
+        """
+        return ()
+
+    def remakes(self, run: RunT, file: str) -> bool:
+        """Say whether a lost file is worth doing the stage again; where it is not, the user is told what does.
+
+        Args:
+            run: the run.
+            file: relative to the run's folder.
+        """
+        return True
+
+    def mend(self, run: RunT, files: Sequence[Path]) -> None:
+        """Take away what is damaged, so that `execute` makes it again; called before that where a file was lost.
+
+        Args:
+            run: the run.
+            files: what is missing or changed of `leaves`.
+        """
+        for file in files:
+            file.unlink(missing_ok=True)
 
     def reset(self, run: RunT, first: str) -> None:
         """Throw away what is kept between runs; called where the user forces the stage.

@@ -14,11 +14,13 @@ MANIFEST_NAME = "manifest.sqlite"
 WAIT_FOR_OTHERS = 30.0
 """Seconds that a commit or a read waits for another process's commit or read."""
 
+HOW_TO_MEND = (
+    "Restore it from a copy, or let gdp run of this run read it from the shards again and judge the pairs again."
+)
 _TEXTS = SqliteTexts(
     full="{path}: no space left to write ({error}). Everything committed before is intact: free some space and run the "
     "same command again to go on.",
-    damaged="{path}: the manifest of the pair store is damaged ({error}). Restore it from a copy, or move its folder "
-    "away: the same command then makes the pairs again, and judges them again.",
+    damaged="{path}: the manifest of the pair store is damaged ({error}). " + HOW_TO_MEND,
     held="{path}: another process has held the pair store's manifest for "
     f"{WAIT_FOR_OTHERS:.0f} seconds ({{error}}). Wait until it is done, then run the same command again.",
     unusable="{path}: the manifest of the pair store cannot be used ({error}). Check that the folder exists, that you "
@@ -39,12 +41,26 @@ def open_manifest(folder: Path, *, read_only: bool) -> Manifest:
             raise PairStoreError(f"{folder}: there is no pair store here; make its pairs first")
         if folder.exists() and any(shard_files(folder)):
             raise CorruptFileError(
-                f"{path}: the manifest is missing beside the shards that it describes. Restore it from a copy, or "
-                f"move the folder {folder} away, so that the same command makes its pairs again."
+                f"{path}: the manifest is missing beside the shards that it describes. {HOW_TO_MEND}"
             )
         with readable_os_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
+    if not read_only and _is_empty(path) and any(shard_files(folder)):
+        raise CorruptFileError(f"{path}: the manifest of the pair store is empty beside its shards. {HOW_TO_MEND}")
     return Manifest(folder, Database(path, _TEXTS, WAIT_FOR_OTHERS, read_only=read_only))
+
+
+def new_manifest(folder: Path) -> Database:
+    """Return an empty manifest's database in a folder that has none, whatever shards are there.
+
+    Raises:
+        DiskFullError, RunFolderError: as the system says.
+    """
+    return Database(folder / MANIFEST_NAME, _TEXTS, WAIT_FOR_OTHERS)
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size == 0
 
 
 def open_settings(

@@ -168,6 +168,19 @@ class Verdict:
         return cls("keep", scores) if condition else cls("drop", scores, reason)
 
 
+@dataclass(frozen=True)
+class NotYet:
+    """Stands for the verdict, or the scores, of a pair that a filter cannot look at now: its budget is spent, say.
+
+    Nothing is stored for the pair, it goes no further, and a later run asks for it again.
+
+    Attributes:
+        reason: Why not, in words for the report's funnel.
+    """
+
+    reason: str
+
+
 def check_scores(scores: Scores) -> None:
     """Make sure that scores can be stored and come back as they are.
 

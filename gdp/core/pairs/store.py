@@ -98,7 +98,7 @@ class PairStore:
         """Until API version 2: what `gdp pairs RUN --repair` does."""
         text = "gdp pairs RUN --repair does it; PairStore.repair goes with the next API version"
         warnings.warn(text, DeprecationWarning, stacklevel=2)
-        forgotten: list[int] = import_module("gdp.tools.select.repair").repair_pairs(Path(folder))
+        forgotten: list[int] = import_module("gdp.core.pairs.repair").repair_pairs(Path(folder))
         return forgotten
 
     def __enter__(self) -> Self:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
 from gdp.core.config import Config
-from gdp.core.errors import Mistake, PluginNotFoundError
+from gdp.core.errors import Mistake, PluginNotFoundError, describe_exception, printable
 from gdp.core.recipe.messages import did_you_mean, explain, recipe_keys, shown
 from gdp.core.recipe.sections import (
     AlignerSection,
@@ -27,7 +27,7 @@ from gdp.core.recipe.sections import (
     TeacherSection,
     TrainSection,
 )
-from gdp.core.recipe.text import KeyPath, RecipeText, format_path, printable
+from gdp.core.recipe.text import KeyPath, RecipeText, format_path
 from gdp.core.recipe.values import loose_conversions, prepare
 from gdp.core.records import Kind, PluginRecord, Plugins
 
@@ -231,7 +231,12 @@ class Checker:
         config = self.settings(record.config, own, path, owner=f"{record.name} ({record.package})")
         if section is None or config is None:
             return None
-        return Choice(record, section, config)
+        return Choice(replace(record, place=self._where((*path, "plugin"))), section, config)
+
+    def _where(self, path: KeyPath) -> str:
+        """Return file and line of a path of the data, or the file alone where it has no such line."""
+        line = self.text.line(self.place(path))
+        return self.text.file if line is None else f"{self.text.file}:{line}"
 
     def record(self, kind: Kind, data: Any, path: KeyPath) -> PluginRecord | None:
         """Look up the plugin that a section names."""
@@ -252,12 +257,3 @@ class Checker:
     def _one_of(self, kind: Kind) -> str:
         names = [f'"{name}"' for name in choosable(self.plugins, kind)]
         return " or ".join(names) if names else f"a {kind} plugin (none is installed)"
-
-
-def describe_exception(error: BaseException) -> str:
-    """Return `KeyError: 'x'` on one printable line, even where the exception cannot be turned to text."""
-    try:
-        text = printable(" ".join(str(error).split()))
-    except Exception:  # noqa: BLE001 # a third party's __str__ may raise anything
-        text = "its message cannot be shown"
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

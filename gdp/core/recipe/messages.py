@@ -13,8 +13,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from gdp.core.config import described_fields
-from gdp.core.errors import GdpError
-from gdp.core.recipe.text import KeyPath, printable
+from gdp.core.errors import GdpError, printable
+from gdp.core.recipe.text import KeyPath
 
 _LONGEST_ECHO = 60
 

@@ -7,8 +7,8 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any
 
-from gdp.core.errors import Mistake
-from gdp.core.recipe.text import DEEPEST_NESTING, KeyPath, format_path, printable
+from gdp.core.errors import Mistake, printable
+from gdp.core.recipe.text import DEEPEST_NESTING, KeyPath, format_path
 
 _KEY = re.compile(r"[A-Za-z0-9_-]+")
 _STRUCTURED = ('"', "'", "[", "{")

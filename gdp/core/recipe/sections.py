@@ -66,6 +66,9 @@ class FilterSection(Config):
     """Name of a filter plugin."""
     unknown: Literal["drop", "keep"] = "drop"
     """What becomes of pairs on which the filter cannot decide."""
+    not_yet: Literal["stop", "drop"] = "stop"
+    """What becomes of pairs that the filter cannot look at yet, for its budget is spent: the run stops there, or goes
+    on without them. Either way a later run asks for them again."""
     only_score: bool = False
     """Only measure: every pair goes on, whatever the verdict; for scores that a later `expression` combines."""
 

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from gdp.core.errors import Mistake, RecipeError
+from gdp.core.errors import Mistake, RecipeError, printable
 
 LARGEST_RECIPE = 1_000_000
 """Bytes; a recipe is some kilobytes, so a larger file is not one."""
@@ -22,13 +22,6 @@ DEEPEST_NESTING = 32
 KeyPath = tuple[str | int, ...]
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-
-
-def printable(text: str) -> str:
-    """Escape line breaks, control characters, bidirectional marks and lone surrogates; the rest stays."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )
 
 
 def format_path(path: KeyPath) -> str:

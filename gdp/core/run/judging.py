@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -14,10 +14,10 @@ from torch import Tensor
 
 from gdp.core.building import plugin_errors
 from gdp.core.config import content_key
-from gdp.core.errors import PluginError
+from gdp.core.errors import BudgetError, PluginError
 from gdp.core.interfaces.filters import CombiningFilter, Filter, PairJudge, ScoringFilter
 from gdp.core.memory import MemoryBound, readable_memory_errors
-from gdp.core.pairs.records import PairBatch, Scores, Verdict
+from gdp.core.pairs.records import NotYet, PairBatch, Scores, Verdict
 from gdp.core.pairs.store import PairStore
 from gdp.core.pictures import from_levels
 from gdp.core.progress import Stopped
@@ -65,6 +65,8 @@ class Judged:
     """By pair; those that the filter would have to look at first are left out."""
     scores: Mapping[int, Scores]
     """What it measured, for the combining filters after it."""
+    not_yet: Mapping[int, str] = field(default_factory=dict)
+    """Pairs that it cannot look at now, with the reason; a later run asks for them again."""
 
     @cached_property
     def kept(self) -> list[int]:
@@ -89,8 +91,12 @@ class Judged:
             "kept": len(self.kept),
             "dropped": decisions["drop"],
             "unknown": decisions["unknown"],
+            **({"not_yet": len(self.not_yet), "not_yet_because": self._why_not_yet()} if self.not_yet else {}),
             "reasons": dict(reasons.most_common()),
         }
+
+    def _why_not_yet(self) -> str:
+        return "; ".join(dict.fromkeys(self.not_yet.values()))
 
 
 class DecodedPairs:
@@ -200,23 +206,25 @@ def judge_pairs(
     pairs = pairs or DecodedPairs(store)
     mend = "Lower --memory (or memory in [limits]), so that fewer are judged together."
     told = readable_memory_errors(f"filter {named.name}: what it judges together", mend)
+    not_yet: Mapping[int, str] = {}
     with told, plugin_errors(f"filter {named.name}"):
         match named.judge:
             case ScoringFilter() as judge:
-                scores = _measure(session, store, named, judge, indices, pairs)
+                scores, not_yet = _measure(session, store, named, judge, indices, pairs)
                 based_on = {"scores": score_key(session, named.choice, judge)}
-                verdicts = _decide(session, store, named, based_on, judge.decide(scores), indices)
+                decided = judge.decide(scores) if scores else {}
+                verdicts = _decide(session, store, named, based_on, decided, list(scores))
             case CombiningFilter() as judge:
                 before = _regrouped(earlier, indices)
                 based_on = {"earlier": content_key({"scores": before})}
                 verdicts = _decide(session, store, named, based_on, judge.decide(before), indices)
                 scores = {index: verdict.scores for index, verdict in verdicts.items()}
             case Filter() as judge:
-                verdicts = _look(session, store, named, judge, indices, pairs)
+                verdicts, not_yet = _look(session, store, named, judge, indices, pairs)
                 scores = {index: verdict.scores for index, verdict in verdicts.items()}
             case _:
                 raise PluginError(f"filter {named.name}: {type(named.judge).__name__} is no form of filter")
-    return Judged(named, indices, verdicts, scores)
+    return Judged(named, indices, verdicts, scores, not_yet)
 
 
 def recall(
@@ -252,7 +260,8 @@ def recall(
 def score_key(session: Session, choice: Choice[FilterSection], judge: ScoringFilter) -> str:
     """Return the key under which a filter's scores are stored."""
     settings = session.settings_key(choice)["settings"]
-    scored_by = {field: settings[field] for field in sorted(judge.score_settings)}
+    fields = settings if judge.score_settings is None else judge.score_settings
+    scored_by = {field: settings[field] for field in sorted(fields)}
     identity = {"settings": scored_by, "version": judge.score_version, "fingerprint": judge.fingerprint}
     return f"{choice.record.name}-{content_key(identity)[:12]}"
 
@@ -264,20 +273,28 @@ def verdict_key(session: Session, choice: Choice[FilterSection]) -> str:
 
 def _look(
     session: Session, store: PairStore, named: NamedFilter, judge: Filter, indices: Sequence[int], pairs: DecodedPairs
-) -> dict[int, Verdict]:
-    """Let a filter of the simple form judge what it has not judged yet; return all verdicts."""
+) -> tuple[dict[int, Verdict], dict[int, str]]:
+    """Let a filter of the simple form judge what it has not judged yet; return all verdicts, and what is not yet."""
     key = verdict_key(session, named.choice)
     known = _of(store.iterate_verdicts(key), indices)
     todo = [index for index in indices if index not in known]
+    spent, not_yet = "", dict[int, str]()
     with session.progress.task(f"filter {named.name}", len(indices), "pair", done=len(indices) - len(todo)) as task:
         for batch in _batches(session, pairs, todo):
-            verdicts = judge.judge(batch)
+            try:
+                verdicts = judge.judge(batch)
+            except BudgetError as error:
+                spent = str(error)
+                break
             if len(verdicts) != len(batch):
                 raise PluginError(f"filter {named.name}: gave {len(verdicts)} verdicts on {len(batch)} pairs")
-            store.put_verdicts(key, dict(zip(batch.indices, verdicts, strict=True)))
-            task.advance(len(batch))
-    found = known if not todo else _of(store.iterate_verdicts(key), indices)
-    return {index: found[index] for index in indices}
+            found, later = _sorted_out(dict(zip(batch.indices, verdicts, strict=True)))
+            store.put_verdicts(key, found)
+            not_yet |= later
+            task.advance(len(found))
+    stored = known if not todo else _of(store.iterate_verdicts(key), indices)
+    ready = {index: stored[index] for index in indices if index in stored}
+    return ready, _left(indices, ready, not_yet, spent)
 
 
 def _measure(
@@ -287,24 +304,48 @@ def _measure(
     judge: ScoringFilter,
     indices: Sequence[int],
     pairs: DecodedPairs,
-) -> dict[int, Scores]:
-    """Let a filter measure what it has not measured yet; return all scores."""
+) -> tuple[dict[int, Scores], dict[int, str]]:
+    """Let a filter measure what it has not measured yet; return all scores, and what is not yet."""
     key = score_key(session, named.choice, judge)
     known = _of(store.iterate_scores(key), indices)
     todo = [index for index in indices if index not in known]
     awaited = set(todo)
+    spent, not_yet = "", dict[int, str]()
     with session.progress.task(f"filter {named.name}", len(indices), "pair", done=len(indices) - len(todo)) as task:
-        for scores in judge.score_stream(_batches(session, pairs, todo)):
-            strangers = set(scores) - awaited
-            if strangers:
-                raise PluginError(f"filter {named.name}: scored pair {min(strangers)} twice or unasked")
-            store.put_scores(key, scores)
-            awaited -= set(scores)
-            task.advance(len(scores))
-    if awaited:
+        try:
+            for scores in judge.score_stream(_batches(session, pairs, todo)):
+                strangers = set(scores) - awaited
+                if strangers:
+                    raise PluginError(f"filter {named.name}: scored pair {min(strangers)} twice or unasked")
+                awaited -= set(scores)
+                found, later = _sorted_out(scores)
+                store.put_scores(key, found)
+                not_yet |= later
+                task.advance(len(found))
+        except BudgetError as error:
+            spent = str(error)
+    if awaited and not spent:
         raise PluginError(f"filter {named.name}: gave no scores on {len(awaited)} of {len(todo)} pairs")
-    found = known if not todo else _of(store.iterate_scores(key), indices)
-    return {index: found[index] for index in indices}
+    stored = known if not todo else _of(store.iterate_scores(key), indices)
+    ready: dict[int, Scores] = {index: stored[index] for index in indices if index in stored}
+    return ready, _left(indices, ready, not_yet, spent)
+
+
+def _sorted_out(answers: Mapping[int, T | NotYet]) -> tuple[dict[int, T], dict[int, str]]:
+    """Tell what a filter said of pairs from those that it cannot look at yet."""
+    found: dict[int, T] = {}
+    later: dict[int, str] = {}
+    for index, answer in answers.items():
+        if isinstance(answer, NotYet):
+            later[index] = answer.reason
+        else:
+            found[index] = answer
+    return found, later
+
+
+def _left(indices: Sequence[int], ready: Mapping[int, Any], not_yet: Mapping[int, str], spent: str) -> dict[int, str]:
+    """Return the pairs that are not yet looked at, each with the reason."""
+    return {index: not_yet.get(index, spent) for index in indices if index not in ready}
 
 
 def _of(stored: Iterator[tuple[int, T]], indices: Sequence[int]) -> dict[int, T]:

@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from gdp.core.errors import GdpError, MissingResourceError
+from gdp.core.answers import AnswerBook
+from gdp.core.errors import BudgetError, GdpError, MissingResourceError
 from gdp.core.progress import Stopped
 from gdp.core.recipe.messages import require_stage
 from gdp.core.records import CORE_STAGES
@@ -40,6 +41,8 @@ class Outcome:
     """`finished`, or `stopped` where a stage is still to be done."""
     done: tuple[str, ...]
     """Stages that this process did; the others were up to date."""
+    reason: str = ""
+    """What stopped it, in words: a limit, a budget that is spent; empty where the user asked, or it finished."""
 
 
 def execute(session: Session, plan: Plan = Plan()) -> Outcome:
@@ -52,15 +55,17 @@ def execute(session: Session, plan: Plan = Plan()) -> Outcome:
     require_stage(names, plan.repeat_from, "--from")
     require_stage(names, plan.until, "--until")
     build_stages(session, plan.until)
-    with session.folder.locked():
+    with session.folder.locked(session.progress.message):
         _announce(session)
         try:
             outcome = _execute_stages(session, plan)
-        except Stopped:
-            outcome = Outcome("stopped", ())
+        except (Stopped, BudgetError) as stop:  # a budget that is spent is asked again by a later run
+            outcome = Outcome("stopped", (), str(stop))
         except BaseException as error:
             _record_failure(session, error)
             raise
+        finally:
+            _record_costs(session)
         session.folder.update_run(state=outcome.state)
         session.folder.event("run", state=outcome.state)
         session.plugins.notify("gdp_run_finished", run=session.folder, outcome=outcome.state)
@@ -78,10 +83,21 @@ def _announce(session: Session) -> None:
         recipe=str(recipe.path) if recipe.path else None,
         error=None,
         versions={**versions(), **plugin_versions(choice.record for choice in recipe.choices())},
+        plugins={f"{choice.record.kind} {choice.record.name}": choice.record.package for choice in recipe.choices()},
         machine=machine(str(session.device), torch.get_num_threads()),
     )
     folder.event("run", state="running")
     session.plugins.notify("gdp_run_started", run=folder, recipe=recipe.to_data())
+
+
+def _record_costs(session: Session) -> None:
+    """Write into the run's record what its account has paid so far, by service; the book knows it in any case."""
+    try:
+        tallies = AnswerBook.of_run(session.pairs_home).tallies()
+        if tallies:
+            session.folder.update_run(paid={name: tally.to_data() for name, tally in tallies.items()})
+    except GdpError as error:  # what ends the run is to be told, not this; the book keeps it all
+        session.progress.message(f"what was paid could not be written down: {error}")
 
 
 def _record_failure(session: Session, error: BaseException) -> None:
@@ -159,6 +175,7 @@ def _execute_one(session: Session, step: Step) -> None:
     name = step.name
     session.folder.log(f"{name}: begins")
     seconds, summary = step.perform(session)
+    _record_costs(session)  # the report, a stage itself, tells it
     session.folder.log(f"{name}: finished in {seconds:.1f} s: {summary}")
     session.folder.event("stage", stage=name, seconds=round(seconds, 3), summary=summary)
     session.plugins.notify("gdp_stage_finished", run=session.folder, stage=name, summary=summary)

@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
 from gdp.core.answers import AnswerBook
 from gdp.core.building import build, describe_plugin, plugin_errors
 from gdp.core.config import Config, content_key
-from gdp.core.errors import MissingResourceError, PluginNotFoundError
+from gdp.core.errors import BudgetError, MissingResourceError, PluginNotFoundError
 from gdp.core.files import file_sha256
 from gdp.core.interfaces.context import BuildContext, Deferred
 from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
@@ -30,7 +30,7 @@ from gdp.core.interfaces.students import Student
 from gdp.core.interfaces.teachers import Teacher
 from gdp.core.memory import MemoryBound
 from gdp.core.pairs.store import PairStore
-from gdp.core.progress import Progress
+from gdp.core.progress import Progress, Stopped
 from gdp.core.recipe.reading import Choice, Recipe
 from gdp.core.records import PluginRecord, Plugins
 from gdp.core.run.reduced import ReducedSource
@@ -67,6 +67,13 @@ def portable(value: Any, base: Path) -> Any:
     return value if isinstance(value, str | int | float | bool) or value is None else str(value)
 
 
+class NoLimit:
+    """Lets every call pass: a command without a limit on money."""
+
+    def admit(self, spent: float, dollars: float) -> None:
+        """Let it pass."""
+
+
 def never() -> bool:
     """Say that nobody asked the run to stop."""
     return False
@@ -76,6 +83,31 @@ def plugin_key(record: PluginRecord) -> dict[str, str]:
     """Return what a plugin contributes to a content key: its name, and who supplies it where gdp does not."""
     supplier = {"supplier": record.supplier} if record.supplier else {}
     return {"plugin": record.name, **supplier}
+
+
+class CostLimit(Protocol):
+    """Decides whether a command may pay for one more call; see `gdp.core.answers.Spending`."""
+
+    def admit(self, spent: float, dollars: float) -> None:
+        """Let a call pass, or raise."""
+
+
+@dataclass(frozen=True)
+class _SessionSpending:
+    """Watches over what the plugins of a session spend."""
+
+    session: Session
+
+    def stop_requested(self) -> bool:
+        return self.session.stop_requested()
+
+    def admit(self, spent: float, dollars: float) -> None:
+        session = self.session
+        if session.rehearses and not session.pays:
+            raise BudgetError(f"a call at {dollars:g} $ was about to be made, and nothing is paid here without --pay")
+        if session.stop_requested():
+            raise Stopped
+        session.limit.admit(spent, dollars)
 
 
 @dataclass
@@ -90,6 +122,10 @@ class Session:
     stop_requested: Callable[[], bool] = never
     rehearses: bool = False
     """Whether this is a pre-flight: a teacher that is still to be trained is stood in for by an untrained one."""
+    limit: CostLimit = field(default_factory=NoLimit)
+    """Who is asked before each paid call, whatever plugin makes it."""
+    pays: bool = False
+    """Whether a rehearsal may ask services that cost money; a run always may."""
     only_judges: bool = False
     """Whether the pairs are there and are only judged anew: what they are made of may be gone, so it is not asked."""
     keys: Mapping[str, str] = field(default_factory=dict)
@@ -297,7 +333,7 @@ class Session:
     def context(self, seed: int | None = None, **fields: Any) -> BuildContext:
         """Return the surroundings of a plugin of this run; its seed is the recipe's where none is given."""
         seed = self.recipe.seed if seed is None else seed
-        answers = AnswerBook.of_run(self.pairs_home)
+        answers = AnswerBook.of_run(self.pairs_home, _SessionSpending(self))
         return BuildContext(
             seed=seed, device=self.device, progress=self.progress, answers=answers, memory=self.memory, **fields
         )

@@ -62,21 +62,52 @@ class Step:
         if finished is None or finished["key"] != keys[self.name]:
             return False
         with self._blame():
-            return self.stage.is_there(session)
+            return self.stage.is_there(session) and not self.lost(session)
+
+    def lost(self, session: Session) -> dict[str, str]:
+        """Return which files of the finished stage are missing or changed and made again, and what is wrong with each.
+
+        Of those that are not worth it, the user is told what makes them again.
+        """
+        lost: dict[str, str] = {}
+        finished = session.folder.stages().get(self.name)
+        if finished is None or finished["key"] != session.keys.get(self.name, finished["key"]):
+            return lost
+        for name, problem in session.folder.damaged_files(self.name).items():
+            with self._blame():
+                again = self.stage.remakes(session, name)
+            if again:
+                lost[name] = problem
+            else:
+                how = f"gdp run {session.folder.path} --from {self.name} makes it again"
+                session.progress.message(f"{self.name}: {session.folder.path / name} {problem}; {how}")
+        return lost
 
     def reset(self, session: Session, first: str) -> None:
-        """Throw away what it keeps between runs, for all is repeated from the stage `first` on."""
+        """Throw away what it keeps between runs, for all is repeated from the stage `first` on.
+
+        It is forgotten first: a process that is killed here leaves a stage to be done, not one without its files.
+        """
+        session.folder.forget_stage(self.name)
         with self._blame():
             self.stage.reset(session, first)
 
     def perform(self, session: Session) -> tuple[float, dict[str, Any]]:
         """Do it, and record under the session's key that it has finished; return its seconds and what is recorded."""
+        lost = self.lost(session)
+        for name, problem in lost.items():
+            session.progress.message(f"{self.name}: {session.folder.path / name} {problem}; it is made again")
+        if lost:
+            with self._blame():
+                self.stage.mend(session, [session.folder.path / name for name in lost])
         session.folder.forget_stage(self.name)
         started = time.monotonic()
         with self._blame():
             summary = dict(self.stage.execute(session))
             seconds = time.monotonic() - started
-            session.folder.finish_stage(self.name, session.keys[self.name], seconds, summary)
+            # A training of a comparison shares pairs and teacher with the run, which has their hashes.
+            left = [file for file in self.stage.leaves(session) if file.is_relative_to(session.folder.path)]
+            session.folder.finish_stage(self.name, session.keys[self.name], seconds, summary, left)
         return seconds, dict(session.summaries[self.name])
 
     def _blame(self) -> AbstractContextManager[None]:

@@ -9,6 +9,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from gdp.core.building import name_of, plugin_errors
 from gdp.core.errors import CorruptFileError, MissingResourceError
 from gdp.core.interfaces.students import Student
 from gdp.core.tensor_file import StoredTensors, fill_module
@@ -77,7 +78,7 @@ def deployed_predict(student: Student, precision: Precision, device: torch.devic
         device: where it runs; pictures are moved there, and the prediction stays there.
     """
     generator: nn.Module = student.generator.to(device).to(memory_format=torch.channels_last).eval()
-    autocast = autocaster(precision, device)
+    autocast, who = autocaster(precision, device), name_of(student)
 
     @torch.no_grad()
     def predict(source: Tensor) -> Tensor:
@@ -86,8 +87,8 @@ def deployed_predict(student: Student, precision: Precision, device: torch.devic
 
     def one(part: Tensor) -> Tensor:
         part = part.to(device).contiguous(memory_format=torch.channels_last)
-        with autocast():
+        with autocast(), plugin_errors(who):
             prediction: Tensor = generator(part)
-        return prediction.float().clamp(-1, 1)
+            return prediction.float().clamp(-1, 1)
 
     return predict

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from gdp.core.building import name_of, plugin_errors
 from gdp.core.errors import TrainingError
 from gdp.core.interfaces.losses import Watched
 from gdp.core.interfaces.students import Student
@@ -59,7 +60,7 @@ def prepare_losses(
     student.generator.eval()  # a dry forward must move no running statistics
     try:
         with torch.no_grad():
-            with student_hidden.kept() if student_hidden else nullcontext():
+            with student_hidden.kept() if student_hidden else nullcontext(), plugin_errors(name_of(student)):
                 student.generator(example)
             if teacher_hidden is not None and teach is not None:
                 with teacher_hidden.kept():

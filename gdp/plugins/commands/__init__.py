@@ -28,6 +28,7 @@ _COMMANDS = (
     ("schema", "gdp.cli.schema:schema", "Print the JSON Schema of recipes, for editors"),
     ("validate", "gdp.cli.validate:validate", "Check a recipe and show all its mistakes"),
     ("runs", "gdp.cli.runs:runs", "Show which runs are here, and their state"),
+    ("doctor", "gdp.cli.doctor:doctor", "Look at every file of a run, and mend what was damaged"),
     ("report", "gdp.cli.report:report", "Make a run's report again from what its folder holds"),
     (
         "azure-face-emulator",

@@ -24,6 +24,8 @@ class OnnxEngine(Engine):
 
     config: OnnxConfig
     file: ClassVar[str] = "student.onnx"
+    _runs_on = "CPUExecutionProvider"
+    """Where the session that was opened last really runs."""
 
     def export(self, network: PictureNetwork, example: Tensor, size_multiple: int, path: Path) -> None:
         """Write one .onnx file, weights inside."""
@@ -43,6 +45,7 @@ class OnnxEngine(Engine):
             session = onnxruntime.InferenceSession(str(path), options, providers=self._providers())
         except Exception as error:
             raise CorruptFileError(f"{path}: onnxruntime cannot load this file ({error})") from error
+        self._runs_on = session.get_providers()[0]  # which need not be what was asked for
         name = session.get_inputs()[0].name
 
         def translate(pictures: PictureArray) -> PictureArray:
@@ -55,9 +58,11 @@ class OnnxEngine(Engine):
         """Return version, threads and provider."""
         return (
             f"onnxruntime {onnxruntime.__version__}, {self.context.threads or os.cpu_count()} threads, "
-            f"{self._providers()[0].removesuffix('ExecutionProvider')}, float32"
+            f"{self._runs_on.removesuffix('ExecutionProvider')}, float32"
         )
 
-    def _providers(self) -> list[str]:
-        wanted = ["CUDAExecutionProvider"] if self.context.device.startswith("cuda") else []
-        return [*(set(wanted) & set(onnxruntime.get_available_providers())), "CPUExecutionProvider"]
+    def _providers(self) -> list[tuple[str, dict[str, int]]]:
+        device, _, number = self.context.device.partition(":")
+        gpu = [("CUDAExecutionProvider", {"device_id": int(number or 0)})] if device == "cuda" else []
+        there = onnxruntime.get_available_providers()
+        return [*(wanted for wanted in gpu if wanted[0] in there), ("CPUExecutionProvider", {})]

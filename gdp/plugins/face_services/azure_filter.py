@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-import queue
-import re
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from email.utils import parsedate_to_datetime
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -30,7 +27,6 @@ from gdp import (
     Verdict,
 )
 from gdp.plugins.face_services import judging
-from gdp.plugins.face_services.asking import account, forecast, outlook
 from gdp.plugins.face_services.azure_rules import (
     explain_unsupported,
     measure,
@@ -39,17 +35,24 @@ from gdp.plugins.face_services.azure_rules import (
     rules,
 )
 from gdp.plugins.face_services.config import AzureFaceConfig
-from gdp.plugins.face_services.interview import in_order, scores_of_pairs
-from gdp.plugins.face_services.service import Limits, Reply, Secret
-from gdp.toolbox import content_key
+from gdp.toolbox import (
+    HttpClients,
+    PictureLimits,
+    Reply,
+    Secret,
+    account,
+    asked_to_wait,
+    content_key,
+    forecast_calls,
+    in_order,
+    outlook,
+    scores_of_pairs,
+)
 
 KEY_VARIABLE = "AZURE_FACE_KEY"
 NAME = "azure-face"
 _OWN_DOMAINS = (".azure.com", ".azure.us", ".azure.cn", ".microsoft.com")
 _PICTURE_PROBLEMS = ("InvalidImage", "InvalidImageSize")
-_SECONDS = re.compile(r"(?:after|in)\s+(\d+(?:\.\d+)?)\s+second", re.IGNORECASE)
-_LONGEST_WAIT = 600.0
-"""Seconds; a service that asks for more is not waited for in one go."""
 
 
 class AzureFace:
@@ -59,7 +62,7 @@ class AzureFace:
         MissingResourceError: there is no key, or it cannot be one.
     """
 
-    limits = Limits(least_bytes=1024, most_bytes=6 * 2**20)
+    limits = PictureLimits(least_bytes=1024, most_bytes=6 * 2**20)
 
     def __init__(self, config: AzureFaceConfig) -> None:
         self._config = config
@@ -75,7 +78,7 @@ class AzureFace:
             **({"returnFaceAttributes": ",".join(self._attributes)} if self._attributes else {}),
         }
         self._url = httpx.URL(f"{config.endpoint}/face/v1.2/detect", params=self._query)
-        self._clients = _clients(config)
+        self._clients = HttpClients(config.endpoint, config)
 
     def covers(self, other: Json) -> bool:
         """Say whether another question is of the same models and asks for no less."""
@@ -90,26 +93,15 @@ class AzureFace:
             ServiceError: the key, the address or the question is refused.
         """
 
-        def trace(event: str, info: Mapping[str, Any]) -> None:
-            if event == "http11.send_request_headers.started":
-                sending()
-
         headers = {"Ocp-Apim-Subscription-Key": self._key.reveal(), "Content-Type": "application/octet-stream"}
-        client = self._clients.get()
-        try:
-            response = client.post(self._url, headers=headers, content=picture, extensions={"trace": trace})
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
-            return Reply("failed", reason=f"no connection ({self._clean(error)})")
-        except httpx.HTTPError as error:
-            return Reply("unknown", reason=f"the connection broke ({self._clean(error)})")
-        finally:
-            self._clients.put(client)
+        response = self._clients.post(self._url, headers, picture, sending)
+        if isinstance(response, Reply):
+            return replace(response, reason=self._key.hide(response.reason))
         return self._read(response)
 
     def close(self) -> None:
         """Close the connections."""
-        while not self._clients.empty():
-            self._clients.get().close()
+        self._clients.close()
 
     def _read(self, response: httpx.Response) -> Reply:
         status = response.status_code
@@ -119,9 +111,9 @@ class AzureFace:
         named = inner or code
         said = f"{status}: {message}" if named in ("", str(status)) else f"{status} {named}: {message}"
         if status == httpx.codes.TOO_MANY_REQUESTS:
-            return Reply("busy", reason=said, wait=_wait(response, message))
+            return Reply("busy", reason=said, wait=asked_to_wait(response, message))
         if status in (httpx.codes.REQUEST_TIMEOUT, httpx.codes.CONFLICT) or status >= 500:
-            return Reply("failed", reason=said, wait=_wait(response, ""))
+            return Reply("failed", reason=said, wait=asked_to_wait(response, ""))
         if status == httpx.codes.REQUEST_ENTITY_TOO_LARGE or (status == 400 and code in _PICTURE_PROBLEMS):
             return Reply("answered", {"problem": f"{code}: {message}"})
         raise self._refusal(status, inner or code, said)
@@ -164,9 +156,6 @@ class AzureFace:
             f"far is stored."
         )
 
-    def _clean(self, error: Exception) -> str:
-        return self._key.hide(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
-
 
 def service_name(config: AzureFaceConfig) -> str:
     """Return whose answers these are: those of an emulator, or of another host, are not Azure's."""
@@ -184,26 +173,6 @@ def question(config: AzureFaceConfig) -> dict[str, Json]:
     }
 
 
-def _clients(config: AzureFaceConfig) -> queue.LifoQueue[httpx.Client]:
-    """Return a client for each connection: one client's pool of many looks all of them over several times a call.
-
-    Last in, first out, so that a few busy connections stay open rather than all of them now and then.
-    """
-    local = urlsplit(config.endpoint).scheme == "http"
-    certificates = httpx.create_ssl_context()
-    clients: queue.LifoQueue[httpx.Client] = queue.LifoQueue()
-    for _ in range(config.connections):
-        clients.put(
-            httpx.Client(
-                timeout=config.timeout_seconds,
-                headers={"User-Agent": "gdp-distill"},
-                trust_env=not local,
-                verify=certificates,
-            )
-        )
-    return clients
-
-
 def _key() -> str:
     key = os.environ.get(KEY_VARIABLE, "").strip()
     if not key:
@@ -215,29 +184,6 @@ def _key() -> str:
         # Not left to the HTTP library: its message would quote the key.
         raise MissingResourceError(f"${KEY_VARIABLE} holds characters that no key has; copy it from the portal again.")
     return key
-
-
-def _wait(response: httpx.Response, message: str) -> float | None:
-    """Return the seconds that the service asks to wait: of Retry-After, else as the message says."""
-    header = response.headers.get("Retry-After", "").strip()
-    found = _SECONDS.search(message)
-    if re.fullmatch(r"\d+(\.\d+)?", header):
-        seconds = float(header)
-    elif header:
-        seconds = _until(header)
-    elif found:
-        seconds = float(found[1])
-    else:
-        return None
-    return min(seconds, _LONGEST_WAIT)
-
-
-def _until(moment: str) -> float:
-    """Return the seconds until a moment in HTTP's words; 0 where it is none."""
-    try:
-        return max(0.0, parsedate_to_datetime(moment).timestamp() - time.time())
-    except ValueError:
-        return 0.0
 
 
 _ANGLES = ("yaw", "pitch", "roll")
@@ -272,7 +218,7 @@ class AzureFaceFilter(ScoringFilter):
 
     def forecast(self, pairs: int, sources: int = 1) -> Forecast:
         """Return the calls that so many pairs take, at the recipe's rate and price."""
-        return forecast(self.config, pairs, sources)
+        return forecast_calls(self.config, pairs, sources)
 
     def summary(self) -> Mapping[str, Json]:
         """Return the calls of this run and their cost."""

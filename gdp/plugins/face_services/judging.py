@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gdp import Score, Scores, Verdict
-from gdp.plugins.face_services.pictures import Of
+from gdp.toolbox import Of
 
 Face = Mapping[str, Score]
 """Scores of one picture, without its name before theirs."""

@@ -13,12 +13,9 @@ from urllib.parse import urlsplit
 
 from gdp import Forecast, GdpError, Json, MissingResourceError, PairBatch, Scores, ScoringFilter, ServiceError, Verdict
 from gdp.plugins.face_services import judging
-from gdp.plugins.face_services.asking import account, forecast, outlook
 from gdp.plugins.face_services.config import RekognitionConfig
-from gdp.plugins.face_services.interview import in_order, scores_of_pairs
 from gdp.plugins.face_services.rekognition_rules import kept_of, measure, needed_attributes, rules
-from gdp.plugins.face_services.service import Limits, Reply
-from gdp.toolbox import content_key
+from gdp.toolbox import PictureLimits, Reply, account, content_key, forecast_calls, in_order, outlook, scores_of_pairs
 
 NAME = "rekognition"
 _BUSY = (
@@ -41,7 +38,7 @@ class Rekognition:
         MissingResourceError: boto3 is not installed, or no region or credentials are found.
     """
 
-    limits = Limits(least_bytes=0, most_bytes=5 * 2**20)
+    limits = PictureLimits(least_bytes=0, most_bytes=5 * 2**20)
 
     def __init__(self, config: RekognitionConfig) -> None:
         self._attributes = needed_attributes(config)
@@ -194,7 +191,7 @@ class RekognitionFilter(ScoringFilter):
 
     def forecast(self, pairs: int, sources: int = 1) -> Forecast:
         """Return the calls that so many pairs take, at the recipe's rate and price."""
-        return forecast(self.config, pairs, sources)
+        return forecast_calls(self.config, pairs, sources)
 
     def summary(self) -> Mapping[str, Json]:
         """Return the calls of this run and their cost."""

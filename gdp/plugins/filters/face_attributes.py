@@ -30,6 +30,8 @@ class FaceAttributesFilter(ScoringFilter):
         CorruptFileError: they cannot be read.
     """
 
+    score_settings = frozenset()
+
     def __init__(self, config: FaceAttributesConfig, context: BuildContext) -> None:
         super().__init__(config, context)
         self._judge = FaceJudge.load()

@@ -115,6 +115,8 @@ class DuplicateFilter(ScoringFilter):
     the source is two pictures: if both lie within it, each of its own).
     """
 
+    score_settings = frozenset()
+
     def score(self, pairs: PairBatch) -> list[Scores]:
         """Hash each source: 16 hexadecimal digits for each of its pictures."""
         hashes = [perceptual_hash(images) for images in torch.split(pairs.source, 3, dim=1)]

@@ -239,6 +239,8 @@ class DiscriminatorScoreFilter(ScoringFilter):
         MissingResourceError: there is no teacher, or none with a discriminator.
     """
 
+    score_settings = frozenset()
+
     def __init__(self, config: DiscriminatorScoreConfig, context: BuildContext) -> None:
         super().__init__(config, context)
         teacher = context.teacher

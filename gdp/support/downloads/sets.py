@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from gdp.core.errors import CorruptFileError, MissingResourceError, RunLockedError, readable_os_errors
+from gdp.core.locks import locked
 from gdp.core.progress import Progress, SilentProgress
 from gdp.support.downloads.addresses import MIRROR_VARIABLE, archive_addresses
 from gdp.support.downloads.download import Patience, download
@@ -102,18 +103,15 @@ def _in_place(record: DownloadRecord, target: Path) -> FetchedSet | None:
 
 @contextmanager
 def _locked(record: DownloadRecord, folder: Path) -> Iterator[None]:
-    lock = FileLock(folder / f".{record.name}.lock", timeout=0)
-    with readable_os_errors(folder):
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise RunLockedError(
-                f"{folder / record.name}: another process is fetching this set. Wait for it, or stop it."
-            ) from error
-    try:
+    with ExitStack() as stack:
+        with readable_os_errors(folder):
+            try:
+                stack.enter_context(locked(folder / f".{record.name}.lock", timeout=0))
+            except Timeout as error:
+                raise RunLockedError(
+                    f"{folder / record.name}: another process is fetching this set. Wait for it, or stop it."
+                ) from error
         yield
-    finally:
-        lock.release()
 
 
 def _archive(

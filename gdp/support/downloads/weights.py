@@ -12,10 +12,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from gdp.core.errors import CorruptFileError, readable_os_errors
 from gdp.core.files import write_atomically
+from gdp.core.locks import locked
 from gdp.core.progress import Progress, SilentProgress
 from gdp.core.run_folder import now
 from gdp.support.downloads.addresses import show_address
@@ -72,7 +71,7 @@ def remember_hash(record: DownloadRecord, sha256: str, size: int, url: str, fold
         size: bytes.
         url: where it came from, as it may be stored.
     """
-    with FileLock(folder / f".{LEDGER}.lock"):  # several sets may be fetched at the same time
+    with locked(folder / f".{LEDGER}.lock"):  # several sets may be fetched at the same time
         entries = _read(folder)
         entries[record.name] = {"sha256": sha256, "bytes": size, "url": url, "fetched_at": now()}
         write_atomically(folder / LEDGER, json.dumps(entries, indent=2, sort_keys=True).encode())
@@ -121,7 +120,7 @@ def fetch_weights(
     progress = progress or SilentProgress()
     with readable_os_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.with_name(f".{target.name}.lock")):
+    with locked(target.with_name(f".{target.name}.lock")):
         if target.is_file():  # another process has just finished
             return
         part = PartFile(target.with_name(f"{target.name}.part"))

@@ -9,8 +9,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gdp.core.errors import GdpError
-from gdp.core.recipe.text import printable
+from gdp.core.errors import GdpError, printable
 from gdp.support.expressions.tree import (
     Calculation,
     Combination,

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from gdp.core.errors import GdpError
 from gdp.core.interfaces.filters import CombiningFilter, Filter, PairJudge, ScoringFilter
-from gdp.core.pairs.records import PairBatch, Scores, Verdict, check_scores
+from gdp.core.pairs.records import NotYet, PairBatch, Scores, Verdict, check_scores
 from gdp.testing.examples import pairs, part_of
-from gdp.testing.findings import DoesNotApplyError, fail, require, require_plain, require_same
+from gdp.testing.findings import DoesNotApplyError, NotConformantError, fail, require, require_plain, require_same
 from gdp.testing.subject import Subject
+
+T = TypeVar("T")
 
 _SCORES_MAY_DIFFER = 1e-5
 _FIXED_CHUNKS = (
@@ -36,7 +38,7 @@ def _verdicts(subject: Subject, judge: PairJudge, batch: PairBatch) -> Mapping[i
             mend = "return a list with one gdp.Verdict for each pair, in order"
             require(isinstance(verdicts, list), f"judge returned a {type(verdicts).__name__}", mend)
             require(len(verdicts) == len(batch), f"judge gave {len(verdicts)} verdicts on {len(batch)} pairs", mend)
-            return dict(zip(batch.indices, verdicts, strict=True))
+            return _looked_at(dict(zip(batch.indices, verdicts, strict=True)))
         case _:
             fail(
                 f"{type(judge).__name__} is no form of filter",
@@ -49,7 +51,20 @@ def _scores(judge: ScoringFilter, batch: PairBatch) -> dict[int, Scores]:
     mend = "return a list with one mapping of names to numbers, words or None for each pair, in order"
     require(isinstance(scores, list), f"score returned a {type(scores).__name__}", mend)
     require(len(scores) == len(batch), f"score gave {len(scores)} scores on {len(batch)} pairs", mend)
-    return dict(zip(batch.indices, scores, strict=True))
+    return _looked_at(dict(zip(batch.indices, scores, strict=True)))
+
+
+def _looked_at(answers: Mapping[int, T | NotYet]) -> dict[int, T]:
+    """Return the answers; the kit's pairs are to be looked at."""
+    found: dict[int, T] = {}
+    for index, answer in answers.items():
+        if isinstance(answer, NotYet):
+            fail(
+                f"pair {index} was not yet looked at: {answer.reason}", "give settings=... whose budget allows the kit"
+            )
+        else:
+            found[index] = answer
+    return found
 
 
 def _earlier_scores(subject: Subject, indices: Sequence[int]) -> dict[int, Mapping[str, Scores]]:
@@ -117,6 +132,8 @@ def two_input_pictures_are_judged_or_refused(subject: Subject) -> None:
         _verdicts(subject, judge, batch)
     except GdpError:
         return
+    except (DoesNotApplyError, NotConformantError):
+        raise
     except Exception as error:  # noqa: BLE001 # any other error is the finding
         fail(f"on sources of 6 channels it raised {type(error).__name__}: {error}",
              "take source[:, :3] and source[:, 3:] for two pictures, or raise gdp.GdpError")  # fmt: skip
@@ -125,7 +142,7 @@ def two_input_pictures_are_judged_or_refused(subject: Subject) -> None:
 def score_settings_are_settings(subject: Subject) -> None:
     """`score_settings` names settings, so that changing any other one repeats no measurement."""
     judge = _scoring(subject)
-    unknown = judge.score_settings - set(type(subject.config).model_fields)
+    unknown = (judge.score_settings or frozenset()) - set(type(subject.config).model_fields)
     require(not unknown, f"score_settings names {', '.join(sorted(unknown))}", "name fields of the settings model")
     require(isinstance(judge.score_version, int), "score_version is no int", "count it up from 1")
     require_same(judge.fingerprint, subject.build().fingerprint, "two builds have different fingerprints",
@@ -159,7 +176,7 @@ def the_stream_gives_every_pair_its_scores(subject: Subject) -> None:
     arrived: dict[int, Scores] = {}
     try:
         for found in stopped.score_stream(_stopping(parts[:1])):
-            arrived |= found
+            arrived |= _looked_at(found)
         fail("the stop that `batches` raised did not come through score_stream", mend)
     except _StopAskedError:
         require(set(arrived) == set(parts[0].indices),
@@ -176,12 +193,12 @@ def _stopping(parts: Sequence[PairBatch]) -> Iterator[PairBatch]:
     raise _StopAskedError
 
 
-def _gather(stream: Iterator[Mapping[int, Scores]], mend: str) -> dict[int, Scores]:
+def _gather(stream: Iterator[Mapping[int, Scores | NotYet]], mend: str) -> dict[int, Scores]:
     scores: dict[int, Scores] = {}
     for found in stream:
         twice = set(scores) & set(found)
         require(not twice, f"the stream gave the pairs {sorted(twice)} twice", mend)
-        scores |= found
+        scores |= _looked_at(found)
     return scores
 
 

@@ -5,10 +5,12 @@ The picture of a bench: a bar for each row, times on a logarithmic axis.
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
-from gdp.core.errors import GdpError, readable_os_errors
+from gdp.core.errors import GdpError
+from gdp.core.files import write_atomically
 from gdp.tools.bench.tasks import REFERENCE, Bench, Row
 
 COLUMNS = (
@@ -167,6 +169,6 @@ def plot(bench: Bench, path: Path) -> None:
     axes.set_xlabel("milliseconds an image (median; lines: 10th to 90th percentile)")
     axes.set_title(str(bench.about["machine"]["processor"]), fontsize=8)
     axes.grid(axis="x", alpha=0.3)
-    with readable_os_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=150)
+    content = io.BytesIO()
+    figure.savefig(content, dpi=150, format=path.suffix.lower().removeprefix("."))
+    write_atomically(path, content.getbuffer())

@@ -18,7 +18,7 @@ from gdp.core.arithmetic import count_macs, count_parameters
 from gdp.core.errors import GdpError, MissingResourceError
 from gdp.core.interfaces.teachers import LatentTeacher, Teacher, TranslatorTeacher
 from gdp.core.pictures import from_array, from_levels
-from gdp.core.progress import ProgressTask, SilentProgress
+from gdp.core.progress import ProgressTask, SilentProgress, Stopped
 from gdp.core.records import Plugins
 from gdp.core.run.session import Session
 from gdp.core.run_folder import RunFolder
@@ -130,7 +130,7 @@ class SlowRouteWork:
         """Know all already."""
 
 
-class _EnoughError(Exception):
+class _EnoughError(Stopped):
     """No further step is wanted."""
 
 

@@ -7,8 +7,9 @@ leave in a run's. Pairs come from the run's own store wherever a variant makes t
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from gdp.core.errors import MissingResourceError
@@ -64,6 +65,15 @@ class CompareStage(Stage[Session]):
                 shutil.rmtree(folder.path, ignore_errors=True)
             else:
                 folder.forget_stage("evaluate")
+
+    def leaves(self, run: Session) -> Iterable[Path]:
+        """Return the table, and weights and numbers of every training; each has hashes of all that it left."""
+        root = run.folder.path
+        return [
+            root / FILE,
+            *root.glob("variants/*/metrics.json"),
+            *root.glob("variants/*/train/*/student.safetensors"),
+        ]
 
     def execute(self, run: Session) -> dict[str, Any]:
         """Train and measure what was not yet, and write variants.json anew after each training.

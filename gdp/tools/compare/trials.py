@@ -77,6 +77,8 @@ def open_trial(
         device=session.device,
         stop_requested=session.stop_requested,
         rehearses=session.rehearses,
+        pays=session.pays,
+        limit=session.limit,
         home=session.folder,
         seed_shift=trial.shift,
     )

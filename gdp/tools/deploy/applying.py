@@ -84,6 +84,11 @@ class Applied:
     notes: dict[Path, list[str]] = field(default_factory=dict)
     """What is to be told of files that were written, each a sentence without its full stop."""
 
+    def left(self, jobs: Sequence[Job]) -> list[Path]:
+        """Return the inputs of which nothing was written because the work was stopped before them."""
+        written, failed = set(self.written), {failed.path for failed in self.failed}
+        return [job.source for job in jobs if job.target not in written and job.source not in failed]
+
     def to_data(self) -> dict[str, Any]:
         """Return what was written, what failed and what is told as plain data for JSON."""
         failed = [{"file": str(failed.path), "reason": failed.reason} for failed in self.failed]

@@ -12,12 +12,13 @@ from PIL import Image
 from torch import Tensor
 
 from gdp.core.building import build, describe_plugin, plugin_errors
-from gdp.core.errors import MissingResourceError, ShapeError
+from gdp.core.errors import CorruptFileError, MissingResourceError, PluginError, PluginNotFoundError, ShapeError
 from gdp.core.files import file_sha256
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.students import Student
 from gdp.core.pictures import from_array, from_levels, to_array, to_levels
-from gdp.core.records import Plugins
+from gdp.core.records import PluginRecord, Plugins
+from gdp.core.run_folder import RunFolder
 from gdp.core.training.inference import CARD, WEIGHTS, deployed_predict, load_generator_weights, read_weights
 from gdp.core.training.precision import Precision
 from gdp.support.picture_files import read_picture, shown_levels
@@ -46,6 +47,7 @@ def load_student(folder: Path, plugins: Plugins, device: torch.device) -> Deploy
     """
     folder = folder.parent if folder.name in (WEIGHTS, CARD) else folder
     path = folder / CARD
+    require_student_of_run(folder)
     if not path.is_file():
         raise MissingResourceError(f"{path}: there is no trained student here. `gdp runs` lists the runs that have one")
     card = read_description(path)
@@ -55,8 +57,10 @@ def load_student(folder: Path, plugins: Plugins, device: torch.device) -> Deploy
     if not isinstance(config, dict):
         raise damaged(path, "config is no table of settings")
     trained_on = read_trained_on(card.get("trained_on"), resolution, str(path))
-    record = plugins.get("student", name)
-    settings = settings_of(record, config, str(path))
+    versions = card.get("versions")
+    versions = versions if isinstance(versions, dict) else {}
+    record = _record_of(plugins, name, versions)
+    settings = settings_of(record, config, str(path), versions)
     context = BuildContext(device=device, input_channels=channels, resolution=resolution)
     weights = read_weights(folder / WEIGHTS)
     with within_weights(weights, path):
@@ -65,6 +69,11 @@ def load_student(folder: Path, plugins: Plugins, device: torch.device) -> Deploy
             _ = student.generator  # which some make when it is first asked for
     load_generator_weights(student, folder / WEIGHTS)
     digest = file_sha256(folder / WEIGHTS)
+    if card.get("weights_sha256", digest) != digest:
+        raise CorruptFileError(
+            f"{folder / WEIGHTS}: these are not the weights that {CARD} describes: the file was damaged or "
+            f"exchanged. gdp run of its run makes it again; a downloaded student is to be downloaded again."
+        )
     said = card.get("trained_on")
     return DeployedStudent(student, channels, resolution, precision, device, digest, trained_on, said)
 
@@ -74,6 +83,31 @@ def _precision(card: Mapping[str, Any], path: Path) -> Precision:
         if card.get("precision") == known:
             return cast("Precision", known)
     raise damaged(path, f"precision is none of {', '.join(get_args(Precision))}")
+
+
+def _record_of(plugins: Plugins, name: str, versions: Mapping[str, Any]) -> PluginRecord:
+    """Return the student's plugin; of several packages that have one of that name, the one that trained it."""
+    try:
+        return plugins.get("student", name)
+    except PluginNotFoundError:
+        for package in versions:
+            try:
+                return plugins.get("student", f"{package}:{name}")
+            except PluginNotFoundError:  # what else it was made with
+                continue
+        raise
+
+
+def require_student_of_run(folder: Path) -> None:
+    """Make sure that the files of a student that lies in its run's folder are those that the run left.
+
+    Raises:
+        CorruptFileError: one was changed.
+    """
+    run = RunFolder(folder.absolute().parent)
+    for name in (CARD, WEIGHTS):
+        if (folder / name).is_file():
+            run.require_whole(run.relative(folder.absolute() / name))
 
 
 class DeployedStudent:
@@ -200,7 +234,7 @@ def find_size_multiple(predict: Callable[[Tensor], Tensor], channels: int, resol
             size += 2 * multiple
         try:
             taken = predict(torch.zeros(1, channels, size, size)).shape[-2:] == (size, size)
-        except (RuntimeError, ValueError, ShapeError):  # how networks refuse a size is theirs to choose
+        except (RuntimeError, ValueError, ShapeError, PluginError):  # how networks refuse a size is theirs to choose
             taken = False
         if taken:
             return multiple

@@ -93,8 +93,9 @@ def _score_settings(recipe: dict[str, Any], name: str, plugins: Plugins) -> dict
     if not same:
         return {}
     implementation = plugins.load(plugins.get("filter", name))
-    wanted: frozenset[str] = getattr(implementation, "score_settings", frozenset())
-    return {key: value for key, value in same[0].items() if key in wanted}
+    wanted: frozenset[str] | None = getattr(implementation, "score_settings", frozenset())
+    known = plugins.get("filter", name).config.model_fields
+    return {key: value for key, value in same[0].items() if key in (known if wanted is None else wanted)}
 
 
 def check_names(output: str | Path | None, strip: str | Path | None) -> None:

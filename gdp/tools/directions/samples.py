@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdp.core.errors import PluginError, ShapeError
+from gdp.core.errors import BudgetError, PluginError, ShapeError
 from gdp.core.interfaces.filters import ScoringFilter
 from gdp.core.interfaces.teachers import LatentTeacher
-from gdp.core.pairs.records import Json, PairBatch, PairRecord, Scores
+from gdp.core.pairs.records import Json, NotYet, PairBatch, PairRecord, Scores
 from gdp.core.progress import Progress
 from gdp.support.directions import Direction
 
@@ -131,6 +131,7 @@ def judge_pictures(
 
     Raises:
         PluginError: the filter gives no score for some picture.
+        BudgetError: it cannot look at some picture yet.
     """
     given: list[int] = []
 
@@ -141,7 +142,10 @@ def judge_pictures(
 
     scores: dict[int, Scores] = {}
     for known in judge.score_stream(batches()):
-        scores.update(known)
+        for index, found in known.items():
+            if isinstance(found, NotYet):
+                raise BudgetError(f"{type(judge).__name__} cannot look at picture {index} yet: {found.reason}")
+            scores[index] = found
         advance(len(known))
     if missing := set(given) - set(scores):
         raise PluginError(f"{type(judge).__name__} gave no score for {len(missing)} of {len(given)} pictures")

@@ -5,6 +5,7 @@ A picture strip: rows of samples, columns of strengths, and what was measured un
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from gdp.core.errors import readable_os_errors
+from gdp.core.files import write_atomically
 from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.pictures import reduced_to_side, to_array, to_levels
 from gdp.support.directions import save_direction
@@ -58,9 +59,9 @@ def write_strip(
         for row, text in enumerate(words):
             centre = (column * width + width // 2, pictures.height + 3 + row * _LINE)
             draw.text(centre, text, fill="black", font=font, anchor="ma")
-    with readable_os_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sheet.save(path, "PNG")
+    content = io.BytesIO()
+    sheet.save(content, "PNG")
+    write_atomically(path, content.getbuffer())
 
 
 def write_findings(

@@ -86,6 +86,8 @@ def probe_filters(probe: FilterProbe) -> Judging:
         sources = probe.session.pair_source.input_channels // 3
         if asks_others(named.choice.record, _forecast(named, 1, sources)):
             _reckon(named, round(left), sources, judging)
+            if probe.trial.pays and judging.kept:
+                _pay(probe, named, scores, judging)
         elif judging.kept:
             _try(probe, named, scores, judging, left)
     return judging
@@ -110,6 +112,13 @@ def _reckon(named: NamedFilter, pairs: int, sources: int, judging: Judging) -> N
     how = "a paid filter is not asked: the least time that its rate allows"
     work = (Work("network", Duration.exactly(calls.seconds)),) if calls.seconds else ()
     judging.parts.append(Part(stage, work, how))
+
+
+def _pay(probe: FilterProbe, named: NamedFilter, scores: dict[str, Mapping[int, Scores]], judging: Judging) -> None:
+    """Let a paid filter judge a few pairs, so that those after it are tried on what it keeps."""
+    judged = judge_pairs(probe.trial, probe.store, named, judging.kept[:TELLING], scores)
+    scores[named.name] = judged.scores
+    judging.kept = judged.kept or judging.kept[:TELLING]
 
 
 def _try(

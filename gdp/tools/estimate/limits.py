@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from threading import Lock
 from time import monotonic
 
-from gdp.core.interfaces.filters import PairJudge
+from gdp.core.answers import NANO
+from gdp.core.progress import Stopped
 from gdp.core.run.session import Session
 from gdp.core.run.stages.pairs import wanted
 from gdp.core.run.steps import stages_to_do
 from gdp.tools.estimate.arithmetic import HOUR, dollars
 from gdp.tools.estimate.training import newest_step
 
-COST = "cost_dollars"
-"""What a filter's summary calls the price of the calls that the run has made."""
-ASK_EVERY = 1.0
-"""Seconds between two looks at what calls have cost."""
-
 
 class Limits:
-    """What one command may take; ask `reached` between two pieces of work.
+    """What one command may take: ask `reached` between two pieces of work; paid calls ask `admit` before each.
 
     Args:
         max_hours: of this command; None for no limit.
@@ -37,43 +34,53 @@ class Limits:
     ) -> None:
         self._max_hours, self._max_cost, self._price, self._clock = max_hours, max_cost, price, clock
         self._started = clock()
-        self._asked = float("-inf")
-        self._calls_before: float | None = None
-        self._calls_now = 0.0
+        self._lock = Lock()
+        self._spent_before: float | None = None
+        self._calls = 0.0
         self.reason = ""
         """Which limit was reached, in words; empty where none was."""
 
-    def reached(self, judges: Iterable[PairJudge]) -> bool:
+    def reached(self) -> bool:
         """Say whether a limit is reached; once it is, it stays so.
 
-        Args:
-            judges: the filters that may pay for calls; empty as long as they are not built.
+        Calls alone do not reach it: what is left may be done for nothing, and no call passes that would cross it.
         """
         seconds = self._clock() - self._started
+        if self.reason:
+            return True
         if self._max_hours is not None and seconds >= self._max_hours * HOUR:
             self.reason = f"the limit of {self._max_hours:g} hours is reached"
-        elif self._max_cost is not None:
-            cost = dollars(seconds, self._price) + self._calls(judges)
+        elif self._max_cost is not None and self._price > 0:
+            cost = self._time_cost() + self._calls
             if cost >= self._max_cost:
                 self.reason = f"the limit of {self._max_cost:g} $ is reached ({cost:.2f} $ by now)"
         return bool(self.reason)
 
-    def _calls(self, judges: Iterable[PairJudge]) -> float:
-        """Return what calls have cost since the filters were first asked."""
-        if self._clock() - self._asked < ASK_EVERY:
-            return self._calls_now
-        self._asked = self._clock()
-        costs = [judge.summary().get(COST, 0.0) for judge in judges]
-        if costs:
-            spent = float(sum(cost for cost in costs if isinstance(cost, int | float)))
-            self._calls_before = spent if self._calls_before is None else self._calls_before
-            self._calls_now = spent - self._calls_before
-        return self._calls_now
+    def admit(self, spent: float, dollars: float) -> None:
+        """Let a paid call pass that keeps within the limit, and count it.
 
+        Args:
+            spent: dollars on the run's account, earlier commands' included.
+            dollars: price of the call.
 
-def built_judges(session: Session) -> list[PairJudge]:
-    """Return the filters of a run as far as they are built; asking must not load their models."""
-    return [judge for _, judge in vars(session).get("filters", [])]
+        Raises:
+            Stopped: the call would cross the limit.
+        """
+        with self._lock:
+            if self._spent_before is None:
+                self._spent_before = spent  # every call of this command comes through here: so much was there before
+            calls = spent - self._spent_before
+            now = self._time_cost() + calls
+            if self._max_cost is not None and round((now + dollars) * NANO) > round(self._max_cost * NANO):
+                self.reason = (
+                    f"the limit of {self._max_cost:g} $ would be crossed by the next call, which costs {dollars:g} $ "
+                    f"({now:.6g} $ by now)"
+                )
+                raise Stopped(self.reason)
+            self._calls = calls + dollars
+
+    def _time_cost(self) -> float:
+        return dollars(self._clock() - self._started, self._price)
 
 
 def what_is_left(session: Session) -> list[str]:

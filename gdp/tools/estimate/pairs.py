@@ -95,6 +95,8 @@ def probe_pairs(trial: Session, store: PairStore, made: int, left: int, here: He
     """
     if asks_for_pairs(trial):
         found = _reckon(trial, left)
+        if trial.pays:
+            make_pairs(trial, store, list(range(min(STAND_INS, made))))
         trial.pair_source = cast(PairSource, UnaskedSource(trial.pair_source))
     else:
         found = _probe(trial, store, made, left, here, limit)

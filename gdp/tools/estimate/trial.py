@@ -46,6 +46,8 @@ def open_trial_run(session: Session, folder: Path) -> Session:
         progress=SilentProgress(),
         device=session.device,
         rehearses=True,
+        pays=session.pays,
+        limit=session.limit,
     )
     trial.adopt(session)
     trial.keys = {**keys_until(trial, "pairs"), "train": TRIAL}

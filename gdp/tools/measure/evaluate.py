@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from gdp.core.building import plugin_errors
-from gdp.core.errors import PluginError
+from gdp.core.errors import BudgetError, PluginError
 from gdp.core.files import write_atomically
 from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric, PictureRow
 from gdp.core.interfaces.stages import Stage
@@ -35,7 +36,15 @@ class EvaluateStage(Stage[Session]):
 
     def is_there(self, session: Session) -> bool:
         """Say whether the numbers of a finished stage are still there."""
+        if session.summaries.get("evaluate", {}).get("not_yet"):
+            return False  # a budget was spent; it is asked again
         return (session.folder.path / "metrics.json").is_file()
+
+    def leaves(self, session: Session) -> Iterable[Path]:
+        """Return the numbers, what is said of them, and the pictures."""
+        folder = session.folder.path
+        named = [folder / name for name in ("metrics.json", VERDICT, "pictures/rows.json")]
+        return [*named, *(folder / "pictures" / "rows").glob("*.png")]
 
     def execute(self, session: Session) -> dict[str, Any]:
         """Measure everything anew: all numbers of a run come from one process on one machine.
@@ -45,13 +54,19 @@ class EvaluateStage(Stage[Session]):
         """
         total = Evaluation()
         measured_by: dict[str, str] = {}
+        not_yet: list[str] = []
         with session.open_store(read_only=True) as store:
             student = session.trained_student()
             context = evaluation_context(session, student, session.split(store, HELD_OUT), store.load)
             for name, evaluator in session.new_evaluators():
                 if session.stop_requested():
                     raise Stopped
-                found = measure(name, evaluator, context)
+                try:
+                    found = measure(name, evaluator, context)
+                except BudgetError as error:
+                    not_yet.append(name)
+                    session.progress.message(f"evaluator {name}: not yet ({error})")
+                    found = Evaluation(absent={name: f"not yet: {error}"})
                 _merge(total, found, name)
                 measured_by.update(dict.fromkeys(found.metrics, name))
         funnel = session.split_home.read_json("funnel.json", {"made": 0, "kept": 0})
@@ -63,7 +78,8 @@ class EvaluateStage(Stage[Session]):
         session.folder.write_json(VERDICT, _verdict(session, plain))
         session.folder.write_json("metrics.json", metrics_document(total, measured_by))
         session.plugins.notify("gdp_metrics", run=session.folder, stage="evaluate", step=0, metrics=plain)
-        return {"metrics": len(total.metrics), "absent": len(total.absent)}
+        counts = {"metrics": len(total.metrics), "absent": len(total.absent)}
+        return {**counts, "not_yet": not_yet} if not_yet else counts
 
 
 def evaluation_context(

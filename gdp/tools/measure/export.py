@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from gdp.core.arithmetic import count_macs, count_parameters
@@ -36,6 +37,10 @@ class ExportStage(Stage[Session]):
         """Say whether the student of a finished stage is still there."""
         folder = session.student_folder
         return (folder / "student.safetensors").is_file() and (folder / "student.json").is_file()
+
+    def leaves(self, session: Session) -> Iterable[Path]:
+        """Return the student and its description."""
+        return [session.student_folder / name for name in ("student.safetensors", "student.json")]
 
     def execute(self, session: Session) -> dict[str, Any]:
         """Write student/student.safetensors and student/student.json; load them again and compare bit for bit."""

@@ -7,7 +7,15 @@
 All is read from the run's folder: metrics.json, what the evaluators said of it (verdict.json), pictures, statistics.
 """
 
-from gdp.tools.report.documents import CARD, SAMPLE, SCALED_SAMPLE, UNKNOWN_LICENCE, write_model_card, write_report
+from gdp.tools.report.documents import (
+    CARD,
+    SAMPLE,
+    SCALED_SAMPLE,
+    UNKNOWN_LICENCE,
+    write_model_card,
+    write_report,
+    written_files,
+)
 from gdp.tools.report.folder import RunData, read_folder
 
 __all__ = [
@@ -19,4 +27,5 @@ __all__ = [
     "read_folder",
     "write_model_card",
     "write_report",
+    "written_files",
 ]

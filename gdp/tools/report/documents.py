@@ -115,6 +115,12 @@ def write_model_card(data: RunData) -> Path:
     return place / CARD
 
 
+def written_files(folder: Path) -> list[Path]:
+    """Return the files of a run's folder that stand there of both documents."""
+    named = [folder / REPORT, *(folder / "student" / name for name in (CARD, SAMPLE, SCALED_SAMPLE))]
+    return [file for file in named if file.is_file()]
+
+
 def _write_sample(data: RunData, place: Path) -> str | None:
     """Put the training's last sample grid beside the card, as it is or scaled; return its name, None without one."""
     if not data.samples:

@@ -11,8 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gdp.core.errors import CorruptFileError
+from gdp.core.files import file_sha256
 from gdp.core.interfaces.evaluators import Evaluator, Headline, Place, Sentence
 from gdp.core.records import CORE_STAGES, Plugins
+from gdp.core.run_folder import RunFolder
 from gdp.support.metrics_files import VERDICT, finite, verdict_document
 from gdp.support.page_pictures import PNG_SIGNATURE
 
@@ -61,6 +64,8 @@ class RunData:
     """Content of recipe.toml."""
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Finished stages, name to content key, seconds and summary."""
+    recorded: dict[str, str] = field(default_factory=dict)
+    """Hashes of the files that the stages left, by relative path."""
     numbers: dict[str, Number] = field(default_factory=dict)
     """The finite numbers of metrics.json by dotted name."""
     absent: dict[str, str] = field(default_factory=dict)
@@ -109,8 +114,20 @@ class RunData:
     def picture(self, relative: Any) -> bytes | None:
         """Return a PNG file of this folder; None for anything else, be it outside, missing or no PNG."""
         path = self.inside(relative)
-        content = b"" if path is None or not path.is_file() else path.read_bytes()
+        content = b"" if path is None or not path.is_file() or not self.is_whole(path) else path.read_bytes()
         return content if content.startswith(PNG_SIGNATURE) else None
+
+    def is_whole(self, path: Path) -> bool:
+        """Say whether a file is what its stage left, as far as that is recorded; one that is not is named in `missing`.
+
+        One that is not there is whole: whoever reads it tells.
+        """
+        name = path.resolve().relative_to(self.folder.resolve()).as_posix()
+        digest = self.recorded.get(name)
+        if digest is None or not path.is_file() or file_sha256(path) == digest:
+            return True
+        self.missing.append(f"{name} was damaged: it is not what was written here; gdp run makes it again")
+        return False
 
     def inside(self, relative: Any, *parts: str) -> Path | None:
         """Return a path that a file of this folder names; None where it leads outside or is no path."""
@@ -129,6 +146,10 @@ def read_folder(folder: Path, find_plugins: Callable[[], Plugins] | None = None)
             ask them now; None leaves their words out.
     """
     data = RunData(folder)
+    try:
+        data.recorded = RunFolder(folder.absolute()).recorded_files()
+    except CorruptFileError as error:
+        data.missing.append(str(error))
     data.run = mapping(_read_json(data, "run.json"))
     data.stages = {name: mapping(entry) for name, entry in mapping(_read_json(data, "stages.json")).items()}
     _read_recipe(data)
@@ -145,8 +166,11 @@ def read_folder(folder: Path, find_plugins: Callable[[], Plugins] | None = None)
 
 
 def _read_json(data: RunData, name: str, folder: Path | None = None) -> Any:
+    path = (folder or data.folder) / name
+    if not data.is_whole(path):
+        return None
     try:
-        return json.loads(((folder or data.folder) / name).read_bytes())
+        return json.loads(path.read_bytes())
     except FileNotFoundError:
         data.missing.append(f"{name} is not there (yet)")
     except (OSError, ValueError, RecursionError) as error:
@@ -242,10 +266,11 @@ def _read_training(data: RunData) -> None:
             data.missing.append("there are no training statistics (yet)")
             return
         folder = found[-1].parent
-    data.statistics = [*read_lines(folder / "statistics.jsonl"), *read_lines(folder / "held_out.jsonl")]
+    curves = [folder / name for name in ("statistics.jsonl", "held_out.jsonl")]
+    data.statistics = [line for file in curves if data.is_whole(file) for line in read_lines(file)]
     if (folder / "initialisation.json").exists():
         data.initialisation = mapping(_read_json(data, "initialisation.json", folder))
-    data.samples = sorted((folder / "samples").glob("*.png"), key=step_of)
+    data.samples = sorted(filter(data.is_whole, (folder / "samples").glob("*.png")), key=step_of)
     if not data.statistics:
         data.missing.append("there are no training statistics (yet)")
 

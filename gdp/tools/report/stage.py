@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from gdp.core.interfaces.stages import Stage
 from gdp.core.run.session import Session
-from gdp.tools.report import read_folder, write_model_card, write_report
+from gdp.tools.report import read_folder, write_model_card, write_report, written_files
 
 SHOWN = ("filter", "evaluate", "export", "compare")
 """Stages of gdp whose outcome the report shows."""
@@ -28,6 +29,10 @@ class ReportStage(Stage[Session]):
     def is_there(self, run: Session) -> bool:
         """Say whether the files of a finished stage are still there."""
         return all((run.folder.path / name).is_file() for name in ("report.html", "student/README.md"))
+
+    def leaves(self, run: Session) -> Iterable[Path]:
+        """Return the report, the model card and its pictures."""
+        return written_files(run.folder.path)
 
     def execute(self, run: Session) -> dict[str, Any]:
         """Write report.html and the student's model card."""

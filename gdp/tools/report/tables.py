@@ -38,6 +38,8 @@ def funnel_table(data: RunData) -> list[FunnelStep]:
     for row in mappings(data.funnel.get("filters")):
         kept, entered = number_of(row.get("kept")), number_of(row.get("input"))
         reasons = [(reason, plain(number_of(count))) for reason, count in mapping(row.get("reasons")).items()]
+        if left := number_of(row.get("not_yet")):
+            reasons.append((f"not yet looked at ({row.get('not_yet_because', '')})", plain(left)))
         share = 100.0 * kept / made if made else 0.0
         told = _plain_items(mapping(row.get("summary")))
         name, only_scored = str(row.get("filter", "")), row.get("only_score") is True

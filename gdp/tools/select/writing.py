@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from gdp.core.errors import GdpError, readable_os_errors
-from gdp.core.files import name_beside
+from gdp.core.errors import GdpError, RunFolderError
+from gdp.core.files import write_atomically
 from gdp.core.pairs.store import PairStore
 from gdp.core.progress import Progress
 from gdp.support.expressions.binding import written
@@ -51,12 +49,15 @@ def write_sheet(
     check_sheet(path)
     if not rows:
         raise GdpError(f"{path}: no pair to show, so no sheet was written")
+    _require_folder(path)
     with progress.task("sheet", len(rows), "pair") as task:
         pairs = read_thumbnails(store, table, rows, LARGEST, task)
         if path.suffix.lower() == ".png":
-            _replace(path, [png_sheet(table, pairs, len(rows), captions)])
+            write_atomically(path, png_sheet(table, pairs, len(rows), captions))
         else:
-            _replace(path, (piece.encode(errors="replace") for piece in html_sheet(table, pairs, title, subtitle)))
+            write_atomically(
+                path, (piece.encode(errors="replace") for piece in html_sheet(table, pairs, title, subtitle))
+            )
 
 
 def write_csv(path: Path, table: PairTable, rows: Sequence[int]) -> None:
@@ -65,7 +66,13 @@ def write_csv(path: Path, table: PairTable, rows: Sequence[int]) -> None:
     Raises:
         GdpError: the file cannot be written.
     """
-    _replace(path, _csv_lines(table, rows))
+    _require_folder(path)
+    write_atomically(path, _csv_lines(table, rows))
+
+
+def _require_folder(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise RunFolderError(f"{path}: there is no folder {path.parent}; make it, or name another file")
 
 
 def column_names(table: PairTable) -> list[tuple[str, str, str]]:
@@ -91,17 +98,3 @@ def _csv_lines(table: PairTable, rows: Sequence[int]) -> Iterator[bytes]:
         buffer.seek(0)
         buffer.truncate()
     yield buffer.getvalue().encode(errors="replace")
-
-
-def _replace(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write a file piece by piece beside its place, and put it there when it is whole."""
-    with readable_os_errors(path):
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=name_beside(path))
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.writelines(pieces)
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise

@@ -14,7 +14,7 @@ from stored_pairs import digest, rows, verify
 
 from gdp.core.errors import CorruptFileError, DiskFullError, PairStoreError, RunFolderError, RunLockedError
 from gdp.core.pairs import PairStore, Verdict, integrity
-from gdp.tools.select.repair import find_damage, repair_pairs
+from gdp.core.pairs.repair import find_damage, repair_pairs
 
 
 @pytest.fixture

@@ -107,7 +107,7 @@ def test_no_service_at_all_is_told_and_costs_nothing(server, book) -> None:
 def test_a_picture_on_which_there_is_never_an_answer_is_unknown_and_the_others_are_judged(
     server, book, monkeypatch
 ) -> None:
-    monkeypatch.setattr("gdp.plugins.face_services.service.FIRST_PAUSE", 0.005)
+    monkeypatch.setattr("gdp.support.services.service.FIRST_PAUSE", 0.005)
     poison = make_pairs(1, size=8)
     azure(server, book).score(poison)
     body = server.requests.pop().body

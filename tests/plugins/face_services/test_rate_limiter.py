@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from gdp.plugins.face_services.service import RateLimiter
+from gdp.support.services.service import RateLimiter
 
 FOREVER = lambda: True  # noqa: E731 # reads as the condition it stands for
 

@@ -6,8 +6,10 @@ A forced filter stage forgets nothing: verdicts may have cost money, so it decid
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from gdp.core.config import content_key
 from gdp.core.counters import counter_fraction
 from gdp.core.errors import MissingResourceError
 from gdp.core.files import write_atomically
@@ -16,6 +18,7 @@ from gdp.core.interfaces.pair_sources import PairSource
 from gdp.core.interfaces.stages import Stage
 from gdp.core.pairs.store import PairStore
 from gdp.core.pictures import encode_png
+from gdp.core.progress import Stopped
 from gdp.core.recipe.reading import Recipe
 from gdp.core.run.judging import DECODED, DecodedPairs, Judged, walk
 from gdp.core.run.session import Session
@@ -44,9 +47,22 @@ class FilterStage(Stage[Session]):
         return {"pairs": keys["pairs"], "filters": judges, "held_out": held_out}
 
     def is_there(self, session: Session) -> bool:
-        """Say whether the split is still there; a store that was made anew has none."""
+        """Say whether the split is still there; a store that was made anew has none.
+
+        Where pairs were "not yet" for a filter, it is asked again.
+        """
+        if session.summaries.get("filter", {}).get("not_yet"):
+            return False
         with session.open_store(read_only=True) as store:
-            return bool(session.split(store, TRAIN))
+            split = {name: session.split(store, name) for name in (TRAIN, HELD_OUT)}
+        recorded = session.folder.stages().get("filter", {}).get("summary", {}).get("split_sha256")
+        return bool(split[TRAIN]) and recorded in (None, _digest(split))
+
+    def leaves(self, session: Session) -> Iterable[Path]:
+        """Return the funnel and the pictures of rejects; the split's digest stands in the summary."""
+        folder = session.folder.path
+        named = [folder / name for name in ("funnel.json", HELD_OUT_FILE, "pictures/rejects.json")]
+        return [file for file in (*named, *(folder / "pictures" / "rejects").glob("*.png")) if file.is_file()]
 
     def execute(self, session: Session) -> dict[str, Any]:
         """Judge, split, and write the funnel with pictures of some rejects.
@@ -61,14 +77,18 @@ class FilterStage(Stage[Session]):
             made = made_pairs(session, store)
             kept: Sequence[int] = made
             pairs = DecodedPairs(store, session.memory.share(DECODED))
+            not_yet = 0
             for position, judged in enumerate(walk(session, store, made, measure=True, pairs=pairs)):
                 kept = judged.kept
                 funnel.append({**judged.funnel_row(), "summary": dict(judged.filter.judge.summary())})
                 rejects += _write_rejects(session, pairs, position, judged)
+                not_yet += len(judged.not_yet)
+                if judged.not_yet and judged.filter.choice.section.not_yet == "stop":
+                    _write_funnel(session, made, funnel, rejects, kept)
+                    raise Stopped(_not_yet(judged))
             train, held_out = _split(session, store, made, kept)
             session.set_split(store, {TRAIN: train, HELD_OUT: held_out})
-        session.folder.write_json("funnel.json", {"made": len(made), "filters": funnel, "kept": len(kept)})
-        session.folder.write_json("pictures/rejects.json", rejects)
+        _write_funnel(session, made, funnel, rejects, kept)
         if len(train) < 1:
             counts = ", ".join(f"{row['filter']} kept {row['kept']} of {row['input']}" for row in funnel)
             raise MissingResourceError(
@@ -76,13 +96,38 @@ class FilterStage(Stage[Session]):
                 f"Make more pairs (pairs.count) or loosen the filter that drops most; no picture is made or judged "
                 f"twice."
             )
-        return {"made": len(made), "kept": len(kept), "train": len(train), "held_out": len(held_out)}
+        numbers = {"made": len(made), "kept": len(kept), "train": len(train), "held_out": len(held_out)}
+        numbers |= {"not_yet": not_yet} if not_yet else {}
+        return {**numbers, "split_sha256": _digest({TRAIN: train, HELD_OUT: held_out})}
+
+
+def _write_funnel(
+    session: Session,
+    made: Sequence[int],
+    rows: Sequence[Mapping[str, Any]],
+    rejects: Sequence[Mapping[str, str]],
+    kept: Sequence[int],
+) -> None:
+    session.folder.write_json("funnel.json", {"made": len(made), "filters": rows, "kept": len(kept)})
+    session.folder.write_json("pictures/rejects.json", rejects)
+
+
+def _not_yet(judged: Judged) -> str:
+    row, name = judged.funnel_row(), judged.filter.name
+    return (
+        f"filter {name} has not yet looked at {row['not_yet']} of {row['input']} pairs ({row['not_yet_because']}); "
+        f'what it said of the others is stored. To go on without them, set not_yet = "drop" in its section'
+    )
+
+
+def _digest(split: Mapping[str, Sequence[int]]) -> str:
+    return content_key({name: list(indices) for name, indices in split.items()})
 
 
 def _write_rejects(session: Session, pairs: DecodedPairs, position: int, judged: Judged) -> list[dict[str, str]]:
     """Write pictures of some pairs that a filter dropped; return their entries for pictures/rejects.json."""
     kept, named = set(judged.kept), judged.filter
-    dropped = [index for index in judged.entered if index not in kept][:REJECTS_SHOWN]
+    dropped = [index for index in judged.verdicts if index not in kept][:REJECTS_SHOWN]
     if not dropped:
         return []
     batch = pairs.load(dropped)

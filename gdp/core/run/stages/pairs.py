@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.config import content_key
-from gdp.core.errors import MissingResourceError, PluginError
+from gdp.core.errors import CorruptFileError, MissingResourceError, PairStoreError, PluginError
 from gdp.core.interfaces.stages import Stage
 from gdp.core.memory import readable_memory_errors
 from gdp.core.pairs.integrity import MANIFEST_NAME
 from gdp.core.pairs.records import PairBatch
+from gdp.core.pairs.repair import mend_store
+from gdp.core.pairs.shards import shard_files
 from gdp.core.pairs.store import PairStore
 from gdp.core.progress import Stopped
 from gdp.core.run.reduced import ReducedSource
@@ -73,8 +76,19 @@ class PairsStage(Stage[Session]):
         """Say whether the pairs are still in the store; a repair may have taken damaged ones out."""
         if not (session.store_folder / MANIFEST_NAME).is_file():
             return False
-        with session.open_store(read_only=True) as store:
-            return not store.missing(wanted(session))
+        try:
+            with session.open_store(read_only=True) as store:
+                return not store.missing(wanted(session))
+        except (CorruptFileError, PairStoreError):  # which execute mends
+            return False
+
+    def leaves(self, session: Session) -> Iterable[Path]:
+        """Return the shards; the manifest beside them changes with every judgement."""
+        return [path for _, path in shard_files(session.store_folder)]
+
+    def mend(self, session: Session, files: Sequence[Path]) -> None:
+        """Forget the pairs that cannot be read."""
+        mend_store(session.store_folder)
 
     def reset(self, session: Session, first: str) -> None:
         """Throw the stored pairs of the present key away."""
@@ -87,7 +101,7 @@ class PairsStage(Stage[Session]):
             Stopped: the user asked to stop; what is made is stored.
         """
         count = wanted(session)
-        with session.open_store() as store:
+        with _open_or_mend(session) as store:
             missing = store.missing(count)
             made_before = count - len(missing)
             with session.progress.task("pairs", count, "pair", done=made_before) as task:
@@ -105,6 +119,15 @@ class PairsStage(Stage[Session]):
             "folder": session.pairs_home.relative(session.store_folder),
             "resolution": session.pair_source.resolution,
         }
+
+
+def _open_or_mend(session: Session) -> PairStore:
+    try:
+        return session.open_store()
+    except CorruptFileError as error:
+        session.progress.message(f"pairs: {error} That is done now.")
+        mend_store(session.store_folder)
+        return session.open_store()
 
 
 def make_pairs(session: Session, store: PairStore, indices: list[int]) -> None:

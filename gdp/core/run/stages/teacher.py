@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from gdp.core.arithmetic import count_macs, count_parameters
@@ -31,6 +32,11 @@ class TeacherStage(Stage[Session]):
     def is_there(self, session: Session) -> bool:
         """Say whether the weights of a teacher that was trained here are still there."""
         return session.recipe.teacher_training is None or trained_weights(session.teacher_folder) is not None
+
+    def leaves(self, session: Session) -> Iterable[Path]:
+        """Return the weights of a teacher that was trained here."""
+        weights = None if session.recipe.teacher_training is None else trained_weights(session.teacher_folder)
+        return [] if weights is None else [weights]
 
     def reset(self, session: Session, first: str) -> None:
         """Throw the teacher's own training away, checkpoints included."""

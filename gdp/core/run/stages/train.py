@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from gdp.core.run.session import Session
 from gdp.core.run.stages.filters import HELD_OUT, TRAIN
 from gdp.core.training import TrainingPairs, TrainingResult, train_student
 
+CHECKPOINTS = "checkpoints"
 INITIALISATION = "initialisation.json"
 """What the student took over before its first step, in the training's folder."""
 
@@ -45,6 +46,17 @@ class TrainStage(Stage[Session]):
     def is_there(self, session: Session) -> bool:
         """Say whether the trained weights of a finished stage are still there."""
         return (session.train_folder / "student.safetensors").is_file()
+
+    def leaves(self, session: Session) -> Iterable[Path]:
+        """Return what the training's folder holds but its checkpoints, which hold their own hashes."""
+        folder = session.train_folder
+        return [
+            file for file in folder.rglob("*") if file.is_file() and CHECKPOINTS not in file.relative_to(folder).parts
+        ]
+
+    def remakes(self, session: Session, file: str) -> bool:
+        """Say whether it is the weights, or what stood before them: curves and samples are not worth a training."""
+        return Path(file).suffix == ".safetensors" or Path(file).name == INITIALISATION
 
     def reset(self, session: Session, first: str) -> None:
         """Throw the training of the present key away, checkpoints included."""

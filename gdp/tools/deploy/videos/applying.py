@@ -14,8 +14,8 @@ from gdp.core.errors import (
     DiskFullError,
     GdpError,
     MissingResourceError,
-    readable_os_errors,
 )
+from gdp.core.files import put_in_place
 from gdp.core.memory import MemoryBound
 from gdp.core.progress import Progress
 from gdp.support.half_written import half_written, sweep
@@ -121,8 +121,7 @@ def _translate(
                         target.write(numpy.concatenate(beside, axis=1), each)
                     task.advance(len(shown))
             target.finish()
-        with readable_os_errors(job.target):
-            made.replace(job.target)
+        put_in_place(made, job.target)
         notes = [*_of_the_file(job, source), *source.facts.notes, *source.notes, *target.notes]
     if notes:
         applied.notes[job.target] = notes

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from gdp import Json
+from gdp.core.pairs.records import Json
 
 MARGIN = 0.02
 """Seconds added to each window: the way took some of the quickest call's time, too, nobody knows how much, and a call
@@ -166,29 +166,37 @@ Kind = Literal["answered", "unusable", "unknown", "busy", "failed"]
 
 @dataclass(frozen=True)
 class Reply:
-    """What came of one call."""
+    """What came of one call.
+
+    Attributes:
+        kind: answered; unusable (charged, and garbage); unknown whether charged (the connection broke); busy (too many
+            calls, not charged); or failed (not charged for another reason: 5xx, 408, no connection).
+        answer: What is kept: {"faces": [...]}, say, or {"problem": words} for a picture that the service refuses.
+        reason: Why there is no answer, in words.
+        wait: Seconds that the service asks to wait; None where it says nothing.
+    """
 
     kind: Kind
-    """answered; charged, and of no use (garbage); unknown whether charged (the connection broke); too many calls, not
-    charged; or not charged for another reason (5xx, 408, no connection)."""
     answer: Json = None
-    """What is kept: {"faces": [...]}, or {"problem": words} for a picture that the service refuses."""
     reason: str = ""
-    """Why there is no answer, in words."""
     wait: float | None = None
-    """Seconds that the service asks to wait; None where it says nothing."""
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What pictures a service takes."""
+class PictureLimits:
+    """What pictures a service takes.
+
+    Attributes:
+        least_bytes: Smaller files are refused; a picture is encoded so that it has as many.
+        most_bytes: Larger ones are not sent.
+    """
 
     least_bytes: int
     most_bytes: int
 
 
 class Service(Protocol):
-    """A face service that is asked one question about many pictures; `ask` is called from many threads."""
+    """A service that is asked one question about many pictures; `ask` is called from many threads."""
 
     name: str
     """Name of the service in the book of answers and whose budget it is."""
@@ -196,7 +204,7 @@ class Service(Protocol):
     """Whose rate limit it is: the service at one address."""
     question: Json
     """All that the answer depends on beside the picture."""
-    limits: Limits
+    limits: PictureLimits
 
     def covers(self, other: Json) -> bool:
         """Say whether the answer to another question holds all that is needed of the answer to this one."""

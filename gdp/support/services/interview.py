@@ -10,12 +10,12 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 
-from gdp import Json, PairBatch, Score, Scores
-from gdp.plugins.face_services.asking import Asker, HaltedError, SpentError
-from gdp.plugins.face_services.config import ServiceConfig
-from gdp.plugins.face_services.pictures import Picture, pictures
-from gdp.plugins.face_services.service import Service
-from gdp.toolbox import AnswerBook, Ledger
+from gdp.core.answers import AnswerBook, Ledger
+from gdp.core.pairs.records import Json, PairBatch, Score, Scores
+from gdp.support.services.asking import Asker, HaltedError, SpentError
+from gdp.support.services.pictures import Picture, pictures
+from gdp.support.services.service import Service
+from gdp.support.services.settings import ServiceConfig
 
 _LEAST_ROOM = 64
 """Pictures that wait their turn, at least, so that reading pairs never holds the calls up."""
@@ -50,7 +50,7 @@ class Interview:
         """
         # More threads than connections: while some encode a picture or note an answer, no connection stands idle.
         threads = self._settings.connections + max(2, self._settings.connections // 4)
-        with ThreadPoolExecutor(threads, "face-service") as pool:
+        with ThreadPoolExecutor(threads, "paid-service") as pool:
             try:
                 for pairs in self._until_trouble(batches):
                     self._submit(pairs, pool)

@@ -5,16 +5,22 @@ What a filter's calls will come to, and what they came to.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 
-from gdp import BudgetError, Forecast, GdpError, Json, ServiceError
-from gdp.plugins.face_services.config import ServiceConfig
-from gdp.plugins.face_services.pictures import Picture
-from gdp.plugins.face_services.service import Health, Kind, RateLimiter, Reply, Service, Slot, backoff
-from gdp.toolbox import AnswerBook, Ledger, Outcome
+from gdp.core.answers import AnswerBook, Ledger, Outcome
+from gdp.core.errors import BudgetError, GdpError, ServiceError
+from gdp.core.interfaces.forecasts import Forecast
+from gdp.core.pairs.records import Json
+from gdp.core.progress import Stopped
+from gdp.support.services.pictures import Picture
+from gdp.support.services.service import Health, Kind, RateLimiter, Reply, Service, Slot, backoff
+from gdp.support.services.settings import ServiceConfig
 
 ATTEMPTS = 8
 """Calls about one picture, 429 not counted, after which it is left without a verdict."""
@@ -73,17 +79,24 @@ class Asker:
     def answer(self, picture: Picture, sha256: str) -> Json:
         """Return what the service says of a picture; it is stored for good by then.
 
+        Raises: as `answer_to` does.
+        """
+        if self._halted.is_set():
+            raise HaltedError
+        return self.answer_to(picture.encode(self._service.limits.least_bytes), sha256)
+
+    def answer_to(self, encoded: bytes, sha256: str) -> Json:
+        """Return what the service answers to a body; it is stored for good by then.
+
         Raises:
             HaltedError: `halt` was called before there was an answer.
             SpentError: the budget is spent; `budget_error` says so in words.
             ServiceError: the service refuses all such calls, or failed too often in a row.
+            Stopped: the user asked to stop, or the call would cross the command's limit.
         """
-        if self._halted.is_set():
-            raise HaltedError
         limits = self._service.limits
-        encoded = picture.encode(limits.least_bytes)
         if len(encoded) > limits.most_bytes:
-            return {"problem": f"the picture has more than {limits.most_bytes / 2**20:g} MiB as PNG"}
+            return {"problem": f"what is to be sent has more than {limits.most_bytes / 2**20:g} MiB"}
         failures = 0
         while True:
             reply = self._attempt(encoded, sha256)
@@ -146,12 +159,16 @@ class Asker:
 
     def _call(self, encoded: bytes, sha256: str) -> tuple[Reply, _Call | None]:
         """Make one call, unless the answer is known by now."""
-        slot = self._limiter.acquire(lambda: not self._halted.is_set())
-        if slot is None:
+        slot = self._limiter.acquire(lambda: not self._halted.is_set() and not self._ledger.stop_requested())
+        if slot is None and self._halted.is_set():
             raise HaltedError
+        if slot is None:
+            raise Stopped
         name, scope = self._service.name, self._service.scope
         try:
-            reservation = self._ledger.reserve(name, scope, self.questions, sha256, self._settings.budget)
+            reservation = self._ledger.reserve(
+                name, scope, self.questions, sha256, self._settings.budget, self._settings.cost(1)
+            )
         except BaseException:
             self._limiter.cancel(slot)
             raise
@@ -176,6 +193,43 @@ class Asker:
         return reply
 
 
+def answers_to(service: Service, settings: ServiceConfig, book: AnswerBook, bodies: Sequence[bytes]) -> list[Json]:
+    """Ask about some bodies, many at once, and return the answers in order; for teachers, sources and evaluators.
+
+    An answer that is in the book is not paid for again. {"problem": words} stands for what got no answer in 8 attempts.
+
+    Raises:
+        BudgetError: the budget is spent; what was under way has arrived and is in the book.
+        ServiceError: the service refuses all such calls, or failed too often in a row.
+        Stopped: the user asked to stop, or a call would cross the command's limit.
+    """
+    with closing(service), book.opened() as ledger:
+        asker = Asker(service, settings, ledger)
+        by_hash = {hashlib.sha256(body).hexdigest(): body for body in bodies}
+        found = ledger.find(asker.questions, list(by_hash))
+        if found:
+            ledger.note_reused(service.name, len(found))
+        lacking = {sha256: body for sha256, body in by_hash.items() if sha256 not in found}
+        with ThreadPoolExecutor(settings.connections, "paid-service") as pool:
+            asked = {sha256: pool.submit(_or_halt, asker, body, sha256) for sha256, body in lacking.items()}
+        troubles = [error for future in asked.values() if (error := future.exception()) is not None]
+        told = [error for error in troubles if not isinstance(error, HaltedError)]
+        if told and isinstance(told[0], SpentError):
+            raise asker.budget_error()
+        if told:
+            raise told[0]
+        found |= {sha256: future.result() for sha256, future in asked.items()}
+    return [found[hashlib.sha256(body).hexdigest()] for body in bodies]
+
+
+def _or_halt(asker: Asker, body: bytes, sha256: str) -> Json:
+    try:
+        return asker.answer_to(body, sha256)
+    except BaseException:
+        asker.halt()  # what is under way arrives, and nothing more is sent
+        raise
+
+
 def _questions(service: Service, ledger: Ledger) -> list[str]:
     """Return the question's hash, then those of earlier questions whose answers hold as much."""
     asked = ledger.add_question(service.name, service.question)
@@ -183,7 +237,7 @@ def _questions(service: Service, ledger: Ledger) -> list[str]:
     return [asked, *(other for other, content in earlier.items() if other != asked and service.covers(content))]
 
 
-def forecast(settings: ServiceConfig, pairs: int, sources: int) -> Forecast:
+def forecast_calls(settings: ServiceConfig, pairs: int, sources: int) -> Forecast:
     """Return what showing so many pairs takes, each with so many source pictures, if no answer is known already."""
     pictures = {"source": sources, "target": 1, "both": sources + 1}[settings.of]
     calls, rate = pairs * pictures, _rate(settings)
@@ -193,7 +247,7 @@ def forecast(settings: ServiceConfig, pairs: int, sources: int) -> Forecast:
 def outlook(settings: ServiceConfig, pairs: int | None, book: AnswerBook, service: str) -> str:
     """Return the expected calls, their cost and time, and how the budget compares, in words for the pre-flight."""
     known = pairs is not None
-    expected = forecast(settings, pairs or 1000, sources=1)
+    expected = forecast_calls(settings, pairs or 1000, sources=1)
     calls, rate = expected.calls, _rate(settings)
     time = f", {_duration(calls / rate)} or more at {rate:g} calls a second" if rate else ""
     budget, spent = settings.budget, book.tally(service).counted
@@ -215,7 +269,7 @@ def account(settings: ServiceConfig, book: AnswerBook, service: str) -> Mapping[
     tally = book.tally(service)
     return {
         "calls": tally.counted,
-        "cost_dollars": round(settings.cost(tally.counted), 6),
+        "cost_dollars": round(tally.dollars, 6),
         "answers": tally.answered,
         "answers_from_the_book": tally.reused,
         "retries": tally.given_back + tally.unusable + tally.lost,

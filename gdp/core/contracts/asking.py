@@ -1,0 +1,147 @@
+"""What the rules of plugins' contracts are written with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MOST_OUTSIDE, MOST_OUTSIDE_OF_MANY, MANY = 0.6, 0.4, 8
+"""Share of a picture's values that may lie outside [-1, 1], and of so many pictures together: those of random weights
+reach 0.42 alone and 0.28 together, faces that are three times too bright have 0.46."""
+
+
+class WrongAnswerError(Exception):
+    """An answer breaks the contract of its kind; the words go on behind the plugin's name."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question that a plugin has answered."""
+
+    plugin: Any
+    member: str
+    arguments: tuple[Any, ...]
+    first: bool
+    """Whether it is among the first answers of this member: what takes long is looked at then."""
+
+
+Rule = Callable[[Any, Asked], Any]
+"""From an answer to what the caller gets; raises `WrongAnswerError`."""
+
+
+def shown(value: object) -> str:
+    """Name an answer in a few words: its type, of a tensor its type of numbers and shape."""
+    shape = getattr(value, "shape", None)
+    if shape is not None and hasattr(value, "dtype"):
+        return f"{str(value.dtype).removeprefix('torch.')} {tuple(shape)}"
+    return "None" if value is None else f"{type(value).__name__} {value!r:.40}"
+
+
+def require(good: bool, words: str) -> None:
+    """Refuse an answer in these words if it is not good."""
+    if not good:
+        raise WrongAnswerError(words)
+
+
+def a(kind: type[Any] | tuple[type[Any], ...], words: str) -> Rule:
+    """Return the rule that an answer is of a type, `words` for people."""
+
+    def rule(answer: Any, asked: Asked) -> Any:
+        require(isinstance(answer, kind), f"must be {words}, and is {shown(answer)}")
+        return answer
+
+    return rule
+
+
+def a_number(least: int, words: str, *, or_none: bool = False) -> Rule:
+    """Return the rule that an answer is a whole number of `least` or more."""
+
+    def rule(answer: Any, asked: Asked) -> Any:
+        is_number = isinstance(answer, int) and not isinstance(answer, bool) and answer >= least
+        require(is_number or (or_none and answer is None), f"must be {words}, and is {shown(answer)}")
+        return answer
+
+    return rule
+
+
+def channels(answer: Any, asked: Asked) -> Any:
+    """Channels of the source of a pair."""
+    require(answer in (3, 6), f"must be 3 for each input picture, of which there are one or two, and is {answer!r}")
+    return answer
+
+
+def network(answer: Any, asked: Asked) -> Any:
+    """Hold a network to be one."""
+    from torch import nn
+
+    require(isinstance(answer, nn.Module), f"must be a torch.nn.Module, and is {shown(answer)}")
+    return answer
+
+
+def maybe(rule: Rule) -> Rule:
+    """Return the rule for an answer that may be None."""
+    return lambda answer, asked: None if answer is None else rule(answer, asked)
+
+
+def json_figures(answer: Any, asked: Asked) -> Any:
+    """Figures by name that a file of a run can hold."""
+    require(isinstance(answer, Mapping), f"must return figures by name, and returned {shown(answer)}")
+    try:
+        json.dumps(dict(answer), ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise WrongAnswerError(
+            f"must return what JSON can hold (text, finite numbers, lists, tables), and: {error}"
+        ) from error
+    return answer
+
+
+def _is_computed(tensor: Tensor) -> bool:
+    """Say whether a tensor has values: an estimate counts by shapes alone."""
+    import torch
+
+    return type(tensor) in (torch.Tensor, torch.nn.Parameter) and tensor.device.type != "meta"
+
+
+def check_pictures(tensor: Any, shape: Sequence[int | None], what: str, names: Sequence[object] = ()) -> None:
+    """Make sure that pictures are finite floats of a shape, of which most lie in [-1, 1].
+
+    Args:
+        tensor: (N, C, H, W).
+        shape: that is due; None where any number will do.
+        what: what the pictures are, as a sentence begins.
+        names: of the pictures, in order, for the message.
+
+    Raises:
+        WrongAnswerError: they are not.
+    """
+    import torch
+
+    require(isinstance(tensor, torch.Tensor), f"{what} must be a tensor of pictures, and is {shown(tensor)}")
+    require(tensor.is_floating_point(), f"{what} must be floats in [-1, 1], and is {shown(tensor)}")
+    fits = tensor.ndim == len(shape) and all(due in (None, is_) for due, is_ in zip(shape, tensor.shape, strict=True))
+    due = ", ".join("any" if size is None else str(size) for size in shape)
+    require(fits, f"{what} must be of the shape ({due}), and is {shown(tensor)}")
+    if tensor.numel() and _is_computed(tensor):
+        _check_range(tensor.detach(), what, names)
+
+
+def _check_range(tensor: Tensor, what: str, names: Sequence[object]) -> None:
+    least, largest = (float(value) for value in tensor.aminmax())
+    if least >= -1 and largest <= 1:
+        return
+    rows = list(enumerate(tensor)) if names or len(tensor) < MANY else [(0, tensor)]
+    most = MOST_OUTSIDE if len(rows) > 1 or len(tensor) < MANY else MOST_OUTSIDE_OF_MANY
+    for row, picture in rows:
+        name = f"{what} of {names[row]}" if names else what
+        require(bool(picture.isfinite().all()), f"{name} holds NaN or infinite values, and must be floats in [-1, 1]")
+        outside = float((picture.abs() > 1.01).float().mean())  # 0.01: roundings
+        require(
+            outside <= most,
+            f"{name} holds values from {float(picture.min()):.4g} to {float(picture.max()):.4g}, {outside:.0%} of them "
+            f"outside [-1, 1], and pictures are floats in [-1, 1]",
+        )

@@ -1,0 +1,360 @@
+"""The contracts of core's kinds: for each interface and member, what an answer has to be."""
+
+from __future__ import annotations
+
+import json
+import math
+import numbers
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from gdp.core.contracts.asking import (
+    Asked,
+    Rule,
+    WrongAnswerError,
+    a,
+    a_number,
+    channels,
+    check_pictures,
+    json_figures,
+    maybe,
+    network,
+    require,
+    shown,
+)
+from gdp.core.errors import PairStoreError
+from gdp.core.interfaces.evaluators import Evaluation, Metric, PictureRow
+from gdp.core.interfaces.forecasts import Forecast
+from gdp.core.interfaces.losses import Watched
+from gdp.core.interfaces.students import Opposite, TrainingPhase
+from gdp.core.pairs.records import NotYet, PairBatch, Verdict, check_scores
+
+
+def _levels(answer: Any, asked: Asked) -> Any:
+    """Pictures of a dataset: (N, 3, R, R) uint8; the numbers are the last argument."""
+    import torch
+
+    side, count = asked.plugin.resolution, len(asked.arguments[-1])
+    good = isinstance(answer, torch.Tensor) and answer.dtype == torch.uint8
+    require(
+        good and tuple(answer.shape) == (count, 3, side, side),
+        f"must return uint8 pictures ({count}, 3, {side}, {side}), and returned {shown(answer)}",
+    )
+    return answer
+
+
+def _dataset_latents(answer: Any, asked: Asked) -> Any:
+    import torch
+
+    count = len(asked.arguments[0])
+    good = isinstance(answer, torch.Tensor) and answer.is_floating_point() and answer.ndim == 2
+    require(
+        good and len(answer) == count and bool(answer.isfinite().all()),
+        f"must return finite floats ({count}, any), and returned {shown(answer)}",
+    )
+    return answer
+
+
+def _synthesized(answer: Any, asked: Asked) -> Any:
+    """Pictures of a latent teacher; their values are looked at once."""
+    side = asked.plugin.resolution
+    _check_once(answer, (len(asked.arguments[0]), 3, side, side), asked)
+    return answer
+
+
+def _translated(answer: Any, asked: Asked) -> Any:
+    _check_once(answer, (len(asked.arguments[0]), 3, None, None), asked)
+    return answer
+
+
+def _taught(answer: Any, asked: Asked) -> Any:
+    _check_once(answer, (len(asked.arguments[0]), 3, None, None), asked)
+    return answer
+
+
+def _generated(answer: Any, asked: Asked) -> Any:
+    """What a student makes of sources, the last argument; how good it is, is no question of a contract."""
+    import torch
+
+    source = asked.arguments[-1]
+    good = isinstance(answer, torch.Tensor) and answer.is_floating_point() and answer.ndim == 4
+    require(
+        good and tuple(answer.shape) == (len(source), 3, *source.shape[2:]),
+        f"must return floats ({len(source)}, 3, {', '.join(map(str, source.shape[2:]))}), and returned {shown(answer)}",
+    )
+    return answer
+
+
+def _check_once(answer: Any, shape: Sequence[int | None], asked: Asked) -> None:
+    import torch
+
+    if asked.first or not isinstance(answer, torch.Tensor):
+        check_pictures(answer, shape, "what it returns")
+        return
+    fits = answer.ndim == 4 and all(due in (None, is_) for due, is_ in zip(shape, answer.shape, strict=True))
+    require(fits, f"must return pictures {tuple(shape)}, and returned {shown(answer)}")
+
+
+def _mapped(answer: Any, asked: Asked) -> Any:
+    import torch
+
+    shape = (len(asked.arguments[0]), asked.plugin.num_ws, asked.plugin.w_dim)
+    good = isinstance(answer, torch.Tensor) and answer.is_floating_point() and tuple(answer.shape) == shape
+    require(good, f"must return floats {shape}, and returned {shown(answer)}")
+    return answer
+
+
+# ------------------------------------------------------------------ pairs and verdicts
+
+
+def _pairs(answer: Any, asked: Asked) -> Any:
+    wanted = list(asked.arguments[0])
+    require(isinstance(answer, PairBatch), f"must return a gdp.PairBatch, and returned {shown(answer)}")
+    require(list(answer.indices) == wanted, f"was asked for pairs {str(wanted[:4])[:-1]}, ...] and made others")
+    side = asked.plugin.resolution if asked.member == "make" else None
+    names = [f"pair {index}" for index in wanted]
+    colours = asked.plugin.input_channels
+    check_pictures(answer.source, (len(wanted), colours, side, side), "the source", names)
+    check_pictures(answer.target, (len(wanted), 3, side, side), "the target", names)
+    for record in answer.records:
+        try:
+            json.dumps([record.edit, record.extra], allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise WrongAnswerError(
+                f"says of pair {record.index} what JSON cannot hold (its record's edit or extra): {error}"
+            ) from error
+        require(
+            record.name is None or isinstance(record.name, str),
+            f"names pair {record.index} {shown(record.name)}; a name is text or None",
+        )
+    return answer
+
+
+def _held_out(answer: Any, asked: Asked) -> Any:
+    count = len(asked.arguments[0])
+    good = isinstance(answer, Sequence) and len(answer) == count and all(isinstance(each, bool) for each in answer)
+    require(good, f"must return True or False for each of {count} pairs, or None, and returned {shown(answer)}")
+    return answer
+
+
+def _verdict(verdict: Any, name: object) -> None:
+    require(isinstance(verdict, Verdict | NotYet), f"must give a gdp.Verdict, and gave {shown(verdict)} on pair {name}")
+    require(
+        verdict.reason is None or isinstance(verdict.reason, str),
+        f"gave {shown(verdict.reason)} as the reason on pair {name}; a reason is text",
+    )
+
+
+def _verdicts(answer: Any, asked: Asked) -> Any:
+    batch = asked.arguments[0]
+    require(isinstance(answer, Sequence), f"must return a list of gdp.Verdict, and returned {shown(answer)}")
+    require(len(answer) == len(batch), f"gave {len(answer)} verdicts on {len(batch)} pairs")
+    for index, verdict in zip(batch.indices, answer, strict=True):
+        _verdict(verdict, index)
+    return answer
+
+
+def _scores_of(scores: Any, index: object) -> None:
+    named = isinstance(scores, Mapping) and all(isinstance(name, str) for name in scores)
+    require(named, f"must give scores by name, and gave {shown(scores)} on pair {index}")
+    try:
+        check_scores(scores)
+    except PairStoreError as error:
+        raise WrongAnswerError(f"was wrong on pair {index}: {error}") from error
+
+
+def _scores(answer: Any, asked: Asked) -> Any:
+    batch = asked.arguments[0]
+    require(isinstance(answer, Sequence), f"must return a list of scores by name, and returned {shown(answer)}")
+    require(len(answer) == len(batch), f"gave scores of {len(answer)} pairs where {len(batch)} were asked")
+    for index, scores in zip(batch.indices, answer, strict=True):
+        _scores_of(scores, index)
+    return answer
+
+
+def _score_stream(answer: Any, asked: Asked) -> Any:
+    try:
+        stream = iter(answer)
+    except TypeError as error:
+        raise WrongAnswerError(f"must yield scores by pair, and returned {shown(answer)}") from error
+
+    def checked() -> Iterator[Any]:
+        for found in stream:
+            require(isinstance(found, Mapping), f"must yield scores by pair, and yielded {shown(found)}")
+            for index, scores in found.items():
+                _scores_of(scores, index)
+            yield found
+
+    return checked()
+
+
+def _decided(answer: Any, asked: Asked) -> Any:
+    wanted = asked.arguments[0].keys()
+    require(isinstance(answer, Mapping), f"must return a verdict by pair, and returned {shown(answer)}")
+    lacking = sorted(wanted - answer.keys())
+    require(
+        not lacking, f"decided on {len(answer)} pairs where {len(wanted)} were asked: pair {lacking[:1]} is lacking"
+    )
+    require(answer.keys() == wanted, f"decided on {len(answer)} pairs where {len(wanted)} were asked")
+    for index, verdict in answer.items():
+        _verdict(verdict, index)
+    return answer
+
+
+def _score_settings(answer: Any, asked: Asked) -> Any:
+    known = type(asked.plugin.config).model_fields.keys()
+    require(
+        not isinstance(answer, str) and answer <= known,
+        f"names {', '.join(sorted(set(answer) - known))}, which is none of its settings",
+    )
+    return answer
+
+
+# ------------------------------------------------------------------ training and measuring
+
+
+def _phases(answer: Any, asked: Asked) -> Any:
+    good = isinstance(answer, Sequence) and len(answer) > 0
+    require(
+        good and all(isinstance(phase, TrainingPhase) for phase in answer),
+        f"must be a list of gdp.TrainingPhase, and is {shown(answer)}",
+    )
+    whole = math.fsum(phase.fraction for phase in answer)
+    require(math.isclose(whole, 1, abs_tol=1e-6), f"must have shares that sum to 1, and they sum to {whole:.4g}")
+    return answer
+
+
+def _discriminated(answer: Any, asked: Asked) -> Any:
+    import torch
+
+    good = isinstance(answer, Sequence) and len(answer) > 0
+    for scale in answer if good else ():
+        good = good and isinstance(scale, Sequence) and len(scale) > 0 and isinstance(scale[-1], torch.Tensor)
+    require(good, f"must return for each scale a list of feature maps, the logits last, and returned {shown(answer)}")
+    return answer
+
+
+def _term(answer: Any, asked: Asked) -> Any:
+    """A term of the objective: a scalar, with a gradient where the generator learns."""
+    import torch
+
+    good = isinstance(answer, torch.Tensor) and answer.is_floating_point() and answer.numel() == 1
+    require(good, f"must return a scalar tensor, and returned {shown(answer)}")
+    step = asked.arguments[0]
+    learns = torch.is_grad_enabled() and vars(step).get("prediction", answer).requires_grad
+    looks_at_it = asked.member == "generator" and "prediction" in vars(step)
+    require(
+        answer.requires_grad or not (learns and looks_at_it),
+        "returned a number that has no gradient (detached, or made anew), so nothing can be learnt from it",
+    )
+    return answer.reshape(())
+
+
+def _evaluation(answer: Any, asked: Asked) -> Any:
+    require(isinstance(answer, Evaluation), f"must return a gdp.Evaluation, and returned {shown(answer)}")
+    for name, metric in answer.metrics.items():
+        require(isinstance(name, str) and bool(name), f"gave a number the name {shown(name)}; a name is dotted words")
+        require(isinstance(metric, Metric), f"gave {name} as {shown(metric)}; a number is a gdp.Metric")
+        real = isinstance(metric.value, numbers.Real) and not isinstance(metric.value, bool)
+        require(real, f"measured {name} as {shown(metric.value)}; it must be a number: convert tensors with float()")
+        texts = (metric.protocol, metric.unit, metric.better)
+        require(all(isinstance(text, str) for text in texts), f"gave {name} a protocol, unit or better that is no text")
+        parents = [other for other in answer.metrics if other != name and name.startswith(f"{other}.")]
+        require(not parents, f"gave {parents[:1]} a number and {name}, which stands below it, another")
+    good = all(isinstance(name, str) and isinstance(reason, str) for name, reason in answer.absent.items())
+    require(good, "gave a reason for an absent number that is no text")
+    for row in answer.rows:
+        _row(row)
+    return answer
+
+
+def _row(row: Any) -> None:
+    import torch
+
+    require(isinstance(row, PictureRow), f"gave {shown(row)} as a row of pictures; a row is a gdp.PictureRow")
+    for column, picture in row.pictures.items():
+        good = isinstance(picture, torch.Tensor) and picture.ndim == 3 and len(picture) == 3
+        good = good and (picture.dtype == torch.uint8 or picture.is_floating_point())
+        what = f"gave the row {row.title!r:.60} a picture {column!r:.40}"
+        require(good, f"{what} that is {shown(picture)}; it must be (3, H, W), floats in [-1, 1] or uint8")
+        require(picture.dtype == torch.uint8 or bool(picture.isfinite().all()), f"{what} with NaN or infinite values")
+
+
+_text = a(str, "text")
+_yes_or_no = a(bool, "True or False")
+_forecast = a(Forecast, "a gdp.Forecast")
+
+RULES: Mapping[str, Mapping[str, Rule]] = {
+    "PairSource": {
+        "count": a_number(0, "a number of pairs, or None for any", or_none=True),
+        "input_channels": channels,
+        "resolution": a_number(1, "a number of pixels"),
+        "fingerprint": _text,
+        "check": _text,
+        "make": _pairs,
+        "unreduced": _pairs,
+        "forecast": _forecast,
+        "held_out": maybe(_held_out),
+        "live": _yes_or_no,
+        "teach": _taught,
+    },
+    "PairJudge": {"check": _text, "forecast": _forecast, "summary": json_figures},
+    "Filter": {"judge": _verdicts},
+    "ScoringFilter": {
+        "score_settings": maybe(_score_settings),
+        "fingerprint": _text,
+        "score": _scores,
+        "score_stream": _score_stream,
+        "decide": _decided,
+    },
+    "CombiningFilter": {"decide": _decided},
+    "Teacher": {
+        "fingerprint": _text,
+        "resolution": a_number(1, "a number of pixels"),
+        "module": network,
+        "discriminator": maybe(network),
+        "example_inputs": a(tuple, "a tuple of arguments"),
+    },
+    "LatentTeacher": {
+        "z_dim": a_number(1, "a number"),
+        "w_dim": a_number(1, "a number"),
+        "num_ws": a_number(1, "a number"),
+        "map": _mapped,
+        "synthesize": _synthesized,
+    },
+    "TranslatorTeacher": {"translate": _translated, "opposite": maybe(network)},
+    "Student": {
+        "generator": network,
+        "discriminator": maybe(network),
+        "discriminate": _discriminated,
+        "opposite": maybe(a(Opposite, "a gdp.Opposite, or None")),
+        "discriminate_opposite": _discriminated,
+        "initialise": json_figures,
+        "phases": _phases,
+        "generate_in_phase": _generated,
+        "phase_downscale": a_number(1, "a whole number from 1 on"),
+    },
+    "Loss": {
+        "watch": a(Watched, "a gdp.Watched"),
+        "fit": maybe(network),
+        "generator": _term,
+        "discriminator": maybe(_term),
+    },
+    "Evaluator": {"evaluate": _evaluation},
+    "Dataset": {
+        "__len__": a_number(0, "a number of pictures"),
+        "resolution": a_number(1, "a number of pixels"),
+        "images": _levels,
+        "latents": maybe(_dataset_latents),
+    },
+    "UnpairedDataset": {
+        "resolution": a_number(1, "a number of pixels"),
+        "fingerprint": _text,
+        "count": a_number(0, "a number of pictures"),
+        "images": _levels,
+        "name": _text,
+        "truth": maybe(_levels),
+    },
+    "Stage": {"key": json_figures, "execute": json_figures, "is_there": _yes_or_no, "applies": _yes_or_no},
+}
+"""The rules of core's kinds, by interface and member; what tools ask of theirs they check where they ask."""

@@ -1,0 +1,42 @@
+"""Devices by name, as `--device` takes them. Importing this imports no torch; asking for a GPU does."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from gdp.core.errors import GdpError
+
+_NAMES = re.compile(r"auto|cpu|cuda(:\d{1,4})?")
+_GPU_FILES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
+"""One of these is there wherever Linux has a GPU that torch can use."""
+
+
+def resolve_device(name: str = "auto") -> str:
+    """Return `cpu`, `cuda` or `cuda:N` for what a user asks for; `auto` is the first GPU where there is one, else cpu.
+
+    Raises:
+        GdpError: there is no such device; the message says which there are.
+    """
+    known = _NAMES.fullmatch(name) is not None
+    if name == "cpu" or (name == "auto" and not _may_have_gpu()):
+        return "cpu"
+    count = _count_gpus() if _may_have_gpu() else 0
+    if name == "auto":
+        return "cuda" if count else "cpu"
+    if known and int(name.partition(":")[2] or 0) < count:
+        return name
+    there = ["auto", "cpu", *(["cuda"] if count else []), *(f"cuda:{number}" for number in range(count))]
+    lacking = "torch finds no GPU on this machine" if known and not count else "there is no such device"
+    raise GdpError(f"--device {name}: {lacking}; there is {', '.join(there)}")
+
+
+def _may_have_gpu() -> bool:
+    return sys.platform != "linux" or any(Path(file).exists() for file in _GPU_FILES)
+
+
+def _count_gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0

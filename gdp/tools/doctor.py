@@ -1,0 +1,230 @@
+"""`gdp doctor RUN`: every file of a run is looked at, and what can be mended without a training is."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from gdp.core.errors import CorruptFileError, PairStoreError, RunFolderError
+from gdp.core.files import file_sha256
+from gdp.core.pairs.integrity import MANIFEST_NAME
+from gdp.core.pairs.repair import find_damage, is_manifest_whole, mend_store, repair_pairs
+from gdp.core.run.opening import recorded_keys
+from gdp.core.run.session import Session
+from gdp.core.run_folder import STATE, RunFolder, find_run
+from gdp.core.tensor_file import StoredTensors
+from gdp.core.training.checkpoint import STATE as CHECKPOINT_STATE
+from gdp.core.training.checkpoint import TENSORS as CHECKPOINT_TENSORS
+
+UNLOOKED = ("log.txt", "lock")
+"""Files that hold nothing which anybody rests on."""
+RETRAIN = "train"
+"""The stage whose side products (curves, samples) only another training makes."""
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A file of a run that is not as it was left."""
+
+    file: str
+    """Relative to the run's folder."""
+    problem: str
+    mend: str
+    """The command that makes it again, or what else helps."""
+
+    def data(self) -> dict[str, str]:
+        """Return it for JSON."""
+        return {"file": self.file, "problem": self.problem, "mend": self.mend}
+
+
+def examine(folder: RunFolder) -> list[Damage]:
+    """Look at every file of a run; nothing is changed.
+
+    Files of which a stage recorded the hash are compared with it; others must be readable as what their names say.
+
+    Args:
+        folder: of the run.
+
+    Returns:
+        What is wrong, in the order of the files' names; each file once.
+    """
+    found: dict[str, Damage] = {}
+    for damage in (
+        *_state(folder),
+        *_recorded(folder),
+        *_stores(folder),
+        *_checkpoints(folder),
+        *_readable(folder),
+        *_trials(folder),
+    ):
+        found.setdefault(damage.file, damage)
+    return [found[name] for name in sorted(found)]
+
+
+def find_any_run(run: Path) -> RunFolder:
+    """Return the folder of a run, by its path or by its name in `runs/`, even where it lost its run.json.
+
+    Raises:
+        MissingResourceError: there is no run.
+    """
+    for place in (run, Path("runs") / run):
+        if any((place / name).is_file() for name in STATE):
+            return RunFolder(place.expanduser().absolute())
+    return find_run(run)
+
+
+def repair(folder: RunFolder) -> None:
+    """Mend what needs no training: pair stores are brought into a state that their pairs can be appended to.
+
+    State files, students, numbers and reports are made again by `gdp run`, which finds what is lost by itself.
+
+    Args:
+        folder: of the run.
+
+    Raises:
+        RunLockedError: another process works in the run.
+    """
+    with folder.locked(lambda _: None):
+        for store in _store_folders(folder):
+            mend_store(store)
+
+
+def repair_run(session: Session) -> list[int]:
+    """Repair the pair store that a run wrote down last, under the folder's lock; return what `repair_pairs` does.
+
+    Raises:
+        RunLockedError: another process works in the run.
+        RunFolderError: the run has no pairs.
+        CorruptFileError: the manifest itself is damaged.
+    """
+    with session.folder.locked():
+        session.keys = recorded_keys(session.folder)
+        if "store" not in session.keys or not session.store_folder.is_dir():
+            raise RunFolderError(f"{session.folder.path}: the run has no pairs yet; gdp run makes them.")
+        return repair_pairs(session.store_folder)
+
+
+def _again(folder: RunFolder, stage: str = "") -> str:
+    return f"gdp run {folder.path}" + (f" --from {stage}" if stage else "")
+
+
+def _state(folder: RunFolder) -> Iterator[Damage]:
+    mend = f"{_again(folder)} writes it anew"
+    for name in STATE:
+        if name == "run.json":
+            mend = "gdp run RECIPE, with the recipe that the run was made of, writes it anew"
+        if not (folder.path / name).is_file():
+            yield Damage(name, "is missing", mend)
+            continue
+        try:
+            folder.read_state(name)
+            if name == "keys.json":
+                recorded_keys(folder)
+        except CorruptFileError as error:
+            yield Damage(name, str(error), mend)
+    if not (folder.path / "recipe.toml").is_file():
+        yield Damage("recipe.toml", "is missing", "gdp run RECIPE, with the run's recipe, writes it anew")
+
+
+def _recorded(folder: RunFolder) -> Iterator[Damage]:
+    try:
+        stages = folder.stages()
+    except CorruptFileError:
+        return  # which is told already
+    for stage in stages:
+        for name, problem in folder.damaged_files(stage).items():
+            kept = stage == RETRAIN and not name.endswith((".safetensors", "initialisation.json"))
+            yield Damage(name, problem, f"{_again(folder, stage if kept else '')} makes it again")
+
+
+def _store_folders(folder: RunFolder) -> list[Path]:
+    return sorted(path for path in folder.path.glob("pairs/*") if path.is_dir())
+
+
+def _stores(folder: RunFolder) -> Iterator[Damage]:
+    """Read every pair of every store."""
+    for store in _store_folders(folder):
+        manifest = folder.relative(store / MANIFEST_NAME)
+        mend = f"gdp doctor {folder.path} --repair, then {_again(folder)}"
+        if not is_manifest_whole(store):
+            yield Damage(manifest, "the manifest is missing or damaged", mend)
+            continue
+        try:
+            for damage in find_damage(store):
+                yield Damage(folder.relative(store / f"shard-{damage.shard:06d}.tar"), damage.message, mend)
+        except (CorruptFileError, PairStoreError) as error:
+            yield Damage(manifest, str(error), mend)
+
+
+def _checkpoints(folder: RunFolder) -> Iterator[Damage]:
+    """Tell of checkpoints of which a file is gone."""
+    for place in sorted(folder.path.rglob("checkpoints/step-*/")):
+        for name in (CHECKPOINT_STATE, CHECKPOINT_TENSORS):
+            if not (place / name).is_file():
+                yield Damage(folder.relative(place / name), "is missing", _mend(folder, place / name))
+
+
+def _readable(folder: RunFolder) -> Iterator[Damage]:
+    for path in sorted(folder.path.rglob("*")):
+        name = folder.relative(path)
+        if path.is_file() and name not in (*STATE, *UNLOOKED) and not name.startswith("pairs/"):
+            problem = _problem(path)
+            if problem:
+                yield Damage(name, problem, _mend(folder, path))
+
+
+def _mend(folder: RunFolder, path: Path) -> str:
+    if path.parent.name.startswith("step-"):
+        return f"the training is finished without it; {_again(folder, RETRAIN)} makes it again"
+    if path.name == "recipe.toml":
+        return "gdp run RECIPE, with the run's recipe, writes it anew"
+    if path.name == "events.jsonl":
+        return "nothing rests on it: delete it"
+    return f"{_again(folder)} makes it again where a stage left it; else make or export it again"
+
+
+def _problem(path: Path) -> str | None:
+    try:
+        match path.suffix:
+            case ".json":
+                data = json.loads(path.read_bytes())
+                is_checkpoint = path.name == CHECKPOINT_STATE and path.parent.name.startswith("step-")
+                if is_checkpoint and data["sha256"] != file_sha256(path.parent / CHECKPOINT_TENSORS):
+                    return f"the hash in it is not that of {CHECKPOINT_TENSORS}: the checkpoint is damaged"
+            case ".jsonl":
+                for line in path.read_text(encoding="utf-8").splitlines():
+                    json.loads(line)
+            case ".toml":
+                tomllib.loads(path.read_text(encoding="utf-8"))
+            case ".safetensors":
+                StoredTensors(path)
+            case ".png" | ".webp":
+                _decode(path)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, SyntaxError, SafetensorError) as error:
+        return f"cannot be read ({error or type(error).__name__})"
+    return None
+
+
+def _decode(path: Path) -> None:
+    from PIL import Image
+
+    with Image.open(path, formats=("PNG", "WEBP")) as picture:
+        picture.load()
+
+
+def _trials(folder: RunFolder) -> Iterator[Damage]:
+    """Look at what each training of a comparison left in its own folder."""
+    for place in sorted(folder.path.glob("variants/*/stages.json")):
+        trial = RunFolder(place.parent)
+        try:
+            found = [damage for stage in trial.stages() for damage in trial.damaged_files(stage).items()]
+        except CorruptFileError as error:
+            yield Damage(folder.relative(place), str(error), f"{_again(folder, 'compare')} writes it anew")
+            continue
+        for name, problem in found:
+            yield Damage(folder.relative(place.parent / name), problem, f"{_again(folder, 'compare')} makes it again")

@@ -1,0 +1,66 @@
+"""Standard streams that are closed, full or gone, in the real process."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+GDP = (sys.executable, "-c", "from gdp.cli import main; main()")
+
+pytestmark = pytest.mark.process
+
+
+def shell(redirection: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `gdp ARGUMENTS REDIRECTION`."""
+    command = ["sh", "-c", f'exec "$@" {redirection}', "sh", *GDP, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+
+
+@pytest.mark.parametrize("redirection", [">&-", "> /dev/full"])
+@pytest.mark.parametrize("arguments", [("schema",), ("runs", "--root", "nowhere"), ("--help",)])
+def test_output_that_cannot_be_written_is_told_in_one_paragraph(redirection: str, arguments: tuple[str, ...]) -> None:
+    done = shell(redirection, *arguments)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: standard output cannot be written (")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2> /dev/full", "<&-", "<&- 2>&-"])
+def test_work_goes_on_without_what_only_shows_how_it_goes(redirection: str) -> None:
+    done = shell(redirection, "schema")
+    assert (done.returncode, done.stdout[:1], done.stderr) == (0, "{", "")
+
+
+def test_an_error_that_cannot_be_told_keeps_its_exit_code() -> None:
+    assert shell("2> /dev/full", "validate", "nowhere.toml").returncode == 2
+    assert shell("> /dev/full", "validate", "nowhere.toml", "--json").returncode == 1
+
+
+def test_a_terminal_that_has_gone_ends_no_work() -> None:
+    ours, theirs = pty.openpty()
+    command = ["sh", "-c", 'trap "" HUP; read go; exec "$@"', "sh", *GDP, "schema"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=theirs, stderr=theirs, cwd=ROOT, start_new_session=True
+    ) as process:
+        os.close(theirs)
+        os.close(ours)
+        assert process.stdin is not None
+        process.stdin.write(b"go\n")
+        process.stdin.close()
+        assert process.wait() == 0
+
+
+def test_names_that_are_no_text_are_escaped(tmp_path: Path) -> None:
+    run = tmp_path / os.fsdecode(b"caf\xe9")
+    run.mkdir()
+    (run / "run.json").write_text('{"format": 1, "state": "finished"}')
+    for arguments in (("runs", "--root", str(tmp_path)), ("runs", "--json", "--root", str(tmp_path))):
+        done = shell("", *arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "caf\\udce9" in done.stdout
