@@ -10,13 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gdp.core.answers import AnswerBook, Ledger, Outcome, PaidCall
+    from gdp.core.answers import AnswerBook, PaidCall
     from gdp.core.arithmetic import count_macs, count_parameters
     from gdp.core.config import content_key
     from gdp.core.counters import counter_generator, counter_keys, counter_uniform, keyed_uniform
     from gdp.core.errors import readable_os_errors
     from gdp.core.files import write_atomically
     from gdp.core.interfaces.evaluators import EVALUATED_BYTES_A_PIXEL
+    from gdp.core.ledger import Ledger, Outcome
     from gdp.core.memory import MemoryBound, free_memory, readable_memory_errors
     from gdp.core.pairs.records import number, pictures_by_part
     from gdp.core.pictures import (
@@ -261,12 +262,8 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
         "gdp.support.direction_names": ("names_direction", "split_component"),
     },
     "services that cost money": {
-        "gdp.core.answers": (
-            "AnswerBook",
-            "Ledger",
-            "Outcome",
-            "PaidCall",
-        ),
+        "gdp.core.answers": ("AnswerBook", "PaidCall"),
+        "gdp.core.ledger": ("Ledger", "Outcome"),
         "gdp.support.services.asking": ("account", "answers_to", "forecast_calls", "outlook"),
         "gdp.support.services.http": ("HttpClients", "HttpService", "asked_to_wait"),
         "gdp.support.services.interview": ("in_order", "scores_of_pairs"),

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from gdp.core.run_folder import RunFolder
+
 pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +50,7 @@ def place(tmp_path: Path) -> Path:
     run = tmp_path / "runs" / "done"
     (run / "student").mkdir(parents=True)
     (run / "run.json").write_text(json.dumps({"name": "done", "state": "finished"}))
-    (run / "stages.json").write_text(json.dumps({"export": {"summary": {"weights_sha256": "0" * 64}}}))
+    RunFolder(run).finish_stage("export", "0" * 64, 1.0, {"weights_sha256": "0" * 64})
     (run / "recipe.toml").write_text(AGE.read_text())
     (run / "student" / "student.safetensors").write_bytes(b"")
     return tmp_path

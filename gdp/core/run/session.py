@@ -86,7 +86,7 @@ def plugin_key(record: PluginRecord) -> dict[str, str]:
 
 
 class CostLimit(Protocol):
-    """Decides whether a command may pay for one more call; see `gdp.core.answers.Spending`."""
+    """Decides whether a command may pay for one more call; see `gdp.core.ledger.Spending`."""
 
     def admit(self, spent: float, dollars: float) -> None:
         """Let a call pass, or raise."""

@@ -13,9 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 
-from gdp.core.answers import AnswerBook, Ledger, Outcome
+from gdp.core.answers import AnswerBook
 from gdp.core.errors import BudgetError, GdpError, ServiceError
 from gdp.core.interfaces.forecasts import Forecast
+from gdp.core.ledger import Ledger, Outcome
 from gdp.core.pairs.records import Json
 from gdp.core.progress import Stopped
 from gdp.support.services.pictures import Picture

@@ -10,7 +10,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 
-from gdp.core.answers import AnswerBook, Ledger
+from gdp.core.answers import AnswerBook
+from gdp.core.ledger import Ledger
 from gdp.core.pairs.records import Json, PairBatch, Score, Scores
 from gdp.support.services.asking import Asker, HaltedError, SpentError
 from gdp.support.services.pictures import Picture, pictures

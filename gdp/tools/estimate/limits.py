@@ -6,7 +6,7 @@ from collections.abc import Callable
 from threading import Lock
 from time import monotonic
 
-from gdp.core.answers import NANO
+from gdp.core.ledger import NANO
 from gdp.core.progress import Stopped
 from gdp.core.run.session import Session
 from gdp.core.run.stages.pairs import wanted

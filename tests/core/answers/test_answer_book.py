@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from gdp.core.answers import AnswerBook, Ledger, Tally
+from gdp.core.answers import AnswerBook
 from gdp.core.errors import CorruptFileError, RunFolderError
+from gdp.core.ledger import Ledger, Tally
 from gdp.core.run_folder import RunFolder
 
 SERVICE, SCOPE = "faces", "faces at home"
