@@ -60,10 +60,8 @@ def read_given_metrics(folder: RunFolder, measured: Collection[str] = ()) -> dic
     Raises:
         CorruptFileError: the file is not what `write_given_metrics` writes, or gives a number that was measured.
     """
-    document = folder.read_json(GIVEN, {})
-    entries = document.items() if isinstance(document, dict) else [(GIVEN, document)]
     metrics = {}
-    for name, entry in entries:
+    for name, entry in folder.read_json(GIVEN, {}).items():
         wrong = _what_is_wrong(name, entry, measured)
         if wrong:
             raise CorruptFileError(

@@ -34,8 +34,8 @@ def test_a_run_that_was_given_nothing_has_no_such_numbers(tmp_path: Path) -> Non
     [
         ("{", "cannot be read as JSON"),
         ("[" * 100_000, "cannot be read as JSON"),
-        ("null", "holds no number with its protocol"),
-        ("[1]", "holds no number with its protocol"),
+        ("null", "holds a NoneType where a dict is due"),
+        ("[1]", "holds a list where a dict is due"),
         ('{"a.b": 3}', "a.b holds no number with its protocol"),
         ('{"a": {"value": 3}}', "a is no dotted name of a number"),
         ('{"../b.c": {"value": 3}}', "is no dotted name of a number"),

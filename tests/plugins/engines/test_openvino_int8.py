@@ -16,6 +16,7 @@ from gdp.core.errors import GdpError, MissingResourceError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.pairs import PairBatch, PairRecord, PairStore
 from gdp.core.records import Needs
+from gdp.core.run_folder import RunFolder
 from gdp.plugins.engines import openvino_engine as openvino_int8
 from gdp.registry import PluginRegistry
 from gdp.support.interfaces.engines import CalibratedEngine, EngineContext
@@ -67,7 +68,7 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }  # fmt: skip
     (folder / "student.json").write_text(json.dumps(card))
     write_pairs(run / "pairs" / "abc")
-    (run / "stages.json").write_text(json.dumps({"pairs": {"summary": {"folder": "pairs/abc"}}}))
+    RunFolder(run).finish_stage("pairs", "abc", 1.0, {"folder": "pairs/abc"})
     return folder
 
 

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.pairs.records import PairBatch, PairRecord
 from gdp.core.pairs.store import PairStore
+from gdp.core.run_folder import RunFolder
 from gdp.registry import PluginRegistry
 from gdp.support.interfaces.engines import EngineContext
 from gdp.tools.deploy.export import export_run
@@ -62,7 +63,7 @@ def make_tiny_run(folder: Path) -> Path:
     with PairStore.open(run / "pairs" / "abc") as store:
         store.append(PairBatch(list(range(4)), source, source, records))
         store.set_split(dict.fromkeys(range(4), "held_out"))
-    (run / "stages.json").write_text(json.dumps({"pairs": {"summary": {"folder": "pairs/abc"}}}))
+    RunFolder(run).finish_stage("pairs", "abc", 1.0, {"folder": "pairs/abc"})
     return run
 
 
