@@ -84,7 +84,10 @@ def prepare_processor() -> None:
 
 @contextmanager
 def readable_errors() -> Iterator[None]:
-    """Turn gdp's errors into one paragraph and an exit code; any other exception is a bug and keeps its traceback."""
+    """Turn errors into one paragraph and an exit code: gdp's, and what the system says of a file or of memory.
+
+    Any other exception is a bug and keeps its traceback.
+    """
     try:
         try:
             yield
@@ -103,10 +106,21 @@ def readable_errors() -> Iterator[None]:
     except BrokenPipeError:
         raise typer.Exit(EXIT_BROKEN_PIPE) from None  # whoever read our output has left
     except Exception as error:
-        if not is_out_of_memory(error):
+        told = _of_the_system(error)
+        if told is None:
             raise
-        print_error(OutOfMemoryError(NOT_ENOUGH))
-        raise typer.Exit(OutOfMemoryError.exit_code) from None
+        print_error(told)
+        raise typer.Exit(told.exit_code) from None
+
+
+def _of_the_system(error: Exception) -> GdpError | None:
+    """Return what users are told of an error of their machine; None for a bug."""
+    if is_out_of_memory(error):
+        return OutOfMemoryError(NOT_ENOUGH)
+    if isinstance(error, OSError) and isinstance(error.filename, str | bytes):
+        path, problem = os.fsdecode(error.filename), error.strerror or type(error).__name__
+        return GdpError(f"{path:.300}: {problem}. Look whether this path is the one that is meant.")
+    return None
 
 
 def end_unfinished(stop_requested: StopRequest) -> NoReturn:

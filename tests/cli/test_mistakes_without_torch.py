@@ -89,6 +89,20 @@ def test_names_of_nothing(place: Path) -> None:
     )
 
 
+def test_names_that_no_file_can_have(place: Path) -> None:
+    commands = (
+        ["run"],
+        ["estimate"],
+        ["report"],
+        ["pairs"],
+        ["doctor"],
+        ["convert"],
+        ["bench"],
+        ["prune", "--macs", "0.5"],
+    )
+    check(place, *(([command, "x" * 400, *options], "xxx: File name too long.") for command, *options in commands))
+
+
 def test_names_of_engines_layouts_and_plugins(place: Path) -> None:
     check(
         place,
