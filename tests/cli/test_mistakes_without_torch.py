@@ -95,7 +95,6 @@ def test_names_that_no_file_can_have(place: Path) -> None:
         ["estimate"],
         ["report"],
         ["pairs"],
-        ["doctor"],
         ["convert"],
         ["bench"],
         ["prune", "--macs", "0.5"],
