@@ -3,33 +3,51 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import gdp
 from gdp.core.building import build
 from gdp.core.contracts.asking import WrongAnswerError, check_pictures
 from gdp.core.interfaces.teachers import LatentTeacher
+from gdp.plugins.stylegan2.networks import Generator
 from gdp.registry import PluginRegistry
 
 
 @pytest.fixture(scope="module")
 def faces() -> torch.Tensor:
-    """Return 16 pictures of the embedded teacher."""
+    """Return 32 pictures of the embedded teacher."""
     registry = PluginRegistry.discover()
     record = registry.get("teacher", "stylegan2")
     teacher = build(registry, record, record.config(), gdp.BuildContext(), kind=LatentTeacher)
-    pictures: torch.Tensor = teacher.synthesize(teacher.map(teacher.sample_z(0, range(16))))
+    pictures: torch.Tensor = teacher.synthesize(teacher.map(teacher.sample_z(0, range(32))))
     return pictures
 
 
 def test_a_teachers_pictures_pass_and_three_times_their_values_do_not(faces: torch.Tensor) -> None:
-    check_pictures(faces, (16, 3, 64, 64), "what it returns")
+    check_pictures(faces, (32, 3, 64, 64), "what it returns")
     with pytest.raises(WrongAnswerError, match=re.escape("outside [-1, 1]")):
-        check_pictures(3 * faces, (16, 3, 64, 64), "what it returns")
+        check_pictures(3 * faces, (32, 3, 64, 64), "what it returns")
 
 
 def test_levels_as_floats_do_not_pass(faces: torch.Tensor) -> None:
     with pytest.raises(WrongAnswerError, match="of pair 7 holds values from"):
         check_pictures((faces[:1] + 1) * 127.5, (1, 3, 64, 64), "the source", ["pair 7"])
+
+
+@pytest.mark.parametrize(("resolution", "seed"), [(16, 0), (32, 1), (64, 2)])
+def test_pictures_of_random_weights_pass(tmp_path: Path, resolution: int, seed: int) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        generator = Generator(64, 64, resolution, channel_base=2048, channel_max=64, mapping_layers=2)
+    save_file(generator.state_dict(), tmp_path / "random.safetensors")
+    registry = PluginRegistry.discover()
+    record = registry.get("teacher", "stylegan2")
+    config = record.config(weights=str(tmp_path / "random.safetensors"))
+    teacher = build(registry, record, config, gdp.BuildContext(), kind=LatentTeacher)
+    pictures = teacher.synthesize(teacher.map(teacher.sample_z(0, range(32))))
+    assert float((pictures.abs() > 1).float().mean()) > 0.1, "it is not what keeps them inside"
+    check_pictures(pictures, (32, 3, resolution, resolution), "the source", range(32))

@@ -11,13 +11,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def most_outside(pictures: int) -> float:
-    """Return the share of the values of so many pictures that may lie outside [-1, 1].
-
-    Of one picture of random weights up to 0.64 do, of 8 together 0.44, of 32 0.35, of all 0.30 (800 pictures of 16 px);
-    of faces that are three times too bright 0.46.
-    """
-    return min(0.8, 0.38 + 1.6 / pictures)
+LARGEST = 50.0
+"""Further from 0 no picture in [-1, 1] gets, however wild: those of random weights reach 22. Levels reach 255."""
+MANY, OUTSIDE, SHARPEST = 32, 0.3, 2.1
+"""Of so many pictures together such a share of values outside [-1, 1] is refused where the values end sharply, as at
+white and black on another scale: 99.5 % of them lie within 2.1 times what holds 80 %. Of the embedded teacher's faces,
+three times too bright, 0.38 to 0.47 lie outside and that ratio is 1.74 to 1.98; generators of random weights have 0.12
+to 0.65, and 2.24 to 6.2 (sizes of 16 to 1024 px, 60 drawings each)."""
+_VALUES = 1_000_000
+"""Of more values every second, third ... is looked at."""
 
 
 class WrongAnswerError(Exception):
@@ -140,15 +142,28 @@ def _check_range(tensor: Tensor, what: str, names: Sequence[object]) -> None:
     if least >= -1 and largest <= 1:
         return
     for row, picture in enumerate(tensor) if names else ():
-        _check_together(picture[None], f"{what} of {names[row]}")
-    _check_together(tensor, what)
+        _require_near(picture, f"{what} of {names[row]}")
+    _require_near(tensor, what)
+    if len(tensor) >= MANY:
+        _require_scale(tensor, what)
 
 
-def _check_together(pictures: Tensor, name: str) -> None:
+def _require_near(pictures: Tensor, name: str) -> None:
     require(bool(pictures.isfinite().all()), f"{name} holds NaN or infinite values, and must be floats in [-1, 1]")
-    outside = float((pictures.abs() > 1.01).float().mean())  # 0.01: roundings
+    least, largest = float(pictures.min()), float(pictures.max())
     require(
-        outside <= most_outside(len(pictures)),
-        f"{name} holds values from {float(pictures.min()):.4g} to {float(pictures.max()):.4g}, {outside:.0%} of them "
-        f"outside [-1, 1], and pictures are floats in [-1, 1]",
+        max(-least, largest) <= LARGEST,
+        f"{name} holds values from {least:.4g} to {largest:.4g}, and pictures are floats in [-1, 1]",
+    )
+
+
+def _require_scale(pictures: Tensor, what: str) -> None:
+    values = pictures.flatten()
+    values = values[:: 1 + len(values) // _VALUES].abs().float()
+    outside = float((values > 1.01).float().mean())  # 0.01: roundings
+    almost_all, most = (float(values.kthvalue(int(share * len(values))).values) for share in (0.995, 0.8))
+    require(
+        outside <= OUTSIDE or almost_all > SHARPEST * most,
+        f"{what} holds values from {float(pictures.min()):.4g} to {float(pictures.max()):.4g}, {outside:.0%} of them "
+        f"outside [-1, 1], that end as sharply as pictures on another scale, and pictures are floats in [-1, 1]",
     )
