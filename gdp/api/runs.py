@@ -5,15 +5,21 @@ Trained students from Python.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gdp.console import choose_progress
+from gdp.core.errors import GdpError
 from gdp.core.progress import Progress, SilentProgress
-from gdp.core.run_folder import find_run
+from gdp.core.recipe.overrides import Overrides, written_overrides
+from gdp.core.run_folder import RunFolder, find_run
 from gdp.registry import PluginRegistry
 from gdp.support.devices import resolve_device
+from gdp.support.metrics_files import read_metrics
 from gdp.tools.run_recipes import load_run_recipe, open_recipe
 
 if TYPE_CHECKING:
@@ -26,9 +32,15 @@ if TYPE_CHECKING:
     from gdp.tools.prune.record import Subject
 
 
+SHOWN_PICTURES = 12
+"""Pictures of a run that a notebook shows."""
+SHOWN_BYTES = 2**19
+"""Of the largest of them: what a notebook shows is kept in it."""
+
+
 @dataclass(frozen=True)
 class FinishedRun:
-    """What `run` returns.
+    """What `run` returns; a notebook shows what came of it.
 
     Attributes:
         path: The run folder.
@@ -42,6 +54,27 @@ class FinishedRun:
     def report(self) -> Path:
         """The report for people."""
         return self.path / "report.html"
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What was measured, by the dotted names of the numbers; their protocols are in `metrics.json`."""
+        return read_metrics(RunFolder(self.path))
+
+    @property
+    def pictures(self) -> list[Path]:
+        """PNG files of held-out pictures, a column after the other, row by row."""
+        return sorted(self.path.glob("pictures/rows/**/*.png"))
+
+    def _repr_html_(self) -> str:
+        """Return how it ended, its numbers and its first pictures as HTML for notebooks."""
+        rows = "".join(f"<tr><td>{escape(name)}</td><td>{value:.5g}</td></tr>" for name, value in self.metrics.items())
+        shown = "".join(
+            f'<img alt="{escape(path.stem)}" src="data:image/png;base64,{b64encode(path.read_bytes()).decode()}">'
+            for path in self.pictures[:SHOWN_PICTURES]
+            if path.stat().st_size <= SHOWN_BYTES
+        )
+        told = f"{self.outcome.state}: {self.path}" + (f" ({self.outcome.reason})" if self.outcome.reason else "")
+        return f"<p>{escape(told)}</p><p>{shown}</p><table>{rows}</table>"
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -60,7 +93,7 @@ def open_session(
     recipe: str | Path,
     *,
     folder: str | Path | None = None,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     device: str = "auto",
     registry: PluginRegistry | None = None,
     progress: Progress | None = None,
@@ -71,7 +104,7 @@ def open_session(
     Args:
         recipe: the TOML file; or the folder of a run, which then goes on by the recipe that is written there.
         folder: the run folder; by default `runs/<name of the recipe>` below the present folder.
-        overrides: such as `train.steps=200`.
+        overrides: such as `train.steps=200`, several in a list, or `{"train.steps": 200}`.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         registry: the plugins; by default all that are installed.
         progress: where to show progress; by default nowhere.
@@ -81,7 +114,9 @@ def open_session(
         RecipeError: with all mistakes of the recipe.
     """
     registry = registry or PluginRegistry.discover()
-    loaded, place = open_recipe(Path(recipe), registry, overrides, None if folder is None else Path(folder))
+    loaded, place = open_recipe(
+        Path(recipe), registry, written_overrides(overrides), None if folder is None else Path(folder)
+    )
     from gdp.core.run.session import Session, never
 
     progress = progress or SilentProgress()
@@ -111,16 +146,24 @@ def run(
     recipe: str | Path,
     *,
     folder: str | Path | None = None,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     device: str = "auto",
     plan: Plan | None = None,
+    progress: Progress | None = None,
 ) -> FinishedRun:
     """Do all that a recipe asks and was not done yet; see `open_session` for the arguments.
+
+    Args:
+        recipe, folder, overrides, device: see `open_session`.
+        plan: where to begin and to end; by default all that is to be done.
+        progress: where to show progress: by default bars on a terminal, else (in a notebook, say) a line now and then;
+            nowhere with `gdp.SilentProgress()`.
 
     Raises:
         GdpError: something that can be mended; what was done is kept.
     """
-    session = open_session(recipe, folder=folder, overrides=overrides, device=device)
+    progress = progress or choose_progress()
+    session = open_session(recipe, folder=folder, overrides=overrides, device=device, progress=progress)
     from gdp.core.run.pipeline import Plan, execute
 
     return FinishedRun(session.folder.path, execute(session, plan or Plan()))
@@ -133,7 +176,7 @@ def prune(
     of: Subject = "student",
     folder: str | Path | None = None,
     steps: int | None = None,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     device: str = "auto",
 ) -> FinishedRun:
     """Take the least important channels out of a finished run's student or teacher, and train what is left.
@@ -152,7 +195,9 @@ def prune(
     """
     from gdp.tools.prune.request import PruningRequest, read_request
 
-    request = PruningRequest(Path(run), macs, of, None if folder is None else Path(folder), steps, overrides)
+    request = PruningRequest(
+        Path(run), macs, of, None if folder is None else Path(folder), steps, written_overrides(overrides)
+    )
     registry = PluginRegistry.discover()
     asked = read_request(request, registry)
     from gdp.core.run.pipeline import execute
@@ -183,7 +228,7 @@ def refilter(
     run: str | Path,
     *,
     recipe: str | Path | None = None,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     dry_run: bool = False,
     measure: bool = False,
     device: str = "auto",
@@ -204,7 +249,7 @@ def refilter(
     """
     from gdp.tools.select.requests import RefilterRequest, read_new_filters
 
-    request = RefilterRequest(Path(run), None if recipe is None else Path(recipe), overrides)
+    request = RefilterRequest(Path(run), None if recipe is None else Path(recipe), written_overrides(overrides))
     registry = PluginRegistry.discover()
     asked = read_new_filters(request, registry)
     from gdp.tools.select.refilter import open_refiltering
@@ -218,7 +263,7 @@ def refilter(
 
 
 def load(path: str | Path, *, device: str = "auto", registry: PluginRegistry | None = None) -> DeployedStudent:
-    """Load a trained student from a run folder or its `student/` folder; call it on pictures.
+    """Load a trained student, by its run (a folder, or its name in `runs/`) or `student/` folder; call it on pictures.
 
     Of pictures that are not as those that it was trained on it warns, once for each kind of thing that is amiss
     (`gdp.OutOfDepthWarning`).
@@ -227,11 +272,13 @@ def load(path: str | Path, *, device: str = "auto", registry: PluginRegistry | N
         MissingResourceError, CorruptFileError: there is no student, or its files are damaged.
     """
     from gdp.tools.deploy.depth import PythonWatch
+    from gdp.tools.deploy.models import find_model
     from gdp.tools.deploy.student import load_student
 
-    place = Path(path)
-    folder = place / "student" if (place / "student").is_dir() else place
-    student = load_student(folder, registry or PluginRegistry.discover(), choose_device(device))
+    place = find_model(Path(path))
+    if place.file is not None:
+        raise GdpError(f"{path}: this is an exported file, which needs no torch: open it with gdp.deploy")
+    student = load_student(place.folder, registry or PluginRegistry.discover(), choose_device(device))
     student.watch = PythonWatch(student.trained_on)
     return student
 
@@ -246,15 +293,15 @@ def deploy(
 ) -> Model:
     """Open a trained student by the fastest engine, for 8-bit pictures of any size.
 
-    Call what it returns with (N, H, W, 3) uint8 RGB pictures, and get as many of the same size. It warns of
-    pictures that are not as those that it was trained on, once for each kind of thing that is amiss
-    (`gdp.OutOfDepthWarning`).
+    Call what it returns with uint8 RGB pictures (N, H, W, 3) or (H, W, 3), a PIL image, a path, or a list of such, and
+    get pictures of the same sizes in kind. It warns of pictures that are not as those that it was trained on, once for
+    each kind of thing that is amiss (`gdp.OutOfDepthWarning`).
 
     Args:
-        model: a run folder, its `student/` folder, or a file of `gdp export`.
+        model: a run (its folder, or its name in `runs/`), its `student/` folder, or a file of `gdp export`.
         engine: `torch`, `onnx`, `openvino` or another that is installed; by default the fastest, found by a short trial
             that is remembered beside the student.
-        device: `cpu`, `cuda`, `cuda:1`.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`.
         threads: of the processor; by default all.
         registry: the plugins; by default all that are installed.
 
@@ -266,6 +313,9 @@ def deploy(
     from gdp.tools.deploy.opening import open_model
 
     opened = open_model(
-        registry or PluginRegistry.discover(), Path(model), engine=engine, context=EngineContext(device, threads)
+        registry or PluginRegistry.discover(),
+        Path(model),
+        engine=engine,
+        context=EngineContext(resolve_device(device), threads),
     )
     return opened if opened.trained_on is None else replace(opened, watch=PythonWatch(opened.trained_on))

@@ -10,6 +10,7 @@ from gdp.api.runs import choose_device
 from gdp.core.building import build, describe_plugin, plugin_errors
 from gdp.core.memory import MemoryBound
 from gdp.core.progress import Progress, SilentProgress
+from gdp.core.recipe.overrides import Overrides, written_overrides
 from gdp.core.run_folder import RunFolder
 from gdp.registry import PluginRegistry
 from gdp.tools.teacher_recipe import load_teacher_recipe
@@ -38,7 +39,7 @@ def find_direction(
     layers: Sequence[int] | None = None,
     truncation: float = 0.8,
     seed: int = 0,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     output: str | Path | None = None,
     strip: str | Path | None = None,
     rows: int = 6,
@@ -84,7 +85,7 @@ def find_direction(
     check_names(output, strip)
     registry, progress = registry or PluginRegistry.discover(), progress or SilentProgress()
     place = None if recipe is None else Path(recipe)
-    choices = SearchChoices(method, teacher, filter, place, overrides, otherwise=DEFAULT_TEACHER)
+    choices = SearchChoices(method, teacher, filter, place, written_overrides(overrides), otherwise=DEFAULT_TEACHER)
     chosen = read_choices(choices, registry)
     from gdp.tools.directions.opening import open_tools
     from gdp.tools.directions.samples import Sampling
@@ -118,7 +119,7 @@ def describe_direction(
     layers: Sequence[int] | None = None,
     truncation: float = 0.8,
     seed: int = 0,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     strip: str | Path | None = None,
     rows: int = 6,
     device: str = "auto",
@@ -149,7 +150,7 @@ def describe_direction(
     check_names(None, strip)
     registry, progress = registry or PluginRegistry.discover(), progress or SilentProgress()
     place = None if recipe is None else Path(recipe)
-    choices = SearchChoices("pca", teacher, None, place, overrides, otherwise=DEFAULT_TEACHER)
+    choices = SearchChoices("pca", teacher, None, place, written_overrides(overrides), otherwise=DEFAULT_TEACHER)
     chosen = read_choices(choices, registry)
     from gdp.tools.directions.describing import describe_file
     from gdp.tools.directions.opening import open_teacher
@@ -169,7 +170,7 @@ def train_teacher(
     recipe: str | Path,
     *,
     folder: str | Path | None = None,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     registry: PluginRegistry | None = None,
     progress: Progress | None = None,
 ) -> Path:
@@ -180,7 +181,7 @@ def train_teacher(
         GdpError: something that can be mended; checkpoints are kept.
     """
     registry = registry or PluginRegistry.discover()
-    loaded = load_teacher_recipe(Path(recipe), registry, overrides)
+    loaded = load_teacher_recipe(Path(recipe), registry, written_overrides(overrides))
     from gdp.core.interfaces.context import BuildContext
     from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
     from gdp.core.interfaces.teachers import Teacher

@@ -6,13 +6,20 @@ it returns is held against its kind's contract.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from gdp.core.config import Config
 from gdp.core.contracts.watching import NAME_OF, answering
-from gdp.core.errors import GdpError, PairStoreError, PluginError, ShapeError, describe_exception
+from gdp.core.errors import (
+    GdpError,
+    MissingResourceError,
+    PairStoreError,
+    PluginError,
+    ShapeError,
+    describe_exception,
+)
 from gdp.core.memory import is_out_of_memory
 from gdp.core.progress import Stopped
 from gdp.core.records import DISTRIBUTION, PlainRecord, PluginRecord, Plugins
@@ -64,6 +71,22 @@ def build(
             )
         )
     return construct(implementation, record, config, *surroundings)
+
+
+def require_modules(records: Iterable[PluginRecord]) -> None:
+    """Refuse to begin with plugins whose modules are not installed: after hours of other work is too late.
+
+    Raises:
+        MissingResourceError: the message says which plugin needs what, and what installs it.
+    """
+    lacking = [
+        f"{record.kind} {record.name} needs the Python module {module}, which is not installed: "
+        f"{record.needs.how_to_install(module)}"
+        for record in records
+        for module in record.needs.missing_modules()
+    ]
+    if lacking:
+        raise MissingResourceError("; ".join(lacking))
 
 
 def construct(implementation: Any, record: PluginRecord, config: Config, *surroundings: Any) -> Any:

@@ -143,6 +143,18 @@ def printable(text: str) -> str:
     )
 
 
+def is_text(name: str) -> bool:
+    """Say whether a name is text: names on Unix are bytes, and what is no UTF-8 of them Python keeps as surrogates.
+
+    TOML, SQLite and the libraries that read weights take text alone.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def describe_exception(error: BaseException) -> str:
     """Return `KeyError: 'x'` on one printable line, even where the exception cannot be turned to text."""
     try:

@@ -14,7 +14,7 @@ import numpy
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
-from gdp.core.errors import CorruptFileError, MissingResourceError, OutOfMemoryError
+from gdp.core.errors import CorruptFileError, MissingResourceError, OutOfMemoryError, ShapeError
 from gdp.core.memory import MemoryBound, describe_bytes
 from gdp.support.picture_finding import PHONE_ENDINGS
 from gdp.support.squares import Levels
@@ -42,6 +42,7 @@ WORK_BYTES = 12
 """That a pixel of a picture takes at most while the file is read, or the picture translated or written: 4 of the
 decoder's or encoder's, 3 of the picture, 3 of what it becomes; with alpha 1 more of each."""
 STRIP_PIXELS = 2**20
+KINDS_OF_PICTURES = "a student takes PIL images, paths and uint8 arrays (height, width, 3) or (N, height, width, 3)"
 LARGEST_PROFILE = 2**24
 """Bytes of the largest colour profile that is read: of printers and calibrated screens they have millions."""
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -187,6 +188,27 @@ def _check_size(path: Path, size: tuple[int, int], memory: MemoryBound) -> None:
 def shown_levels(image: Image.Image) -> Levels:
     """Return what networks are shown of an image in memory: (H, W, 3) uint8 RGB, as of a file; it is not turned."""
     return PictureFile(Path(), *_split(image)).on_white()
+
+
+def levels_of(picture: object) -> Levels:
+    """Return what networks are shown of a picture as people have it in Python: (H, W, 3) uint8, or ([N,] H, W, C).
+
+    Args:
+        picture: a PIL image, the path of a picture file, or uint8 levels ([N,] H, W, C), which are returned.
+
+    Raises:
+        ShapeError: it is something else.
+        MissingResourceError, CorruptFileError: a path is no picture file.
+    """
+    if isinstance(picture, Image.Image):
+        return shown_levels(picture)
+    if isinstance(picture, str | Path):
+        return read_picture(Path(picture)).on_white()
+    if not isinstance(picture, numpy.ndarray):
+        raise ShapeError(f"{KINDS_OF_PICTURES}; got {type(picture).__name__}")
+    if picture.dtype != numpy.uint8 or picture.ndim not in (3, 4) or 0 in picture.shape:
+        raise ShapeError(f"{KINDS_OF_PICTURES}; got an array of {picture.dtype} {picture.shape}")
+    return picture if picture.flags.writeable else picture.copy()  # as of numpy.asarray(image), which torch warns of
 
 
 def _open(file: Path | io.BytesIO) -> Image.Image:

@@ -8,8 +8,18 @@ from functools import cache
 from pathlib import Path, PurePath
 
 HIDDEN = frozenset(
-    {"__macosx", "@eadir", "#recycle", "#snapshot", "$recycle.bin", "system volume information", "lost+found"}
-    | {"thumbs.db", "desktop.ini"}
+    {"__macosx", "network trash folder", "temporary items"}  # macOS
+    | {
+        "@eadir",
+        "@tmp",
+        "#recycle",
+        "#snapshot",
+        "@recycle",
+        "@recently-snapshot",
+        "~snapshot",
+    }  # Synology, QNAP, NetApp
+    | {"$recycle.bin", "recycler", "system volume information", "thumbs.db", "desktop.ini"}  # Windows
+    | {"lost+found"}
 )
 """Where, in lower case, systems and network disks keep copies, thumbnails and what was thrown away."""
 VIDEO_ENDINGS = frozenset(

@@ -24,6 +24,7 @@ from gdp.core.recipe.reading import Choice
 from gdp.core.run.judging import named_filters
 from gdp.core.run.session import Session, trained_weights
 from gdp.core.run.stages.pairs import wanted
+from gdp.core.run.stages.train import require_room
 from gdp.core.run.steps import stages_to_do, steps_of
 from gdp.core.training.objective import check_losses, unique_names
 from gdp.core.training.precision import decide, place_networks
@@ -198,6 +199,7 @@ def _filters(rehearsal: _Rehearsal) -> str:
 
 def _student(rehearsal: _Rehearsal) -> str:
     session, student = rehearsal.session, rehearsal.student
+    require_room(session)
     resolution = session.pair_source.resolution
     example = torch.zeros(1, session.pair_source.input_channels, resolution, resolution)
     with torch.no_grad():

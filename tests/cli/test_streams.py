@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from student_files import write_inverting_student
 
 ROOT = Path(__file__).parents[2]
 GDP = (sys.executable, "-c", "from gdp.cli import main; main()")
@@ -35,6 +37,17 @@ def test_output_that_cannot_be_written_is_told_in_one_paragraph(redirection: str
 def test_work_goes_on_without_what_only_shows_how_it_goes(redirection: str) -> None:
     done = shell(redirection, "schema")
     assert (done.returncode, done.stdout[:1], done.stderr) == (0, "{", "")
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2> /dev/full"])
+def test_pictures_are_translated_though_nobody_can_read_what_is_told_of_them(tmp_path: Path, redirection: str) -> None:
+    student, picture = write_inverting_student(tmp_path / "student.onnx"), tmp_path / "large.png"
+    Image.new("RGB", (1024, 8), "red").save(picture)  # of which it warns
+    assert "warning: " in shell("", "apply", str(student), str(picture), "-o", str(tmp_path / "seen")).stderr
+    done = shell(redirection, "apply", str(student), str(picture), "-o", str(tmp_path / "out"))
+    assert (done.returncode, done.stderr) == (0, "")
+    with Image.open(tmp_path / "out" / "large.png") as made:
+        assert made.getpixel((0, 0)) == (0, 255, 255)
 
 
 def test_an_error_that_cannot_be_told_keeps_its_exit_code() -> None:

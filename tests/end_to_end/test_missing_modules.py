@@ -43,3 +43,14 @@ def test_stages_that_do_not_need_the_module_can_be_done(recipe: Path, tmp_path: 
     code, output = run(recipe, "--folder", tmp_path / "run", "--until", "pairs")
     assert "stlpips" not in output
     assert set(RunFolder(tmp_path / "run").stages()) == {"teacher", "pairs"}, (code, output)
+
+
+def test_a_search_that_would_need_a_missing_module_at_its_end_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    arguments = ["find-direction", "--method", "linear-svm", "--label", "source_age", "--filter", "face-attributes"]
+    result = CliRunner().invoke(app, [*arguments, "-o", "age.safetensors"])
+    told = " ".join(result.output.split())
+    assert result.exit_code == 1
+    assert "direction-method linear-svm needs the Python module sklearn" in told
+    assert "pip install 'gdp-distill[directions]'" in told
+    assert "scoring" not in told

@@ -81,3 +81,12 @@ def test_the_pre_flight_touches_nothing(tmp_path: Path) -> None:
     assert "parameters" in checks["teacher"]["detail"]
     assert "GMAC" in checks["student"]["detail"]
     assert sorted(path.name for path in tmp_path.rglob("*")) == before
+
+
+def test_a_batch_larger_than_the_memory_is_refused_before_the_system_ends_the_process(finished: Path) -> None:
+    expected = r"a batch of 2,000,000,000 pairs of 16 x 16 px .* Lower train\.batch"
+    with pytest.raises(gdp.OutOfMemoryError, match=expected):
+        gdp.run(finished, overrides="train.batch=2000000000", folder=finished.parent / "runs" / "tiny")
+    refused = gdp_command("run", finished, "--dry-run", "--set", "train.batch=2000000000", cwd=finished.parent)
+    assert refused.exit_code == 1
+    assert "FAIL student: the pictures of a batch of 2,000,000,000 pairs" in " ".join(refused.output.split())

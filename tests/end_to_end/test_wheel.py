@@ -18,6 +18,12 @@ def test_its_commands_know_all_plugins_and_a_shipped_recipe(installed: CleanEnvi
     assert "the recipe is valid" in installed.run("gdp", "validate", str(ROOT / "recipes" / "stylegan_age.toml"))
 
 
+def test_a_shipped_recipe_is_there_without_the_repository(installed: CleanEnvironment, tmp_path: Path) -> None:
+    for name in ("stylegan_age", "recipes/cyclegan_painting.toml"):
+        assert "the recipe is valid" in installed.run("gdp", "validate", name, cwd=tmp_path)
+    assert "ready to run" in installed.run("gdp", "run", "stylegan_age", "--dry-run", cwd=tmp_path)
+
+
 def test_it_runs_a_recipe_from_start_to_end(installed: CleanEnvironment, tmp_path: Path) -> None:
     make_tiny_world(tmp_path)
     assert json.loads(installed.run("gdp", "run", "tiny.toml", "--json", cwd=tmp_path))["state"] == "finished"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from gdp.core.errors import CorruptFileError, MissingResourceError
+from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError
 from gdp.support.downloads.unpacking import count_pictures
 from gdp.support.picture_files import read_picture
 from gdp.support.picture_finding import describe_endings, find_pictures, is_hidden, picture_endings
@@ -14,6 +14,7 @@ from gdp.tools.deploy.files import find_jobs, left_out
 HIDDEN = (
     "._a.png", "__MACOSX/._a.png", "__MACOSX/b.png", ".thumbnails/t.png", ".ipynb_checkpoints/1-checkpoint.png",
     ".Trash-0/files/a.png", "deep/@eaDir/q.png", "#recycle/a.png", "$RECYCLE.BIN/a.png", "lost+found/a.png",
+    "@Recycle/a.png", "@Recently-Snapshot/daily/a.png", "~snapshot/a.png", "Network Trash Folder/a.png",
 )  # fmt: skip
 
 
@@ -99,3 +100,10 @@ def test_of_animations_the_first_picture_is_read_and_known_for_one_of_many(tmp_p
         many, one = (read_picture(tmp_path / f"{name}{ending}") for name in ("many", "one"))
         assert (many.animated, one.animated) == (True, False), ending
         assert many.levels[4, 4, 0] > 200, ending
+
+
+@pytest.mark.parametrize("suffix", ["./x.png", ".exe", ".", ".png/", ".gif", ".p\0g"])
+def test_an_ending_that_is_none_of_those_written_is_told_before_any_work(tmp_path: Path, suffix: str) -> None:
+    put(tmp_path, "a.png")
+    with pytest.raises(GdpError, match=r"pictures are written as \.bmp, .*, not as"):
+        find_jobs([str(tmp_path)], tmp_path / "out", suffix)

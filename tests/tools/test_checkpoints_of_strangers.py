@@ -19,7 +19,7 @@ from gdp.core.progress import SilentProgress
 from gdp.plugins.cyclegan.bundle import load_networks
 from gdp.plugins.resnet.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
 from gdp.registry import PluginRegistry
-from gdp.support.foreign import without_wrappers
+from gdp.support.foreign import parts_of, without_wrappers
 from gdp.tools.convert import convert
 
 REGISTRY = PluginRegistry.discover()
@@ -85,6 +85,8 @@ NESTS: list[Callable[[State], dict[str, Any]]] = [
     lambda state: {"model": state, "optimizer": {"state": {0: torch.ones(2)}}, "epoch": 3},
     lambda state: {"G_ema": prefixed(state, "module."), "step": 1},
     lambda state: {"params_ema": state},
+    lambda state: {"model": {"state_dict": state}, "optimizer": {"state": {"a": {"b": 1}}}},
+    lambda state: {"epoch": 1, "checkpoint": {"model": {"state_dict": prefixed(state, "module.")}, "lr": 0.1}},
     lambda state: {"state_dict": prefixed(state, "netG."), "epoch": 3, "hyper_parameters": {"lr": 0.1}},
     lambda state: {"state_dict": {**prefixed(state, "netG._orig_mod."), "loss.weight": torch.ones(3)}},
     lambda state: {"state_dict": {**prefixed(state, "generator."), **prefixed({"w": torch.ones(3)}, "vgg.")}},
@@ -126,6 +128,19 @@ def test_channels_other_than_those_of_pictures_are_said(tmp_path: Path) -> None:
     _, what = converted(tmp_path, state)
     assert what.endswith("from 1 to 1 channels")
     assert "does not take it" in json.loads((tmp_path / "weights.json").read_text())["remarks"][0]
+
+
+def test_a_network_further_down_is_named_by_its_keys(tmp_path: Path, state: State) -> None:
+    nets = {"a": {"state_dict": state}, "b": {"state_dict": state}}
+    assert "--key nets.a.state_dict (cyclegan)" in refused(tmp_path, {"nets": nets})
+    made, _ = converted(tmp_path, {"nets": nets}, key="nets.b.state_dict")
+    assert made.keys() == state.keys()
+
+
+def test_dictionaries_that_hold_themselves_are_left_soon(tmp_path: Path) -> None:
+    content: dict[str, Any] = {}
+    content.update({f"k{number}": content for number in range(500)})
+    assert len(parts_of(content)) <= 64
 
 
 class Trap:

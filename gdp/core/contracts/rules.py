@@ -22,7 +22,7 @@ from gdp.core.contracts.asking import (
     require,
     shown,
 )
-from gdp.core.errors import PairStoreError
+from gdp.core.errors import PairStoreError, is_text
 from gdp.core.interfaces.evaluators import Evaluation, Metric, PictureRow
 from gdp.core.interfaces.forecasts import Forecast
 from gdp.core.interfaces.losses import Watched
@@ -126,6 +126,11 @@ def _pairs(answer: Any, asked: Asked) -> Any:
         require(
             record.name is None or isinstance(record.name, str),
             f"names pair {record.index} {shown(record.name)}; a name is text or None",
+        )
+        require(
+            is_text(record.name or ""),
+            f"names pair {record.index} {shown(record.name)}, which is the name of a file that is not UTF-8 text; "
+            f"os.fsencode(name).decode(errors='backslashreplace') is text",
         )
     return answer
 

@@ -4,18 +4,56 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
-from gdp.core.errors import Mistake, printable
+from gdp.core.errors import GdpError, Mistake, is_text, printable
 from gdp.core.recipe.text import DEEPEST_NESTING, KeyPath, format_path
 
 _KEY = re.compile(r"[A-Za-z0-9_-]+")
 _STRUCTURED = ('"', "'", "[", "{")
 
 
+Overrides = str | Sequence[str] | Mapping[str, Any]
+"""From Python: `KEY=VALUE`, several of them, or values by key, as `{"train.steps": 5}` or `{"train": {"steps": 5}}`."""
+
+
 class _OverrideMistakeError(Exception):
     """An override cannot be applied; the message says why."""
+
+
+def written_overrides(given: Overrides) -> list[str]:
+    """Return what was given from Python as it is written on the command line: a `KEY=VALUE` each.
+
+    Raises:
+        GdpError: it is none of `Overrides`.
+    """
+    if isinstance(given, str):
+        return [given]
+    if isinstance(given, Mapping):
+        return [f"{key}={_as_toml(key, value)}" for key, value in _leaves(given)]
+    if isinstance(given, Sequence) and all(isinstance(each, str) for each in given):
+        return list(given)
+    raise GdpError(f'overrides={given!r:.100}: write "train.steps=5", a list of such, or {{"train.steps": 5}}')
+
+
+def _leaves(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
+
+
+def _as_toml(key: str, value: Any) -> str:
+    """Return a value as TOML; nothing for None, which takes the key out."""
+    import tomlkit
+
+    try:
+        return "" if value is None else tomlkit.item(str(value) if isinstance(value, PurePath) else value).as_string()
+    except (ValueError, TypeError) as error:
+        raise GdpError(f"overrides: {key} cannot be {type(value).__name__} {value!r:.60}") from error
 
 
 def apply_overrides(data: dict[str, Any], overrides: Sequence[str]) -> tuple[frozenset[KeyPath], list[Mistake]]:
@@ -32,6 +70,8 @@ def apply_overrides(data: dict[str, Any], overrides: Sequence[str]) -> tuple[fro
     for override in overrides:
         key, equals, value = override.partition("=")
         try:
+            if not is_text(override):
+                raise _OverrideMistakeError("this is not UTF-8 text; a file of such a name has to be renamed")
             if not equals:
                 raise _OverrideMistakeError("write it as KEY=VALUE, such as train.steps=200")
             path = _parse_key(key.strip())

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from gdp.core.errors import Mistake, RecipeError, printable
+from gdp.core.errors import Mistake, RecipeError, is_text, printable
 
 LARGEST_RECIPE = 1_000_000
 """Bytes; a recipe is some kilobytes, so a larger file is not one."""
@@ -77,12 +77,17 @@ def _read_text(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(LARGEST_RECIPE + 1)
     except FileNotFoundError:
-        raise _unreadable(path, f"no such file{_similar_files(path)}") from None
+        shipped = _shipped(path)
+        if shipped is None:
+            raise _unreadable(path, f"no such file{_similar_files(path)}") from None
+        content = shipped.read_bytes()
     except IsADirectoryError:
         raise _unreadable(path, "this is a folder; name the recipe's TOML file in it") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise _unreadable(path, f"cannot be read ({reason})") from None
+    if not is_text(str(path.absolute())):  # paths in the recipe lead from here, and are written down
+        raise _unreadable(path, "the recipe, or a folder that it lies in, has a name that is not UTF-8 text; rename it")
     if len(content) > LARGEST_RECIPE:
         raise _unreadable(path, f"larger than {LARGEST_RECIPE:,} bytes; this is no recipe")
     try:
@@ -90,6 +95,20 @@ def _read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise _unreadable(path, "not UTF-8 text; save the recipe as UTF-8", line) from None
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """Return the recipes that come with gdp by their names; paths in them count from where the user named them."""
+    package = Path(__file__).parents[2]
+    folders = (package / "recipes", package.parent / "recipes")  # of the wheel, and of a checkout
+    folder = next((folder for folder in folders if (folder / "stylegan_age.toml").is_file()), None)
+    return {} if folder is None else {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def _shipped(path: Path) -> Path | None:
+    """Return the recipe of gdp's that `NAME`, `NAME.toml` or `recipes/NAME.toml` means where there is no such file."""
+    is_name = path.parent in (Path(), Path("recipes")) and path.suffix in ("", ".toml")
+    return shipped_recipes().get(path.stem.replace("-", "_")) if is_name else None
 
 
 def _unreadable(path: Path, message: str, line: int | None = None) -> RecipeError:
@@ -102,6 +121,8 @@ def _similar_files(path: Path) -> str:
     except (OSError, ValueError):
         return ""
     close = get_close_matches(path.name, names, n=1, cutoff=0.75)
+    if not close and not path.suffix and path.parent == Path():
+        close = get_close_matches(path.name.replace("-", "_"), shipped_recipes(), n=1, cutoff=0.75)
     return f", did you mean {path.parent / close[0]}?" if close else ""
 
 

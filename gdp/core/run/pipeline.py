@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from gdp.core.answers import AnswerBook
-from gdp.core.errors import BudgetError, GdpError, MissingResourceError
+from gdp.core.building import require_modules
+from gdp.core.errors import BudgetError, GdpError
 from gdp.core.progress import Stopped
 from gdp.core.recipe.messages import require_stage
 from gdp.core.records import CORE_STAGES
@@ -123,15 +124,11 @@ def _check_modules(session: Session, first: str, until: str | None) -> None:
     """
     order = {name: place for place, name in enumerate(CORE_STAGES)}
     begin, end = order.get(first, len(order)), order.get(until or "", len(order))
-    lacking = [
-        f"{choice.record.kind} {choice.record.name} needs the Python module {module}, which is not installed: "
-        f"{choice.record.needs.how_to_install(module)}"
+    require_modules(
+        choice.record
         for choice in session.recipe.choices()
         if begin <= _STAGE_OF.get(choice.record.kind, len(order)) <= end
-        for module in choice.record.needs.missing_modules()
-    ]
-    if lacking:
-        raise MissingResourceError("; ".join(lacking))
+    )
 
 
 def _execute_stages(session: Session, plan: Plan) -> Outcome:

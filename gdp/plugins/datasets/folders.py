@@ -18,7 +18,7 @@ from torch import Tensor
 
 from gdp import BuildContext, Dataset, MissingResourceError, Part, UnpairedDataset
 from gdp.plugins.datasets import PUBLIC_SETS, ImageFolderConfig, UnpairedFolderConfig
-from gdp.plugins.datasets.pictures import open_picture, picture_files, read_all, square
+from gdp.plugins.datasets.pictures import as_text, open_picture, picture_files, read_all, square
 from gdp.toolbox import content_key
 
 
@@ -102,7 +102,7 @@ class UnpairedFolder(UnpairedDataset):
 
     def name(self, part: Part, index: int) -> str:
         """Return the file's name, with the folders in the part that lead to it."""
-        return self._files[part][index].relative_to(self._folder / part).as_posix()
+        return as_text(self._files[part][index].relative_to(self._folder / part).as_posix())
 
     def images(self, part: Part, indices: Sequence[int]) -> Tensor:
         """Read pictures (N, 3, R, R) uint8 RGB of a part.

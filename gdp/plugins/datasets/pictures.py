@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -29,6 +30,11 @@ def picture_files(folder: Path, *, recursive: bool = False) -> list[Path]:
     if not folder.is_dir():
         raise MissingResourceError(f"{folder}: there is no such folder of pictures.")
     return find_pictures(folder, recursive=recursive)
+
+
+def as_text(name: str) -> str:
+    """Return a file's name as text that a store keeps: bytes of it that are no UTF-8 as `\\xe9`."""
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def open_picture(path: Path) -> Image.Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from gdp import BuildContext, MissingResourceError, PairBatch, PairRecord, PairSource, ShapeError
-from gdp.plugins.datasets.pictures import open_picture, picture_files, read_all, shorten, square
+from gdp.plugins.datasets.pictures import as_text, open_picture, picture_files, read_all, shorten, square
 from gdp.plugins.pair_sources import FolderConfig
 from gdp.toolbox import from_levels
 
@@ -69,7 +70,7 @@ class FolderSource(PairSource):
             for path in (pair.source, pair.target):
                 with path.open("rb") as file:
                     content = hashlib.file_digest(file, "sha256").hexdigest()
-                digest.update(f"{pair.name}\0{path.name}\0{content}\n".encode())
+                digest.update(os.fsencode(f"{pair.name}\0{path.name}\0{content}\n"))
         return digest.hexdigest()
 
     def make(self, indices: Sequence[int]) -> PairBatch:
@@ -89,7 +90,7 @@ class FolderSource(PairSource):
                 PairRecord(
                     index=index,
                     seed=self.context.seed,
-                    edit={"kind": "folder", "source": pair.source.name, "target": pair.target.name},
+                    edit={"kind": "folder", "source": as_text(pair.source.name), "target": as_text(pair.target.name)},
                     name=pair.name,
                 )
                 for index, pair in zip(indices, pairs, strict=True)
@@ -135,7 +136,7 @@ def _by_name(folder: Path, pattern: str) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in picture_files(folder):
         if match := fits.fullmatch(path.name):
-            name = match.group(1)
+            name = as_text(match.group(1))
             if name in found:
                 raise MissingResourceError(
                     f"{folder}: {found[name].name} and {path.name} both fit {pattern!r} as {name!r}; it is not clear "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, TypeVar
 
 from torch import Tensor
@@ -17,6 +18,8 @@ _WRAPPERS = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped
 """What torch.compile, FSDP, activation checkpointing and Lightning put into names, at any place."""
 _LEADING = frozenset({"module"})
 """What DataParallel and its kin put before all names."""
+_DEEPEST = 3
+"""Dictionaries in each other that are looked into: `checkpoint.model.state_dict`."""
 _MOST = 64
 """Parts of a checkpoint that are looked at."""
 
@@ -37,24 +40,36 @@ def _stripped(name: str) -> str:
 
 
 def parts_of(content: object) -> dict[str, object]:
-    """Return the networks that a checkpoint may hold a level down, by the names that `gdp convert --key` takes.
+    """Return the networks that a checkpoint may hold in its levels, by the names that `gdp convert --key` takes.
 
-    These are what stands under a key (`G_A`, `state_dict`), and the tensors whose names have one first part (`netG` of
-    `netG.model.1.weight`; of Lightning's also below its `state_dict`, as `state_dict.netG`).
+    These are what stands under a key (`G_A`, `state_dict`; with tensors in it, `model.state_dict`), and the tensors
+    whose names have one first part (`netG` of `netG.model.1.weight`; of Lightning's also below its `state_dict`, as
+    `state_dict.netG`).
     """
     if not isinstance(content, dict):
         return {}
     found: dict[str, object] = {}
-    for key, value in content.items():
+    for key, state in islice(_states(content, _DEEPEST), _MOST):
+        found[key] = state
+        found.update({f"{key}.{first}": part for first, part in _by_first_part(state).items()})
+    found.update({first: part for first, part in _by_first_part(content).items() if first not in found})
+    return dict(list(found.items())[:_MOST])
+
+
+def _states(content: Mapping[Any, object], levels: int, above: str = "") -> Iterator[tuple[str, dict[Any, Any]]]:
+    """Yield what stands under the keys of a dictionary, and further down what has tensors in it."""
+    for key, value in islice(
+        content.items(), _MOST if above else None
+    ):  # a dictionary may hold itself a thousand times
         if isinstance(key, str) and isinstance(value, dict | ForeignObject):
             try:
                 state: dict[Any, Any] = module_state(value) if isinstance(value, ForeignObject) else value
             except CorruptFileError:  # no network, or one without an end: it is no part, and others may be
                 continue
-            found[key] = state
-            found.update({f"{key}.{first}": part for first, part in _by_first_part(state).items()})
-    found.update({first: part for first, part in _by_first_part(content).items() if first not in found})
-    return dict(list(found.items())[:_MOST])
+            if not above or any(as_tensor(each) is not None for each in state.values()):
+                yield f"{above}{key}", state
+            if levels > 1 and isinstance(value, dict):
+                yield from _states(value, levels - 1, f"{above}{key}.")
 
 
 def _by_first_part(state: Mapping[Any, object]) -> dict[str, dict[str, Tensor]]:

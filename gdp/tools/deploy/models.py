@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy
 
@@ -13,6 +13,7 @@ from gdp.core.building import build, describe_plugin, plugin_errors
 from gdp.core.errors import MissingResourceError, PluginError, ShapeError
 from gdp.core.records import Plugins
 from gdp.support.interfaces.engines import Engine, EngineContext, PictureArray, Translate
+from gdp.support.picture_files import levels_of
 from gdp.support.settings import settings_of
 from gdp.tools.deploy.depth import PythonWatch
 from gdp.tools.deploy.student_folder import WEIGHTS
@@ -20,6 +21,8 @@ from gdp.tools.deploy.tiling import Tiling, translate_any_size
 from gdp.tools.deploy.trained_on import TrainedOn
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from gdp.support.interfaces.picture_network import PictureNetwork
 
 STUDENT = "student"
@@ -76,22 +79,43 @@ class Model:
     watch: PythonWatch | None = None
     """Warns of pictures that are not as those; `gdp.deploy` sets it."""
 
-    def __call__(self, pictures: PictureArray, tiling: Tiling | None = None) -> PictureArray:
-        """Translate (N, H, W, C) uint8 RGB pictures of any size to (N, H, W, 3).
+    @overload
+    def __call__(self, pictures: PictureArray, tiling: Tiling | None = None) -> PictureArray: ...
+
+    @overload
+    def __call__(self, pictures: Image | Path | str, tiling: Tiling | None = None) -> Image: ...
+
+    @overload
+    def __call__(self, pictures: Sequence[Any], tiling: Tiling | None = None) -> list[Any]: ...
+
+    def __call__(self, pictures: Any, tiling: Tiling | None = None) -> Any:
+        """Translate pictures of any size, and return them in kind.
+
+        Args:
+            pictures: uint8 RGB levels (N, H, W, C), which become (N, H, W, 3); one picture (H, W, C); a PIL image or a
+                path, which become a PIL image; or a list of such.
+            tiling: how large pictures are cut.
 
         Raises:
-            ShapeError: not of that shape or type.
+            ShapeError: something else.
+            MissingResourceError, CorruptFileError: a path is no picture file.
             PluginError: the engine failed.
         """
-        good = pictures.ndim == 4 and pictures.dtype == numpy.uint8 and pictures.shape[3] == self.input_channels
-        if not good or 0 in pictures.shape:
-            raise ShapeError(
-                f"this student takes uint8 pictures (N, height, width, {self.input_channels}); got {pictures.dtype} "
-                f"{pictures.shape}"
-            )
+        if isinstance(pictures, list | tuple):
+            return [self(picture, tiling) for picture in pictures]
+        levels = levels_of(pictures)
+        if levels.shape[-1] != self.input_channels:
+            raise ShapeError(f"this student takes {self.input_channels} channels; got {levels.shape}")
         if self.watch is not None:
-            self.watch(pictures, stacklevel=2)
-        tiling = tiling or Tiling()
+            self.watch(levels if levels.ndim == 4 else levels[None], stacklevel=2)
+        made = self._translate_levels(levels if levels.ndim == 4 else levels[None], tiling or Tiling())
+        if isinstance(pictures, numpy.ndarray):
+            return made if levels.ndim == 4 else made[0]
+        from PIL.Image import fromarray
+
+        return fromarray(made[0])
+
+    def _translate_levels(self, pictures: PictureArray, tiling: Tiling) -> PictureArray:
         if self.together or len(pictures) == 1:
             return translate_any_size(self.translate, pictures, self.size_multiple, tiling)
         made = numpy.empty((*pictures.shape[:3], 3), numpy.uint8)

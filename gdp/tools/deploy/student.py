@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast, get_args, overload
 
+import numpy
 import torch
 from PIL import Image
 from torch import Tensor
@@ -21,8 +22,9 @@ from gdp.core.records import PluginRecord, Plugins
 from gdp.core.run_folder import RunFolder
 from gdp.core.training.inference import CARD, WEIGHTS, deployed_predict, load_generator_weights, read_weights
 from gdp.core.training.precision import Precision
-from gdp.support.picture_files import read_picture, shown_levels
+from gdp.support.picture_files import KINDS_OF_PICTURES, levels_of
 from gdp.support.settings import settings_of
+from gdp.support.squares import Levels
 from gdp.tools.deploy.allowance import within_weights
 from gdp.tools.deploy.depth import PythonWatch
 from gdp.tools.deploy.limits import (
@@ -114,8 +116,9 @@ class DeployedStudent:
     """A trained student, ready for pictures.
 
     Call it with a picture and get a picture of the same kind: a PIL image for an image or a path, a tensor in
-    [-1, 1] for a tensor; with a list of pictures and get a list. A student of two inputs takes two pictures. Sizes
-    that the network does not take are padded by reflection, and the padding is cut off again.
+    [-1, 1] for a tensor, a uint8 array (height, width, 3) for such an array; with a list of pictures and get a list.
+    A student of two inputs takes two pictures. Sizes that the network does not take are padded by reflection, and the
+    padding is cut off again.
 
     Args:
         student: holds its trained weights.
@@ -160,27 +163,33 @@ class DeployedStudent:
     def __call__(self, *pictures: Image.Image | Path | str) -> Image.Image: ...
 
     @overload
+    def __call__(self, *pictures: Levels) -> Levels: ...
+
+    @overload
     def __call__(self, *pictures: list[Tensor]) -> list[Tensor]: ...
 
     @overload
     def __call__(self, *pictures: list[Image.Image | Path | str]) -> list[Image.Image]: ...
 
     def __call__(self, *pictures: Any) -> Any:
-        """Translate a picture, a batch of pictures (N, C, H, W), or a list of pictures of any sizes.
+        """Translate a picture, a batch of pictures, or a list of pictures of any sizes.
 
         Args:
-            pictures: one for each input of the student, of one size; a tensor may hold all inputs in its channels.
+            pictures: one for each input of the student, of one size: tensors ([N,] C, H, W), which may hold all inputs
+                in their channels; uint8 arrays ([N,] H, W, 3); PIL images; or paths.
 
         Raises:
             ShapeError: not as many pictures as the student takes, of different sizes, or too small.
             MissingResourceError, CorruptFileError: a path is no picture file.
         """
-        if pictures and all(isinstance(picture, list) for picture in pictures):
+        if pictures and all(isinstance(picture, list | tuple) for picture in pictures):
             return [self(*inputs) for inputs in zip(*pictures, strict=True)]
         tensors = [picture if isinstance(picture, Tensor) else _to_tensor(picture) for picture in pictures]
         predicted = self._translate(tensors)
         if all(isinstance(picture, Tensor) for picture in pictures):
             return predicted
+        if all(isinstance(picture, numpy.ndarray) for picture in pictures):
+            return to_array(to_levels(predicted))
         return _to_image(predicted)
 
     def _translate(self, pictures: Sequence[Tensor]) -> Tensor:
@@ -241,9 +250,11 @@ def find_size_multiple(predict: Callable[[Tensor], Tensor], channels: int, resol
     raise AssertionError("unreachable")
 
 
-def _to_tensor(picture: Image.Image | Path | str) -> Tensor:
-    """Return (3, H, W) in [-1, 1]."""
-    levels = shown_levels(picture) if isinstance(picture, Image.Image) else read_picture(Path(picture)).on_white()
+def _to_tensor(picture: object) -> Tensor:
+    """Return ([N,] 3, H, W) in [-1, 1] of an image, an array or a path."""
+    levels = levels_of(picture)
+    if levels.shape[-1] != 3:
+        raise ShapeError(f"{KINDS_OF_PICTURES}; got an array {levels.shape}")
     return from_levels(from_array(levels.copy()))
 
 

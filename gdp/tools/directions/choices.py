@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gdp.core.building import require_modules
 from gdp.core.errors import GdpError, PluginError, RecipeError
 from gdp.core.recipe.choices import Checker, Choice
 from gdp.core.recipe.overrides import apply_overrides
@@ -47,7 +48,7 @@ def read_choices(choices: SearchChoices, plugins: Plugins) -> Chosen:
 
     Raises:
         RecipeError: with all mistakes of the settings.
-        GdpError: there is no teacher, or the recipe trains it first.
+        GdpError: there is no teacher, or the recipe trains it first, or a plugin needs a module that is not installed.
     """
     checker = _checker(choices, plugins)
     data = checker.text.data
@@ -63,6 +64,7 @@ def read_choices(choices: SearchChoices, plugins: Plugins) -> Chosen:
             "the recipe trains its teacher first; train it with `gdp train-teacher`, and name its weights with "
             "--set teacher.weights=FILE --set teacher.train="
         )
+    require_modules(choice.record for choice in (teacher, method, judge) if choice is not None)
     return Chosen(teacher, method, judge)
 
 

@@ -85,6 +85,7 @@ class Assessment:
 def assess(data: RunData) -> list[Assessment]:
     """Hold what was measured against every target of the recipe, in the recipe's order."""
     assessments = []
+    otherwise = "not measured yet" if "evaluate" in data.unfinished else "no evaluator of this recipe measures it"
     for path, goal in find_targets(data.section("targets")):
         name = ".".join(map(str, path))
         about = goal if isinstance(goal, dict) else {}
@@ -94,7 +95,7 @@ def assess(data: RunData) -> list[Assessment]:
         number = data.numbers.get(name)
         unit = "" if number is None else number.unit
         target = Target(name, str(about.get("words") or name), low, high, unit)
-        reason = data.absent.get(name, "no evaluator of this recipe measures it")
+        reason = data.absent.get(name, otherwise)
         assessments.append(Assessment(target, None if number is None else number.value, "" if number else reason))
     return assessments
 

@@ -164,6 +164,15 @@ def test_a_file_that_cannot_be_read_is_one_mistake(tmp_path: Path) -> None:
             load_recipe(path, PLUGINS)
 
 
+@pytest.mark.parametrize("place", ["caf\udce9/recipe.toml", "caf\udce9.toml"])
+def test_a_recipe_of_a_name_that_is_no_text_is_one_mistake(tmp_path: Path, place: str) -> None:
+    path = tmp_path / place
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(VALID)
+    with pytest.raises(RecipeError, match="not UTF-8 text; rename it"):
+        load_recipe(path, PLUGINS)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_without_permission_is_one_mistake(tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
@@ -246,6 +255,7 @@ def test_a_limit_of_memory_is_read_written_back_and_left_out_where_there_is_none
             "seed holds a value, not a table; to put a table there write --set 'seed={ deeper = VALUE }'",
         ),
         ('name="open', "begins like a TOML string"),
+        ("pairs.count=2000000000", "pairs.count: must be at most 10000000, got 2000000000"),
         ("train.stepps=2", "train.stepps: unknown key, did you mean steps? (given by --set)"),
         ("train.steps=many", 'train.steps: expected a whole number, got "many" (given by --set)'),
         ("student.width=0", "student.width: must be at least 1, got 0 (given by --set)"),
@@ -255,7 +265,8 @@ def test_a_limit_of_memory_is_read_written_back_and_left_out_where_there_is_none
         ),
         ("limits.memmory=4GB", "limits.memmory: unknown key, did you mean memory?"),
         ("name=a\nseed=3", "name: "),
-        ("name=\udcff", "name: "),
+        ("name=\udcff", "name: this is not UTF-8 text"),
+        ("teacher.weights=caf\udce9.safetensors", "teacher.weights: this is not UTF-8 text"),
         ("a" + ".a" * 50 + "=1", "has more than 32 parts"),
         ("train=" + "[" * 40 + "]" * 40, "nests tables deeper"),
     ],

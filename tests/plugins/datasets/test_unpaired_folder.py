@@ -179,3 +179,15 @@ def test_real_photographs() -> None:
     path = HORSES / "testA" / pictures.name("testA", 7)
     assert torch.equal(pictures.images("testA", [7])[0], square(open_picture(path), 64))
     assert len(pictures.fingerprint) == 64
+
+
+def test_file_names_that_are_no_text_become_text_and_count_by_their_bytes(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "set", 1)
+    picture = folder / "trainA" / "00.png"
+    fingerprints = set()
+    for name in (b"caf\xe9.png", b"caf\xe8.png"):
+        picture = picture.rename(picture.with_name(os.fsdecode(name)))
+        pictures = build(folder)
+        assert pictures.name("trainA", 0) == "caf\\x" + name[3:4].hex() + ".png"
+        fingerprints.add(pictures.fingerprint)
+    assert len(fingerprints) == 2

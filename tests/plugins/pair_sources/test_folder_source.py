@@ -158,3 +158,19 @@ def test_real_edits_are_paired() -> None:
     assert source.count == 39
     batch = source.make([0, 38])
     assert all(0.01 < float(difference) < 0.5 for difference in (batch.source - batch.target).abs().mean(dim=(1, 2, 3)))
+
+
+def test_file_names_that_are_no_text_become_text_and_count_by_their_bytes(tmp_path: Path) -> None:
+    fingerprints = set()
+    for number, name in enumerate((b"caf\xe9", b"caf\xe8")):
+        folder = tmp_path / str(number)
+        for side in ("before", "after"):
+            paint(folder / side / "plain.png", 90)
+            paint(folder / side / os.fsdecode(name + b".png"), 20)
+        source = make(folder, held_out_names=["caf*"])
+        records = source.make([0, 1]).records
+        assert [record.name for record in records] == ["caf\\xe" + str(9 - number), "plain"]
+        assert records[0].edit["target"] == f"caf\\xe{9 - number}.png"
+        assert source.held_out([record.name for record in records]) == [True, False]
+        fingerprints.add(source.fingerprint)
+    assert len(fingerprints) == 2

@@ -189,6 +189,15 @@ def test_a_target_that_was_not_measured_is_neither_reached_nor_missed_and_the_re
     assert "The one target that could be measured is reached." in verdict_of(run_folder)
 
 
+def test_a_target_of_a_run_that_is_still_to_be_measured_is_not_measured_yet(run_folder: Path) -> None:
+    (run_folder / "recipe.toml").write_text("[targets.quality.held_out]\nfdi.max = 30\n")
+    stages = json.loads((run_folder / "stages.json").read_text())
+    del stages["evaluate"]
+    (run_folder / "stages.json").write_text(json.dumps(stages))
+    (item,) = assess(read_folder(run_folder))
+    assert (item.measured, item.reached, item.reason) == ("not measured", None, "not measured yet")
+
+
 @pytest.mark.parametrize("goals", ["targets = 3", "targets.a = {min = 'x'}", "targets.a = {}", "targets.a.b.c = 1"])
 def test_a_resolved_recipe_that_somebody_broke_has_no_targets(run_folder: Path, goals: str) -> None:
     (run_folder / "recipe.toml").write_text(goals)

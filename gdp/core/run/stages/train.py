@@ -10,9 +10,11 @@ from typing import Any
 from torch import Tensor
 
 from gdp.core.arithmetic import count_parameters
+from gdp.core.errors import OutOfMemoryError
 from gdp.core.interfaces.losses import Loss
 from gdp.core.interfaces.stages import Stage
 from gdp.core.interfaces.students import Student
+from gdp.core.memory import describe_bytes, free_memory
 from gdp.core.progress import Progress, Stopped
 from gdp.core.recipe.sections import TrainSection
 from gdp.core.run.judging import indices_digest
@@ -67,7 +69,9 @@ class TrainStage(Stage[Session]):
 
         Raises:
             Stopped: the user asked to stop; a checkpoint is written.
+            OutOfMemoryError: a batch is larger than what is free, or the training did not fit.
         """
+        require_room(session)
         student = session.new_student()
         session.folder.write_json(
             f"{session.folder.relative(session.train_folder)}/{INITIALISATION}",
@@ -106,6 +110,22 @@ class TrainStage(Stage[Session]):
             "images_per_second": round(result.images_per_second, 3),
             "parameters": count_parameters(student.generator),
         }
+
+
+def require_room(session: Session) -> None:
+    """Refuse a batch whose pictures alone are more than the memory that is free: the system would end the process.
+
+    Raises:
+        OutOfMemoryError: it is.
+    """
+    batch, source = session.recipe.train.batch, session.pair_source
+    size, free = source.resolution, free_memory()
+    takes = 4 * batch * (source.input_channels + 3) * size**2  # float32
+    if takes > free:
+        raise OutOfMemoryError(
+            f"the pictures of a batch of {batch:,} pairs of {size} x {size} px take {describe_bytes(takes)} before any "
+            f"network has seen them, and {describe_bytes(free)} is free. Lower train.batch, or pairs.resolution."
+        )
 
 
 def training_pairs(

@@ -1,0 +1,88 @@
+"""gdp as people use it in Python and in notebooks: names, overrides, pictures in kind, what a run shows of itself."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+import torch
+from PIL import Image
+
+import gdp
+
+
+@pytest.fixture
+def world(finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which a finished run's recipe and its `runs/tiny` lie; the present one."""
+    place = Path(shutil.copytree(finished_run.parents[1], tmp_path / "world"))
+    monkeypatch.chdir(place)
+    return place
+
+
+def test_a_run_is_opened_by_its_name_for_torch_as_for_every_engine(world: Path) -> None:
+    by_name, by_path = gdp.load("tiny"), gdp.load(world / "runs" / "tiny" / "student")
+    assert by_name.weights_sha256 == by_path.weights_sha256
+    assert gdp.deploy("tiny", engine="torch").resolution == by_name.resolution
+    for opened in (gdp.load, gdp.deploy):
+        with pytest.raises(gdp.MissingResourceError, match="tinyy: there is no trained student here"):
+            opened("tinyy")
+        with pytest.raises(gdp.GdpError, match="--device gpu: there is no such device"):
+            opened("tiny", device="gpu")
+
+
+def test_students_take_what_people_have_and_return_it_in_kind(world: Path) -> None:
+    levels = numpy.random.default_rng(4).integers(0, 256, (12, 20, 3), dtype=numpy.uint8)
+    Image.fromarray(levels).save("picture.png")
+    levels.flags.writeable = False  # as numpy.asarray(image) gives it
+    for student in (gdp.load("tiny"), gdp.deploy("tiny", engine="torch")):
+        use: Any = student
+        one = use(levels)
+        assert (one.shape, one.dtype) == ((12, 20, 3), numpy.uint8)
+        assert numpy.array_equal(use(numpy.stack([levels, levels]))[1], one)
+        for given in (Image.fromarray(levels), "picture.png", world / "picture.png"):
+            assert numpy.array_equal(numpy.asarray(use(given)), one), given
+        images = use([Image.fromarray(levels), "picture.png"])
+        assert [image.size for image in images] == [(20, 12)] * 2
+        assert use([]) == []
+        for wrong in (None, 5, b"x", levels / 255, levels[..., 0], levels.transpose(2, 0, 1), levels[:0]):
+            with pytest.raises(gdp.ShapeError, match="takes"):
+                use(wrong)
+
+
+def test_the_array_that_a_student_returns_is_the_tensor_that_it_returns(world: Path) -> None:
+    levels = numpy.random.default_rng(5).integers(0, 256, (16, 16, 3), dtype=numpy.uint8)
+    student = gdp.load("tiny")
+    tensor = torch.from_numpy(levels).permute(2, 0, 1) / 127.5 - 1
+    expected = ((student(tensor) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0)
+    assert numpy.abs(student(levels).astype(int) - expected.numpy().astype(int)).max() <= 1
+
+
+def test_a_run_in_a_notebook_shows_how_it_goes_and_what_came_of_it(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = gdp.run("tiny.toml", overrides="train.steps=26")
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "train: finished in" in told.err
+    assert made.metrics["quality.held_out.psnr_db"] > 0
+    assert {path.suffix for path in made.pictures} == {".png"}
+    page = made._repr_html_()
+    assert "finished: " in page
+    assert "quality.held_out.psnr_db" in page
+    assert "data:image/png;base64," in page
+    again = gdp.run("tiny.toml", overrides={"train": {"steps": 26}}, progress=gdp.SilentProgress())
+    assert again.outcome.done == ()
+    assert capsys.readouterr() == ("", "")
+    assert gdp.run("tiny.toml", overrides=["train.steps=26"]).outcome.done == ()
+
+
+def test_a_run_that_was_stopped_shows_that_it_has_no_numbers_yet(world: Path) -> None:
+    from gdp.core.run.pipeline import Plan
+
+    made = gdp.run("tiny.toml", folder="runs/<b>", plan=Plan(until="pairs"), progress=gdp.SilentProgress())
+    assert (made.metrics, made.pictures) == ({}, [])
+    assert "stopped: " in made._repr_html_()
+    assert "<b>" not in made._repr_html_()
