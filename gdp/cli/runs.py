@@ -11,7 +11,7 @@ import typer
 from gdp.console import format_seconds, print_json, print_table
 from gdp.core.errors import CorruptFileError
 from gdp.core.locks import is_held
-from gdp.core.run_folder import RunFolder
+from gdp.core.run_folder import LOCK, RunFolder
 
 
 def runs(
@@ -47,7 +47,7 @@ def _read_runs(root: Path) -> Iterator[dict[str, Any]]:
         yield {
             **row,
             "name": about.get("name", row["name"]),
-            "state": "killed" if state == "running" and not is_held(file.parent / "lock") else state,
+            "state": "killed" if state == "running" and not is_held(file.parent / LOCK) else state,
             "stages": list(stages),
             "seconds": sum(_seconds(stage) for stage in stages.values()),
             "started_at": about.get("started_at", ""),

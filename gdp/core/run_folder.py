@@ -36,6 +36,8 @@ from gdp.core.files import file_sha256, write_atomically
 from gdp.core.locks import locked
 
 FORMAT = 1
+LOCK = "lock"
+"""The file that who works in the folder holds."""
 STATE = ("run.json", "stages.json", "keys.json")
 """What the folder says of itself: where one of these is damaged, `gdp run` writes it anew."""
 
@@ -80,9 +82,9 @@ class RunFolder:
         with readable_os_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            with readable_os_errors(self.path / "lock"):
+            with readable_os_errors(self.path / LOCK):
                 try:
-                    stack.enter_context(locked(self.path / "lock", timeout=0))
+                    stack.enter_context(locked(self.path / LOCK, timeout=0))
                 except Timeout as error:  # an OSError too, so it is told apart first
                     raise RunLockedError(
                         f"{self.path}: another gdp process is working in this run folder. Wait for it to end, or start "

@@ -16,12 +16,12 @@ from gdp.core.pairs.integrity import MANIFEST_NAME
 from gdp.core.pairs.repair import find_damage, is_manifest_whole, mend_store, repair_pairs
 from gdp.core.run.opening import recorded_keys
 from gdp.core.run.session import Session
-from gdp.core.run_folder import STATE, RunFolder, find_run
+from gdp.core.run_folder import LOCK, STATE, RunFolder, find_run
 from gdp.core.tensor_file import StoredTensors
 from gdp.core.training.checkpoint import STATE as CHECKPOINT_STATE
 from gdp.core.training.checkpoint import TENSORS as CHECKPOINT_TENSORS
 
-UNLOOKED = ("log.txt", "lock")
+UNLOOKED = ("log.txt", LOCK)
 """Files that hold nothing which anybody rests on."""
 RETRAIN = "train"
 """The stage whose side products (curves, samples) only another training makes."""
