@@ -69,4 +69,5 @@ def described_fields(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
 def content_key(content: Mapping[str, Any]) -> str:
     """Hash JSON-able content to 64 hexadecimal digits (sha256 of its canonical JSON); equal content, equal key."""
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    # A path that is no text holds lone surrogates, which count as what JSON writes for them.
+    return hashlib.sha256(canonical.encode(errors="backslashreplace")).hexdigest()

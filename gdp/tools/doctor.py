@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +17,11 @@ from gdp.core.pairs.integrity import MANIFEST_NAME
 from gdp.core.pairs.repair import find_damage, is_manifest_whole, mend_store, repair_pairs
 from gdp.core.run.opening import recorded_keys
 from gdp.core.run.session import Session
-from gdp.core.run_folder import LOCK, STATE, RunFolder, find_run
+from gdp.core.run_folder import LOCK, STATE, RunFolder, find_run, is_like_run, require_text
 from gdp.core.tensor_file import StoredTensors
 from gdp.core.training.checkpoint import STATE as CHECKPOINT_STATE
 from gdp.core.training.checkpoint import TENSORS as CHECKPOINT_TENSORS
+from gdp.tools.run_recipes import RECIPE, recipe_changed
 
 UNLOOKED = ("log.txt", LOCK)
 """Files that hold nothing which anybody rests on."""
@@ -52,7 +54,11 @@ def examine(folder: RunFolder) -> list[Damage]:
 
     Returns:
         What is wrong, in the order of the files' names; each file once.
+
+    Raises:
+        RunFolderError: the folder's name is no UTF-8 text.
     """
+    require_text(folder.path)
     found: dict[str, Damage] = {}
     for damage in (
         *_state(folder),
@@ -73,7 +79,7 @@ def find_any_run(run: Path) -> RunFolder:
         MissingResourceError: there is no run.
     """
     for place in (run, Path("runs") / run):
-        if any((place / name).is_file() for name in STATE):
+        if is_like_run(place):
             return RunFolder(place.expanduser().absolute())
     return find_run(run)
 
@@ -127,8 +133,13 @@ def _state(folder: RunFolder) -> Iterator[Damage]:
                 recorded_keys(folder)
         except CorruptFileError as error:
             yield Damage(name, str(error), mend)
-    if not (folder.path / "recipe.toml").is_file():
-        yield Damage("recipe.toml", "is missing", "gdp run RECIPE, with the run's recipe, writes it anew")
+    if not (folder.path / RECIPE).is_file():
+        yield Damage(RECIPE, "is missing", "gdp run RECIPE, with the run's recipe, writes it anew")
+        return
+    with suppress(CorruptFileError):  # of run.json, which is told already
+        if recipe_changed(folder):
+            mend = f"gdp run RECIPE, with the run's recipe, writes it anew; {_again(folder)} goes by it as it is now"
+            yield Damage(RECIPE, "was changed since gdp wrote it", mend)
 
 
 def _recorded(folder: RunFolder) -> Iterator[Damage]:
@@ -181,7 +192,7 @@ def _readable(folder: RunFolder) -> Iterator[Damage]:
 def _mend(folder: RunFolder, path: Path) -> str:
     if path.parent.name.startswith("step-"):
         return f"the training is finished without it; {_again(folder, RETRAIN)} makes it again"
-    if path.name == "recipe.toml":
+    if path.name == RECIPE:
         return "gdp run RECIPE, with the run's recipe, writes it anew"
     if path.name == "events.jsonl":
         return "nothing rests on it: delete it"

@@ -15,6 +15,7 @@ from pydantic import ConfigDict
 
 from gdp.core.config import Config
 from gdp.core.errors import CorruptFileError, PluginNotFoundError
+from gdp.core.files import file_sha256
 from gdp.core.recipe.reading import Recipe, load_recipe
 from gdp.core.recipe.text import read_recipe_text
 from gdp.core.records import Kind, PluginRecord, Plugins
@@ -89,6 +90,18 @@ def as_recorded(plugins: Plugins) -> Plugins:
 def is_run(path: Path) -> bool:
     """Say whether a path is a run's folder that holds its recipe."""
     return (path / "run.json").is_file() and (path / RECIPE).is_file()
+
+
+def recipe_changed(folder: RunFolder) -> str | None:
+    """Say that a run's recipe.toml is not the one that gdp wrote there; None where it is, or nothing is known of it.
+
+    Raises:
+        CorruptFileError: run.json is damaged.
+    """
+    written = folder.read_json("run.json", {}).get("recipe_sha256")
+    if written is None or not (folder.path / RECIPE).is_file() or written == file_sha256(folder.path / RECIPE):
+        return None
+    return f"{folder.path / RECIPE}: was changed since gdp wrote it"
 
 
 def require_recipe(path: Path) -> None:

@@ -94,8 +94,8 @@ class Manifest:
         if version > SCHEMA_VERSION:
             raise PairStoreError(
                 f"{self.database.path}: this pair store was written by a newer gdp (format {version}; this one reads "
-                f"up to {SCHEMA_VERSION}). Update gdp, or let another folder hold this run; if no newer gdp worked here, "
-                f"delete the file, and gdp run reads it from the shards again."
+                f"up to {SCHEMA_VERSION}). Update gdp, or let another folder hold this run; if no newer gdp worked "
+                f"here, delete the file, and gdp run reads it from the shards again."
             )
         if version < UNCHECKED or not tables.issuperset(TABLES):
             raise CorruptFileError(
@@ -220,7 +220,7 @@ class Manifest:
 
     def names(self, indices: Sequence[int]) -> list[str | None]:
         """Return what records call pairs, in the order asked, without reading latents."""
-        found = {index: name for index, name in self._of("pairs", "pair_index, name", indices)}
+        found: dict[int, str | None] = dict(self._of("pairs", "pair_index, name", indices))
         self._require(indices, found)
         return [found[index] for index in indices]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -74,13 +75,15 @@ def execute(session: Session, plan: Plan = Plan()) -> Outcome:
 
 def _announce(session: Session) -> None:
     recipe, folder = session.recipe, session.folder
-    folder.write_text("recipe.toml", recipe.to_toml())
+    text = recipe.to_toml()
+    folder.write_text("recipe.toml", text)
     started = folder.read_json("run.json", {}).get("started_at", now())
     folder.update_run(
         name=recipe.name,
         state="running",
         started_at=started,
         recipe=str(recipe.path) if recipe.path else None,
+        recipe_sha256=hashlib.sha256(text.encode()).hexdigest(),
         error=None,
         versions={**versions(), **plugin_versions(choice.record for choice in recipe.choices())},
         plugins={f"{choice.record.kind} {choice.record.name}": choice.record.package for choice in recipe.choices()},
