@@ -25,13 +25,14 @@ def checksum_of(values: Iterable[str]) -> str:
     Args:
         values: names of columns, or parameters such as `?1`, in one order for writing and reading.
     """
-    return f"gdp_crc32({', '.join(f'CAST({value} AS BLOB)' for value in values)})"
+    return f"gdp_crc32({', '.join(f'typeof({value}), CAST({value} AS BLOB)' for value in values)})"
 
 
-def _crc32(*values: bytes | None) -> int:
+def _crc32(*parts: str | bytes | None) -> int:
     checksum = 0
-    for value in values:
-        checksum = zlib.crc32(b"-" if value is None else b"%d:%b" % (len(value), value), checksum)
+    for part in parts:  # of each value its type, then its bytes
+        content = part.encode() if isinstance(part, str) else part or b""
+        checksum = zlib.crc32(b"%d:%b" % (len(content), content), checksum)
     return checksum
 
 
