@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gdp.core.progress import Progress, SilentProgress
-from gdp.core.run_folder import RunFolder, find_run
+from gdp.core.run_folder import find_run
 from gdp.registry import PluginRegistry
 from gdp.support.devices import resolve_device
-from gdp.tools.run_recipes import is_run, load_run_recipe, open_recipe, recipe_changed
+from gdp.tools.run_recipes import load_run_recipe, open_recipe
 
 if TYPE_CHECKING:
     import torch
@@ -80,12 +80,11 @@ def open_session(
     Raises:
         RecipeError: with all mistakes of the recipe.
     """
-    registry, progress = registry or PluginRegistry.discover(), progress or SilentProgress()
-    if is_run(Path(recipe)):
-        _tell_changed(RunFolder(Path(recipe).absolute()), progress)
+    registry = registry or PluginRegistry.discover()
     loaded, place = open_recipe(Path(recipe), registry, overrides, None if folder is None else Path(folder))
     from gdp.core.run.session import Session, never
 
+    progress = progress or SilentProgress()
     return Session(loaded, place, registry, progress, choose_device(device), stop_requested or never)
 
 
@@ -102,17 +101,10 @@ def look_at(run: str | Path, *, registry: PluginRegistry | None = None, progress
         RecipeError: its recipe cannot be read.
     """
     folder, registry = find_run(Path(run)), registry or PluginRegistry.discover()
-    progress = progress or SilentProgress()
-    _tell_changed(folder, progress)
     recipe = load_run_recipe(folder, registry, look=True)
     from gdp.core.run.session import Session
 
-    return Session(recipe, folder, registry, progress, choose_device("cpu"))
-
-
-def _tell_changed(folder: RunFolder, progress: Progress) -> None:
-    if changed := recipe_changed(folder):
-        progress.message(f"{changed}; what follows goes by it as it is now")
+    return Session(recipe, folder, registry, progress or SilentProgress(), choose_device("cpu"))
 
 
 def run(

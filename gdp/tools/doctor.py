@@ -21,6 +21,7 @@ from gdp.core.run_folder import LOCK, STATE, RunFolder, find_run, is_like_run, r
 from gdp.core.tensor_file import StoredTensors
 from gdp.core.training.checkpoint import STATE as CHECKPOINT_STATE
 from gdp.core.training.checkpoint import TENSORS as CHECKPOINT_TENSORS
+from gdp.tools.deploy.cards import damaged_part, read_card
 from gdp.tools.run_recipes import RECIPE, recipe_changed
 
 UNLOOKED = ("log.txt", LOCK)
@@ -65,6 +66,7 @@ def examine(folder: RunFolder) -> list[Damage]:
         *_recorded(folder),
         *_stores(folder),
         *_checkpoints(folder),
+        *_exports(folder),
         *_readable(folder),
         *_trials(folder),
     ):
@@ -178,6 +180,20 @@ def _checkpoints(folder: RunFolder) -> Iterator[Damage]:
         for name in (CHECKPOINT_STATE, CHECKPOINT_TENSORS):
             if not (place / name).is_file():
                 yield Damage(folder.relative(place / name), "is missing", _mend(folder, place / name))
+
+
+def _exports(folder: RunFolder) -> Iterator[Damage]:
+    """Compare exported students with their cards."""
+    for place in sorted(folder.path.rglob("student/*.*.json")):
+        path = place.with_suffix("")
+        mend = f"gdp export {folder.path} makes it again, and gdp apply where it is run by it"
+        try:
+            part = damaged_part(read_card(path), path)
+        except CorruptFileError as error:
+            yield Damage(folder.relative(place), str(error), mend)
+            continue
+        if part is not None:
+            yield Damage(folder.relative(part), "is missing, or not what was exported: its hash is another", mend)
 
 
 def _readable(folder: RunFolder) -> Iterator[Damage]:
