@@ -186,7 +186,7 @@ def read_whole_card(path: Path) -> Card:
     part = damaged_part(card, path)
     if part is not None:
         raise CorruptFileError(
-            f"{part}: this is not what gdp export wrote: its hash is not that of its card {card_path(path).name}. Export "
-            f"the student again, or put the file back."
+            f"{part}: this is not what gdp export wrote: its hash is not that of the card {card_path(path).name}. "
+            f"Export the student again, or put the file back."
         )
     return card

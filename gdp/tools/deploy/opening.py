@@ -82,7 +82,7 @@ def _open(
     if card is None:
         from gdp.tools.deploy.export import export_run
 
-        tell(f"exporting the student for {name}, once")
+        tell(folder.why_exported(runner.file, name))
         _, card = export_run(plugins, folder.path, runner, name)
     return _model(plugins, runner, name, folder.path / runner.file, card, folder.trained_on)
 

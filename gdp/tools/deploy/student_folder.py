@@ -91,6 +91,12 @@ class StudentFolder:
             self._whole[file] = damaged_part(card, path) is None
         return card if self._whole[file] and card.weights_sha256 == self.weights_sha256 else None
 
+    def why_exported(self, file: str, engine: str) -> str:
+        """Say that the student is exported for an engine now, and why."""
+        if (self.path / file).is_file():
+            return f"{self.path / file}: damaged, or of other weights; it is exported for {engine} again"
+        return f"exporting the student for {engine}, once"
+
     def exported(self, file: str, card: Card) -> None:
         """Take note of a file that was just exported."""
         self._cards[file] = card
