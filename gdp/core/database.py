@@ -162,6 +162,8 @@ class Database:
                 raise
             form, text = kind
             raise form(text.format(path=self.path, error=error)) from error
+        except UnicodeDecodeError as error:  # of a table's name, say
+            raise CorruptFileError(self._texts.damaged.format(path=self.path, error=error)) from error
 
 
 def _address(path: Path | None, read_only: bool) -> str:
