@@ -16,6 +16,7 @@ from gdp.core.recipe.messages import require_stage
 from gdp.core.records import CORE_STAGES
 from gdp.core.run.opening import KEYS, recorded_keys
 from gdp.core.run.session import Session
+from gdp.core.run.stages.train import told_of_earlier
 from gdp.core.run.steps import Step, build_stages, steps_of
 from gdp.core.run.versions import machine, plugin_versions, versions
 from gdp.core.run_folder import now
@@ -152,6 +153,8 @@ def _execute_stages(session: Session, plan: Plan) -> Outcome:
             else:
                 if not done:
                     _check_modules(session, step.name, plan.until)
+                if step.name == "train" and (earlier := told_of_earlier(session)):
+                    session.progress.message(f"train: {earlier}")
                 if first is not None:
                     step.reset(session, first)
                 _execute_one(session, step)
