@@ -26,6 +26,7 @@ from gdp.tools.run_recipes import RECIPE, recipe_changed
 
 UNLOOKED = ("log.txt", LOCK)
 """Files that hold nothing which anybody rests on."""
+PRUNE = "prune"
 RETRAIN = "train"
 """The stage whose side products (curves, samples) only another training makes."""
 
@@ -152,7 +153,8 @@ def _recorded(folder: RunFolder) -> Iterator[Damage]:
     for stage in stages:
         for name, problem in folder.damaged_files(stage).items():
             kept = stage == RETRAIN and not name.endswith((".safetensors", "initialisation.json"))
-            yield Damage(name, problem, f"{_again(folder, stage if kept else '')} makes it again")
+            how = "the gdp prune that made the run" if stage == PRUNE else _again(folder, stage if kept else "")
+            yield Damage(name, problem, f"{how} makes it again")
 
 
 def _store_folders(folder: RunFolder) -> list[Path]:

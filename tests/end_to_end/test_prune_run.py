@@ -239,5 +239,14 @@ def test_a_damaged_record_is_told(run: Path, tmp_path: Path) -> None:
     request = PruningRequest(run, 0.5, folder=tmp_path / "pruned")
     opened(request)
     (tmp_path / "pruned" / "pruning.json").write_text('{"of": "student"}')
-    with pytest.raises(CorruptFileError, match="this is not what gdp wrote"):
+    with pytest.raises(
+        CorruptFileError, match=r"pruning\.json: is not what was written here.*delete it and run the same"
+    ):
         opened(request)
+    weights = (tmp_path / "pruned" / "pruned.safetensors").read_bytes()
+    (tmp_path / "pruned" / "pruning.json").unlink()
+    opened(request)
+    assert (tmp_path / "pruned" / "pruned.safetensors").read_bytes() == weights
+    (tmp_path / "pruned" / "pruning.json").unlink()
+    with pytest.raises(RunFolderError, match=r"has lost its pruning\.json"):
+        opened(replace(request, share=0.6))
