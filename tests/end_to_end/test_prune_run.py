@@ -240,7 +240,7 @@ def test_a_damaged_record_is_told(run: Path, tmp_path: Path) -> None:
     opened(request)
     (tmp_path / "pruned" / "pruning.json").write_text('{"of": "student"}')
     with pytest.raises(
-        CorruptFileError, match=r"pruning\.json: is not what was written here.*delete it and run the same"
+        CorruptFileError, match=r"pruning\.json: is not what was written here.*delete it"
     ):
         opened(request)
     weights = (tmp_path / "pruned" / "pruned.safetensors").read_bytes()
