@@ -192,9 +192,9 @@ class Manifest:
 
     def indices(self, start: int = 0, stop: int | None = None) -> list[int]:
         """Return the numbers of the pairs in [start, stop), ascending."""
-        rest = "WHERE pair_index >= ? AND pair_index < ? ORDER BY pair_index"
-        bounds = (start, 2**62 if stop is None else stop)
-        return [index for (index,) in self.select("pairs", "pair_index", rest, bounds)]
+        # A checksum of every row takes thirty times as long; who reads a pair's row has it checked.
+        query = "SELECT pair_index FROM pairs WHERE pair_index >= ? AND pair_index < ? ORDER BY pair_index"
+        return [index for (index,) in self.database.rows(query, (start, 2**62 if stop is None else stop))]
 
     def stored(self, indices: Sequence[int]) -> list[StoredPair]:
         """Return where pairs are, in the order asked.
