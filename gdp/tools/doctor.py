@@ -188,14 +188,17 @@ def _exports(folder: RunFolder) -> Iterator[Damage]:
     """Compare exported students with their cards."""
     for place in sorted(folder.path.rglob("student/*.*.json")):
         path = place.with_suffix("")
-        mend = f"gdp export {folder.path} makes it again, and gdp apply where it is run by it"
+        again = f"gdp export {folder.path} --to "
+        mend = " makes it again, and gdp apply where it is run by it"
         try:
-            part = damaged_part(read_card(path), path)
+            card = read_card(path)
         except CorruptFileError as error:
-            yield Damage(folder.relative(place), str(error), mend)
+            yield Damage(folder.relative(place), str(error), f"{again}ENGINE{mend}")
             continue
+        part = damaged_part(card, path)
         if part is not None:
-            yield Damage(folder.relative(part), "is missing, or not what was exported: its hash is another", mend)
+            problem = "is missing, or not what was exported: its hash is another"
+            yield Damage(folder.relative(part), problem, f"{again}{card.engine}{mend}")
 
 
 def _readable(folder: RunFolder) -> Iterator[Damage]:
