@@ -25,7 +25,7 @@ def rows(store: PairStore) -> list[dict[str, Any]]:
             found[index]["split"] = split
         for key, index, *verdict in manifest.execute("SELECT * FROM verdicts ORDER BY filter_key"):
             found[index]["verdicts"][key] = verdict
-        for key, index, scores in manifest.execute("SELECT * FROM scores ORDER BY assessment_key"):
+        for key, index, scores, _ in manifest.execute("SELECT * FROM scores ORDER BY assessment_key"):
             found[index]["scores"][key] = json.loads(scores)
         return list(found.values())
 

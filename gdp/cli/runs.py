@@ -11,7 +11,7 @@ import typer
 from gdp.console import format_seconds, print_json, print_table
 from gdp.core.errors import CorruptFileError
 from gdp.core.locks import is_held
-from gdp.core.run_folder import RunFolder
+from gdp.core.run_folder import LOCK, RunFolder, find_run, is_like_run
 
 
 def runs(
@@ -30,28 +30,29 @@ def runs(
     else:
         columns = ("NAME", "STATE", "STAGES DONE", "TIME", "UPDATED", "FOLDER")
         print_table(columns, [_cells(row) for row in rows])
+        for reason in (row["reason"] for row in rows if "reason" in row):
+            typer.echo(reason, err=True)
 
 
 def _read_runs(root: Path) -> Iterator[dict[str, Any]]:
-    for file in sorted(root.glob("*/run.json")):
-        folder = RunFolder(file.parent)
-        row: dict[str, Any] = {"name": file.parent.name, "folder": str(file.parent)}
+    for folder in map(RunFolder, sorted(filter(is_like_run, root.glob("*/")))):
+        row: dict[str, Any] = {"name": folder.path.name, "folder": str(folder.path)}
         try:
-            about, stages = folder.read_json("run.json", {}), folder.read_json("stages.json", {})
-            if not isinstance(about, dict) or not isinstance(stages, dict):
-                raise CorruptFileError(f"{file.parent}: run.json or stages.json holds no object")
+            about, stages = find_run(folder.path.absolute()).read_json("run.json", {}), folder.stages()
+            if about.get("state") == "finished" and not stages and (folder.path / "keys.json").is_file():
+                raise CorruptFileError(f"{folder.path}: it has finished, and lost its stages.json.")
         except CorruptFileError as error:
             yield {**row, "state": "unreadable", "reason": str(error), "stages": [], "seconds": 0.0, "updated_at": ""}
             continue
-        state = about.get("state", "unknown")
+        state = str(about.get("state", "unknown"))
         yield {
             **row,
-            "name": about.get("name", row["name"]),
-            "state": "killed" if state == "running" and not is_held(file.parent / "lock") else state,
+            "name": str(about.get("name", row["name"])),
+            "state": "killed" if state == "running" and not is_held(folder.path / LOCK) else state,
             "stages": list(stages),
             "seconds": sum(_seconds(stage) for stage in stages.values()),
-            "started_at": about.get("started_at", ""),
-            "updated_at": about.get("updated_at", ""),
+            "started_at": str(about.get("started_at", "")),
+            "updated_at": str(about.get("updated_at", "")),
         }
 
 

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import threading
 import time
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,23 @@ from gdp.core.errors import CorruptFileError, DiskFullError, GdpError, RunFolder
 
 TO_DISK_EVERY = 1.0
 """Seconds between the moments at which a database that writes ahead brings everything to the disk."""
+
+
+def checksum_of(values: Iterable[str]) -> str:
+    """Return the SQL of a row's CRC-32, which one flipped bit always changes; SQLite itself keeps none of its pages.
+
+    Args:
+        values: names of columns, or parameters such as `?1`, in one order for writing and reading.
+    """
+    return f"gdp_crc32({', '.join(f'typeof({value}), CAST({value} AS BLOB)' for value in values)})"
+
+
+def _crc32(*parts: str | bytes | None) -> int:
+    checksum = 0
+    for part in parts:  # of each value its type, then its bytes
+        content = part.encode() if isinstance(part, str) else part or b""
+        checksum = zlib.crc32(b"%d:%b" % (len(content), content), checksum)
+    return checksum
 
 
 @dataclass(frozen=True)
@@ -71,6 +89,7 @@ class Database:
                 _address(path, read_only), uri=True, timeout=wait, isolation_level=None, check_same_thread=False
             )
             try:
+                self._connection.create_function("gdp_crc32", -1, _crc32, deterministic=True)
                 if read_only:
                     self._connection.execute("PRAGMA query_only = ON")
                 else:
@@ -143,6 +162,8 @@ class Database:
                 raise
             form, text = kind
             raise form(text.format(path=self.path, error=error)) from error
+        except UnicodeDecodeError as error:  # of a table's name, say
+            raise CorruptFileError(self._texts.damaged.format(path=self.path, error=error)) from error
 
 
 def _address(path: Path | None, read_only: bool) -> str:
@@ -159,6 +180,9 @@ def _kind(error: sqlite3.Error, texts: SqliteTexts) -> tuple[type[GdpError], str
         return DiskFullError, texts.full
     match code & 0xFF:  # the primary code; the rest says more of the same
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return CorruptFileError, texts.damaged
+        case sqlite3.SQLITE_ERROR if isinstance(error, sqlite3.OperationalError):
+            # A table or column that is not there (any more), or text that is no UTF-8: our own statements are tested.
             return CorruptFileError, texts.damaged
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return RunLockedError, texts.held

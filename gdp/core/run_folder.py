@@ -31,13 +31,25 @@ from pathlib import Path
 from typing import Any
 
 from gdp.core.config import content_key
-from gdp.core.errors import CorruptFileError, MissingResourceError, RunFolderError, RunLockedError, readable_os_errors
+from gdp.core.errors import (
+    CorruptFileError,
+    MissingResourceError,
+    RunFolderError,
+    RunLockedError,
+    printable,
+    readable_os_errors,
+)
 from gdp.core.files import file_sha256, write_atomically
 from gdp.core.locks import locked
 
 FORMAT = 1
+LOCK = "lock"
+"""The file that who works in the folder holds."""
 STATE = ("run.json", "stages.json", "keys.json")
 """What the folder says of itself: where one of these is damaged, `gdp run` writes it anew."""
+CHECKED = ("run.json", "keys.json")
+"""Of these, those that hold their own hash; in stages.json each stage has one, and an older gdp wrote none."""
+CHECK = "check"
 
 
 def now() -> str:
@@ -77,12 +89,13 @@ class RunFolder:
         """
         from filelock import Timeout
 
+        require_text(self.path)
         with readable_os_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            with readable_os_errors(self.path / "lock"):
+            with readable_os_errors(self.path / LOCK):
                 try:
-                    stack.enter_context(locked(self.path / "lock", timeout=0))
+                    stack.enter_context(locked(self.path / LOCK, timeout=0))
                 except Timeout as error:  # an OSError too, so it is told apart first
                     raise RunLockedError(
                         f"{self.path}: another gdp process is working in this run folder. Wait for it to end, or start "
@@ -119,13 +132,20 @@ class RunFolder:
         return self.stages() if name == "stages.json" else self.read_json(name, {})
 
     def write_json(self, name: str, data: Any) -> None:
-        """Write one of the folder's JSON files atomically."""
+        """Write one of the folder's JSON files atomically; what the folder says of itself, with its hash."""
+        if name in CHECKED:
+            data = {**data, CHECK: _check_of(data)}
         text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
         # A name of a folder that is no text becomes \udcXX, which in JSON stands for itself.
         write_atomically(self.path / name, (text + "\n").encode(errors="backslashreplace"))
 
     def write_text(self, name: str, text: str) -> None:
-        """Write one of the folder's text files atomically."""
+        """Write one of the folder's text files atomically.
+
+        Raises:
+            RunFolderError: it cannot be written, or the text names a file whose name is no text.
+        """
+        require_text(text)
         write_atomically(self.path / name, text.encode())
 
     def read_json(self, name: str, default: Any = None) -> Any:
@@ -146,6 +166,8 @@ class RunFolder:
             raise self._damaged(name, f"holds a {type(data).__name__} where a {type(default).__name__} is due")
         if name not in STATE:
             self.require_whole(name)
+        elif name in CHECKED and isinstance(data, dict) and data.pop(CHECK, None) not in (None, _check_of(data)):
+            raise self._damaged(name, "is not what was written here: its hash is another")
         return data
 
     def _damaged(self, name: str, problem: str) -> CorruptFileError:
@@ -160,7 +182,7 @@ class RunFolder:
         self.write_json("run.json", data)
 
     def stages(self) -> dict[str, dict[str, Any]]:
-        """Return the finished stages: name to {key, finished_at, seconds, summary, files}.
+        """Return the finished stages: name to {stage, key, finished_at, seconds, summary, files, check}.
 
         `files` holds the hashes of what the stage left, by relative path; an older gdp wrote none.
 
@@ -169,7 +191,7 @@ class RunFolder:
         """
         stages: dict[str, dict[str, Any]] = self.read_json("stages.json", {})
         for stage, entry in stages.items():
-            if not _is_entry(entry):
+            if not _is_entry(stage, entry):
                 raise self._damaged("stages.json", f"what it holds of the stage {stage} is damaged")
         return stages
 
@@ -189,9 +211,8 @@ class RunFolder:
             self._put_stage(stage, {**entry, "files": {**entry.get("files", {}), **left}})
 
     def _put_stage(self, stage: str, entry: dict[str, Any]) -> None:
-        entry = json.loads(json.dumps({name: value for name, value in entry.items() if name != "check"}))
-        entry["check"] = content_key(entry)  # of what is read back
-        self.write_json("stages.json", {**self.stages(), stage: entry})
+        entry = {name: value for name, value in entry.items() if name != CHECK} | {"stage": stage}
+        self.write_json("stages.json", {**self.stages(), stage: {**entry, CHECK: _check_of(entry)}})
 
     def damaged_files(self, stage: str) -> dict[str, str]:
         """Compare what a finished stage left with the hashes recorded then; return what is wrong, by relative path."""
@@ -246,13 +267,17 @@ class RunFolder:
             file.write(line.encode(errors="backslashreplace"))
 
 
-def _is_entry(entry: object) -> bool:
+def _check_of(data: Mapping[str, Any]) -> str:
+    """Return the hash of JSON data as it is read back, without an earlier hash."""
+    return content_key(json.loads(json.dumps({name: value for name, value in data.items() if name != CHECK})))
+
+
+def _is_entry(stage: str, entry: object) -> bool:
     """Say whether stages.json holds of a stage what was written; entries of an older gdp have no check."""
-    if not isinstance(entry, dict):
+    if not isinstance(entry, dict) or entry.get("stage", stage) != stage:
         return False
-    if "check" in entry:
-        content = {name: value for name, value in entry.items() if name != "check"}
-        return bool(entry["check"] == content_key(content))
+    if CHECK in entry:
+        return bool(entry[CHECK] == _check_of(entry))
     return isinstance(entry.get("key"), str) and isinstance(entry.get("summary"), dict)
 
 
@@ -261,10 +286,39 @@ def find_run(run: Path) -> RunFolder:
 
     Raises:
         MissingResourceError: there is no run.
+        CorruptFileError: there is one without its run.json.
     """
-    for place in (run, Path("runs") / run):
+    places = (run, Path("runs") / run)
+    for place in places:
         if (place / "run.json").is_file():
             return RunFolder(place.expanduser().absolute())
+    for place in places:
+        if is_like_run(place):
+            raise CorruptFileError(
+                f"{place}: this run has lost its run.json. gdp run, with the recipe that it was made of, writes it "
+                f"anew; gdp doctor {place} tells all that is damaged."
+            )
     raise MissingResourceError(
         f"{run}: this is no run folder (it holds no run.json). gdp runs shows which runs are here."
     )
+
+
+def require_text(name: Path | str) -> None:
+    """Make sure that a path, or a text that names paths, is Unicode: TOML and safetensors take no other names.
+
+    Raises:
+        RunFolderError: it holds bytes that are no UTF-8.
+    """
+    try:
+        str(name).encode()
+    except UnicodeEncodeError as error:
+        shown = printable(error.object[max(0, error.start - 60) : error.end + 20])
+        raise RunFolderError(
+            f"{shown}: this name is no UTF-8 text, and a run's files can hold no other. Rename the folder or file "
+            f"(convmv -f latin1 -t utf8 does), or work in another place."
+        ) from error
+
+
+def is_like_run(folder: Path) -> bool:
+    """Say whether a folder is a run's, be it one that lost its run.json."""
+    return any((folder / name).is_file() for name in STATE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,13 +17,16 @@ from gdp.core.pairs.integrity import MANIFEST_NAME
 from gdp.core.pairs.repair import find_damage, is_manifest_whole, mend_store, repair_pairs
 from gdp.core.run.opening import recorded_keys
 from gdp.core.run.session import Session
-from gdp.core.run_folder import STATE, RunFolder, find_run
+from gdp.core.run_folder import LOCK, STATE, RunFolder, find_run, is_like_run, require_text
 from gdp.core.tensor_file import StoredTensors
 from gdp.core.training.checkpoint import STATE as CHECKPOINT_STATE
 from gdp.core.training.checkpoint import TENSORS as CHECKPOINT_TENSORS
+from gdp.tools.deploy.cards import damaged_part, read_card
+from gdp.tools.run_recipes import RECIPE, recipe_changed
 
-UNLOOKED = ("log.txt", "lock")
+UNLOOKED = ("log.txt", LOCK)
 """Files that hold nothing which anybody rests on."""
+PRUNE = "prune"
 RETRAIN = "train"
 """The stage whose side products (curves, samples) only another training makes."""
 
@@ -52,13 +56,18 @@ def examine(folder: RunFolder) -> list[Damage]:
 
     Returns:
         What is wrong, in the order of the files' names; each file once.
+
+    Raises:
+        RunFolderError: the folder's name is no UTF-8 text.
     """
+    require_text(folder.path)
     found: dict[str, Damage] = {}
     for damage in (
         *_state(folder),
         *_recorded(folder),
         *_stores(folder),
         *_checkpoints(folder),
+        *_exports(folder),
         *_readable(folder),
         *_trials(folder),
     ):
@@ -73,7 +82,7 @@ def find_any_run(run: Path) -> RunFolder:
         MissingResourceError: there is no run.
     """
     for place in (run, Path("runs") / run):
-        if any((place / name).is_file() for name in STATE):
+        if is_like_run(place):
             return RunFolder(place.expanduser().absolute())
     return find_run(run)
 
@@ -127,8 +136,13 @@ def _state(folder: RunFolder) -> Iterator[Damage]:
                 recorded_keys(folder)
         except CorruptFileError as error:
             yield Damage(name, str(error), mend)
-    if not (folder.path / "recipe.toml").is_file():
-        yield Damage("recipe.toml", "is missing", "gdp run RECIPE, with the run's recipe, writes it anew")
+    if not (folder.path / RECIPE).is_file():
+        yield Damage(RECIPE, "is missing", "gdp run RECIPE, with the run's recipe, writes it anew")
+        return
+    with suppress(CorruptFileError):  # of run.json, which is told already
+        if recipe_changed(folder):
+            mend = f"gdp run RECIPE, with the run's recipe, writes it anew; {_again(folder)} goes by it as it is now"
+            yield Damage(RECIPE, "was changed since gdp wrote it", mend)
 
 
 def _recorded(folder: RunFolder) -> Iterator[Damage]:
@@ -139,7 +153,8 @@ def _recorded(folder: RunFolder) -> Iterator[Damage]:
     for stage in stages:
         for name, problem in folder.damaged_files(stage).items():
             kept = stage == RETRAIN and not name.endswith((".safetensors", "initialisation.json"))
-            yield Damage(name, problem, f"{_again(folder, stage if kept else '')} makes it again")
+            how = "the gdp prune that made the run" if stage == PRUNE else _again(folder, stage if kept else "")
+            yield Damage(name, problem, f"{how} makes it again")
 
 
 def _store_folders(folder: RunFolder) -> list[Path]:
@@ -169,6 +184,23 @@ def _checkpoints(folder: RunFolder) -> Iterator[Damage]:
                 yield Damage(folder.relative(place / name), "is missing", _mend(folder, place / name))
 
 
+def _exports(folder: RunFolder) -> Iterator[Damage]:
+    """Compare exported students with their cards."""
+    for place in sorted(folder.path.rglob("student/*.*.json")):
+        path = place.with_suffix("")
+        again = f"gdp export {folder.path} --to "
+        mend = " makes it again, and gdp apply where it is run by it"
+        try:
+            card = read_card(path)
+        except CorruptFileError as error:
+            yield Damage(folder.relative(place), str(error), f"{again}ENGINE{mend}")
+            continue
+        part = damaged_part(card, path)
+        if part is not None:
+            problem = "is missing, or not what was exported: its hash is another"
+            yield Damage(folder.relative(part), problem, f"{again}{card.engine}{mend}")
+
+
 def _readable(folder: RunFolder) -> Iterator[Damage]:
     for path in sorted(folder.path.rglob("*")):
         name = folder.relative(path)
@@ -181,7 +213,7 @@ def _readable(folder: RunFolder) -> Iterator[Damage]:
 def _mend(folder: RunFolder, path: Path) -> str:
     if path.parent.name.startswith("step-"):
         return f"the training is finished without it; {_again(folder, RETRAIN)} makes it again"
-    if path.name == "recipe.toml":
+    if path.name == RECIPE:
         return "gdp run RECIPE, with the run's recipe, writes it anew"
     if path.name == "events.jsonl":
         return "nothing rests on it: delete it"

@@ -24,7 +24,7 @@ from gdp.core.recipe.reading import Choice
 from gdp.core.run.judging import named_filters
 from gdp.core.run.session import Session, trained_weights
 from gdp.core.run.stages.pairs import wanted
-from gdp.core.run.stages.train import require_room
+from gdp.core.run.stages.train import require_room, told_of_earlier
 from gdp.core.run.steps import stages_to_do, steps_of
 from gdp.core.training.objective import check_losses, unique_names
 from gdp.core.training.precision import decide, place_networks
@@ -288,4 +288,5 @@ def _stages(rehearsal: _Rehearsal) -> str:
     asked = [step for step in steps_of(session) if step.applies(session)]
     to_do = stages_to_do(session)
     states = [f"{step.name} is up to date" for step in asked if step.name not in to_do]
-    return "; ".join([*states, *([f"to do: {', '.join(to_do)}"] if to_do else [])])
+    earlier = told_of_earlier(session) if "train" in to_do else None
+    return "; ".join([*states, *([f"to do: {', '.join(to_do)}"] if to_do else []), *([earlier] if earlier else [])])

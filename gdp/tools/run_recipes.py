@@ -6,7 +6,9 @@ Of a plugin that is not installed here no more is known than what a run's recipe
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +17,7 @@ from pydantic import ConfigDict
 
 from gdp.core.config import Config
 from gdp.core.errors import CorruptFileError, PluginNotFoundError
+from gdp.core.files import file_sha256
 from gdp.core.recipe.reading import Recipe, load_recipe
 from gdp.core.recipe.text import read_recipe_text
 from gdp.core.records import Kind, PluginRecord, Plugins
@@ -91,6 +94,18 @@ def is_run(path: Path) -> bool:
     return (path / "run.json").is_file() and (path / RECIPE).is_file()
 
 
+def recipe_changed(folder: RunFolder) -> str | None:
+    """Say that a run's recipe.toml is not the one that gdp wrote there; None where it is, or nothing is known of it.
+
+    Raises:
+        CorruptFileError: run.json is damaged.
+    """
+    written = folder.read_json("run.json", {}).get("recipe_sha256")
+    if written is None or not (folder.path / RECIPE).is_file() or written == file_sha256(folder.path / RECIPE):
+        return None
+    return f"{folder.path / RECIPE}: was changed since gdp wrote it"
+
+
 def require_recipe(path: Path) -> None:
     """Make sure that a path is a recipe's file or a run, which costs nothing beside a look at all plugins.
 
@@ -112,7 +127,7 @@ def load_run_recipe(
     """Read the recipe that a run was last made with.
 
     Content keys write paths relative to the recipe's place, so it counts as standing where the original stood, and
-    equal work has equal keys.
+    equal work has equal keys. Of a recipe that was changed since gdp wrote it, it is warned.
 
     Args:
         folder: of the run.
@@ -125,6 +140,9 @@ def load_run_recipe(
         RecipeError: with all mistakes of the overrides, or what the present plugins find wrong with it.
     """
     plugins = as_made(plugins, folder)
+    with suppress(CorruptFileError):  # of run.json, which is told where it is read
+        if changed := recipe_changed(folder):
+            warnings.warn(f"{changed}; what follows goes by it as it is now", stacklevel=2)
     recipe = load_recipe(derived or folder.path / RECIPE, as_recorded(plugins) if look else plugins, overrides)
     written = folder.read_json("run.json", {}).get("recipe")
     return _standing_at(recipe, Path(written)) if isinstance(written, str) else recipe

@@ -210,7 +210,9 @@ def write_run(root: Path, name: str, stages: Any = None, **about: Any) -> Path:
 
 
 def test_runs_tells_state_stages_and_time_of_each_run(tmp_path: Path) -> None:
-    stages = {"teacher": {"seconds": 1.5}, "pairs": {"seconds": 63.5}}
+    stages = {
+        name: {"key": "k", "summary": {}, "seconds": seconds} for name, seconds in (("teacher", 1.5), ("pairs", 63.5))
+    }
     write_run(tmp_path, "finished", stages, state="finished", updated_at="2026-01-02")
     write_run(tmp_path, "killed", state="running", updated_at="2026-01-01")
     held = write_run(tmp_path, "working", state="running", updated_at="2026-01-03")

@@ -156,8 +156,9 @@ def test_epochs_are_halved_too_and_steps_replace_them(run: Path, tmp_path: Path)
     text = (copy / "recipe.toml").read_text()
     (copy / "recipe.toml").write_text(text.replace("\nsteps = 10\n", "\nepochs = 3\n"))
     request = PruningRequest(copy, 0.5)
-    assert opened(request)[0].recipe.train.epochs == 1.5
-    train = opened(replace(request, steps=4))[0].recipe.train
+    with pytest.warns(UserWarning, match=r"recipe\.toml: was changed since gdp wrote it; what follows goes by it"):
+        assert opened(request)[0].recipe.train.epochs == 1.5
+        train = opened(replace(request, steps=4))[0].recipe.train
     assert (train.steps, train.epochs) == (4, None)
 
 
@@ -238,5 +239,12 @@ def test_a_damaged_record_is_told(run: Path, tmp_path: Path) -> None:
     request = PruningRequest(run, 0.5, folder=tmp_path / "pruned")
     opened(request)
     (tmp_path / "pruned" / "pruning.json").write_text('{"of": "student"}')
-    with pytest.raises(CorruptFileError, match="this is not what gdp wrote"):
+    with pytest.raises(CorruptFileError, match=r"pruning\.json: is not what was written here.*delete it"):
         opened(request)
+    weights = (tmp_path / "pruned" / "pruned.safetensors").read_bytes()
+    (tmp_path / "pruned" / "pruning.json").unlink()
+    opened(request)
+    assert (tmp_path / "pruned" / "pruned.safetensors").read_bytes() == weights
+    (tmp_path / "pruned" / "pruning.json").unlink()
+    with pytest.raises(RunFolderError, match=r"has lost its pruning\.json"):
+        opened(replace(request, share=0.6))

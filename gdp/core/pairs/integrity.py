@@ -7,16 +7,13 @@ from pathlib import Path
 from gdp.core.database import Database, SqliteTexts
 from gdp.core.errors import CorruptFileError, PairStoreError, readable_os_errors
 from gdp.core.pairs.layout import ImageFormat
-from gdp.core.pairs.manifest import Manifest, StoreSettings
+from gdp.core.pairs.manifest import HOW_TO_MEND, Manifest, StoreSettings
 from gdp.core.pairs.shards import check_shard_reaches, end_shard_at, shard_files, shard_path
 
 MANIFEST_NAME = "manifest.sqlite"
 WAIT_FOR_OTHERS = 30.0
 """Seconds that a commit or a read waits for another process's commit or read."""
 
-HOW_TO_MEND = (
-    "Restore it from a copy, or let gdp run of this run read it from the shards again and judge the pairs again."
-)
 _TEXTS = SqliteTexts(
     full="{path}: no space left to write ({error}). Everything committed before is intact: free some space and run the "
     "same command again to go on.",
@@ -47,7 +44,14 @@ def open_manifest(folder: Path, *, read_only: bool) -> Manifest:
             folder.mkdir(parents=True, exist_ok=True)
     if not read_only and _is_empty(path) and any(shard_files(folder)):
         raise CorruptFileError(f"{path}: the manifest of the pair store is empty beside its shards. {HOW_TO_MEND}")
-    return Manifest(folder, Database(path, _TEXTS, WAIT_FOR_OTHERS, read_only=read_only))
+    manifest = Manifest(folder, Database(path, _TEXTS, WAIT_FOR_OTHERS, read_only=read_only))
+    if not read_only:
+        try:
+            manifest.add_checksums()
+        except BaseException:
+            manifest.database.close()
+            raise
+    return manifest
 
 
 def new_manifest(folder: Path) -> Database:

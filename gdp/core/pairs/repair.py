@@ -6,10 +6,11 @@ import base64
 import json
 import tarfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from gdp.core.errors import CorruptFileError, PairStoreError, readable_os_errors
+from gdp.core.errors import CorruptFileError, RunFolderError, readable_os_errors
 from gdp.core.pairs.integrity import MANIFEST_NAME, new_manifest, open_manifest, open_settings
 from gdp.core.pairs.layout import (
     ImageFormat,
@@ -20,7 +21,7 @@ from gdp.core.pairs.layout import (
     describe_record,
     read_pair,
 )
-from gdp.core.pairs.manifest import Manifest, ShardState
+from gdp.core.pairs.manifest import TABLES, Manifest, ShardState
 from gdp.core.pairs.records import PairRecord
 from gdp.core.pairs.shards import end_shard_at, member_header, shard_files, shard_path
 
@@ -120,15 +121,19 @@ def _forget_from(folder: Path, manifest: Manifest, first: int, shard_size: int) 
 def mend_store(folder: Path) -> None:
     """Bring a store of which something was lost into a state that its missing pairs can be appended to.
 
-    A manifest that is lost or damaged is made from the shards, so that no pair is made (or paid for) twice; verdicts
-    are lost with it. Pairs that cannot be read are forgotten.
+    Of a manifest in which only what is said of pairs was damaged, that is forgotten. One that is lost or damaged
+    otherwise is made from the shards, so that no pair is made (or paid for) twice; verdicts are lost with it. Pairs
+    that cannot be read are forgotten.
 
     Args:
         folder: of the store; there may be none.
+
+    Raises:
+        PairStoreError: a newer gdp wrote it.
     """
     if not folder.is_dir():
         return
-    if not is_manifest_whole(folder):
+    if not is_manifest_whole(folder) and not _without_damaged_judgements(folder):
         with readable_os_errors(folder):
             for file in folder.glob(f"{MANIFEST_NAME}*"):
                 file.unlink()
@@ -136,39 +141,57 @@ def mend_store(folder: Path) -> None:
     repair_pairs(folder)
 
 
+def _without_damaged_judgements(folder: Path) -> bool:
+    """Forget what is said of pairs where it was damaged; return whether the manifest is whole then."""
+    with suppress(CorruptFileError, RunFolderError):
+        manifest = open_manifest(folder, read_only=False)
+        try:
+            manifest.forget_damaged_judgements()
+        finally:
+            manifest.database.close()
+        return is_manifest_whole(folder)
+    return False
+
+
 def is_manifest_whole(folder: Path) -> bool:
-    """Say whether a store's manifest is there, passes SQLite's own check, and every record can be read."""
-    try:
-        manifest = open_manifest(folder, read_only=True)
-    except (PairStoreError, CorruptFileError):
+    """Say whether a store's manifest is there, passes SQLite's own check, and every row is what was written.
+
+    Raises:
+        PairStoreError: a newer gdp wrote it.
+    """
+    if not (folder / MANIFEST_NAME).is_file():
         return False
     try:
-        found = manifest.database.rows("PRAGMA integrity_check")
-        if found != [("ok",)] or manifest.settings() is None:
+        manifest = open_manifest(folder, read_only=True)
+    except (CorruptFileError, RunFolderError):
+        return False
+    try:
+        if manifest.settings() is None or manifest.database.rows("PRAGMA integrity_check") != [("ok",)]:
             return False
-        for _ in manifest.pages():
-            pass  # every record can be read
-        return True
-    except (PairStoreError, CorruptFileError, ValueError, TypeError):
+        return not any(manifest.damaged_rows(table) for table in TABLES)
+    except (CorruptFileError, RunFolderError):
         return False
     finally:
         manifest.database.close()
 
 
-def _format_of(path: Path) -> ImageFormat:
-    """Return the image format of a shard's pictures, by its first member's name."""
+def _first_member(path: Path) -> tuple[int, ImageFormat]:
+    """Return the number of a shard's first pair and the format of its pictures, by its first member's name."""
     with path.open("rb") as file:
-        return "png" if b".source.png" in file.read(100) else "webp"
+        number, _, kind = file.read(100).rstrip(b"\0").partition(b".")
+    return int(number) if number.isdigit() else 0, "png" if kind == b"source.png" else "webp"
 
 
 def _read_manifest_from_shards(folder: Path) -> None:
     shards = sorted(shard_files(folder))
     if not shards:
         return
-    image_format = _format_of(shards[0][1])
+    image_format = _first_member(shards[0][1])[1]
+    firsts = [_first_member(path)[0] // shard for shard, path in shards if shard]
+    shard_size = min(filter(None, firsts), default=None)
     manifest = Manifest(folder, new_manifest(folder))
     try:
-        open_settings(folder, manifest, read_only=False, image_format=image_format, shard_size=None)
+        open_settings(folder, manifest, read_only=False, image_format=image_format, shard_size=shard_size)
         for shard, path in shards:
             pairs = list(_pairs_of_shard(shard, path, image_format))
             if pairs:

@@ -220,14 +220,12 @@ class PairStore:
             filter_key: the filter and a hash of all its settings.
         """
         self._require_writer()
+        rows = (
+            (filter_key, int(index), verdict.decision, canonical_json(dict(verdict.scores)), verdict.reason)
+            for index, verdict in verdicts.items()
+        )
         with self._database.transaction():
-            self._database.execute_many(
-                "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?)",
-                (
-                    (filter_key, int(index), verdict.decision, canonical_json(dict(verdict.scores)), verdict.reason)
-                    for index, verdict in verdicts.items()
-                ),
-            )
+            self._manifest.put("verdicts", rows)
 
     def verdicts(self, filter_key: str) -> dict[int, Verdict]:
         """Return all verdicts of a key, by index, ascending."""
@@ -235,9 +233,8 @@ class PairStore:
 
     def iterate_verdicts(self, filter_key: str) -> Iterator[tuple[int, Verdict]]:
         """Yield index and verdict, ascending, without holding all of them."""
-        query = """SELECT pair_index, decision, scores, reason FROM verdicts
-            WHERE filter_key = ? AND pair_index > ? ORDER BY pair_index LIMIT ?"""
-        for index, decision, scores, reason in self._pages(query, filter_key):
+        rows = self._pages("verdicts", "pair_index, decision, scores, reason", "filter_key", filter_key)
+        for index, decision, scores, reason in rows:
             yield index, Verdict(decision, json.loads(scores), reason)
 
     def put_scores(self, assessment_key: str, scores: Mapping[int, Scores]) -> None:
@@ -253,11 +250,9 @@ class PairStore:
         self._require_writer()
         for each in scores.values():
             check_scores(each)
+        rows = ((assessment_key, int(index), canonical_json(dict(each))) for index, each in scores.items())
         with self._database.transaction():
-            self._database.execute_many(
-                "INSERT OR REPLACE INTO scores VALUES (?, ?, ?)",
-                ((assessment_key, int(index), canonical_json(dict(each))) for index, each in scores.items()),
-            )
+            self._manifest.put("scores", rows)
 
     def scores(self, assessment_key: str) -> dict[int, dict[str, Score]]:
         """Return all scores of a key, by index, ascending."""
@@ -265,9 +260,7 @@ class PairStore:
 
     def iterate_scores(self, assessment_key: str) -> Iterator[tuple[int, dict[str, Score]]]:
         """Yield index and scores, ascending, without holding all of them."""
-        query = """SELECT pair_index, scores FROM scores
-            WHERE assessment_key = ? AND pair_index > ? ORDER BY pair_index LIMIT ?"""
-        for index, scores in self._pages(query, assessment_key):
+        for index, scores in self._pages("scores", "pair_index, scores", "assessment_key", assessment_key):
             yield index, json.loads(scores)
 
     def set_split(self, splits: Mapping[int, str]) -> None:
@@ -275,19 +268,18 @@ class PairStore:
         self._require_writer()
         with self._database.transaction():
             self._database.rows("DELETE FROM splits")
-            self._database.execute_many(
-                "INSERT INTO splits VALUES (?, ?)", ((int(index), split) for index, split in splits.items())
-            )
+            self._manifest.put("splits", ((int(index), split) for index, split in splits.items()))
 
     def split(self, name: str) -> list[int]:
         """Return the pairs of a split, ascending."""
-        query = "SELECT pair_index FROM splits JOIN pairs USING (pair_index) WHERE split = ? ORDER BY pair_index"
-        return [index for (index,) in self._database.rows(query, (name,))]
+        here = "AND EXISTS (SELECT 1 FROM pairs WHERE pairs.pair_index = splits.pair_index)"
+        rows = self._manifest.select("splits", "pair_index", f"WHERE split = ? {here} ORDER BY pair_index", (name,))
+        return [index for (index,) in rows]
 
-    def _pages(self, query: str, key: str) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a query for a key, the last index so far and a number of rows."""
-        last = -1
-        while rows := self._database.rows(query, (key, last, PAGE)):
+    def _pages(self, table: str, columns: str, key_column: str, key: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a key in the order of the pairs' numbers, which come first; some are held at a time."""
+        last, rest = -1, f"WHERE {key_column} = ? AND pair_index > ? ORDER BY pair_index LIMIT ?"
+        while rows := self._manifest.select(table, columns, rest, (key, last, PAGE)):
             yield from rows
             last = rows[-1][0]
 

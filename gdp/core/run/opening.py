@@ -6,11 +6,15 @@ Who only looks needs neither the teacher nor what it is made of: content keys ar
 from __future__ import annotations
 
 from gdp.core.errors import CorruptFileError, RunFolderError
+from gdp.core.locks import is_held
+from gdp.core.pairs.integrity import MANIFEST_NAME
+from gdp.core.pairs.manifest import HOW_TO_MEND
+from gdp.core.pairs.repair import is_manifest_whole
 from gdp.core.pairs.store import PairStore
 from gdp.core.run.session import Session
 from gdp.core.run.stages.pairs import made_pairs
 from gdp.core.run.steps import keys_until
-from gdp.core.run_folder import RunFolder
+from gdp.core.run_folder import LOCK, RunFolder
 
 KEYS = "keys.json"
 """The content keys of the run's stages, as far as they were known last; the pair store's as `store`."""
@@ -46,7 +50,7 @@ def open_pairs(session: Session) -> tuple[PairStore, list[int]]:
 
     Raises:
         RunFolderError: no pair is made yet with the recipe's settings.
-        GdpError: the store cannot be opened.
+        GdpError: the store cannot be opened, or its manifest is damaged.
     """
     session.keys = recorded_keys(session.folder)
     if "store" not in session.keys:
@@ -56,4 +60,8 @@ def open_pairs(session: Session) -> tuple[PairStore, list[int]]:
             f"{session.folder.path}: the run has no pairs of its present recipe yet; gdp run makes them."
         )
     store = session.open_store(read_only=True)
+    # A long look at the whole manifest would keep a process that works in the run from writing.
+    if not is_held(session.pairs_home.path / LOCK) and not is_manifest_whole(session.store_folder):
+        store.close()
+        raise CorruptFileError(f"{session.store_folder / MANIFEST_NAME}: the manifest is damaged. {HOW_TO_MEND}")
     return store, made_pairs(session, store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from gdp.core.recipe.messages import require_stage
 from gdp.core.records import CORE_STAGES
 from gdp.core.run.opening import KEYS, recorded_keys
 from gdp.core.run.session import Session
+from gdp.core.run.stages.train import told_of_earlier
 from gdp.core.run.steps import Step, build_stages, steps_of
 from gdp.core.run.versions import machine, plugin_versions, versions
 from gdp.core.run_folder import now
@@ -75,13 +77,15 @@ def execute(session: Session, plan: Plan = Plan()) -> Outcome:
 
 def _announce(session: Session) -> None:
     recipe, folder = session.recipe, session.folder
-    folder.write_text("recipe.toml", recipe.to_toml())
+    text = recipe.to_toml()
+    folder.write_text("recipe.toml", text)
     started = folder.read_json("run.json", {}).get("started_at", now())
     folder.update_run(
         name=recipe.name,
         state="running",
         started_at=started,
         recipe=str(recipe.path) if recipe.path else None,
+        recipe_sha256=hashlib.sha256(text.encode()).hexdigest(),
         error=None,
         versions={**versions(), **plugin_versions(choice.record for choice in recipe.choices())},
         plugins={f"{choice.record.kind} {choice.record.name}": choice.record.package for choice in recipe.choices()},
@@ -146,6 +150,8 @@ def _execute_stages(session: Session, plan: Plan) -> Outcome:
             else:
                 if not done:
                     _check_modules(session, step.name, plan.until)
+                if step.name == "train" and (earlier := told_of_earlier(session)):
+                    session.progress.message(f"train: {earlier}")
                 if first is not None:
                     step.reset(session, first)
                 _execute_one(session, step)

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
-from gdp import Engine, PictureArray, PictureNetwork, PluginError, Translate
+from gdp import Engine, GdpError, PictureArray, PictureNetwork, PluginError, Translate
 from gdp.plugins.engines import TorchConfig
-from gdp.toolbox import autocaster
+from gdp.toolbox import autocaster, readable_os_errors
 
 LARGEST_BATCH = 1024
 LARGEST_SIDE = 16384
@@ -53,6 +53,7 @@ def write_onnx(program: ExportedProgram, opset: int, path: Path) -> None:
 
     Raises:
         PluginError: an operator has no ONNX form.
+        DiskFullError, RunFolderError: the system refuses to write.
     """
     try:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # it prints its progress
@@ -62,7 +63,10 @@ def write_onnx(program: ExportedProgram, opset: int, path: Path) -> None:
             )
             assert made is not None
             _forget_origin(made.model)
-            made.save(path, external_data=False)
+            with readable_os_errors(path):
+                made.save(path, external_data=False)
+    except GdpError:  # of the disk
+        raise
     except Exception as error:
         raise PluginError(
             f"the student's network cannot be written as ONNX: torch.onnx says {_first_line(error)}"

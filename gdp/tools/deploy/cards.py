@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gdp.core.errors import MissingResourceError
-from gdp.core.files import write_atomically
+from gdp.core.errors import CorruptFileError, MissingResourceError, readable_os_errors
+from gdp.core.files import file_sha256, write_atomically
 from gdp.support.wording import readable_json
 from gdp.tools.deploy.limits import (
     LARGEST_MULTIPLE,
@@ -69,6 +69,8 @@ class Card:
     versions: dict[str, str]
     trained_on: Mapping[str, Any] | None = None
     """What student.json says of the pictures that the student learnt from; None where it says nothing."""
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """The sha256 of what belongs to the file, by name; an older gdp wrote none."""
 
     def to_data(self, path: Path) -> dict[str, Any]:
         """Return the card of a file as plain data."""
@@ -91,6 +93,7 @@ class Card:
             "weights_sha256": self.weights_sha256,
             "bytes": self.bytes,
             "sha256": self.sha256,
+            **({"parts": dict(self.parts)} if self.parts else {}),
             "difference_to_torch": {**asdict(self.difference), "protocol": PROTOCOL},
             **({} if self.trained_on is None else {"trained_on": dict(self.trained_on)}),
             "versions": self.versions,
@@ -136,8 +139,9 @@ def read_card(path: Path) -> Card:
     if not isinstance(shape, dict) or not isinstance(found, dict):
         raise damaged(place, "it has no input or no difference_to_torch")
     said = data.get("trained_on")
-    if not isinstance(said, Mapping | None):
-        raise damaged(place, "trained_on is no table")
+    parts = data.get("parts", {})
+    if not isinstance(said, Mapping | None) or not isinstance(parts, dict):
+        raise damaged(place, "trained_on or parts is no table")
     try:
         return Card(
             engine=text(data, "engine", place),
@@ -151,6 +155,38 @@ def read_card(path: Path) -> Card:
             difference=Difference(found["pictures"], found["largest"], found["mean"], found["psnr_db"]),
             versions=dict(data["versions"]),
             trained_on=said,
+            parts={name: text(parts, name, place) for name in parts},
         )
     except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise damaged(place, repr(error)) from error
+
+
+def damaged_part(card: Card, path: Path) -> Path | None:
+    """Return the exported file, or what belongs to it, where it is not what the card was written for; None if all is.
+
+    Raises:
+        RunFolderError: it cannot be read.
+    """
+    beside = {path.with_name(Path(name).name): digest for name, digest in card.parts.items()}
+    with readable_os_errors(path):
+        for part, digest in {path: card.sha256, **beside}.items():
+            if not part.is_file() or file_sha256(part) != digest:
+                return part
+    return None
+
+
+def read_whole_card(path: Path) -> Card:
+    """Read the card of an exported file that is what the card was written for.
+
+    Raises:
+        MissingResourceError: there is no card.
+        CorruptFileError: the card or the file is damaged, or of a newer gdp.
+    """
+    card = read_card(path)
+    part = damaged_part(card, path)
+    if part is not None:
+        raise CorruptFileError(
+            f"{part}: this is not what gdp export wrote: its hash is not that of the card {card_path(path).name}. "
+            f"Export the student again, or put the file back."
+        )
+    return card

@@ -100,6 +100,7 @@ def export_student(
         difference=difference,
         versions=versions(),
         trained_on=student.said_of_training,
+        parts={part.name: file_sha256(part) for part in files_of(path) if part != path},
     )
     write_card(card, path)
     return card

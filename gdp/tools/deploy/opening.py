@@ -11,7 +11,7 @@ from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.errors import GdpError
 from gdp.core.records import Plugins
 from gdp.support.interfaces.engines import Engine, EngineContext
-from gdp.tools.deploy.cards import Card, card_path, read_card
+from gdp.tools.deploy.cards import Card, card_path, read_whole_card
 from gdp.tools.deploy.models import Model, build_engine, find_model, open_engine
 from gdp.tools.deploy.student_folder import StudentFolder
 from gdp.tools.deploy.trained_on import TrainedOn, read_trained_on
@@ -46,7 +46,7 @@ def open_model(
     """
     place, context = find_model(model), context or EngineContext()
     if place.file is not None:
-        card = read_card(place.file)
+        card = read_whole_card(place.file)
         name = engine or card.engine
         runner = build_engine(plugins, name, context, settings or {})
         trained_on = read_trained_on(card.trained_on, card.resolution, str(card_path(place.file)))
@@ -82,7 +82,7 @@ def _open(
     if card is None:
         from gdp.tools.deploy.export import export_run
 
-        tell(f"exporting the student for {name}, once")
+        tell(folder.why_exported(runner.file, name))
         _, card = export_run(plugins, folder.path, runner, name)
     return _model(plugins, runner, name, folder.path / runner.file, card, folder.trained_on)
 

@@ -13,7 +13,7 @@ from typing import Any
 from gdp.core.errors import CorruptFileError
 from gdp.core.records import PluginRecord
 from gdp.support.interfaces.engines import EngineContext
-from gdp.tools.deploy.cards import Card, card_path, read_card
+from gdp.tools.deploy.cards import Card, card_path, damaged_part, read_card
 from gdp.tools.deploy.limits import LARGEST_RESOLUTION, read_description, text, whole
 from gdp.tools.deploy.trained_on import TrainedOn, read_trained_on
 
@@ -29,6 +29,7 @@ class StudentFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._cards: dict[str, Card | CorruptFileError] = {}
+        self._whole: dict[str, bool] = {}
 
     @cached_property
     def weights_sha256(self) -> str:
@@ -72,20 +73,34 @@ class StudentFolder:
         return card
 
     def current(self, file: str) -> Card | None:
-        """Return the card of an exported file that is there and is of the student's present weights, or None.
+        """Return the card of an exported file that is whole and of the student's present weights, or None.
+
+        What is damaged is exported again, as what is not there.
 
         Raises:
-            CorruptFileError: the card or the description cannot be read.
+            CorruptFileError: the description cannot be read.
         """
         path = self.path / file
         if not path.is_file() or not card_path(path).is_file():
             return None
-        card = self.card(file)
-        return card if card.weights_sha256 == self.weights_sha256 else None
+        try:
+            card = self.card(file)
+        except CorruptFileError:
+            return None
+        if file not in self._whole:
+            self._whole[file] = damaged_part(card, path) is None
+        return card if self._whole[file] and card.weights_sha256 == self.weights_sha256 else None
+
+    def why_exported(self, file: str, engine: str) -> str:
+        """Say that the student is exported for an engine now, and why."""
+        if (self.path / file).is_file():
+            return f"{self.path / file}: damaged, or of other weights; it is exported for {engine} again"
+        return f"exporting the student for {engine}, once"
 
     def exported(self, file: str, card: Card) -> None:
         """Take note of a file that was just exported."""
         self._cards[file] = card
+        self._whole[file] = True
 
     def exports(self) -> dict[str, str]:
         """Return the sha256 of the exported files by their engines; a damaged card's file is none."""

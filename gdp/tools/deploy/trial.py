@@ -176,7 +176,7 @@ def _opened(
     if engine.runs_from_weights:
         return open_engine(engine, who, folder.path / engine.file, lambda: picture_network(student))
     if folder.current(engine.file) is None:
-        tell(f"exporting the student for {record.name}, once")
+        tell(folder.why_exported(engine.file, record.name))
         path, card = export_run(plugins, folder.path, engine, record.name)
         folder.exported(path.name, card)
     return open_engine(engine, who, folder.path / engine.file)

@@ -7,14 +7,16 @@ from typing import Any
 
 import torch
 
+from gdp.core.config import content_key
+from gdp.core.errors import RunFolderError
 from gdp.core.files import write_atomically
 from gdp.core.progress import Progress
 from gdp.core.recipe.choices import resolved_text
 from gdp.core.recipe.reading import Recipe
 from gdp.core.records import Plugins
 from gdp.core.run.session import Session, never
-from gdp.support.metrics_files import write_given_metrics
-from gdp.tools.prune.record import FILE, WEIGHTS, PruningRecord, sizes_before_pruning
+from gdp.support.metrics_files import GIVEN, write_given_metrics
+from gdp.tools.prune.record import FILE, STAGE, WEIGHTS, PruningRecord, sizes_before_pruning
 from gdp.tools.prune.request import AskedPruning, PruningRequest, known_pruning
 from gdp.tools.prune.shrink import Shrunk, reuse, shrink
 from gdp.tools.run_recipes import load_run_recipe
@@ -54,6 +56,11 @@ def open_pruning(
             record = known_pruning(asked) or _write(asked, shrunk)
         assert record is not None
         write_given_metrics(folder, sizes_before_pruning(record))
+        if STAGE not in folder.stages():
+            left = [folder.path / name for name in (WEIGHTS, FILE, GIVEN)]
+            folder.finish_stage(
+                STAGE, content_key(record.to_data()), 0.0, {"of": record.of, "share": record.share}, left
+            )
         folder.write_text(RECIPE, _derived(recipe, record, request))
         derived = load_run_recipe(run, plugins, request.overrides, derived=folder.path / RECIPE)
         session = Session(derived, folder, plugins, progress, device, stop_requested)
@@ -64,7 +71,18 @@ def open_pruning(
 
 
 def _write(asked: AskedPruning, shrunk: Shrunk) -> PruningRecord:
-    """Put the pruned network into its folder; the record last, for with it the pruning counts as done."""
+    """Put the pruned network into its folder; the record last, for with it the pruning counts as done.
+
+    Raises:
+        RunFolderError: the folder has lost its record, and holds the network of another pruning.
+    """
+    made = asked.folder.path / WEIGHTS
+    is_lost = STAGE in asked.folder.stages() and made.is_file() and not (asked.folder.path / FILE).is_file()
+    if is_lost and made.read_bytes() != shrunk.weights:
+        raise RunFolderError(
+            f"{asked.folder.path}: this pruning has lost its {FILE}, and what it holds is no pruning of this run as it "
+            f"is asked for now. Choose another folder with --folder, or move this one away; nothing was changed."
+        )
     record = PruningRecord(
         of=asked.request.of,
         share=asked.request.share,

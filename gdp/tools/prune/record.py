@@ -15,6 +15,8 @@ from gdp.core.run_folder import RunFolder
 
 FILE = "pruning.json"
 WEIGHTS = "pruned.safetensors"
+STAGE = "prune"
+"""Under which stages.json holds the hashes of what the pruning left."""
 
 Subject = Literal["student", "teacher"]
 
@@ -70,8 +72,8 @@ def read_record(folder: RunFolder) -> PruningRecord | None:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CorruptFileError(
-            f"{folder.path / FILE}: this is not what gdp wrote ({error!r}). Put the file back, or delete it together "
-            f"with {WEIGHTS} and run the same command again: the same channels are pruned again."
+            f"{folder.path / FILE}: this is not what gdp wrote ({error!r}). Put the file back, or delete it and "
+            f"run the same gdp prune again: the same channels are pruned again."
         ) from error
 
 

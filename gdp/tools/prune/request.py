@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from gdp.core.errors import GdpError, MissingResourceError, RunFolderError
 from gdp.core.recipe.reading import Recipe
 from gdp.core.records import Plugins
-from gdp.core.run_folder import RunFolder, find_run
-from gdp.tools.prune.record import WEIGHTS, PruningRecord, Subject, read_record
+from gdp.core.run_folder import RunFolder, find_run, is_like_run
+from gdp.tools.prune.record import FILE, STAGE, WEIGHTS, PruningRecord, Subject, read_record
 from gdp.tools.run_recipes import load_run_recipe
 
 
@@ -69,6 +71,9 @@ def read_request(request: PruningRequest, plugins: Plugins) -> AskedPruning:
     folder = RunFolder(_absolute(request.folder or run.path.with_name(run.path.name + request.suffix)))
     weights = _weights_of(run, request.of)
     asked = AskedPruning(request, run, load_run_recipe(run, plugins), weights, folder)
+    if (folder.path / FILE).is_file() and folder.path != run.path:
+        with folder.locked(partial(warnings.warn, stacklevel=2)):
+            pass  # which makes its damaged state files anew
     known_pruning(asked)
     load_run_recipe(run, plugins, request.overrides)  # tells its mistakes before the work begins
     return asked
@@ -113,7 +118,7 @@ def known_pruning(asked: AskedPruning) -> PruningRecord | None:
             f"one with --folder."
         )
     if record is None:
-        if (folder.path / "run.json").exists():
+        if is_like_run(folder.path) and STAGE not in folder.stages():
             raise RunFolderError(f"{folder.path}: this folder holds another run, not a pruned one. {advice}")
         return None
     if (record.of, record.share) != (request.of, request.share):
@@ -126,4 +131,5 @@ def known_pruning(asked: AskedPruning) -> PruningRecord | None:
             f"{folder.path}: this folder holds the pruning of another {record.of}: of {record.run} as it was then, "
             f"with other weights than {run.path} has now. {advice}"
         )
-    return record if (folder.path / WEIGHTS).is_file() else None
+    is_there = (folder.path / WEIGHTS).is_file() and WEIGHTS not in folder.damaged_files(STAGE)
+    return record if is_there else None

@@ -18,6 +18,7 @@ from gdp.core.records import CORE_STAGES, Plugins
 from gdp.core.run_folder import RunFolder
 from gdp.support.metrics_files import VERDICT, finite, verdict_document
 from gdp.support.page_pictures import PNG_SIGNATURE
+from gdp.tools.run_recipes import recipe_changed
 
 PRUNING = "pruning.json"
 
@@ -151,6 +152,11 @@ def read_folder(folder: Path, find_plugins: Callable[[], Plugins] | None = None)
     except CorruptFileError as error:
         data.missing.append(str(error))
     data.run = mapping(_read_json(data, "run.json"))
+    try:
+        if changed := recipe_changed(RunFolder(folder.absolute())):
+            data.missing.append(changed)
+    except CorruptFileError as error:
+        data.missing.append(str(error))
     data.stages = {name: mapping(entry) for name, entry in mapping(_read_json(data, "stages.json")).items()}
     _read_recipe(data)
     _read_metrics(data)

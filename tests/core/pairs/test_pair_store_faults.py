@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
+import random
 import resource
 import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,8 @@ from stored_pairs import digest, rows, verify
 
 from gdp.core.errors import CorruptFileError, DiskFullError, PairStoreError, RunFolderError, RunLockedError
 from gdp.core.pairs import PairStore, Verdict, integrity
-from gdp.core.pairs.repair import find_damage, repair_pairs
+from gdp.core.pairs.manifest import TABLES
+from gdp.core.pairs.repair import find_damage, is_manifest_whole, mend_store, repair_pairs
 
 
 @pytest.fixture
@@ -230,3 +233,77 @@ def test_a_verdict_that_finds_the_disk_full_is_not_half_stored(small_disk: Path)
         (small_disk / "filler").unlink()
         store.put_verdicts("key", verdicts)
         assert len(store.verdicts("key")) == 2000
+
+
+def complete(folder: Path) -> None:
+    """Do what a run does: make, measure and judge what is missing, and split."""
+    with PairStore.open(folder, shard_size=5) as store:
+        if missing := store.missing(12):
+            store.append(example_batch(missing))
+        if unscored := set(range(12)) - set(store.scores("scores")):
+            store.put_scores("scores", {index: {"age": index / 3, "word": "x" * 20} for index in unscored})
+        if unjudged := set(range(12)) - set(store.verdicts("key")):
+            store.put_verdicts("key", {index: Verdict.keep() for index in unjudged})
+        if not store.split("train"):
+            store.set_split({index: "train" if index % 3 else "held_out" for index in range(12)})
+
+
+def all_that_is_read(folder: Path) -> object:
+    with PairStore.open(folder, read_only=True) as store:
+        indices = store.indices()
+        pictures = [part.numpy().tobytes() for part in store.load_uint8(indices)]
+        said = store.verdicts("key"), store.scores("scores"), store.split("train"), store.split("held_out")
+        return indices, store.missing(15), len(store), store.records(indices), store.names(indices), pictures, said
+
+
+@pytest.mark.parametrize("flips", [60, pytest.param(4000, marks=pytest.mark.soak)])
+def test_a_bit_that_flips_in_the_manifest_is_told_or_changes_nothing_and_is_mended(
+    folder: Path, tmp_path: Path, flips: int
+) -> None:
+    complete(folder)
+    whole, content = all_that_is_read(folder), (folder / "manifest.sqlite").read_bytes()
+    with PairStore.open(folder, read_only=True) as store:
+        whole_rows = rows(store)
+    chance = random.Random(5)
+    header = chance.sample(range(800), min(800, flips // 5))  # of SQLite's first 100 bytes
+    told = 0
+    for bit in [*header, *(chance.randrange(8 * len(content)) for _ in range(flips - len(header)))]:
+        broken = tmp_path / "broken"
+        shutil.rmtree(broken, ignore_errors=True)
+        shutil.copytree(folder, broken)
+        flipped = bytearray(content)
+        flipped[bit // 8] ^= 1 << bit % 8
+        (broken / "manifest.sqlite").write_bytes(flipped)
+        try:
+            is_whole = is_manifest_whole(broken)
+        except PairStoreError as error:
+            assert "newer gdp" in str(error), bit
+            continue
+        if is_whole:
+            assert all_that_is_read(broken) == whole, bit
+        else:
+            told += 1
+            with suppress(CorruptFileError, RunFolderError):
+                all_that_is_read(broken)
+        mend_store(broken)
+        complete(broken)
+        with PairStore.open(broken, read_only=True) as store:
+            assert rows(store) == whole_rows, bit
+    assert told > flips // 10
+
+
+def test_a_store_of_an_older_gdp_is_read_as_it_is_and_gets_checksums_from_who_writes(folder: Path) -> None:
+    complete(folder)
+    whole = all_that_is_read(folder)
+    with PairStore.open(folder, read_only=True) as store:
+        whole_rows = rows(store)
+    with closing(sqlite3.connect(folder / "manifest.sqlite")) as connection:
+        for table in TABLES:
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN checksum")
+        connection.execute("PRAGMA user_version = 1")
+    assert is_manifest_whole(folder)
+    assert all_that_is_read(folder) == whole
+    PairStore.open(folder).close()
+    assert all_that_is_read(folder) == whole
+    with PairStore.open(folder, read_only=True) as store:
+        assert rows(store) == whole_rows, "checksums and all"

@@ -9,12 +9,13 @@ from typing import Any
 
 from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.config import content_key
-from gdp.core.errors import CorruptFileError, MissingResourceError, PairStoreError, PluginError
+from gdp.core.errors import CorruptFileError, MissingResourceError, PluginError
 from gdp.core.interfaces.stages import Stage
 from gdp.core.memory import readable_memory_errors
 from gdp.core.pairs.integrity import MANIFEST_NAME
+from gdp.core.pairs.manifest import HOW_TO_MEND
 from gdp.core.pairs.records import PairBatch
-from gdp.core.pairs.repair import mend_store
+from gdp.core.pairs.repair import is_manifest_whole, mend_store
 from gdp.core.pairs.shards import shard_files
 from gdp.core.pairs.store import PairStore
 from gdp.core.progress import Stopped
@@ -74,12 +75,12 @@ class PairsStage(Stage[Session]):
 
     def is_there(self, session: Session) -> bool:
         """Say whether the pairs are still in the store; a repair may have taken damaged ones out."""
-        if not (session.store_folder / MANIFEST_NAME).is_file():
+        if not is_manifest_whole(session.store_folder):  # which execute mends
             return False
         try:
             with session.open_store(read_only=True) as store:
                 return not store.missing(wanted(session))
-        except (CorruptFileError, PairStoreError):  # which execute mends
+        except CorruptFileError:
             return False
 
     def leaves(self, session: Session) -> Iterable[Path]:
@@ -122,11 +123,14 @@ class PairsStage(Stage[Session]):
 
 
 def _open_or_mend(session: Session) -> PairStore:
+    folder = session.store_folder
     try:
+        if folder.is_dir() and any(shard_files(folder)) and not is_manifest_whole(folder):
+            raise CorruptFileError(f"{folder / MANIFEST_NAME}: the manifest is missing or damaged. {HOW_TO_MEND}")
         return session.open_store()
     except CorruptFileError as error:
         session.progress.message(f"pairs: {error} That is done now.")
-        mend_store(session.store_folder)
+        mend_store(folder)
         return session.open_store()
 
 

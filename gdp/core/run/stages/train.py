@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -126,6 +127,25 @@ def require_room(session: Session) -> None:
             f"the pictures of a batch of {batch:,} pairs of {size} x {size} px take {describe_bytes(takes)} before any "
             f"network has seen them, and {describe_bytes(free)} is free. Lower train.batch, or pairs.resolution."
         )
+
+
+def told_of_earlier(session: Session) -> str | None:
+    """Say of a run whose training has finished with other settings that it begins anew, and how to go on from it."""
+    finished, key = session.folder.stages().get("train"), session.keys.get("train")
+    if finished is None or key is None or finished["key"] == key:
+        return None
+    summary, asked = finished["summary"], session.recipe.train
+    weights = session.folder.path / str(summary.get("weights"))
+    length = f"{asked.steps} steps" if asked.steps is not None else f"{asked.epochs:g} epochs"
+    told = (
+        f"what the training depends on has changed since it finished after {summary.get('steps')} steps: it begins "
+        f"anew, with {length}"
+    )
+    if (
+        not weights.is_file() or getattr(session.recipe.student.config, "weights", "") is not None
+    ):  # or has some already
+        return told
+    return f"{told}. To go on from the weights that it has: --set student.weights={shlex.quote(str(weights))}"
 
 
 def training_pairs(
