@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from gdp.core.building import describe_plugin
 from gdp.core.errors import PluginError, describe_exception
 from gdp.core.records import Needs, PlainRecord, PluginRecord
 from gdp.registry.api_versions import adopt_old_methods
@@ -46,7 +47,7 @@ def load_implementation(record: PluginRecord | PlainRecord) -> Any:
     Raises:
         PluginError: it cannot be imported, is not there, is not what the plugin's kind asks for, or lacks methods.
     """
-    who = f"{record.kind} {record.name} of {record.package or 'an unknown package'}"
+    who = describe_plugin(record)
     module, _, path = record.implementation.partition(":")
     try:
         found: object = importlib.import_module(module)

@@ -33,7 +33,7 @@ REASONS = {
     "built-by-runtime-error": "RuntimeError: no device",
     "built-by-exit": "SystemExit: good bye",
     "built-by-panic": "PanicError: index out of bounds",
-    "without-file": "does not name its `file`",
+    "without-file": "file must be the plain name of the file",
     "exported-by-panic": "PanicError: no such operator",
     "opened-by-exit": "SystemExit: 0",
     "described-by-exit": "SystemExit: 5",
