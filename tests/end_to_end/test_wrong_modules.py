@@ -135,6 +135,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+CHOSEN = 'plugin = "odd"'
+"""The line of a recipe that chooses it."""
 COMMANDS = {
     "engine": "apply run x.png -o out.png --engine odd",
     "aligner": "apply run x.png -o out.png --engine torch --align odd",
@@ -161,7 +163,7 @@ def command_of(world: Path, kind: str) -> list[str]:
         section = {"loss": "losses"}.get(kind, f"{kind}s")
         text += f'\n[[{section}]]\nplugin = "odd"\n'
     (world / "odd.toml").write_text(text)
-    return ["run", "odd.toml", "--folder", f"made-{kind}", "--until", "evaluate" if kind == "evaluator" else "train"]
+    return ["run", "odd.toml", "--folder", f"made-{kind}"]
 
 
 @pytest.mark.parametrize(("kind", "implementation", "words"), CASES)
@@ -177,8 +179,10 @@ def test_an_implementation_that_cannot_be_used_is_told_with_the_recipes_line(
     place = ""
     if arguments[0] == "run":
         lines = (shared / "odd.toml").read_text().splitlines()
-        place = f"odd.toml:{lines.index('plugin = "odd"') + 1}: "
-    assert f"{place}{kind} odd (plugins/odd.py): " in errors[0] and words in errors[0], errors[0]
+        place = f"odd.toml:{lines.index(CHOSEN) + 1}: "
+    who = f"{place}{kind} odd ({shared / 'plugins' / 'odd.py'}): "
+    assert "finished in" not in done.stderr, "it is told before any work"
+    assert who in errors[0] and words in errors[0] and "gdp_file" not in errors[0], errors[0]
 
 
 @pytest.mark.parametrize("kind", BASES)

@@ -116,22 +116,27 @@ _STAGE_OF = {"teacher": 0, "dataset": 1, "pair-source": 1, "filter": 2, "student
 
 
 def _check_modules(session: Session, first: str, until: str | None) -> None:
-    """Refuse to begin where a stage that is to be done needs a module that is not installed: hours later is too late.
+    """Refuse to begin where a plugin that is to be used cannot be imported: hours later is too late.
 
     Raises:
-        MissingResourceError: the message says which plugin needs it, and what installs it.
+        MissingResourceError: a module is not installed; the message says which plugin needs it, and what installs it.
+        PluginError: it is installed, and cannot be imported or does not keep its kind's contract.
     """
     order = {name: place for place, name in enumerate(CORE_STAGES)}
     begin, end = order.get(first, len(order)), order.get(until or "", len(order))
+    needed = [
+        choice for choice in session.recipe.choices() if begin <= _STAGE_OF.get(choice.record.kind, len(order)) <= end
+    ]
     lacking = [
         f"{choice.record.kind} {choice.record.name} needs the Python module {module}, which is not installed: "
         f"{choice.record.needs.how_to_install(module)}"
-        for choice in session.recipe.choices()
-        if begin <= _STAGE_OF.get(choice.record.kind, len(order)) <= end
+        for choice in needed
         for module in choice.record.needs.missing_modules()
     ]
     if lacking:
         raise MissingResourceError("; ".join(lacking))
+    for choice in needed:
+        session.plugins.load(choice.record)
 
 
 def _execute_stages(session: Session, plan: Plan) -> Outcome:

@@ -1,4 +1,4 @@
-"""Plugins of a recipe that are right in all but one answer: the setting `member` names it, `answer` is given instead."""
+"""Plugins of a recipe, right in all but one answer: the setting `member` names it, `answer` is given instead."""
 
 from __future__ import annotations
 
