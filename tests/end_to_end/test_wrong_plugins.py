@@ -342,7 +342,7 @@ def test_a_command_that_fails_is_one_sentence_that_names_its_package(world: Path
     path = world / "plugins" / "zoo_command.py"
     path.write_text(source)
     done = gdp_command("zoo", "--plugins-dir", "plugins", cwd=world)
-    (error,) = done.stderr.splitlines()
+    (error,) = [line for line in done.stderr.splitlines() if not line.startswith("note: ")]
     assert done.exit_code == 1
     assert error.startswith(f"error: command zoo ({path}): {COMMANDS[body]}") or COMMANDS[body] in error
 
