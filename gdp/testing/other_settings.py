@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any, get_args, get_origin
 
 from gdp.core.recipe.choices import Choice
+from gdp.support.services.settings import ServiceConfig
 from gdp.testing.subject import Subject
 
 _EACH = 2
@@ -16,10 +17,14 @@ _EACH = 2
 def other_choices(subject: Subject) -> Iterator[tuple[str, object, Choice[Any]]]:
     """Yield (setting, its other value, the section) for every setting that can be varied without knowing its meaning.
 
-    Switches, numbers and words from a list are varied; paths, addresses and free text are not.
+    Switches, numbers and words from a list are varied; paths, addresses, free text, and how fast and for how much a
+    service is asked are not.
     """
+    pace = ServiceConfig.model_fields.keys() - {"of", "enlarge_to"} if isinstance(subject.config, ServiceConfig) else ()
     model, given = type(subject.config), subject.config.model_dump()
     for name, field in model.model_fields.items():
+        if name in pace:
+            continue
         key, found = field.alias or name, 0
         for value in _others(given[name], field.annotation):
             choice, mistakes = subject.choose({**subject.settings, key: value})

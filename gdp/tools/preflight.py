@@ -20,6 +20,7 @@ from gdp.core.interfaces.students import Student
 from gdp.core.pairs.layout import ImageFormat, encode
 from gdp.core.pairs.records import PairBatch
 from gdp.core.pictures import storable_levels
+from gdp.core.progress import Stopped
 from gdp.core.recipe.reading import Choice
 from gdp.core.run.judging import named_filters
 from gdp.core.run.session import Session, trained_weights
@@ -101,8 +102,8 @@ def preflight(session: Session) -> Iterator[Check]:
         try:
             found = check(rehearsal)
             yield found if isinstance(found, Check) else Check(title, True, found)
-        except GdpError as error:
-            yield Check(title, False, str(error))
+        except (GdpError, Stopped) as error:  # what is not foretold is not paid for, and stops
+            yield Check(title, False, str(error) or "stopped")
             failed.add(check)
             if check in (_plugins, _dataset, _teacher, _pairs, _student):
                 return
@@ -149,7 +150,7 @@ def _teacher(rehearsal: _Rehearsal) -> str:
     session = rehearsal.session
     teacher = session.teacher
     if teacher is None:
-        return "none: the pairs exist already"
+        return "none: the pair source needs none"
     macs = count_macs(teacher.module, *teacher.example_inputs())
     if session.recipe.teacher_training is not None and trained_weights(session.teacher_folder) is None:
         return (
