@@ -199,3 +199,36 @@ def test_a_registration_that_could_not_work_is_a_row_and_a_sentence_where_it_is_
     used = gdp_command(*command_of(shared, kind), "--plugins-dir", folder, cwd=shared)
     assert used.exit_code in (1, 2) and "cannot be used (broken): " in used.stderr, used.stderr
     assert next(reversed(told.values())) in used.stderr
+
+
+SET = {
+    "urls": "['https://example.com/odd.zip']", "size": "100", "parts": "{'trainA': 3}", "summary": "'Mine'",
+    "licence": "'CC0'",
+}  # fmt: skip
+SETS = {
+    "urls": {"'https://example.com/odd.zip'": "urls must be a list", "['http://a/b.zip']": "https addresses"},
+    "size": {"0": "size must be a number of bytes", "None": "size must be a number of bytes"},
+    "parts": {"{}": "parts must map folders", "{'../x': 3}": "parts must map folders", "{'a': -1}": "parts must map"},
+    "summary": {"'a\\nb'": "summary must be one line"},
+    "licence": {"None": "licence must be one line"},
+    "archive_folder": {"'/etc'": "archive_folder must be a plain path"},
+    "sha256": {"'abc'": "64 hexadecimal digits"},
+    "sha265": {"'abc'": "unexpected keyword argument"},
+}
+
+
+@pytest.mark.parametrize(
+    ("word", "value", "reason"),
+    [(word, value, reason) for word, values in SETS.items() for value, reason in values.items()],
+)
+def test_a_set_that_could_not_be_fetched_is_a_sentence_where_it_is_asked_for(
+    tmp_path: Path, word: str, value: str, reason: str
+) -> None:
+    (tmp_path / "plugins").mkdir()
+    given = ", ".join(f"{name}={text}" for name, text in {**SET, word: value}.items())
+    source = f"import gdp\n\n\n@gdp.hookimpl\ndef gdp_register_downloads(register):\n    register('odd', {given})\n"
+    (tmp_path / "plugins" / "odd.py").write_text(source)
+    done = gdp_command("fetch-data", "odd", "--json", "--plugins-dir", "plugins", cwd=tmp_path)
+    (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.exit_code == 1 and done.stdout == "" and 'download "odd" cannot be used (broken): ' in error
+    assert reason in error, error

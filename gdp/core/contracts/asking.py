@@ -21,6 +21,7 @@ def most_outside(pictures: int) -> float:
     """
     return min(0.8, 0.38 + 1.6 / pictures)
 
+
 LONGEST = 200
 """Characters of what a plugin says in a line of pictures, or of a licence."""
 
