@@ -16,18 +16,18 @@ from gdp.registry import PluginRegistry
 
 @pytest.fixture(scope="module")
 def faces() -> torch.Tensor:
-    """Return 16 pictures of the embedded teacher."""
+    """Return 32 pictures of the embedded teacher."""
     registry = PluginRegistry.discover()
     record = registry.get("teacher", "stylegan2")
     teacher = build(registry, record, record.config(), gdp.BuildContext(), kind=LatentTeacher)
-    pictures: torch.Tensor = teacher.synthesize(teacher.map(teacher.sample_z(0, range(16))))
+    pictures: torch.Tensor = teacher.synthesize(teacher.map(teacher.sample_z(0, range(32))))
     return pictures
 
 
 def test_a_teachers_pictures_pass_and_three_times_their_values_do_not(faces: torch.Tensor) -> None:
-    check_pictures(faces, (16, 3, 64, 64), "what it returns")
+    check_pictures(faces, (32, 3, 64, 64), "what it returns")
     with pytest.raises(WrongAnswerError, match=re.escape("outside [-1, 1]")):
-        check_pictures(3 * faces, (16, 3, 64, 64), "what it returns")
+        check_pictures(3 * faces, (32, 3, 64, 64), "what it returns")
 
 
 def test_levels_as_floats_do_not_pass(faces: torch.Tensor) -> None:
