@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gdp.api.runs import choose_device
-from gdp.core.building import build, describe_plugin, plugin_errors
+from gdp.core.building import build, class_of
 from gdp.core.memory import MemoryBound
 from gdp.core.progress import Progress, SilentProgress
 from gdp.core.recipe.overrides import Overrides, written_overrides
@@ -188,15 +188,11 @@ def train_teacher(
 
     place = RunFolder((Path(folder) if folder is not None else Path("runs") / loaded.name).absolute())
     context = BuildContext(seed=loaded.seed, progress=progress or SilentProgress())
-    teacher: type[Teacher] = registry.load(loaded.teacher)
+    teacher: type[Teacher] = class_of(registry, loaded.teacher)
     kind: type[Dataset | UnpairedDataset] = registry.load(loaded.dataset.record)
-    who = describe_plugin(loaded.teacher)
-    with plugin_errors(who):
-        teacher.require_dataset(loaded.teacher.name, kind)
+    teacher.require_dataset(loaded.teacher.name, kind)
     with place.locked():
         place.write_text("recipe.toml", loaded.to_toml())
         record, config = loaded.dataset.record, loaded.dataset.config
         images = build(registry, record, config, context, kind=(Dataset, UnpairedDataset))
-        with plugin_errors(who):
-            weights: Path = teacher.train(loaded.train, images, place.path, context.progress)
-    return weights
+        return teacher.train(loaded.train, images, place.path, context.progress)

@@ -10,6 +10,8 @@ import typer
 
 from gdp.cli.common import DeviceOption, FolderOption, MemoryOption, RecipeArgument, SetOption, with_memory
 from gdp.console import choose_progress, print_json, print_table
+from gdp.core.errors import BudgetError
+from gdp.core.progress import Stopped
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
@@ -71,7 +73,10 @@ def estimate(
 
         session.rehearses = True  # a teacher may still have to be trained
         typer.echo(allow_paying(session, pairs_alone=False), err=True)
-    found = probe(session, seconds, progress, keep, process_seconds() or 0.0)
+    try:
+        found = probe(session, seconds, progress, keep, process_seconds() or 0.0)
+    except Stopped as stop:
+        raise BudgetError(f"{stop}: more is asked for than the plugins foretold, and nothing more was paid") from stop
     rented = offers(found, offered)
     if json_:
         print_json(to_data(found, offered, rented, price))

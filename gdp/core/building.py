@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from gdp.core.config import Config
-from gdp.core.contracts.watching import NAME_OF, answering
+from gdp.core.contracts.watching import NAME_OF, Blame, answering
 from gdp.core.errors import (
+    NO_SPACE,
+    BudgetError,
+    DiskFullError,
     GdpError,
     MissingResourceError,
     PairStoreError,
@@ -96,15 +100,31 @@ def construct(implementation: Any, record: PluginRecord, config: Config, *surrou
         GdpError: as `build` does.
     """
     where = describe_plugin(record)
-    with plugin_errors(where):
+    with blame_of(record)(where):
         # gdp's own stages are core's and the tools' code: what they do not foresee is a bug, and no plugin's fault.
         if record.kind == "stage" and record.package in ("", DISTRIBUTION):
             return implementation(config, *surroundings)
-        return answering(implementation, where, plugin_errors)(config, *surroundings)
+        return answering(implementation, where, blame_of(record))(config, *surroundings)
+
+
+def class_of(plugins: Plugins, record: PluginRecord | PlainRecord) -> Any:
+    """Import a plugin and return its class, whose class methods answer through the door, as do plugins made of it.
+
+    Raises:
+        PluginError: it cannot be imported, or is not of its kind.
+    """
+    return answering(plugins.load(record), describe_plugin(record), blame_of(record))
+
+
+def blame_of(record: PluginRecord | PlainRecord) -> Blame:
+    """Return what names a plugin in the errors that are raised inside; `plugin_errors` is told whose it is."""
+    return partial(plugin_errors, foreign=record.package not in ("", DISTRIBUTION))
 
 
 @contextmanager
-def plugin_errors(where: str, passing: tuple[type[BaseException], ...] = ()) -> Iterator[None]:
+def plugin_errors(
+    where: str, passing: tuple[type[BaseException], ...] = (), *, foreign: bool = False
+) -> Iterator[None]:
     """Name the plugin in whatever goes wrong inside it, so that a user knows whom to ask.
 
     What gdp refuses inside a plugin (pairs or verdicts that it put together wrongly) is told in its name, too.
@@ -112,6 +132,7 @@ def plugin_errors(where: str, passing: tuple[type[BaseException], ...] = ()) -> 
     Args:
         where: what the error calls the plugin, as `describe_plugin` does.
         passing: further exceptions that are no fault of the plugin.
+        foreign: whether it is a third party's, whose own words on what a user can mend need not say whose they are.
 
     Raises:
         PluginError: the plugin raised something that is no GdpError, be it SystemExit or a panic of a foreign library;
@@ -119,17 +140,23 @@ def plugin_errors(where: str, passing: tuple[type[BaseException], ...] = ()) -> 
     """
     try:
         yield
-    except (ShapeError, PairStoreError) as error:
-        if not error.told_of:
-            error.told_of = where
-            error.args = (f"{where}: {error}",)
+    except GdpError as error:
+        if (foreign and not isinstance(error, BudgetError)) or isinstance(error, ShapeError | PairStoreError):
+            error.blame(where)
         raise
-    except (GdpError, Stopped, KeyboardInterrupt, GeneratorExit):
+    except (Stopped, KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:
         if isinstance(error, passing) or is_out_of_memory(error):
             raise
-        raise PluginError(
-            f"{where}: failed with {describe_exception(error)}. This is a fault of the plugin or of its settings; "
-            f"run again with GDP_TRACEBACK=1 to see where."
-        ) from error
+        if isinstance(error, OSError) and error.errno in NO_SPACE:
+            raise DiskFullError(
+                f"{where}: no space left to write {error.filename or 'what it writes'} ({error.strerror}). Everything "
+                f"written before is intact: free some space and run the same command again to go on."
+            ) from error
+        failed = PluginError(
+            f"failed with {describe_exception(error)}. This is a fault of the plugin or of its settings; run again "
+            f"with GDP_TRACEBACK=1 to see where."
+        )
+        failed.blame(where)
+        raise failed from error

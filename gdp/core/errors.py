@@ -40,6 +40,12 @@ class GdpError(Exception):
     told_of: str = ""
     """Which plugin the message names already; empty for none."""
 
+    def blame(self, where: str) -> None:
+        """Put a plugin's name before the message, unless it names one already: the innermost is the one to blame."""
+        if not self.told_of:
+            self.told_of = where
+            self.args = (f"{where}: {self}",)
+
 
 @dataclass(frozen=True)
 class Mistake:
@@ -136,6 +142,10 @@ class NonFiniteError(TrainingError):
     """A loss or a gradient became NaN or infinite; the last good checkpoint is kept."""
 
 
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the operating system says where a disk is full, a quota is reached, or a file is as large as it may be."""
+
+
 def printable(text: str) -> str:
     """Escape line breaks, control characters, bidirectional marks and lone surrogates; the rest stays."""
     return "".join(
@@ -175,7 +185,7 @@ def readable_os_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno in NO_SPACE:
             raise DiskFullError(
                 f"{path}: no space left to write ({error.strerror}). Everything written before is intact: "
                 f"free some space and run the same command again to go on."

@@ -18,6 +18,8 @@ from typing import Any
 from gdp.core.errors import MissingResourceError
 from gdp.registry.candidates import Candidate
 
+FILE_MODULE = "gdp_file_"
+"""How the names begin of the modules that plugins of one file become."""
 VARIABLE = "GDP_PLUGINS_DIR"
 """Environment variable that names plugins folders, parted as in PATH."""
 
@@ -55,7 +57,7 @@ def _candidate(path: Path) -> Candidate:
     # The module's name holds what was read: a file that is changed and read again in one process is another module.
     words = re.sub(r"\W", "_", path.stem, flags=re.ASCII)
     mark = hashlib.sha256(f"{path} {digest}".encode()).hexdigest()[:12]
-    module = f"gdp_file_{words}_{mark}"
+    module = f"{FILE_MODULE}{words}_{mark}"
     load = _Load(path, module)
     return Candidate(path.stem, str(path), f"sha256 {digest}", str(path), load, module, file=path)
 

@@ -7,11 +7,14 @@ import importlib.util
 import inspect
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from gdp.core.building import describe_plugin
 from gdp.core.errors import PluginError, describe_exception
 from gdp.core.records import Needs, PlainRecord, PluginRecord
 from gdp.registry.api_versions import adopt_old_methods
+from gdp.registry.file_plugins import FILE_MODULE
 
 _INTERFACES: Mapping[str, tuple[str, ...]] = {
     "teacher": ("gdp.core.interfaces.teachers:Teacher",),
@@ -46,7 +49,7 @@ def load_implementation(record: PluginRecord | PlainRecord) -> Any:
     Raises:
         PluginError: it cannot be imported, is not there, is not what the plugin's kind asks for, or lacks methods.
     """
-    who = f"{record.kind} {record.name} of {record.package or 'an unknown package'}"
+    who = describe_plugin(record)
     module, _, path = record.implementation.partition(":")
     try:
         found: object = importlib.import_module(module)
@@ -58,14 +61,14 @@ def load_implementation(record: PluginRecord | PlainRecord) -> Any:
         raise
     except BaseException as error:  # a panic of a foreign library is no Exception
         raise PluginError(
-            f"{who}: {record.implementation} cannot be imported ({describe_exception(error)}). Update or reinstall "
-            f"{record.package}, or {_instead(record)}."
+            f"{who}: {_place(record)} cannot be imported ({describe_exception(error)}). "
+            f"{'Mend it' if _is_file(record) else f'Update or reinstall {record.package}'}, or {_instead(record)}."
         ) from error
     if not _INTERFACES[record.kind]:
         _check_function(who, record, found)
         return found
     if not isinstance(found, type):
-        raise PluginError(f"{who}: {record.implementation} is {type(found).__name__}, not a class.")
+        raise PluginError(f"{who}: {_place(record)} is {type(found).__name__}, not a class.")
     for renamed in adopt_old_methods(found):
         import logging
 
@@ -79,10 +82,21 @@ def _missing_module(who: str, record: PluginRecord | PlainRecord, error: ModuleN
     if name.partition(".")[0] in {needed.partition(".")[0] for needed in record.needs.modules}:
         command = record.needs.how_to_install(name)
         return f"{who} needs the Python module {name}, which is not installed. Install it with: {command}"
+    whose = "it" if _is_file(record) else record.package
     return (
-        f"{who}: {record.implementation} cannot be imported, no module named {name!r}. Install what {record.package} "
-        f"needs (pip install {name.partition('.')[0]} may do), or {_instead(record)}."
+        f"{who}: {_place(record)} cannot be imported, no module named {name!r}. Install what {whose} needs (pip "
+        f"install {name.partition('.')[0]} may do), or {_instead(record)}."
     )
+
+
+def _is_file(record: PluginRecord | PlainRecord) -> bool:
+    return record.package.endswith(".py")
+
+
+def _place(record: PluginRecord | PlainRecord) -> str:
+    """Return the implementation as its author wrote it: a plugin of one file is a module of another name here."""
+    module, _, attribute = record.implementation.partition(":")
+    return f"{Path(record.package).stem}:{attribute}" if module.startswith(FILE_MODULE) else f"{module}:{attribute}"
 
 
 def _instead(record: PluginRecord | PlainRecord) -> str:
@@ -91,9 +105,9 @@ def _instead(record: PluginRecord | PlainRecord) -> str:
 
 def _check_function(who: str, record: PluginRecord | PlainRecord, found: object) -> None:
     if not inspect.isfunction(found):
-        raise PluginError(f"{who}: {record.implementation} is {type(found).__name__}, not a function.")
+        raise PluginError(f"{who}: {_place(record)} is {type(found).__name__}, not a function.")
     if inspect.iscoroutinefunction(found) or inspect.isgeneratorfunction(found):
-        raise PluginError(f"{who}: {record.implementation} is asynchronous or a generator; write a plain function.")
+        raise PluginError(f"{who}: {_place(record)} is asynchronous or a generator; write a plain function.")
 
 
 def _check_contract(who: str, record: PluginRecord | PlainRecord, found: type) -> None:
@@ -103,8 +117,8 @@ def _check_contract(who: str, record: PluginRecord | PlainRecord, found: type) -
         interfaces.append(getattr(importlib.import_module(module), name))
     if not issubclass(found, tuple(interfaces)):
         names = " or ".join(f"gdp.{interface.__name__}" for interface in interfaces)
-        raise PluginError(f"{who}: {record.implementation} does not derive from {names}.")
+        raise PluginError(f"{who}: {_place(record)} does not derive from {names}.")
     if inspect.isabstract(found):
         members = inspect.getmembers(found, lambda member: getattr(member, "__isabstractmethod__", False))
         lacking = ", ".join(name for name, _ in members)
-        raise PluginError(f"{who}: {record.implementation} does not implement {lacking}.")
+        raise PluginError(f"{who}: {_place(record)} does not implement {lacking}.")

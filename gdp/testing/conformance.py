@@ -91,6 +91,7 @@ def check(
     without: Mapping[str, str] | None = None,
     record_only: bool = False,
     pays: bool = False,
+    patience: float = 60.0,
 ) -> dict[str, str]:
     """Check all properties of a registered plugin and tell all that it lacks at once.
 
@@ -107,6 +108,7 @@ def check(
         without: properties to leave out, each with the reason.
         record_only: check what needs no implementation, for plugins that cannot be built here.
         pays: let the plugin pay for calls; else no call passes its book of answers, and what needs one is left out.
+        patience: seconds that its work on a few pictures may take.
 
     Returns:
         For every property, by name: an empty line, or why it does not apply or was left out.
@@ -117,7 +119,8 @@ def check(
         ValueError: `without` names no property of this kind, or there is no such kind.
     """
     given: dict[str, Any] = {"settings": settings, "world": world, "registry": registry, "tolerance": tolerance}
-    chosen = make_cases(kind, name, **given, varying=varying, without=without, record_only=record_only, pays=pays)
+    given |= {"varying": varying, "without": without, "record_only": record_only, "pays": pays, "patience": patience}
+    chosen = make_cases(kind, name, **given)
     remarks = dict(without or {})
     findings: list[NotConformantError] = []
     for case in chosen:
@@ -161,6 +164,7 @@ def make_cases(
     without: Mapping[str, str] | None = None,
     record_only: bool = False,
     pays: bool = False,
+    patience: float = 60.0,
 ) -> list[Case]:
     """Return a callable for each property; the arguments are those of `check`.
 
@@ -176,7 +180,8 @@ def make_cases(
         subject = PlainSubject(plain, name, registry)
     else:
         world = world or _default_world(kind)
-        subject = Subject(cast(Kind, kind), name, registry, settings or {}, world, tolerance, tuple(varying), pays)
+        given = (settings or {}, world, tolerance, tuple(varying), patience, pays)
+        subject = Subject(cast(Kind, kind), name, registry, *given)
     _ = subject.record  # a name that is not registered is told before anything is checked
     left_out = set(without or {})
     if left_out - set(known):

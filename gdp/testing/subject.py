@@ -14,6 +14,7 @@ from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.config import Config
 from gdp.core.errors import Mistake
 from gdp.core.interfaces.context import BuildContext
+from gdp.core.interfaces.forecasts import Forecast
 from gdp.core.recipe.choices import SECTION_MODELS, Checker, Choice
 from gdp.core.recipe.text import RecipeText
 from gdp.core.records import Kind, PlainKind, PlainRecord, PluginRecord
@@ -22,6 +23,7 @@ from gdp.support.interfaces.engines import EngineContext
 from gdp.testing.examples import World
 from gdp.testing.findings import DoesNotApplyError, fail
 
+_ROUNDING = 1e-9
 SEED = 7
 """The seed of the recipe that the checks imagine."""
 
@@ -40,6 +42,8 @@ class Subject:
     """How much numbers may differ where they should not, beyond what each property allows."""
     varying: Sequence[str] = ()
     """Patterns of the names of numbers and files that differ from run to run (measured times)."""
+    patience: float = 60.0
+    """Seconds that its work on a few pictures may take."""
     pays: bool = False
     """Whether the plugin may pay for calls while it is checked."""
     folder: Path = field(default_factory=Path.cwd)
@@ -110,11 +114,18 @@ class Subject:
         }
         return BuildContext(**{**given, **changes})
 
-    def build(self, **changes: Any) -> Any:
-        """Build the plugin anew; `changes` replace parts of its context."""
+    def build(self, config: Config | None = None, **changes: Any) -> Any:
+        """Build the plugin anew; `changes` replace parts of its context, and `config` its settings."""
         context = EngineContext() if self.kind in ("engine", "aligner") else self.context(**changes)
         with plugin_errors(describe_plugin(self.record)):
-            return self.implementation(self.config, context)
+            return self.implementation(config or self.config, context)
+
+    def forecast(self, plugin: Any) -> Forecast:
+        """Return what a filter or a pair source foretells of the world's pairs."""
+        pairs = self.world.pairs
+        given = (len(pairs), pairs.source.shape[1] // 3) if self.kind == "filter" else (len(pairs),)
+        foretold: Forecast = plugin.forecast(*given)
+        return foretold
 
     def varies(self, name: str) -> bool:
         """Say whether a number was announced to differ from run to run."""
@@ -131,12 +142,17 @@ class _PaysNothing:
         return False
 
     def admit(self, spent: float, dollars: float) -> None:
-        kind = self.subject.kind
-        if kind in ("filter", "pair-source") and not self.subject.build().forecast(1).calls:
-            fail(
-                f"it was about to pay {dollars:g} $ for a call, and its forecast tells of none",
-                "return gdp.Forecast(calls, seconds_between_calls, dollars) from forecast",
-            )
+        if self.subject.kind in ("filter", "pair-source"):
+            foretold = self.subject.forecast(self.subject.build())
+            mend = "return gdp.Forecast(calls, seconds_between_calls, dollars) from forecast"
+            if not foretold.calls:
+                fail(f"it was about to pay {dollars:g} $ for a call, and its forecast tells of none", mend)
+            if foretold.dollars + _ROUNDING < dollars:
+                whole = f"of all {len(self.subject.world.pairs)} pairs"
+                fail(
+                    f"it was about to pay {dollars:g} $ for a call, and its forecast {whole} is {foretold.dollars:g} $",
+                    mend,
+                )
         raise DoesNotApplyError(f"it pays {dollars:g} $ for a call here, and the kit pays nothing unless pays=True")
 
 

@@ -15,14 +15,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gdp.core.building import describe_plugin, plugin_errors
+from gdp.core.building import blame_of, class_of, describe_plugin
 from gdp.core.errors import (
     CorruptFileError,
     GdpError,
     MissingResourceError,
     PluginError,
     RunFolderError,
-    describe_exception,
 )
 from gdp.core.files import write_atomically
 from gdp.core.progress import Progress
@@ -92,13 +91,8 @@ def convert(
         converted = converter.convert(file, progress)
     except CorruptFileError as error:
         raise CorruptFileError(f"{source}: it cannot be converted as {record.name}: {_one_line(error)}") from error
-    except (GdpError, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        raise PluginError(
-            f"{source}: converter {record.name} of {record.package} failed at it ({describe_exception(error)}). The "
-            f"file is damaged, or the converter has a mistake: report it to its author."
-        ) from error
+    except PluginError as error:
+        raise PluginError(f"{source}: it is damaged, or cannot be converted by {_one_line(error)}") from error
     sha256 = _hash(source, progress)
     found = {"name": source.name, "sha256": sha256, "bytes": source.stat().st_size, "layout": file.layout}
     parts = {target: converted}
@@ -178,10 +172,9 @@ def _recognised(file: ForeignFile, converters: Plugins, progress: Progress) -> l
     for record in converters.records("converter"):
         try:
             converter = _made(converters, record)
-            with plugin_errors(describe_plugin(record)):
-                recognised = converter.recognise(file)
+            recognised = converter.recognise(file)
         except GdpError as error:  # one third party's converter must not keep the others from working
-            progress.message(f"converter {record.name} of {record.package} is left out: {_one_line(error)}")
+            progress.message(f"left out: {_one_line(error)}")
             continue
         if recognised:
             found.append((record, converter))
@@ -200,8 +193,9 @@ def _named(parts: Mapping[str, object]) -> str:
 
 
 def _made(converters: Plugins, record: PlainRecord) -> Converter:
-    with plugin_errors(describe_plugin(record)):
-        converter: Converter = converters.load(record)()
+    kind = class_of(converters, record)
+    with blame_of(record)(describe_plugin(record)):
+        converter: Converter = kind()
     return converter
 
 

@@ -13,13 +13,14 @@ from typing import Any, get_args
 import torch
 
 from gdp.core.arithmetic import count_macs, count_parameters
-from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.errors import GdpError
 from gdp.core.interfaces.datasets import Part, UnpairedDataset
+from gdp.core.interfaces.forecasts import Forecast
 from gdp.core.interfaces.students import Student
 from gdp.core.pairs.layout import ImageFormat, encode
 from gdp.core.pairs.records import PairBatch
 from gdp.core.pictures import storable_levels
+from gdp.core.progress import Stopped
 from gdp.core.recipe.reading import Choice
 from gdp.core.run.judging import named_filters
 from gdp.core.run.session import Session, trained_weights
@@ -102,8 +103,8 @@ def preflight(session: Session) -> Iterator[Check]:
         try:
             found = check(rehearsal)
             yield found if isinstance(found, Check) else Check(title, True, found)
-        except GdpError as error:
-            yield Check(title, False, str(error))
+        except (GdpError, Stopped) as error:  # what is not foretold is not paid for, and stops
+            yield Check(title, False, str(error) or "stopped")
             failed.add(check)
             if check in (_plugins, _dataset, _teacher, _pairs, _student):
                 return
@@ -150,7 +151,7 @@ def _teacher(rehearsal: _Rehearsal) -> str:
     session = rehearsal.session
     teacher = session.teacher
     if teacher is None:
-        return "none: the pairs exist already"
+        return "none: the pair source needs none"
     macs = count_macs(teacher.module, *teacher.example_inputs())
     if session.recipe.teacher_training is not None and trained_weights(session.teacher_folder) is None:
         return (
@@ -166,14 +167,12 @@ def _teacher(rehearsal: _Rehearsal) -> str:
 def _pairs(rehearsal: _Rehearsal) -> str:
     source, count = rehearsal.session.pair_source, wanted(rehearsal.session)
     (record,) = rehearsal.pair.records  # it must be possible to make one
-    tried = _cost_of_pairs(rehearsal.session, count) or "one was made as a trial"
     size = f"{source.resolution} px"
     if how := record.extra.get("reduced"):
         size += f", reduced from {how['from']} px ({how['by']})"
     tried = _cost_of_pairs(rehearsal.session, count) or "one was made as a trial"
     made = f"{count} pairs of {size}, {source.input_channels} input channels; {tried}"
-    with plugin_errors(describe_plugin(rehearsal.session.recipe.pairs.record)):
-        remark = source.check()
+    remark = source.check()
     return f"{made}; {remark}" if remark else made
 
 
@@ -181,18 +180,22 @@ def _cost_of_pairs(session: Session, count: int) -> str:
     """Return what making the pairs asks of others, in words; empty where this machine makes them."""
     if not asks_for_pairs(session):
         return ""
-    with plugin_errors(f"pair source {session.recipe.pairs.record.name}"):
-        forecast = session.pair_source.forecast(count)
-    cost = f"{forecast.calls:,} calls, {forecast.dollars:.2f} $" if forecast.calls else "it does not say what it costs"
+    forecast = session.pair_source.forecast(count)
+    cost = _calls(forecast) or "it does not say what it costs"
     tried = "one was made as a trial, and paid for" if session.pays else "none was made on trial, for that asks others"
     return f"{tried}: {cost}"
 
 
+def _calls(forecast: Forecast) -> str:
+    return f"{forecast.calls:,} calls, {forecast.dollars:.2f} $" if forecast.calls else ""
+
+
 def _filters(rehearsal: _Rehearsal) -> str:
-    remarks = []
-    for named in named_filters(rehearsal.session):
-        with plugin_errors(f"filter {named.name}"):
-            remark = named.judge.check()
+    remarks, session = [], rehearsal.session
+    for named in named_filters(session):
+        # What a filter says itself ahead, such as of its budget, tells the calls, too.
+        foretold = named.judge.forecast(wanted(session), session.pair_source.input_channels // 3)
+        remark = named.judge.check() or _calls(foretold)
         remarks.append(f"{named.name} ({remark})" if remark else named.name)
     return ", ".join(remarks) if remarks else "none: every pair is kept"
 

@@ -263,9 +263,9 @@ def test_an_aligner_of_a_third_party_says_what_it_finds(
     [
         ("failing", "RuntimeError: the camera is gone"),
         ("exits", "SystemExit: no licence"),
-        ("boxes", "must return a list of gdp.Square for each"),
-        ("endless", "no more than 8 times the picture large"),
-        ("wordless", "does not say what it `finds`"),
+        ("boxes", "found tuple (0, 0, 8, 8) in picture 0, and that is no gdp.Square"),
+        ("endless", "larger or further away than 8 pictures"),
+        ("wordless", "finds must be two words, of one and of many"),
         ("left:model.onnx", "takes no file"),
     ],
 )

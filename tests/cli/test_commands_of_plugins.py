@@ -142,7 +142,7 @@ def test_a_command_that_cannot_be_imported_is_told_in_a_sentence(folder: Path) -
     for arguments in (["absent"], ["absent", "--help"]):
         result = gdp(folder, *arguments)
         assert result.exit_code == 1
-        assert result.stderr.startswith(f"error: command absent of {folder / 'watching.py'}: ")
+        assert result.stderr.startswith(f"error: command absent ({folder / 'watching.py'}): ")
         assert "no module named 'module_that_nobody_has'" in result.stderr
 
 

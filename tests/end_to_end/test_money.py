@@ -34,7 +34,27 @@ def gdp_register_filters(register):
 @gdp.hookimpl
 def gdp_register_pair_sources(register):
     register("paying-pairs", config=PayingConfig, implementation="paying:Source", summary="Pays for each pair")
+    register("paying-taught", config=PayingConfig, implementation="paying:Taught", summary="Asks the teacher")
     register("honest-pairs", config=PayingConfig, implementation="paying:Honest", summary="Says what it pays")
+
+
+@gdp.hookimpl
+def gdp_register_teachers(register):
+    register("paying-teacher", config=PayingConfig, implementation="paying:make_teacher", summary="Foretells nothing")
+
+
+def __getattr__(name):
+    if name != "make_teacher":
+        raise AttributeError(name)
+    from gdp.testing.examples import TinyLatentTeacher
+
+    class Teacher(TinyLatentTeacher):
+        def synthesize(self, ws):
+            for _ in ws:
+                pay(self, "teacher")
+            return super().synthesize(ws)
+
+    return Teacher
 
 
 @gdp.hookimpl
@@ -89,6 +109,16 @@ class Source(gdp.PairSource):
         for index in indices:
             pay(self, "pairs")
         pictures = torch.stack([torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(i)) for i in indices])
+        records = [gdp.PairRecord(index=index, seed=0) for index in indices]
+        return gdp.PairBatch(list(indices), pictures, -pictures, records)
+
+
+class Taught(Source):
+    resolution = 32
+
+    def make(self, indices):
+        ws = self.context.teacher.map(self.context.teacher.sample_z(0, indices))
+        pictures = self.context.teacher.synthesize(ws)
         records = [gdp.PairRecord(index=index, seed=0) for index in indices]
         return gdp.PairBatch(list(indices), pictures, -pictures, records)
 
@@ -248,3 +278,16 @@ def test_with_pay_a_trial_pays_what_it_says_first_and_no_more(world: World, dry:
     assert told.exit_code == 0, told.output
     assert f"pays at most {0.002 if dry else 0.032:g} $" in told.stderr
     assert world.asked() == (1 if dry else 16)
+
+
+@pytest.mark.parametrize("command", [("run", "--dry-run"), ("estimate",)])
+def test_what_a_teacher_did_not_foretell_is_not_paid_on_trial_and_that_is_a_sentence(
+    world: World, command: tuple[str, ...]
+) -> None:
+    text = world.recipe.read_text()
+    start, end = text.index("[teacher]"), text.index("[[filters]]")
+    pairs = '[pairs]\nplugin = "paying-taught"\ncount = 24\n\n'
+    world.change(text[start:end], f'[teacher]\nplugin = "paying-teacher"\n\n{pairs}')
+    done = gdp_command(command[0], "tiny.toml", *command[1:], "--pay", "--plugins-dir", "plugins", cwd=world.folder)
+    assert done.exit_code == 1 and "the limit of 0 $ would be crossed by the next call" in done.output, done.output
+    assert world.asked() == 0

@@ -114,7 +114,7 @@ def test_an_implementation_that_breaks_its_contract_is_explained(
     with pytest.raises(PluginError) as caught:
         PluginRegistry.discover().load(record)
     assert reason in str(caught.value)
-    assert "filter x of gdp-brightness" in str(caught.value)
+    assert "filter x (gdp-brightness)" in str(caught.value)
 
 
 @pytest.mark.parametrize("base", ["BaseException", "SystemExit", "GeneratorExit"])

@@ -91,7 +91,7 @@ def test_a_command_that_cannot_be_used_names_itself_and_its_package(
     install(make_package(source(implementation=implementation)))
     with pytest.raises(PluginError) as caught:
         run(PluginRegistry.discover())
-    assert str(caught.value).startswith("command watch of gdp-made: ")
+    assert str(caught.value).startswith("command watch (gdp-made): ")
     assert reason in str(caught.value)
 
 

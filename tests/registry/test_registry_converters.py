@@ -55,7 +55,7 @@ def test_a_converter_that_raises_keeps_no_other_from_working(
     torch.save(torch.ones(1, 16), tmp_path / "direction.pt")
     (written,) = convert(tmp_path / "direction.pt", PluginRegistry.discover(), SilentProgress())
     assert written.card["converter"]["name"] == "direction"
-    with pytest.raises(PluginError, match=r"converter broken of gdp-good failed at it \(KeyError: 'oops'\)"):
+    with pytest.raises(PluginError, match=r"converted by converter broken \(gdp-good\): failed with KeyError: 'oops'"):
         convert(tmp_path / "direction.pt", PluginRegistry.discover(), SilentProgress(), layout="broken", overwrite=True)
 
 

@@ -71,6 +71,6 @@ def test_every_kind_has_its_registration_hook() -> None:
 def test_an_implementation_of_another_sort_is_refused_for_every_kind_without_settings(kind: PlainKind) -> None:
     record = PlainRecord(kind, "odd", "Odd", "pathlib:Path", package="gdp-odd")
     with pytest.raises(
-        PluginError, match=rf"{kind} odd of gdp-odd: pathlib:Path (is type, not a|does not derive from)"
+        PluginError, match=rf"{kind} odd \(gdp-odd\): pathlib:Path (is type, not a|does not derive from)"
     ):
         PluginRegistry().load(record)

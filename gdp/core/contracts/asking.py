@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from gdp.core.errors import printable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,6 +22,10 @@ three times too bright, 0.38 to 0.47 lie outside and that ratio is 1.74 to 1.98;
 to 0.65, and 2.24 to 6.2 (sizes of 16 to 1024 px, 60 drawings each)."""
 _VALUES = 1_000_000
 """Of more values every second, third ... is looked at."""
+
+
+LONGEST = 200
+"""Characters of what a plugin says in a line of pictures, or of a licence."""
 
 
 class WrongAnswerError(Exception):
@@ -46,7 +52,13 @@ def shown(value: object) -> str:
     shape = getattr(value, "shape", None)
     if shape is not None and hasattr(value, "dtype"):
         return f"{str(value.dtype).removeprefix('torch.')} {tuple(shape)}"
-    return "None" if value is None else f"{type(value).__name__} {value!r:.40}"
+    if value is None:
+        return "None"
+    try:
+        text = printable(" ".join(repr(value).split()))
+    except Exception:  # noqa: BLE001 # a third party's __repr__ may raise anything
+        text = "that cannot be shown"
+    return f"{type(value).__name__} {text:.40}"
 
 
 def require(good: bool, words: str) -> None:
@@ -74,6 +86,32 @@ def a_number(least: int, words: str, *, or_none: bool = False) -> Rule:
         return answer
 
     return rule
+
+
+def several(kind: type[Any] | tuple[type[Any], ...], words: str) -> Rule:
+    """Return the rule that an answer is any number of things of a type, yielded or listed; the caller gets a list."""
+
+    def rule(answer: Any, asked: Asked) -> Any:
+        require(
+            isinstance(answer, Iterable) and not isinstance(answer, str), f"must return {words}, and is {shown(answer)}"
+        )
+        found = list(answer)
+        wrong = [each for each in found if not isinstance(each, kind)]
+        require(not wrong, f"must return {words}, and {shown(next(iter(wrong), None))} is among them")
+        return found
+
+    return rule
+
+
+def line(answer: Any, asked: Asked) -> Any:
+    """A short line of text."""
+    good = isinstance(answer, str) and 0 < len(answer) <= LONGEST and answer.isprintable()
+    require(good, f"must be a short line of text, and is {shown(answer)}")
+    return answer
+
+
+text = a(str, "text")
+yes_or_no = a(bool, "True or False")
 
 
 def channels(answer: Any, asked: Asked) -> Any:

@@ -6,6 +6,7 @@ import json
 import math
 import numbers
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from gdp.core.contracts.asking import (
@@ -17,16 +18,22 @@ from gdp.core.contracts.asking import (
     channels,
     check_pictures,
     json_figures,
+    line,
     maybe,
     network,
     require,
+    several,
     shown,
+    text,
+    yes_or_no,
 )
 from gdp.core.errors import PairStoreError, is_text
-from gdp.core.interfaces.evaluators import Evaluation, Metric, PictureRow
+from gdp.core.interfaces.datasets import PictureKind
+from gdp.core.interfaces.evaluators import Evaluation, Headline, Metric, PictureRow, Sentence
 from gdp.core.interfaces.forecasts import Forecast
 from gdp.core.interfaces.losses import Watched
 from gdp.core.interfaces.students import Opposite, TrainingPhase
+from gdp.core.interfaces.teachers import Teacher
 from gdp.core.pairs.records import NotYet, PairBatch, Verdict, check_scores
 
 
@@ -63,12 +70,9 @@ def _synthesized(answer: Any, asked: Asked) -> Any:
 
 
 def _translated(answer: Any, asked: Asked) -> Any:
-    _check_once(answer, (len(asked.arguments[0]), 3, None, None), asked)
-    return answer
-
-
-def _taught(answer: Any, asked: Asked) -> Any:
-    _check_once(answer, (len(asked.arguments[0]), 3, None, None), asked)
+    """Pictures of the size of those that a teacher or a pair source was given."""
+    given = asked.arguments[0]
+    _check_once(answer, (len(given), 3, *given.shape[2:]), asked)
     return answer
 
 
@@ -82,6 +86,23 @@ def _generated(answer: Any, asked: Asked) -> Any:
         good and tuple(answer.shape) == (len(source), 3, *source.shape[2:]),
         f"must return floats ({len(source)}, 3, {', '.join(map(str, source.shape[2:]))}), and returned {shown(answer)}",
     )
+    return answer
+
+
+def _shows(answer: Any, asked: Asked) -> Any:
+    """What pictures show, in short lines."""
+    require(isinstance(answer, PictureKind), f"must be a gdp.PictureKind, or None, and is {shown(answer)}")
+    for said in (answer.words, answer.one, answer.frame, answer.aligner):
+        if said != "":
+            line(said, asked)
+    return answer
+
+
+def _trained(answer: Any, asked: Asked) -> Any:
+    """The file that a teacher's training has left in its folder, the third argument."""
+    folder = asked.arguments[2]
+    good = isinstance(answer, Path) and answer.is_relative_to(folder) and answer.is_file()
+    require(good, f"must return the file of the weights, below {folder}, and returned {shown(answer)}")
     return answer
 
 
@@ -285,8 +306,6 @@ def _row(row: Any) -> None:
         require(picture.dtype == torch.uint8 or bool(picture.isfinite().all()), f"{what} with NaN or infinite values")
 
 
-_text = a(str, "text")
-_yes_or_no = a(bool, "True or False")
 _forecast = a(Forecast, "a gdp.Forecast")
 
 RULES: Mapping[str, Mapping[str, Rule]] = {
@@ -294,31 +313,38 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "count": a_number(0, "a number of pairs, or None for any", or_none=True),
         "input_channels": channels,
         "resolution": a_number(1, "a number of pixels"),
-        "fingerprint": _text,
-        "check": _text,
+        "fingerprint": text,
+        "shows": maybe(_shows),
+        "check": text,
         "make": _pairs,
         "unreduced": _pairs,
         "forecast": _forecast,
         "held_out": maybe(_held_out),
-        "live": _yes_or_no,
-        "teach": _taught,
+        "live": yes_or_no,
+        "teach": _translated,
     },
-    "PairJudge": {"check": _text, "forecast": _forecast, "summary": json_figures},
+    "PairJudge": {"check": text, "forecast": _forecast, "summary": json_figures},
     "Filter": {"judge": _verdicts},
     "ScoringFilter": {
         "score_settings": maybe(_score_settings),
-        "fingerprint": _text,
+        "fingerprint": text,
         "score": _scores,
         "score_stream": _score_stream,
         "decide": _decided,
     },
     "CombiningFilter": {"decide": _decided},
     "Teacher": {
-        "fingerprint": _text,
+        "fingerprint": text,
         "resolution": a_number(1, "a number of pixels"),
         "module": network,
         "discriminator": maybe(network),
         "example_inputs": a(tuple, "a tuple of arguments"),
+        "weights_licence": maybe(line),
+        "shows": maybe(_shows),
+        "weight_files": several((str, Path), "the files that hold the weights"),
+        "train": _trained,
+        "trained_settings": a(Mapping, "settings by name"),
+        "untrained": a(Teacher, "a gdp.Teacher"),
     },
     "LatentTeacher": {
         "z_dim": a_number(1, "a number"),
@@ -345,21 +371,27 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "generator": _term,
         "discriminator": maybe(_term),
     },
-    "Evaluator": {"evaluate": _evaluation},
+    "Evaluator": {
+        "evaluate": _evaluation,
+        "sentences": several(Sentence, "gdp.Sentence"),
+        "headlines": several(Headline, "gdp.Headline"),
+    },
     "Dataset": {
         "__len__": a_number(0, "a number of pictures"),
         "resolution": a_number(1, "a number of pixels"),
         "images": _levels,
+        "shows": maybe(_shows),
         "latents": maybe(_dataset_latents),
     },
     "UnpairedDataset": {
         "resolution": a_number(1, "a number of pixels"),
-        "fingerprint": _text,
+        "fingerprint": text,
         "count": a_number(0, "a number of pictures"),
         "images": _levels,
-        "name": _text,
+        "name": text,
         "truth": maybe(_levels),
+        "shows": maybe(_shows),
     },
-    "Stage": {"key": json_figures, "execute": json_figures, "is_there": _yes_or_no, "applies": _yes_or_no},
+    "Stage": {"key": json_figures, "execute": json_figures, "is_there": yes_or_no, "applies": yes_or_no},
 }
 """The rules of core's kinds, by interface and member; what tools ask of theirs they check where they ask."""

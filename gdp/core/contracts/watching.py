@@ -14,10 +14,11 @@ from typing import Any
 from gdp.core.contracts.asking import Asked, Rule, WrongAnswerError
 from gdp.core.contracts.rules import RULES
 from gdp.core.errors import PluginError
-from gdp.core.pairs.records import PairBatch
 
 NAME_OF = "_gdp_name"
 """Attribute of a watched class: what errors call the plugin."""
+CONTRACT = "_contract"
+"""Attribute of an interface outside of core: the rules of its members by name."""
 _INTERFACES = ("gdp.core.interfaces.", "gdp.support.interfaces.", "gdp.support.foreign.")
 
 _FIRST = 8
@@ -38,7 +39,7 @@ def answering(implementation: type[Any], where: str, blame: Blame) -> type[Any]:
     interfaces = [base for base in implementation.__mro__ if base.__module__.startswith(_INTERFACES)]
     members: dict[str, Rule | None] = {}
     for interface in reversed(interfaces):
-        rules = RULES.get(interface.__name__, {})
+        rules = vars(interface).get(CONTRACT, RULES.get(interface.__name__, {}))
         names = {name for name in vars(interface) if not name.startswith("_")} | rules.keys()
         members |= {name: rules.get(name, members.get(name)) for name in names}
     body: dict[str, Any] = {"__module__": implementation.__module__, "__doc__": implementation.__doc__, NAME_OF: where}
@@ -53,8 +54,8 @@ def answering(implementation: type[Any], where: str, blame: Blame) -> type[Any]:
 
 
 def _watched(implementation: type[Any], name: str, rule: Rule | None, where: str, blame: Blame) -> Any:
-    """Return the member as it is watched; None for what is left as it is: class methods, words and settings."""
-    found = inspect.getattr_static(implementation, name)
+    """Return the member as it is watched; None for what is left as it is: words and settings."""
+    found = inspect.getattr_static(implementation, name, None)
     watch = _Watch(name, rule, where, blame)
     if isinstance(found, property) and found.fget is not None:
         return property(watch.around(found.fget), found.fset, found.fdel, found.__doc__)
@@ -62,9 +63,10 @@ def _watched(implementation: type[Any], name: str, rule: Rule | None, where: str
         return property(watch.around(lambda plugin: found.__get__(plugin, implementation)), doc=found.__doc__)
     if inspect.isfunction(found):
         return watch.around(found)
-    if rule is not None and not hasattr(found, "__get__"):
-        return _Value(found, watch)
-    return None
+    if isinstance(found, classmethod | staticmethod):
+        function, is_static = found.__func__, isinstance(found, staticmethod)
+        return classmethod(watch.around(lambda kind, *given: function(*given) if is_static else function(kind, *given)))
+    return _Value(found, watch) if rule is not None and not hasattr(found, "__get__") else None
 
 
 class _Value:
@@ -90,17 +92,16 @@ class _Watch:
         @wraps(function)
         def ask(plugin: Any, *arguments: Any, **named: Any) -> Any:
             with self._blame(self._where):
-                before = _versions(arguments)
+                first = self._answers < _FIRST
+                before = _versions(arguments, first)
                 answer = function(plugin, *arguments, **named)
-                asked = Asked(plugin, self._member, (*arguments, *named.values()), self._answers < _FIRST)
+                asked = Asked(plugin, self._member, (*arguments, *named.values()), first)
                 try:
-                    if before != _versions(arguments):
+                    if before != _versions(arguments, first):
                         raise WrongAnswerError("changed what it was given to look at, which others look at, too")
                     answer = answer if self._rule is None else self._rule(answer, asked)
                 except WrongAnswerError as error:
-                    raise PluginError(
-                        f"{self._where}: {self._member} {error}. This is a fault of the plugin: tell its author."
-                    ) from None
+                    raise self._wrong(error) from None
             self._answers += 1
             if inspect.isgenerator(answer):
                 return self._through(answer)
@@ -114,17 +115,21 @@ class _Watch:
             try:
                 yield from answers
             except WrongAnswerError as error:
-                raise PluginError(
-                    f"{self._where}: {self._member} {error}. This is a fault of the plugin: tell its author."
-                ) from None
+                raise self._wrong(error) from None
+
+    def _wrong(self, error: WrongAnswerError) -> PluginError:
+        wrong = PluginError(f"{self._member} {error}. This is a fault of the plugin: tell its author.")
+        wrong.blame(self._where)
+        return wrong
 
 
-def _versions(arguments: tuple[Any, ...]) -> list[int]:
-    """Return how often the pictures that a plugin looks at were written to."""
-    looked_at: list[Any] = []
-    for argument in arguments:
-        if isinstance(argument, PairBatch):
-            looked_at += [argument.source, argument.target]
-        elif type(argument).__name__ == "TrainingStep":
-            looked_at.append(argument.source)
-    return [tensor._version for tensor in looked_at if not tensor.is_inference()]
+_LOOKED_AT = {"PairBatch": ("source", "target"), "TrainingStep": ("source",), "DirectionSearch": ("w", "label")}
+"""What a plugin looks at of what it is given, beside tensors and arrays themselves."""
+
+
+def _versions(arguments: tuple[Any, ...], first: bool) -> list[int]:
+    """Return how often what a plugin looks at was written to; of arrays their hashes, at first."""
+    parts = [getattr(each, name) for each in arguments for name in _LOOKED_AT.get(type(each).__name__, ())]
+    tensors = [each for each in (*arguments, *parts) if hasattr(each, "is_inference") and not each.is_inference()]
+    arrays = [each for each in arguments if first and type(each).__name__ == "ndarray"]
+    return [*(tensor._version for tensor in tensors), *(hash(array.tobytes()) for array in arrays)]

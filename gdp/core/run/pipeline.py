@@ -121,18 +121,20 @@ _STAGE_OF = {"teacher": 0, "dataset": 1, "pair-source": 1, "filter": 2, "student
 
 
 def _check_modules(session: Session, first: str, until: str | None) -> None:
-    """Refuse to begin where a stage that is to be done needs a module that is not installed: hours later is too late.
+    """Refuse to begin where a plugin that is to be used cannot be imported: hours later is too late.
 
     Raises:
-        MissingResourceError: the message says which plugin needs it, and what installs it.
+        MissingResourceError: a module is not installed; the message says which plugin needs it, and what installs it.
+        PluginError: it is installed, and cannot be imported or does not keep its kind's contract.
     """
     order = {name: place for place, name in enumerate(CORE_STAGES)}
     begin, end = order.get(first, len(order)), order.get(until or "", len(order))
-    require_modules(
-        choice.record
-        for choice in session.recipe.choices()
-        if begin <= _STAGE_OF.get(choice.record.kind, len(order)) <= end
-    )
+    needed = [
+        choice for choice in session.recipe.choices() if begin <= _STAGE_OF.get(choice.record.kind, len(order)) <= end
+    ]
+    require_modules(choice.record for choice in needed)
+    for choice in needed:
+        session.plugins.load(choice.record)
 
 
 def _execute_stages(session: Session, plan: Plan) -> Outcome:

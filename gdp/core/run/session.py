@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 
 from gdp.core.answers import AnswerBook
-from gdp.core.building import build, describe_plugin, plugin_errors
+from gdp.core.building import build, class_of, describe_plugin, plugin_errors
 from gdp.core.config import Config, content_key
 from gdp.core.errors import BudgetError, MissingResourceError, PluginNotFoundError
 from gdp.core.files import file_sha256
@@ -174,14 +174,14 @@ class Session:
         if training is None:
             teacher: Teacher = self.build(choice, Teacher, context)
             return teacher
-        implementation: type[Teacher] = self.plugins.load(choice.record)
+        implementation: type[Teacher] = class_of(self.plugins, choice.record)
         weights = trained_weights(self.teacher_folder)
-        with plugin_errors(describe_plugin(choice.record)):
-            if weights is not None:
-                settings = {**choice.config.model_dump(), **implementation.trained_settings(weights)}
+        if weights is not None:
+            settings = {**choice.config.model_dump(), **implementation.trained_settings(weights)}
+            with plugin_errors(describe_plugin(choice.record)):
                 return implementation(choice.record.config.model_validate(settings), context)
-            if self.rehearses:
-                return implementation.untrained(choice.config, training, context)
+        if self.rehearses:
+            return implementation.untrained(choice.config, training, context)
         raise MissingResourceError(
             f"{self.teacher_folder}: the teacher is not trained yet; run the stage teacher first"
         )
@@ -231,9 +231,8 @@ class Session:
         """Return the hashes of the files that hold the teacher's weights; None where it names none, or one is gone."""
         choice = self.recipe.teacher
         assert choice is not None
-        implementation: type[Teacher] = self.plugins.load(choice.record)
-        with plugin_errors(describe_plugin(choice.record)):
-            files = [Path(file) for file in implementation.weight_files(choice.config)]
+        implementation: type[Teacher] = class_of(self.plugins, choice.record)
+        files = [Path(file) for file in implementation.weight_files(choice.config)]
         if not files or not all(file.is_file() for file in files):
             return None
         return [file_sha256(file) for file in files]
@@ -314,8 +313,7 @@ class Session:
 
     def initialise(self, student: Student) -> Mapping[str, Any]:
         """Let a new student get ready to be trained, and return what it did."""
-        with plugin_errors(describe_plugin(self.recipe.student.record)):
-            return student.initialise(self.teacher)
+        return student.initialise(self.teacher)
 
     def new_losses(self) -> list[tuple[str, float, Loss]]:
         """Build the terms of the objective: (name, weight, loss)."""

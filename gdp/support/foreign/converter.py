@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
+from gdp.core.contracts.asking import Asked, Rule, json_figures, require, shown, yes_or_no
 from gdp.core.progress import Progress
 from gdp.support.foreign import ForeignFile
 
@@ -38,12 +40,43 @@ class Converted:
     beside: Mapping[str, Converted] = field(default_factory=dict)
 
 
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+def _converted(answer: Any, asked: Asked) -> Any:
+    require(isinstance(answer, Converted), f"must return a gdp.Converted, and returned {shown(answer)}")
+    require(isinstance(answer.tensors, Mapping) and len(answer.tensors) > 0, "returned no tensors")
+    for name, tensor in answer.tensors.items():
+        require(isinstance(name, str), f"gave a tensor the name {shown(name)}; names are text")
+        require(isinstance(tensor, Tensor), f"gave {name} as {shown(tensor)}, and that is no tensor")
+    for word, said in (("what", answer.what), ("use", answer.use)):
+        require(isinstance(said, str), f"gave as its `{word}` {shown(said)}, and that is no text")
+    for word, lines in (("dropped", answer.dropped), ("remarks", answer.remarks)):
+        good = isinstance(lines, Sequence) and not isinstance(lines, str) and all(isinstance(one, str) for one in lines)
+        require(good, f"gave as its `{word}` {shown(lines)}, and that is no list of lines")
+    json_figures(answer.architecture, asked)
+    texts = isinstance(answer.metadata, Mapping) and all(
+        isinstance(part, str) for pair in answer.metadata.items() for part in pair
+    )
+    require(texts, f"gave as its `metadata` {shown(answer.metadata)}, and that maps no text to text")
+    require(
+        isinstance(answer.beside, Mapping), f"gave as what is `beside` it {shown(answer.beside)}, and that is no map"
+    )
+    for word, other in answer.beside.items():
+        good = isinstance(word, str) and _WORD.fullmatch(word) is not None
+        require(good, f"names what is beside it {shown(word)}, and that is no word of letters, digits, - and _")
+        _converted(other, asked)
+    return answer
+
+
 class Converter(ABC):
     """Knows one foreign layout of weights, by the content of the file and not by its name.
 
     The file has been read without running anything of it: its content is plain values, tensors and the inert stand-ins
     of `gdp.support.foreign`. Lists and dictionaries in it may contain themselves: never follow them without a limit.
     """
+
+    _contract: ClassVar[Mapping[str, Rule]] = {"recognise": yes_or_no, "convert": _converted}
 
     @abstractmethod
     def recognise(self, file: ForeignFile) -> bool:

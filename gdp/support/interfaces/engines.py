@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy
 from numpy.typing import NDArray
+
+from gdp.core.contracts.asking import Asked, Rule, require, shown, text, yes_or_no
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,6 +38,17 @@ class EngineContext:
     threads: int | None = None
 
 
+def _file(answer: Any, asked: Asked) -> Any:
+    good = isinstance(answer, str) and answer not in ("", ".", "..") and answer.isprintable() and "\\" not in answer
+    require(good and "/" not in answer, f"must be the plain name of the file that it writes, and is {shown(answer)}")
+    return answer
+
+
+def _callable(answer: Any, asked: Asked) -> Any:
+    require(callable(answer), f"must return a function that translates pictures, and returned {shown(answer)}")
+    return answer
+
+
 class Engine(ABC):
     """Writes a student's network to a file of its own format, and runs it from there.
 
@@ -43,6 +56,13 @@ class Engine(ABC):
     of the file. The batch size, the height and the width are free. Where `open` needs no torch, its module should
     import none, so that a picture is translated within a second of the start.
     """
+
+    _contract: ClassVar[Mapping[str, Rule]] = {
+        "file": _file,
+        "runs_from_weights": yes_or_no,
+        "open": _callable,
+        "describe": text,
+    }
 
     file: ClassVar[str]
     """Name of the file that `export` writes, such as `student.onnx`."""

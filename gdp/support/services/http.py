@@ -21,6 +21,12 @@ LONGEST_WAIT = 600.0
 """Seconds; a service that asks for more is not waited for in one go."""
 _SECONDS = re.compile(r"(?:after|in)\s+(\d+(?:\.\d+)?)\s+second", re.IGNORECASE)
 
+_NOT_SENT = (
+    httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+)  # fmt: skip
+"""Errors of a call that reached nobody, and so was not charged."""
+
 
 class HttpClients:
     """A client for each connection: one client's pool of many looks all of them over several times a call.
@@ -54,7 +60,7 @@ class HttpClients:
         client = self._clients.get()
         try:
             return client.post(url, headers=dict(headers), content=body, extensions={"trace": trace})
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
+        except _NOT_SENT as error:
             return Reply("failed", reason=f"no connection ({_words(error)})")
         except httpx.HTTPError as error:
             return Reply("unknown", reason=f"the connection broke ({_words(error)})")
@@ -81,6 +87,10 @@ class HttpService:
         read: makes of a response what is kept, as JSON; raises ValueError, KeyError or TypeError for garbage.
         headers: sent with each body, such as the content's type.
         secret_headers: likewise, of keys; no message ever shows them.
+
+    Raises:
+        ServiceError: what `url` says is no address of HTTP, or a header cannot be sent (an empty key leaves one that
+            ends in a space); nothing is asked then.
     """
 
     limits = PictureLimits(least_bytes=0, most_bytes=20 * 2**20)
@@ -100,7 +110,22 @@ class HttpService:
         self.scope = f"{name} {urlsplit(url).netloc}"
         self._url, self._read, self._headers = url, read, dict(headers or {})
         self._secrets = dict(secret_headers or {})
+        self._check(url)
         self._clients = HttpClients(url, settings)
+
+    def _check(self, url: str) -> None:
+        """Refuse what no call could be sent with, before one is noted as charged."""
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+            raise ServiceError(f"{self.name}: {url!r} is no address such as https://example.com/score")
+        for name, value in self._all_headers().items():
+            if not (value.isascii() and value.isprintable()) or not value or value != value.strip():
+                raise ServiceError(
+                    f"{self.name}: the header {name} cannot be sent: it must be printable ASCII that neither is empty "
+                    f"nor begins or ends with a space. Is a key empty or cut?"
+                )
+
+    def _all_headers(self) -> dict[str, str]:
+        return {**self._headers, **{name: secret.reveal() for name, secret in self._secrets.items()}}
 
     def covers(self, other: Json) -> bool:
         """Say whether another question's answers do for this one; by default none does."""
@@ -112,8 +137,7 @@ class HttpService:
         Raises:
             ServiceError: the service refuses it in a way that no other call would fare better.
         """
-        headers = {**self._headers, **{name: secret.reveal() for name, secret in self._secrets.items()}}
-        response = self._clients.post(self._url, headers, picture, sending)
+        response = self._clients.post(self._url, self._all_headers(), picture, sending)
         reply = response if isinstance(response, Reply) else self._understand(response)
         return Reply(reply.kind, reply.answer, self._hide(reply.reason), reply.wait)
 

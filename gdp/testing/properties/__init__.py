@@ -11,6 +11,7 @@ from gdp.core.records import KINDS, Kind, PlainKind
 from gdp.testing.properties import (
     aligners,
     commands,
+    costs,
     datasets,
     directions,
     engines,
@@ -81,7 +82,9 @@ def properties_of(kind: Kind | PlainKind) -> list[Property]:
         known = ", ".join((*KINDS, *_OF_PLAIN_KIND))
         raise ValueError(f"no kind of plugin is called {kind!r}; the kinds are {known}")
     promises = _OF_KIND[kind]
-    around = [_named(check, partial(check, exercise=promises.exercise)) for check in surroundings.PROPERTIES]
+    foretold = costs.FORETOLD if kind in ("filter", "pair-source") else ()
+    general = (*surroundings.PROPERTIES, *costs.PROPERTIES, *foretold)
+    around = [_named(check, partial(check, exercise=promises.exercise)) for check in general]
     return [
         *(_named(check, check, of_record=True) for check in record.PROPERTIES),
         *around,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy
 
-from gdp.core.building import build, describe_plugin, plugin_errors
-from gdp.core.errors import GdpError, PluginError, ShapeError
+from gdp.core.building import build
+from gdp.core.errors import GdpError, ShapeError
 from gdp.core.records import PluginRecord, Plugins
 from gdp.support.interfaces.aligners import Aligner
 from gdp.support.interfaces.engines import EngineContext, PictureArray
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 FEATHER = 0.1
 FILE, FRAME = "file", "frame"
 """The settings of an aligner that the command line names."""
-LARGEST = 8
-"""Times the picture's longer side that a square's may be, and that it may lie away: beyond is no finding."""
 _NAME = re.compile(r"[a-z][a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -39,7 +37,6 @@ class NamedAligner:
     """An aligner, and in whose name its failures are told."""
 
     aligner: Aligner
-    who: str
     name: str = ""
     """As `--align` takes it."""
 
@@ -60,26 +57,7 @@ class NamedAligner:
             GdpError: what the aligner itself says is wrong.
             PluginError: it failed, or what it returned are no such squares.
         """
-        with plugin_errors(self.who):
-            found: object = self.aligner.regions(pictures)
-            fits = isinstance(found, list) and len(found) == len(pictures)
-            squares = [list(of_picture) for of_picture in found] if isinstance(found, list) and fits else None
-        reach = LARGEST * max(pictures.shape[1:3])
-        if squares is None or not all(_is_square(square, reach) for of_picture in squares for square in of_picture):
-            raise PluginError(
-                f"{self.who}: it must return a list of gdp.Square for each of {len(pictures)} pictures, of finite "
-                f"numbers, larger than nothing, and no more than {LARGEST} times the picture large or away from it; "
-                f"tell the plugin's author"
-            )
-        return squares
-
-
-def _is_square(square: object, reach: float) -> bool:
-    if not isinstance(square, Square) or numpy.shape(square.matrix) != (2, 3):
-        return False
-    if not numpy.isfinite(square.matrix).all() or numpy.abs(square.matrix).max() > reach:
-        return False
-    return abs(float(numpy.linalg.det(square.matrix[:, :2]))) > 0
+        return self.aligner.regions(pictures)
 
 
 def open_aligner(
@@ -108,11 +86,8 @@ def open_aligner(
         raise GdpError(f"--align {text}: the aligner {record.name} needs a file: --align {record.name}:FILE")
     settings = settings_of(record, {name: value for name, value in given.items() if value is not None})
     aligner: Aligner = build(plugins, record, settings, context, kind=Aligner)
-    who = describe_plugin(record)
-    words = getattr(aligner, "finds", None)
-    if not (isinstance(words, tuple) and len(words) == 2 and all(isinstance(word, str) for word in words)):
-        raise PluginError(f"{who}: its class does not say what it `finds`, one and many; tell the plugin's author")
-    return NamedAligner(aligner, who, record.name if file is None else f"{record.name}:{file}")
+    _ = aligner.finds  # which is told before any picture is looked at
+    return NamedAligner(aligner, record.name if file is None else f"{record.name}:{file}")
 
 
 def _choose(plugins: Plugins, text: str, for_files: str) -> tuple[PluginRecord, str | None]:

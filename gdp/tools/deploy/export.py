@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gdp.core.building import describe_plugin, plugin_errors
+from gdp.core.building import describe_plugin
 from gdp.core.errors import GdpError, MissingResourceError, PluginError, readable_os_errors
 from gdp.core.files import file_sha256
 from gdp.core.records import PluginRecord, Plugins
@@ -70,11 +70,11 @@ def export_student(
     with readable_os_errors(folder):
         sweep(folder)
         with half_written(folder / engine.file) as made:
-            with plugin_errors(who), readable_os_errors(folder):
+            with readable_os_errors(folder):
                 engine.export(network, example, student.size_multiple, made)
             if not made.is_file():
                 raise PluginError(f"{who}: it exported nothing to {engine.file}; tell the plugin's author")
-            translate = open_engine(engine, who, made, (lambda: network) if engine.runs_from_weights else None)
+            translate = open_engine(engine, made, (lambda: network) if engine.runs_from_weights else None)
             difference = compare(translate, pictures, expected)
             if difference.psnr_db is not None and difference.psnr_db < worst_psnr_db:
                 raise GdpError(
@@ -82,12 +82,11 @@ def export_student(
                     f"{worst_psnr_db:g} dB are asked for. Nothing was written. To take it all the same: gdp export RUN "
                     f"--to {name} --worst-psnr {math.floor(difference.psnr_db)}"
                 )
+            compared_on = engine.describe()
             del translate  # some systems do not move a file that is open
             for part in written(made):
                 part.replace(folder / part.name)
     path = folder / engine.file
-    with plugin_errors(who):
-        compared_on = engine.describe()
     card = Card(
         engine=name,
         compared_on=compared_on,
@@ -156,8 +155,7 @@ def export_run(
     record = plugins.get("engine", name)
     if isinstance(engine, CalibratedEngine):
         calibration = _calibration(folder, pictures, student)
-        with plugin_errors(describe_plugin(record)):
-            engine.calibrate(calibration)
+        engine.calibrate(calibration)
     card = export_student(student, engine, record, real, output or folder, worst_psnr_db)
     return (output or folder) / engine.file, card
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy
 
-from gdp.core.building import build, describe_plugin, plugin_errors
+from gdp.core.building import build, name_of, plugin_errors
 from gdp.core.errors import MissingResourceError, PluginError, ShapeError
 from gdp.core.records import Plugins
 from gdp.support.interfaces.engines import Engine, EngineContext, PictureArray, Translate
 from gdp.support.picture_files import levels_of
 from gdp.support.settings import settings_of
 from gdp.tools.deploy.depth import PythonWatch
-from gdp.tools.deploy.student_folder import WEIGHTS
+from gdp.tools.deploy.student_folder import CHOICE, DESCRIPTION, WEIGHTS
 from gdp.tools.deploy.tiling import Tiling, translate_any_size
 from gdp.tools.deploy.trained_on import TrainedOn
 
@@ -133,17 +133,16 @@ def build_engine(plugins: Plugins, name: str, context: EngineContext, settings: 
     """
     record = plugins.get("engine", name)
     engine: Engine = build(plugins, record, settings_of(record, settings), context, kind=Engine)
-    if not isinstance(getattr(engine, "file", None), str):
-        raise PluginError(f"{describe_plugin(record)}: its class does not name its `file`; tell the plugin's author")
+    if engine.file in (WEIGHTS, DESCRIPTION, CHOICE):
+        raise PluginError(f"{name_of(engine)}: its file is called {engine.file}, as the student's own. Tell its author")
     return engine
 
 
-def open_engine(engine: Engine, who: str, path: Path, network: Callable[[], PictureNetwork] | None = None) -> Translate:
+def open_engine(engine: Engine, path: Path, network: Callable[[], PictureNetwork] | None = None) -> Translate:
     """Load a student into an engine, so that whatever fails, then and later, is told in the engine's name.
 
     Args:
         engine: made by `build_engine`.
-        who: what errors call it, as `describe_plugin` does.
         path: the exported file.
         network: makes the network from the student's weights, for engines that run from these.
 
@@ -151,12 +150,16 @@ def open_engine(engine: Engine, who: str, path: Path, network: Callable[[], Pict
         GdpError: what the engine itself says is wrong.
         PluginError: it failed in a way that it did not foresee.
     """
-    with plugin_errors(who):
-        translate = engine.open(path, network)
+    translate, who, looked_at = engine.open(path, network), name_of(engine), False
 
     def translated(pictures: PictureArray) -> PictureArray:
+        nonlocal looked_at
+        before = None if looked_at else pictures.copy()
         with plugin_errors(who):
             made: object = translate(pictures)
+        if before is not None and not numpy.array_equal(before, pictures):
+            raise PluginError(f"{who}: it wrote into the pictures that it was given. Tell the plugin's author")
+        looked_at = True
         expected = (*pictures.shape[:3], 3)
         if not isinstance(made, numpy.ndarray) or made.dtype != numpy.uint8 or made.shape != expected:
             got = f"{made.dtype} {made.shape}" if isinstance(made, numpy.ndarray) else type(made).__name__

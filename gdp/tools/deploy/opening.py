@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.errors import GdpError
 from gdp.core.records import Plugins
 from gdp.support.interfaces.engines import Engine, EngineContext
@@ -91,21 +90,15 @@ def _from_weights(plugins: Plugins, folder: Path, runner: Engine, name: str) -> 
     from gdp.tools.deploy.export import open_student, picture_network
 
     student = open_student(plugins, folder)
-    who = describe_plugin(plugins.get("engine", name))
-    translate = open_engine(runner, who, folder / runner.file, lambda: picture_network(student))
-    with plugin_errors(who):
-        runs_on = runner.describe()
+    translate = open_engine(runner, folder / runner.file, lambda: picture_network(student))
     sizes = (student.size_multiple, student.input_channels, student.resolution)
-    return Model(translate, *sizes, name, runs_on, _together(runner), trained_on=student.trained_on)
+    return Model(translate, *sizes, name, runner.describe(), _together(runner), trained_on=student.trained_on)
 
 
 def _model(plugins: Plugins, runner: Engine, name: str, file: Path, card: Card, trained_on: TrainedOn) -> Model:
-    who = describe_plugin(plugins.get("engine", name))
-    translate = open_engine(runner, who, file)
-    with plugin_errors(who):
-        runs_on = runner.describe()
+    translate = open_engine(runner, file)
     sizes = (card.size_multiple, card.input_channels, card.resolution)
-    return Model(translate, *sizes, name, runs_on, _together(runner), trained_on=trained_on)
+    return Model(translate, *sizes, name, runner.describe(), _together(runner), trained_on=trained_on)
 
 
 def _together(runner: Engine) -> bool:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy
 import torch
 
-from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.errors import GdpError, RunFolderError
 from gdp.core.files import write_atomically
 from gdp.core.records import PluginRecord, Plugins
@@ -170,16 +169,15 @@ def _opened(
     context: EngineContext,
     tell: Callable[[str], None],
 ) -> Translate:
-    engine, who = build_engine(plugins, record.name, context, {}), describe_plugin(record)
-    with plugin_errors(who):
-        engine.describe()  # asked of whichever is the fastest
+    engine = build_engine(plugins, record.name, context, {})
+    engine.describe()  # asked of whichever is the fastest
     if engine.runs_from_weights:
-        return open_engine(engine, who, folder.path / engine.file, lambda: picture_network(student))
+        return open_engine(engine, folder.path / engine.file, lambda: picture_network(student))
     if folder.current(engine.file) is None:
         tell(folder.why_exported(engine.file, record.name))
         path, card = export_run(plugins, folder.path, engine, record.name)
         folder.exported(path.name, card)
-    return open_engine(engine, who, folder.path / engine.file)
+    return open_engine(engine, folder.path / engine.file)
 
 
 def _remember(

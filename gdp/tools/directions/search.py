@@ -155,12 +155,8 @@ def _ask(
     """Let the method find the direction of a score with others held."""
     held = {name: samples.scores[name] for name in hold}
     search = DirectionSearch(samples.w, tools.teacher, samples.scores[label], held, settings.layers)
-    found = tools.method.find(search)
-    if len(found) != 1 or tuple(found[0].vector.shape) != (tools.teacher.w_dim,):
-        raise PluginError(
-            f"direction method {tools.method_name} must return one direction of {tools.teacher.w_dim} numbers"
-        )
-    return found[0]
+    (found,) = tools.method.find(search)
+    return found
 
 
 def _refined(

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from gdp.core.building import describe_plugin, plugin_errors
+from gdp.core.building import class_of
 from gdp.core.errors import GdpError
 from gdp.core.interfaces.teachers import Teacher
 from gdp.core.pairs.store import PairStore
@@ -230,14 +230,12 @@ class _Probe:
             return
         choice = self.session.recipe.teacher
         assert choice is not None
-        implementation: type[Teacher] = self.session.plugins.load(choice.record)
-        folder, dataset, who = self.trial.folder.path / "teacher", self.session.dataset, describe_plugin(choice.record)
-        with plugin_errors(who):
-            implementation.require_dataset(choice.record.name, dataset)
+        implementation: type[Teacher] = class_of(self.session.plugins, choice.record)
+        folder, dataset = self.trial.folder.path / "teacher", self.session.dataset
+        implementation.require_dataset(choice.record.name, dataset)
 
         def train(progress: PaceProgress) -> None:
-            with plugin_errors(who):
-                implementation.train(training, dataset, folder, progress)
+            implementation.train(training, dataset, folder, progress)
 
         seen = look(train, self.here, 2 * self.seconds)
         if seen.duration is None or _reads(seen.cut_in):

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gdp.core.building import plugin_errors
+from gdp.core.building import class_of, plugin_errors
 from gdp.core.errors import BudgetError, PluginError
 from gdp.core.files import write_atomically
 from gdp.core.interfaces.evaluators import Evaluation, EvaluationContext, Evaluator, Metric, PictureRow
@@ -120,7 +120,7 @@ def measure(name: str, evaluator: Evaluator, context: EvaluationContext) -> Eval
 def _verdict(session: Session, numbers: Mapping[str, float]) -> dict[str, Any]:
     """Let the recipe's evaluators say what the numbers mean."""
     classes = [
-        (choice.record.name, partial(session.plugins.load, choice.record)) for choice in session.recipe.evaluators
+        (choice.record.name, partial(class_of, session.plugins, choice.record)) for choice in session.recipe.evaluators
     ]
     verdict = verdict_document(classes, {name: value for name, value in numbers.items() if math.isfinite(value)})
     for failure in verdict["failed"]:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gdp.core.building import class_of
 from gdp.core.errors import CorruptFileError
 from gdp.core.files import file_sha256
 from gdp.core.interfaces.evaluators import Evaluator, Headline, Place, Sentence
@@ -229,7 +230,7 @@ def _ask_evaluators(data: RunData, plugins: Plugins) -> dict[str, Any]:
 
 
 def _evaluator(plugins: Plugins, name: str) -> type[Evaluator]:
-    implementation: type[Evaluator] = plugins.load(plugins.get("evaluator", name))
+    implementation: type[Evaluator] = class_of(plugins, plugins.get("evaluator", name))
     return implementation
 
 

@@ -1,13 +1,12 @@
-"""Plugins of every kind of a recipe that are right in all but one answer: `member` names it, `answer` gives it instead.
-
-An answer is an expression of `right` (what the right plugin answers), `self` and `given` (the arguments); `fail(error)`
-raises. Where `member` is empty, all answers are right.
-"""
+"""Plugins of a recipe, right in all but one answer: the setting `member` names it, `answer` is given instead."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from odd_plugins import answer_of, odd
 
 import gdp
 
@@ -23,69 +22,29 @@ class ZooConfig(gdp.Config):
     """What it answers."""
 
 
-def _hook(kind: str, *names: str) -> Any:
+def _hook(kind: str, *names: str, trained: str = "") -> Any:
     def hook(register: gdp.Register) -> None:
         for name in names:
             stem = "".join(part.title() for part in name.split("-"))
-            register(f"zoo-{name}", config=ZooConfig, implementation=f"zoo:make_{stem}", summary="One of the zoo")
+            training = ZooConfig if name == trained else None
+            place = f"zoo:make_{stem}"
+            register(f"zoo-{name}", config=ZooConfig, implementation=place, summary="One of the zoo", training=training)
 
     return gdp.hookimpl(hook)
 
 
-gdp_register_teachers = _hook("teachers", "teacher")
+gdp_register_teachers = _hook("teachers", "teacher", "translator", "trained", trained="trained")
 gdp_register_pair_sources = _hook("pair_sources", "source", "taught", "pictured")
 gdp_register_filters = _hook("filters", "filter", "scoring", "combining")
 gdp_register_students = _hook("students", "student")
 gdp_register_losses = _hook("losses", "loss")
 gdp_register_evaluators = _hook("evaluators", "evaluator")
-gdp_register_datasets = _hook("datasets", "dataset")
+gdp_register_datasets = _hook("datasets", "dataset", "unpaired")
 gdp_register_stages = _hook("stages", "stage")
 
 
-def fail(error: BaseException) -> Any:
-    """Raise an error inside an expression."""
-    raise error
-
-
-def _odd(base: type[Any], *members: str) -> type[Any]:
-    """Return a class that answers as its settings say."""
-
-    def construct(self: Any, config: Any, context: Any) -> None:
-        base.__init__(self, config, context)
-        if config.member == "__init__":
-            _answer(self, None, ())
-
-    def method(name: str) -> Any:
-        def ask(self: Any, *given: Any) -> Any:
-            right = getattr(base, name)
-            if self.config.member != name:
-                return right(self, *given)
-            return _answer(self, lambda: right(self, *given), given)
-
-        return ask
-
-    def attribute(name: str) -> Any:
-        def ask(self: Any) -> Any:
-            found = getattr(base, name)
-            right = found.fget(self) if isinstance(found, property) else found
-            return right if self.config.member != name else _answer(self, lambda: right, ())
-
-        return property(ask)
-
-    body: dict[str, Any] = {"__init__": construct}
-    for name in members:
-        found = getattr(base, name)
-        body[name] = method(name) if callable(found) else attribute(name)
-    return type(base)(f"Odd{base.__name__}", (base,), body)
-
-
-def _answer(self: Any, right: Any, given: tuple[Any, ...]) -> Any:
-    import torch
-
-    names = {"self": self, "given": given, "torch": torch, "gdp": gdp, "fail": fail, "nan": float("nan")}
-    if "right" in self.config.answer:
-        names["right"] = right()
-    return eval(self.config.answer, names)
+def _wrong(plugin: Any) -> tuple[str, str]:
+    return plugin.config.member, plugin.config.answer
 
 
 def __getattr__(name: str) -> Any:
@@ -104,6 +63,8 @@ def _made(stem: str) -> type[Any]:
         TinyLatentTeacher,
         TinyPairSource,
         TinyStudent,
+        TinyTranslatorTeacher,
+        TinyUnpairedDataset,
         pictures,
     )
 
@@ -114,6 +75,22 @@ def _made(stem: str) -> type[Any]:
             source = dataset.images([index % len(dataset) for index in indices]).float() / 127.5 - 1
             records = [gdp.PairRecord(index, 0) for index in indices]
             return gdp.PairBatch(list(indices), source, source.flip(3), records)
+
+    class Trained(TinyLatentTeacher):
+        @classmethod
+        def train(cls, config: Any, images: Any, folder: Path, progress: gdp.Progress) -> Any:
+            weights = folder / "weights"
+            folder.mkdir(parents=True, exist_ok=True)
+            weights.write_text(config.model_dump_json())
+            return answer_of(config, "train", weights)
+
+        @classmethod
+        def trained_settings(cls, weights: Path) -> Any:
+            return answer_of(ZooConfig.model_validate_json(weights.read_text()), "trained_settings", {})
+
+        @classmethod
+        def untrained(cls, config: Any, training: Any, context: gdp.BuildContext) -> Any:
+            return answer_of(training, "untrained", cls(config, context))
 
     class Plain(gdp.Filter):
         def judge(self, pairs: gdp.PairBatch) -> list[gdp.Verdict]:
@@ -140,19 +117,24 @@ def _made(stem: str) -> type[Any]:
             return {"noted": 1}
 
     return {
-        "Teacher": lambda: _odd(TinyLatentTeacher, "map", "synthesize", "fingerprint", "resolution", "module", "num_ws",
-                                "example_inputs"),
-        "Source": lambda: _odd(TinyPairSource, "make", "resolution", "count", "input_channels", "fingerprint",
+        "Teacher": lambda: odd(TinyLatentTeacher, _wrong, "map", "synthesize", "fingerprint", "resolution", "module",
+                               "num_ws", "example_inputs", "weights_licence", "shows"),
+        "Translator": lambda: odd(TinyTranslatorTeacher, _wrong, "translate", "opposite", "discriminators", "module",
+                                  "resolution", "fingerprint"),
+        "Trained": lambda: Trained,
+        "Unpaired": lambda: odd(TinyUnpairedDataset, _wrong, "images", "count", "resolution", "fingerprint", "name",
+                                "shows"),
+        "Source": lambda: odd(TinyPairSource, _wrong, "make", "resolution", "count", "input_channels", "fingerprint",
                                "held_out", "live", "check"),
-        "Taught": lambda: _odd(TinyPairSource, "make"),
-        "Pictured": lambda: _odd(Pictured, "make"),
-        "Filter": lambda: _odd(Plain, "judge", "summary", "check"),
-        "Scoring": lambda: _odd(Scoring, "score", "score_stream", "decide", "fingerprint", "score_settings"),
-        "Combining": lambda: _odd(Combining, "decide"),
-        "Student": lambda: _odd(TinyStudent, "generator", "generate_in_phase", "phases", "initialise",
+        "Taught": lambda: odd(TinyPairSource, _wrong, "make"),
+        "Pictured": lambda: odd(Pictured, _wrong, "make"),
+        "Filter": lambda: odd(Plain, _wrong, "judge", "summary", "check"),
+        "Scoring": lambda: odd(Scoring, _wrong, "score", "score_stream", "decide", "fingerprint", "score_settings"),
+        "Combining": lambda: odd(Combining, _wrong, "decide"),
+        "Student": lambda: odd(TinyStudent, _wrong, "generator", "generate_in_phase", "phases", "initialise",
                                 "phase_downscale", "discriminate", "discriminator"),
-        "Loss": lambda: _odd(AbsoluteDifference, "generator", "watch", "fit", "discriminator"),
-        "Evaluator": lambda: _odd(Measure, "evaluate"),
-        "Dataset": lambda: _odd(TinyDataset, "images", "resolution", "__len__"),
-        "Stage": lambda: _odd(Note, "key", "execute", "applies", "is_there"),
+        "Loss": lambda: odd(AbsoluteDifference, _wrong, "generator", "watch", "fit", "discriminator"),
+        "Evaluator": lambda: odd(Measure, _wrong, "evaluate"),
+        "Dataset": lambda: odd(TinyDataset, _wrong, "images", "resolution", "__len__"),
+        "Stage": lambda: odd(Note, _wrong, "key", "execute", "applies", "is_there"),
     }[stem]()  # fmt: skip

@@ -25,4 +25,4 @@ def test_the_filters_keep_what_filters_promise(name: str, tmp_path: Path) -> Non
         "onnx-face-detector": {"min_score": 0.3},
     }
     remarks = conformance.check("filter", name, settings={"weights": str(model), **settings[name]})
-    assert not any(remarks.values())
+    assert set(remarks.values()) <= {"", "does not apply: it pays for nothing"}

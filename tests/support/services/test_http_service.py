@@ -172,3 +172,24 @@ def test_a_stop_in_a_pause_of_minutes_ends_a_filters_work(server: ScriptedServer
     service = HttpService("faces", server.endpoint, settings, question={}, read=lambda response: response.json())
     with pytest.raises(gdp.Stopped):
         list(scores_of_pairs(service, settings, book, [make_pairs(4)], lambda answer: answer))
+
+
+@pytest.mark.parametrize(
+    ("url", "headers", "words"),
+    [
+        ("", {"Authorization": "Bearer "}, "the header Authorization cannot be sent"),
+        ("", {"Authorization": "Bearer a\nb"}, "the header Authorization cannot be sent"),
+        ("", {"Authorization": "schlüssel"}, "the header Authorization cannot be sent"),
+        ("", {"Authorization": ""}, "Is a key empty or cut"),
+        ("localhost:9/score", {}, "'localhost:9/score' is no address"),
+        ("ftp://localhost/score", {}, "is no address such as https://"),
+        ("https:///score", {}, "is no address such as https://"),
+    ],
+)
+def test_what_cannot_be_sent_is_told_before_any_call_is_noted(
+    server: ScriptedServer, book: AnswerBook, url: str, headers: dict[str, str], words: str
+) -> None:
+    secrets = {name: Secret(value) for name, value in headers.items()}
+    with pytest.raises(gdp.ServiceError, match=words):
+        HttpService("lengths", url or server.endpoint, ServiceConfig(), question={}, read=len, secret_headers=secrets)
+    assert not server.requests and book.tally("lengths").counted == 0

@@ -1,6 +1,8 @@
 """Filters that lack one property each, and sound ones of all three forms."""
 
 import random
+import socket
+import threading
 from pathlib import Path
 
 import gdp
@@ -26,7 +28,12 @@ def filter_called(name):
 def gdp_register_filters(register):
     for name, cls in FILTERS.items():
         implementation = f"wrong_filters:{cls.__name__}"
-        register(name, config=NoSettings, implementation=implementation, summary="Judges for a test")
+        register(
+            name,
+            config=getattr(cls, "settings", NoSettings),
+            implementation=implementation,
+            summary="Judges for a test",
+        )
 
 
 def mean(pairs):
@@ -80,6 +87,63 @@ class Writes(Sound):
     def judge(self, pairs):
         Path("notes.txt").write_text("judged")
         return super().judge(pairs)
+
+
+@filter_called("waits-for-ever")
+class WaitsForEver(Sound):
+    def judge(self, pairs):
+        threading.Event().wait()
+
+
+@filter_called("asks-somebody")
+class AsksSomebody(Sound):
+    def judge(self, pairs):
+        with socket.create_connection(("192.0.2.1", 80), timeout=0.1):
+            return super().judge(pairs)
+
+
+@filter_called("asks-on")
+class AsksOn(Sound):
+    def forecast(self, pairs, sources):
+        return gdp.Forecast(pairs, dollars=0.5 * pairs)
+
+    def judge(self, pairs):
+        verdicts = []
+        for _ in pairs.indices:
+            try:
+                with self.context.answers.paid_call("service", 0.5):
+                    verdicts.append(gdp.Verdict.keep())
+            except Exception as error:  # noqa: BLE001 # its fault
+                verdicts.append(gdp.Verdict.unknown(str(error)))
+        return verdicts
+
+
+@filter_called("dearer-than-foretold")
+class DearerThanForetold(Sound):
+    def forecast(self, pairs, sources):
+        return gdp.Forecast(pairs, dollars=0.001 * pairs)
+
+    def judge(self, pairs):
+        with self.context.answers.paid_call("service", 0.5):
+            return super().judge(pairs)
+
+
+class Factor(gdp.Config):
+    """What scores are multiplied by."""
+
+    factor: float = 1.0
+    """By which each score is multiplied."""
+    least: float = -2.0
+    """Below which a pair is dropped."""
+
+
+@filter_called("forgets-a-setting")
+class ForgetsASetting(SoundScoring):
+    settings = Factor
+    score_settings = frozenset()
+
+    def score(self, pairs):
+        return [{"mean": value * self.config.factor} for value in mean(pairs)]
 
 
 @filter_called("in-place")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gdp.core.arithmetic import count_macs, count_parameters
-from gdp.core.building import describe_plugin, plugin_errors
+from gdp.core.building import class_of
 from gdp.core.interfaces.stages import Stage
 from gdp.core.interfaces.teachers import Teacher
 from gdp.core.progress import Progress, ProgressTask, Stopped
@@ -72,12 +72,11 @@ def _train(session: Session) -> None:
     choice = session.recipe.teacher
     assert choice is not None
     record, folder = choice.record, session.teacher_folder
-    implementation: type[Teacher] = session.plugins.load(record)
+    implementation: type[Teacher] = class_of(session.plugins, record)
     dataset = session.dataset
     progress = _StoppableProgress(session.progress, session.stop_requested)
-    with plugin_errors(describe_plugin(record)):
-        implementation.require_dataset(record.name, dataset)
-        weights = implementation.train(session.recipe.teacher_training, dataset, folder, progress)
+    implementation.require_dataset(record.name, dataset)
+    weights = implementation.train(session.recipe.teacher_training, dataset, folder, progress)
     name = f"{session.pairs_home.relative(folder)}/{TRAINED}"
     session.pairs_home.write_json(name, {"weights": weights.relative_to(folder).as_posix()})
 
