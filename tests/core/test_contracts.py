@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from safetensors.torch import save_file
 import gdp
 from gdp.core.building import build
 from gdp.core.contracts.asking import WrongAnswerError, check_pictures
+from gdp.core.contracts.watching import answering
 from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.plugins.stylegan2.networks import Generator
 from gdp.registry import PluginRegistry
@@ -51,3 +54,24 @@ def test_pictures_of_random_weights_pass(tmp_path: Path, resolution: int, seed: 
     pictures = teacher.synthesize(teacher.map(teacher.sample_z(0, range(32))))
     assert float((pictures.abs() > 1).float().mean()) > 0.1, "it is not what keeps them inside"
     check_pictures(pictures, (32, 3, resolution, resolution), "the source", range(32))
+
+
+class NamedAfterFiles(gdp.PairSource):
+    """Names its pairs as a folder's listing does, where a name need not be text."""
+
+    resolution = 8
+    count = 1
+    fingerprint = "0" * 64
+
+    def make(self, indices: Sequence[int]) -> gdp.PairBatch:
+        pictures = torch.zeros(len(indices), 3, 8, 8)
+        records = [gdp.PairRecord(index, self.context.seed, name="caf\udce9.png") for index in indices]
+        return gdp.PairBatch(list(indices), pictures, pictures, records)
+
+
+def test_a_name_of_a_pair_that_is_no_text_is_the_plugins_mistake() -> None:
+    source = answering(NamedAfterFiles, "pair-source named", lambda told: nullcontext())(
+        gdp.Config(), gdp.BuildContext()
+    )
+    with pytest.raises(gdp.PluginError, match=r"source named: make names pair 0 .*caf.*os\.fsencode"):
+        source.make([0])
