@@ -32,7 +32,7 @@ from typing import Any
 
 from gdp.core.config import content_key
 from gdp.core.errors import CorruptFileError, MissingResourceError, RunFolderError, RunLockedError, readable_os_errors
-from gdp.core.files import file_sha256, write_atomically
+from gdp.core.files import file_sha256, read_file, write_atomically
 from gdp.core.locks import locked
 
 FORMAT = 1
@@ -136,8 +136,7 @@ class RunFolder:
         """
         path = self.path / name
         try:
-            content = path.read_bytes()
-            data = json.loads(content)
+            data = json.loads(read_file(path))
         except FileNotFoundError:
             return default
         except (ValueError, OSError, RecursionError) as error:

@@ -21,7 +21,7 @@ import httpx
 from gdp.core.errors import CorruptFileError, DiskFullError, MissingResourceError, readable_os_errors
 from gdp.core.files import write_atomically
 from gdp.core.progress import Progress
-from gdp.support.downloads.addresses import check_address, is_local, show_address
+from gdp.support.downloads.addresses import Chain, is_local, show_address
 
 
 @dataclass(frozen=True)
@@ -165,9 +165,13 @@ class Transfer:
 
 
 def new_client(url: str) -> httpx.Client:
-    """Make a client for an address; proxies of the environment are not asked for addresses of this machine."""
+    """Make a client for an address; proxies of the environment are not asked for addresses of this machine.
+
+    It keeps no connection, so that `Chain` sees each of them begin.
+    """
     headers = {"User-Agent": "gdp-distill", "Accept-Encoding": "identity"}
-    return httpx.Client(timeout=_TIMEOUT, headers=headers, trust_env=not is_local(url))
+    limits = httpx.Limits(max_keepalive_connections=0)
+    return httpx.Client(timeout=_TIMEOUT, headers=headers, limits=limits, trust_env=not is_local(url))
 
 
 def transfer_once(client: httpx.Client, url: str, job: Transfer) -> None:
@@ -216,10 +220,9 @@ def _transport_errors() -> Iterator[None]:
 @contextmanager
 def _follow(client: httpx.Client, url: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
     """Send a request and follow redirections, each of which is checked before anything is sent there."""
-    place = url
-    for hop in range(_REDIRECTIONS + 1):
-        check_address(place, None if hop == 0 else url)
-        with client.stream("GET", place, headers=headers) as response:
+    place, chain = url, Chain(url)
+    for _ in range(_REDIRECTIONS + 1):
+        with chain.ask(client, place, headers) as response:
             if not response.has_redirect_location:
                 yield response
                 return

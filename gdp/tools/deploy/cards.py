@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -105,7 +106,7 @@ def card_path(path: Path) -> Path:
 def files_of(path: Path) -> list[Path]:
     """Return an exported file and what belongs to it: OpenVINO's weights stand in a .bin beside the .xml."""
     weights = path.with_suffix(".bin")
-    return [path, weights] if path.suffix == ".xml" and weights.is_file() else [path]
+    return [path, weights] if path.suffix == ".xml" and os.path.lexists(weights) else [path]
 
 
 def write_card(card: Card, path: Path) -> None:

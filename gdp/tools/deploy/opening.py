@@ -11,7 +11,8 @@ from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.errors import GdpError
 from gdp.core.records import Plugins
 from gdp.support.interfaces.engines import Engine, EngineContext
-from gdp.tools.deploy.cards import Card, card_path, read_card
+from gdp.tools.deploy.cards import Card, card_path, files_of, read_card
+from gdp.tools.deploy.limits import own_file
 from gdp.tools.deploy.models import Model, build_engine, find_model, open_engine
 from gdp.tools.deploy.student_folder import StudentFolder
 from gdp.tools.deploy.trained_on import TrainedOn, read_trained_on
@@ -101,6 +102,8 @@ def _from_weights(plugins: Plugins, folder: Path, runner: Engine, name: str) -> 
 
 def _model(plugins: Plugins, runner: Engine, name: str, file: Path, card: Card, trained_on: TrainedOn) -> Model:
     who = describe_plugin(plugins.get("engine", name))
+    for part in files_of(file):
+        own_file(part)
     translate = open_engine(runner, who, file)
     with plugin_errors(who):
         runs_on = runner.describe()

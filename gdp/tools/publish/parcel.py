@@ -9,13 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError
+from gdp.core.files import read_file
+from gdp.core.memory import describe_bytes
 from gdp.tools.deploy.cards import card_path, files_of, read_card
-from gdp.tools.deploy.limits import read_description
+from gdp.tools.deploy.limits import own_file, read_description
 from gdp.tools.deploy.student_folder import WEIGHTS, StudentFolder
 from gdp.tools.report import CARD, SAMPLE, SCALED_SAMPLE, UNKNOWN_LICENCE
 
 _SAMPLES_IN_CARD = re.compile(rf"^!\[[^\]\n]*\]\((?:{SAMPLE}|{SCALED_SAMPLE})\)\n\n?".replace(".", r"\."), re.MULTILINE)
 """Where a model card shows the grid."""
+LARGEST_TEXT = 2**20
+"""Bytes of a model card."""
+LARGEST_FILE = 2**32
+"""Bytes of any other file: all of them are in memory while they are sent."""
 _LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 _HEADER_LICENCE = re.compile(r"^license:.*$", re.MULTILINE)
 _LICENCE_SECTION = re.compile(r"^## Licence\s+(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
@@ -143,16 +149,13 @@ def _engine(path: Path) -> str:
 
 
 def _read(path: Path) -> bytes:
-    target, folder = path.resolve(), path.parent.resolve()
-    if folder not in target.parents and target.parent not in (folder.parent.parent / "blobs", folder.parent / "blobs"):
-        raise CorruptFileError(
-            f"{path}: this is a link out of its folder, to {target}, and what is published must lie in it; put the "
-            f"file itself there"
-        )
+    most = LARGEST_TEXT if path.suffix == ".md" else LARGEST_FILE
     try:
-        content = path.read_bytes()
+        content = read_file(own_file(path), most + 1)
     except OSError as error:
         raise MissingResourceError(f"{path}: this file cannot be read ({error.strerror})") from error
+    if len(content) > most:
+        raise CorruptFileError(f"{path}: this file has more than {describe_bytes(most)}, which no student of gdp's has")
     if not content:
         raise CorruptFileError(f"{path}: this file is empty; make it again")
     return content
