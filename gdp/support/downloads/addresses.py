@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any

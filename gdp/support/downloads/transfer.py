@@ -57,6 +57,11 @@ class PartFile:
         return self.path.stat().st_size if self.path.is_file() else 0
 
     @property
+    def is_there(self) -> bool:
+        """Whether a download has begun, or has not been tidied away."""
+        return self.path.exists() or self._memory.exists()
+
+    @property
     def complete(self) -> bool:
         """Whether every byte is there."""
         origin = self.origin()
@@ -103,6 +108,15 @@ class PartFile:
         """Note that every byte is there."""
         if origin.size is None:
             self._remember(Origin(origin.url, origin.etag, origin.last_modified, self.received))
+
+    def move_to(self, target: Path) -> None:
+        """Put the file in its place; a kill meanwhile leaves nothing that is not looked for again.
+
+        Raises:
+            OSError: the system refuses.
+        """
+        self._memory.unlink(missing_ok=True)
+        self.path.replace(target)
 
     def discard(self) -> None:
         """Remove both files."""

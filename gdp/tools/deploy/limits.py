@@ -31,8 +31,10 @@ def own_file(path: Path) -> Path:
     Links into the store of the hub's own programs (`snapshots/REVISION/x` to `blobs/HASH`) are as good as files.
 
     Raises:
-        CorruptFileError: it is a link out of its folder.
+        CorruptFileError: it is a link out of its folder, or a folder, a pipe or a device.
     """
+    if path.exists() and not path.is_file():
+        raise damaged(path, "it is no file")
     if not path.is_symlink():
         return path
     try:
