@@ -20,8 +20,8 @@ _SAMPLES_IN_CARD = re.compile(rf"^!\[[^\]\n]*\]\((?:{SAMPLE}|{SCALED_SAMPLE})\)\
 """Where a model card shows the grid."""
 LARGEST_TEXT = 2**20
 """Bytes of a model card."""
-LARGEST_FILE = 2**32
-"""Bytes of any other file: all of them are in memory while they are sent."""
+LARGEST_FILE = 2**30
+"""Bytes of any other file: all of them are in memory while they are looked through and sent."""
 _LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 _HEADER_LICENCE = re.compile(r"^license:.*$", re.MULTILINE)
 _LICENCE_SECTION = re.compile(r"^## Licence\s+(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
@@ -151,10 +151,11 @@ def _engine(path: Path) -> str:
 def _read(path: Path) -> bytes:
     most = LARGEST_TEXT if path.suffix == ".md" else LARGEST_FILE
     try:
-        content = read_file(own_file(path), most + 1)
+        size = own_file(path).stat().st_size
+        content = read_file(path, most + 1) if size <= most else b""
     except OSError as error:
         raise MissingResourceError(f"{path}: this file cannot be read ({error.strerror})") from error
-    if len(content) > most:
+    if max(size, len(content)) > most:
         raise CorruptFileError(f"{path}: this file has more than {describe_bytes(most)}, which no student of gdp's has")
     if not content:
         raise CorruptFileError(f"{path}: this file is empty; make it again")
