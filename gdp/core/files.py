@@ -54,10 +54,13 @@ def read_file(path: Path, most: int = -1) -> bytes:
         OSError: it cannot be read, or is no file but a folder, a pipe or a device.
     """
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(handle, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(errno.EINVAL, "it is no file", str(path))
-        return file.read(most)
+            raise OSError(errno.EINVAL, "it is no file")
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(most)
+    finally:
+        os.close(handle)
 
 
 def write_atomically(path: Path, content: bytes | memoryview | Iterable[bytes | memoryview]) -> None:

@@ -12,7 +12,6 @@ from gdp.core.errors import MissingResourceError
 from gdp.core.files import write_atomically
 from gdp.support.wording import readable_json
 from gdp.tools.deploy.limits import (
-    LARGEST_MULTIPLE,
     LARGEST_RESOLUTION,
     damaged,
     read_description,
@@ -139,13 +138,14 @@ def read_card(path: Path) -> Card:
     said = data.get("trained_on")
     if not isinstance(said, Mapping | None):
         raise damaged(place, "trained_on is no table")
+    resolution = whole(data, "resolution", place, LARGEST_RESOLUTION, "pixels")
     try:
         return Card(
             engine=text(data, "engine", place),
             compared_on=str(data["compared_on"]),
-            size_multiple=whole(shape, "size_multiple", place, LARGEST_MULTIPLE, "pixels"),
+            size_multiple=whole(shape, "size_multiple", place, resolution, "pixels"),  # others are padded up to it
             input_channels=source_channels(shape, "channels", place),
-            resolution=whole(data, "resolution", place, LARGEST_RESOLUTION, "pixels"),
+            resolution=resolution,
             weights_sha256=text(data, "weights_sha256", place),
             bytes=int(data["bytes"]),
             sha256=text(data, "sha256", place),

@@ -20,8 +20,6 @@ LARGEST_RESOLUTION = 16_384
 """Pixels of a side."""
 MOST_CHANNELS = 96
 """Of the source: 32 pictures."""
-LARGEST_MULTIPLE = 4_096
-"""Pixels that a side must be a multiple of."""
 
 
 def own_file(path: Path) -> Path:
