@@ -97,6 +97,12 @@ def _check(path: Path, model: openvino.Model) -> None:
         for output in operation.outputs()
     ]
     check_shapes(path, values, _shape(sized.outputs[0]))
+    for operation in sized.get_ordered_ops():
+        if any(output.partial_shape.is_dynamic for output in operation.outputs()):
+            raise CorruptFileError(
+                f"{path}: the size of what its operation {operation.get_type_name()} makes depends on the pixels, which "
+                f"nothing that gdp export writes has; take the student's weights instead, or export it again"
+            )
 
 
 def _shape(output: openvino.Output) -> list[int]:

@@ -32,7 +32,7 @@ def own_file(path: Path) -> Path:
         CorruptFileError: it is a link out of its folder, or a folder, a pipe or a device.
     """
     if path.exists() and not path.is_file():
-        raise damaged(path, "it is no file")
+        raise CorruptFileError(f"{path}: this is a folder, a pipe or a device, and a file is due; export it again")
     if not path.is_symlink():
         return path
     try:
