@@ -60,6 +60,28 @@ def kill_at(
     return done.returncode == -signal.SIGKILL
 
 
+def kill_often(
+    arguments: Sequence[str | Path],
+    folder: Path,
+    kills: int,
+    seconds: float,
+    chance: random.Random,
+    environment: Mapping[str, str] | None = None,
+) -> int:
+    """Start the command and kill it, so many times, each after up to so many seconds; return how often it was killed.
+
+    A command that ends before it is killed is given again: half of the kills at least must meet one at work.
+    """
+    killed = 0
+    for _ in range(3 * kills):
+        killed += kill_at(arguments, folder, chance.uniform(0.05, seconds), environment)
+        if killed == kills:
+            break
+    assert 2 * killed >= kills, f"it ends before it can be killed: {killed} of {kills}"
+    print(f"{killed} kills of gdp {' '.join(map(str, arguments))}")
+    return killed
+
+
 def contents(folder: Path, left_out: Callable[[str], bool] = lambda name: False) -> dict[str, str]:
     """Return the SHA-256 of every file of a folder, by its place in it."""
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}

@@ -40,8 +40,8 @@ _TYPES = {
 """In the order in which tensors come in a file: wide numbers first, so that each tensor begins at a multiple of its
 numbers' size."""
 _BY_NAME = {name: kind for kind, name in _TYPES.items()}
-LARGEST_HEADER = 2**24
-"""Bytes: of some 100,000 tensors."""
+LARGEST_HEADER = 2**22
+"""Bytes: of some 40,000 tensors."""
 _MOST_LENGTHS = 16
 """Of a tensor's shape."""
 _LENGTH = 8

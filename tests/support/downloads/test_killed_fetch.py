@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import random
+import shutil
 import subprocess
 import sys
 import time
@@ -9,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from archive_server import IMPATIENT, ArchiveServer, tiny_record, tiny_set
+from archive_server import IMPATIENT, PARTS, ArchiveServer, picture, tiny_record, tiny_set, zipped
+from killing import contents, finish, kill_often
 
 from gdp.support.downloads.sets import fetch_set
 
@@ -41,3 +45,36 @@ def test_a_killed_download_goes_on(serve: Callable[..., ArchiveServer], tmp_path
     server.go_on.set()
     assert fetch_set(tiny_record(ARCHIVE), tmp_path, mirror=server.url, patience=IMPATIENT).fetched
     assert server.sent == [len(ARCHIVE) - there]
+
+
+@pytest.mark.parametrize("kills", [1, pytest.param(12, marks=pytest.mark.soak)])
+def test_a_killed_command_given_once_more_leaves_the_same_files(
+    serve: Callable[..., ArchiveServer], tmp_path: Path, kills: int
+) -> None:
+    """Of a set that is in place already, what its process has left is tidied away."""
+    files = {f"facades/{part}/{number}.jpg": picture() for part in PARTS for number in range(300)}
+    server = serve(zipped({**files, "facades/readme.txt": random.Random(7).randbytes(20_000_000)}))
+    whole, broken = (tmp_path / name for name in ("whole", "broken"))
+    for folder in (whole, broken):
+        folder.mkdir()
+    arguments = ("fetch-data", "facades", "--mirror", server.url)
+    started = time.monotonic()
+    finish(arguments, whole)
+    seconds, chance = time.monotonic() - started, random.Random(9)
+    for _ in range(kills):
+        kill_often(arguments, broken, 1, seconds, chance)
+        if chance.random() < 0.5:  # so that downloads are met as well as unpacked sets
+            for path in sorted((broken / "datasets").glob("facades*"), reverse=True):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    finish(arguments, broken)
+    assert contents(broken, _tells_times) == contents(whole, _tells_times)
+    assert _downloads(broken) == _downloads(whole)
+
+
+def _tells_times(name: str) -> bool:
+    return name.endswith((".lock", "downloads.json"))
+
+
+def _downloads(folder: Path) -> dict[str, object]:
+    entries = json.loads((folder / "datasets" / "downloads.json").read_bytes())
+    return {name: {**entry, "fetched_at": None} for name, entry in entries.items()}
