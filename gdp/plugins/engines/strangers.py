@@ -79,7 +79,7 @@ def _check_flow(path: Path, graph: GraphProto) -> None:
         known.update(node.output)
         of_pixels = {number for number, name in enumerate(node.input) if name in pixels}
         if not of_pixels.isdisjoint(_SIZED_BY.get(node.op_type, ())):
-            raise _refused(path, f"the size of what its operation {node.op_type:.40} makes depends on the pixels")
+            raise refuse_size(path, node.op_type)
         if of_pixels and node.op_type not in ("Shape", "Size"):
             pixels.update(node.output)
 
@@ -129,6 +129,11 @@ def check_shapes(path: Path, values: Iterable[tuple[str, Sequence[int]]], made: 
 def refuse_operation(path: Path, kind: str) -> CorruptFileError:
     """Return the error of a file that holds an operation that can run without end."""
     return _refused(path, f"it holds the operation {kind:.40}, which can run without end")
+
+
+def refuse_size(path: Path, kind: str) -> CorruptFileError:
+    """Return the error of a file that holds an operation which makes more the brighter a picture is, say."""
+    return _refused(path, f"the size of what its operation {kind:.40} makes depends on the pixels")
 
 
 def _shape(value: ValueInfoProto) -> tuple[int, ...]:

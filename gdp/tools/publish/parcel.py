@@ -72,7 +72,12 @@ def gather(folder: Path, engines: Sequence[str], licence: str | None, *, samples
             f"{folder}: there is no model card {CARD}, and a student is published with one alone. gdp run writes "
             f"it at the end of a run: run the recipe again, and what is done already is kept"
         )
-    text = _read(card).decode("utf-8", errors="replace")
+    try:
+        text = _read(card).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CorruptFileError(f"{card}: this model card is not UTF-8 text; save it as UTF-8") from error
+    if "\0" in text:
+        raise CorruptFileError(f"{card}: this model card holds zero bytes, as UTF-16 text does; save it as UTF-8")
     if licence is not None:
         text = with_licence(text, licence)
     if not samples:
