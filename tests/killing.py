@@ -66,15 +66,17 @@ def kill_often(
     kills: int,
     seconds: float,
     chance: random.Random,
-    environment: Mapping[str, str] | None = None,
+    between: Callable[[], object] = lambda: None,
 ) -> int:
     """Start the command and kill it, so many times, each after up to so many seconds; return how often it was killed.
 
-    A command that ends before it is killed is given again: half of the kills at least must meet one at work.
+    A command that ends before it is killed is given again: half of the kills at least must meet one at work. `between`
+    is called after each.
     """
     killed = 0
     for _ in range(3 * kills):
-        killed += kill_at(arguments, folder, chance.uniform(0.05, seconds), environment)
+        killed += kill_at(arguments, folder, chance.uniform(0.05, seconds))
+        between()
         if killed == kills:
             break
     assert 2 * killed >= kills, f"it ends before it can be killed: {killed} of {kills}"
