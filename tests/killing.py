@@ -70,16 +70,16 @@ def kill_often(
 ) -> int:
     """Start the command and kill it, so many times, each after up to so many seconds; return how often it was killed.
 
-    A command that ends before it is killed is given again: half of the kills at least must meet one at work. `between`
-    is called after each.
+    A command that ends before it is killed is given again, with less time. `between` is called after each.
     """
-    killed = 0
-    for _ in range(3 * kills):
-        killed += kill_at(arguments, folder, chance.uniform(0.05, seconds))
+    killed = ended = 0
+    while killed < kills:
+        if kill_at(arguments, folder, chance.uniform(0.05, seconds * 0.8**ended)):
+            killed += 1
+        else:
+            ended += 1
         between()
-        if killed == kills:
-            break
-    assert 2 * killed >= kills, f"it ends before it can be killed: {killed} of {kills}"
+        assert ended < 10 + kills, f"it ends before it can be killed: {killed} of {kills}"
     print(f"{killed} kills of gdp {' '.join(map(str, arguments))}")
     return killed
 

@@ -90,9 +90,9 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     state = plain_state(content)
     if state is None:
         raise CorruptFileError(
-            f"{path}: this holds no plain state dict (names and tensors). A network that lies deeper in it is found, or "
-            f"named with --key, by gdp convert {shlex.quote(str(path))}; name the file that it writes, or save only the "
-            f"network's state_dict()."
+            f"{path}: this holds no plain state dict (names and tensors). Save only the network's state_dict(); or "
+            f"give gdp convert {shlex.quote(str(path))}, which finds networks that lie deeper, and name the file that "
+            f"it writes."
         )
     return state
 

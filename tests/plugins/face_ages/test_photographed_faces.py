@@ -20,7 +20,7 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from gdp.cli.app import app
-from gdp.core.errors import CorruptFileError, MissingResourceError
+from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.evaluators import EvaluationContext
 from gdp.core.pairs import PairBatch, PairRecord
@@ -178,3 +178,20 @@ def test_ages_and_genders_of_real_edits_are_those_that_others_measured(tmp_path:
                 assert row[f"{part}_male"] == pytest.approx(float(expected["faceapi_p_male"]), abs=0.05)
         decisions = [verdict.decision for verdict in judge.decide(dict(enumerate(scores))).values()]
         assert decisions.count(decision) >= PEOPLE - 1, kind
+
+
+def test_a_making_that_was_broken_off_is_gone_on_with_and_nothing_else_is_written_over(tmp_path: Path) -> None:
+    manifest, content, _ = random_model()
+    source, target = package(tmp_path / "p.tgz", manifest, content), tmp_path / "judge.safetensors"
+    make("face-api", source, target)
+    whole = target.read_bytes()
+    target.unlink()  # the card was written, and then the process was killed
+    make("face-api", source, target)
+    assert target.read_bytes() == whole
+    for there, missing in ((target, target.with_suffix(".json")), (target.with_suffix(".json"), target)):
+        missing.unlink(missing_ok=True)
+        there.write_text('{"somebody": "else"}')
+        with pytest.raises(GdpError, match="is there already"):
+            make("face-api", source, target)
+        assert there.read_text() == '{"somebody": "else"}'
+        there.unlink()
