@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -45,9 +46,14 @@ def rich_console(stream: TextIO) -> Console | None:
 
 
 def encodable(text: str, encoding: str | None) -> str:
-    """Escape what a stream of that encoding cannot print."""
+    """Escape what a stream of that encoding cannot print, and what would move a terminal's cursor or turn its text."""
     encoding = encoding or "utf-8"
+    text = _COMMANDS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
     return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+_COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but for tabs and ends of lines, and those that write text from right to left."""
 
 
 def print_json(data: Any) -> None:

@@ -60,6 +60,30 @@ def kill_at(
     return done.returncode == -signal.SIGKILL
 
 
+def kill_often(
+    arguments: Sequence[str | Path],
+    folder: Path,
+    kills: int,
+    seconds: float,
+    chance: random.Random,
+    between: Callable[[], object] = lambda: None,
+) -> int:
+    """Start the command and kill it, so many times, each after up to so many seconds; return how often it was killed.
+
+    A command that ends before it is killed is given again, with less time. `between` is called after each.
+    """
+    killed = ended = 0
+    while killed < kills:
+        if kill_at(arguments, folder, chance.uniform(0.05, seconds * 0.8**ended)):
+            killed += 1
+        else:
+            ended += 1
+        between()
+        assert ended < 10 + kills, f"it ends before it can be killed: {killed} of {kills}"
+    print(f"{killed} kills of gdp {' '.join(map(str, arguments))}")
+    return killed
+
+
 def contents(folder: Path, left_out: Callable[[str], bool] = lambda name: False) -> dict[str, str]:
     """Return the SHA-256 of every file of a folder, by its place in it."""
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}

@@ -39,7 +39,7 @@ from gdp.core.errors import (
     printable,
     readable_os_errors,
 )
-from gdp.core.files import file_sha256, write_atomically
+from gdp.core.files import file_sha256, read_file, write_atomically
 from gdp.core.locks import locked
 
 FORMAT = 1
@@ -156,8 +156,7 @@ class RunFolder:
         """
         path = self.path / name
         try:
-            content = path.read_bytes()
-            data = json.loads(content)
+            data = json.loads(read_file(path))
         except FileNotFoundError:
             return default
         except (ValueError, OSError, RecursionError) as error:

@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from gdp.core.files import write_atomically
@@ -40,6 +40,10 @@ _TYPES = {
 """In the order in which tensors come in a file: wide numbers first, so that each tensor begins at a multiple of its
 numbers' size."""
 _BY_NAME = {name: kind for kind, name in _TYPES.items()}
+LARGEST_HEADER = 2**22
+"""Bytes: of some 40,000 tensors."""
+_MOST_LENGTHS = 16
+"""Of a tensor's shape."""
 _LENGTH = 8
 """Bytes of the header's length."""
 _ALIGNED = 8
@@ -103,19 +107,24 @@ class StoredTensors(Mapping[str, Tensor]):
     """
 
     def __init__(self, path: Path) -> None:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(_LENGTH), "little")
+            if size > LARGEST_HEADER:
+                raise SafetensorError(f"{path}: its header has {size:,} bytes, and {LARGEST_HEADER:,} are the most")
+            content = file.read(size)
         with safe_open(path, framework="pt"):
             pass  # which refuses what is damaged, by its header and its size
         self.path = path
-        with path.open("rb") as file:
-            size = int.from_bytes(file.read(_LENGTH), "little")
-            try:
-                header = json.loads(file.read(size))
-            except RecursionError as error:
-                raise OSError(f"{path}: its header's values stand deeper in each other than can be read") from error
+        try:
+            header = json.loads(content)
+        except RecursionError as error:
+            raise OSError(f"{path}: its header's values stand deeper in each other than can be read") from error
         self._start = _LENGTH + size
         self._entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
         if unknown := sorted({entry["dtype"] for entry in self._entries.values()} - _BY_NAME.keys()):
             raise OSError(f"{path}: it holds numbers of the kind {unknown[0]}, which no network here has")
+        if any(len(entry["shape"]) > _MOST_LENGTHS for entry in self._entries.values()):
+            raise OSError(f"{path}: it holds a tensor of more than {_MOST_LENGTHS} lengths, which no network here has")
 
     def __getitem__(self, name: str) -> Tensor:
         entry = self._entries[name]
@@ -150,7 +159,7 @@ def fill_module(module: nn.Module, tensors: Mapping[str, Tensor], prefix: str = 
 
     Raises:
         KeyError: a tensor of the module is missing.
-        RuntimeError: one has another shape, or complex numbers for real ones.
+        RuntimeError: one has another shape, or complex or whole numbers for real ones.
     """
     for name, value in module.state_dict().items():
         stored = tensors[prefix + name]
@@ -158,6 +167,8 @@ def fill_module(module: nn.Module, tensors: Mapping[str, Tensor], prefix: str = 
             raise RuntimeError(f"{prefix}{name} is {tuple(stored.shape)}, and {tuple(value.shape)} was due")
         if stored.is_complex() and not value.is_complex():
             raise RuntimeError(f"{prefix}{name} holds complex numbers, and real ones were due")
+        if value.is_floating_point() and not stored.is_floating_point():
+            raise RuntimeError(f"{prefix}{name} holds whole numbers, and real ones were due")
         value.copy_(stored)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from gdp import API_VERSION, KINDS, RECIPE_KINDS, PluginError
 from gdp.scaffold.kinds import LICENCES, SCAFFOLDS
 from gdp.scaffold.names import Names
+from gdp.support.half_written import half_written, sweep
 from gdp.toolbox import readable_os_errors
 
 _SHARED = {
@@ -58,17 +57,12 @@ def write_package(names: Names, parent: Path, author: str, licence: str) -> NewP
         )
     files = _render(names, author or f"The authors of {names.distribution}", licence)
     with readable_os_errors(folder):
-        parent.mkdir(parents=True, exist_ok=True)
-        # Written beside its place first: a kill leaves no half package of that name.
-        beside = Path(tempfile.mkdtemp(prefix=f".{names.distribution}-", dir=parent))
-        try:
+        sweep(parent)
+        with half_written(folder) as beside:  # a kill leaves no half package of that name
             for path, text in files.items():
                 (beside / path).parent.mkdir(parents=True, exist_ok=True)
                 (beside / path).write_text(text, encoding="utf-8")
-            beside.chmod(0o755)
             beside.rename(folder)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
     return NewPackage(names, folder, sorted(files))
 
 

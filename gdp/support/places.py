@@ -10,6 +10,8 @@ from typing import Any
 _SIGN = r"[^/\s\"'`|<>:*?()\[\]{},;\\]"
 _PEOPLES = "home|Users|root|mnt|media|opt|tmp|var|srv|private|Volumes|workspace"
 """Folders below which people's own lie."""
+_VARIABLES = "HOME|HOMEPATH|USERPROFILE|APPDATA|LOCALAPPDATA|ONEDRIVE|PUBLIC|TEMP|TMP|TMPDIR|SCRATCH|WORK|PWD"
+"""Of the environment, that hold places."""
 _PART = r"[^\\/\s\"'`|<>:*?()\[\]{},;]"
 _PATHS = re.compile(
     rf"(?i:file|smb|nfs|sftp|ssh|scp):/+{_PART}[^\s\"'`<>|)\]}}]*"
@@ -17,7 +19,10 @@ _PATHS = re.compile(
     rf"|(?<![\w/])(?<=[:=>)\]*.\-}}])/(?!/)(?:{_PEOPLES})/{_SIGN}+(?:/{_SIGN}*)*"
     rf"|(?<=-[A-Za-z])/(?:{_PEOPLES})/{_SIGN}+(?:/{_SIGN}*)*"  # -I/home/ada
     rf"|(?<=\w:)/(?!/)(?:{_SIGN}+/)+{_SIGN}*"  # weights:/data/ada/x, host:/data/ada
-    rf"|(?<![\w/~.])~(?:[A-Za-z_][\w.-]*)?/{_SIGN}+(?:/{_SIGN}*)*"
+    rf"|(?<![\w/~.])~(?:[A-Za-z_][\w.-]*)?[\\/]{_PART}+(?:[\\/]{_PART}*)*"
+    rf"|(?i:%(?:{_VARIABLES})%|\$(?:env:)?\{{?(?:env:)?(?:{_VARIABLES})\}}?)[\\/]{_PART}+(?:[\\/]{{1,2}}{_PART}*)*"
+    rf"|(?i:(?:s3a?|gs|abfss?|wasbs?|hdfs|dbfs|vscode-remote)://{_PART}+(?:/{_PART}*)*)"
+    rf"|(?<![\w./-])[\w.-]+@[\w.-]+:(?!//){_SIGN}+/{_SIGN}+(?:/{_SIGN}*)*"  # ada@host:faces/x
     rf"|(?<!\w)[A-Za-z]:(?:\\{{1,2}}|/(?!/)){_PART}+(?:[\\/]{{1,2}}{_PART}*)*"
     rf"|(?<![\\\w])\\{{2,4}}[\w.$?-]+\\{{1,2}}{_PART}+(?:[\\/]{{1,2}}{_PART}*)*"  # \\server\share
     rf"|(?<![\w:/<])//[\w.-]+/{_SIGN}+/{_SIGN}*"  # //server/share/x

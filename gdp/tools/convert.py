@@ -40,8 +40,8 @@ LICENCE = (
 _MEGABYTE = 1_000_000
 _CHUNK = 2**22
 _NAMED = 12
-_FROM = "converted_from"
-"""In a file's metadata: the hash of the one that it was converted from."""
+_FROM, _PART = "converted_from", "converted_part"
+"""In a file's metadata: the hash of the one that it was converted from, and which part of it."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def convert(
         raise MissingResourceError(f"{source}: there is no such file.")
     from gdp.support.foreign import read_foreign
 
-    file, record, converter = _choose(read_foreign(source), converters, layout, key, progress)
+    file, part, record, converter = _choose(read_foreign(source), converters, layout, key, progress)
     try:
         converted = converter.convert(file, progress)
     except CorruptFileError as error:
@@ -98,9 +98,10 @@ def convert(
     parts = {target: converted}
     for word, other in converted.beside.items():
         parts[target.with_name(f"{target.stem}.{word}.safetensors")] = other
-    _check_free(list(parts), overwrite, sha256)
+    origin = {_FROM: sha256, "converter": record.name, **({} if part is None else {_PART: part})}
+    _check_free(list(parts), overwrite, origin)
     # The named file comes last: as long as it lacks its card, the conversion has not ended, and goes on when repeated.
-    written = [_write(path, parts[path], record, found, progress) for path in reversed(parts)]
+    written = [_write(path, parts[path], origin, record, found, progress) for path in reversed(parts)]
     return written[::-1]
 
 
@@ -127,8 +128,8 @@ def describe_content(content: object) -> str:
 
 def _choose(
     file: ForeignFile, converters: Plugins, layout: str | None, key: str | None, progress: Progress
-) -> tuple[ForeignFile, PlainRecord, Converter]:
-    """Return the file, or the part of it that holds a network, and what converts it."""
+) -> tuple[ForeignFile, str | None, PlainRecord, Converter]:
+    """Return the file, or the part of it that holds a network and that part's name, and what converts it."""
     from gdp.support.foreign import parts_of
 
     def parts_in(whole: ForeignFile) -> dict[str, ForeignFile]:
@@ -141,7 +142,7 @@ def _choose(
         file = parts[key]
     if layout is not None:
         record = converters.get("converter", layout)
-        return file, record, _made(converters, record)
+        return file, key, record, _made(converters, record)
     found = _recognised(file, converters, progress)
     parts = parts_in(file) if key is None and not found else {}
     if not found:
@@ -152,9 +153,10 @@ def _choose(
             raise CorruptFileError(f"{_holds(file)}. It has several networks: say which to convert, with {told}.")
         if outermost:
             progress.message(f"taking {outermost[0]} of {file.path.name}")
-            file, found = parts[outermost[0]], inner[outermost[0]]
+            key = outermost[0]
+            file, found = parts[key], inner[key]
     if len(found) == 1:
-        return file, *found[0]
+        return file, key, *found[0]
     if found:
         choices = " or ".join(f"--as {record.name}" for record, _ in found)
         raise CorruptFileError(f"{_holds(file)}. It may be of several layouts: say which it is, with {choices}.")
@@ -200,7 +202,12 @@ def _made(converters: Plugins, record: PlainRecord) -> Converter:
 
 
 def _write(
-    path: Path, converted: Converted, record: PlainRecord, source: Mapping[str, Any], progress: Progress
+    path: Path,
+    converted: Converted,
+    origin: Mapping[str, str],
+    record: PlainRecord,
+    source: Mapping[str, Any],
+    progress: Progress,
 ) -> Conversion:
     import torch
 
@@ -210,7 +217,7 @@ def _write(
     tensors = converted.tensors
     if broken := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
         raise CorruptFileError(f"{source['name']}: {printable(broken[0])} holds NaN or infinite values.")
-    metadata = {**converted.metadata, _FROM: source["sha256"], "converter": record.name}
+    metadata = {**converted.metadata, **origin}
     write_tensors(path, tensors, dict(sorted(metadata.items())), progress)
     card = {
         "format": CARD,
@@ -232,25 +239,32 @@ def _write(
     return Conversion(path, card)
 
 
-def _check_free(targets: Sequence[Path], overwrite: bool, sha256: str | None = None) -> None:
-    """Make sure that nothing is written over but what a conversion left that did not end, of the same file if given."""
+def _check_free(targets: Sequence[Path], overwrite: bool, origin: Mapping[str, str] | None = None) -> None:
+    """Make sure that nothing is written over but what a conversion left that did not end, of the same origin if given.
+
+    Args:
+        origin: file, part and converter, as a converted file's metadata have them.
+    """
     for target in targets:
         if overwrite or not target.exists():
             continue
-        begun_from = None if sha256 is None and target.with_suffix(".json").exists() else _converted_from(target)
-        if begun_from is None or sha256 not in (None, begun_from):
+        begun = {} if origin is None and target.with_suffix(".json").exists() else _origin(target)
+        if not begun or origin not in (None, begun):
             raise RunFolderError(f"{target} is there already: name another file with -o, or pass --overwrite.")
 
 
-def _converted_from(path: Path) -> str | None:
-    """Return the hash of the file that a file was converted from; None where it does not say so."""
+def _origin(path: Path) -> dict[str, str]:
+    """Return from what a file was converted; nothing where it does not say so."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
-            return (file.metadata() or {}).get(_FROM)
+            metadata = file.metadata() or {}
     except (SafetensorError, OSError):
-        return None
+        return {}
+    return (
+        {name: metadata[name] for name in (_FROM, "converter", _PART) if name in metadata} if _FROM in metadata else {}
+    )
 
 
 def _hash(path: Path, progress: Progress) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import random
 import shutil
+import time
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 import torch
-from killing import finish, kill_when
+from killing import finish, kill_often, kill_when
 from tiny_translation import make_tiny_translation
 from typer.testing import CliRunner
 
@@ -248,3 +249,26 @@ def test_a_damaged_record_is_told(run: Path, tmp_path: Path) -> None:
     (tmp_path / "pruned" / "pruning.json").unlink()
     with pytest.raises(RunFolderError, match=r"has lost its pruning\.json"):
         opened(replace(request, share=0.6))
+
+
+@pytest.mark.soak
+def test_prunings_killed_at_any_moment_end_in_the_same_bits(run: Path, tmp_path: Path) -> None:
+    steps = ("--steps", "12", "--set", "train.checkpoint_every=2", "--set", "evaluators=[]")
+    whole, broken = (("prune", run, "--macs", "0.5", *steps, "--folder", tmp_path / name) for name in "ab")
+    started = time.monotonic()
+    finish(whole, tmp_path)
+    seconds, chance = time.monotonic() - started, random.Random(12)
+
+    def clear() -> None:
+        """Begin anew where it has come to its end, or now and then, so that its beginning is met as well."""
+        stages = tmp_path / "b" / "student" / "student.json"
+        if stages.is_file() or chance.random() < 0.3:
+            shutil.rmtree(tmp_path / "b", ignore_errors=True)
+
+    kill_often(broken, tmp_path, 12, seconds, chance, clear)
+    finish(broken, tmp_path)
+    found, expected = (contents(tmp_path / name) for name in "ba")
+    for name in ("pruned.safetensors", "student/student.safetensors"):
+        assert found[name] == expected[name]
+    hidden = [sorted(path.name for path in (tmp_path / name).rglob(".*")) for name in "ab"]
+    assert hidden[0] == hidden[1]

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from gdp.core.config import Config
 from gdp.core.errors import Mistake, PluginNotFoundError, describe_exception, printable
-from gdp.core.recipe.messages import did_you_mean, explain, recipe_keys, shown
+from gdp.core.recipe.messages import MOST_TOLD, did_you_mean, explain, recipe_keys, shown
 from gdp.core.recipe.sections import (
     AlignerSection,
     DatasetSection,
@@ -154,10 +154,17 @@ class Checker:
 
     def top_level(self, known: Sequence[str], elsewhere: Mapping[str, str]) -> None:
         """Report keys at the top that this sort of recipe does not have; `elsewhere` explains some of them."""
-        for key in self.text.data:
-            if key in known:
-                continue
-            self.mistake((key,), elsewhere.get(key, f"unknown section{did_you_mean(key, known)}"))
+        unknown = [key for key in self.text.data if key not in known]
+        self._unknown(
+            (), unknown, lambda key: elsewhere.get(key, f"unknown section{did_you_mean(key, known)}"), "sections"
+        )
+
+    def _unknown(self, path: KeyPath, keys: Sequence[str], said: Callable[[str], str], what: str = "keys") -> None:
+        """Report keys of a table that nobody knows, each by what `said` says of it, up to `MOST_TOLD`."""
+        for key in keys[:MOST_TOLD]:
+            self.mistake((*path, key), said(key))
+        if len(keys) > MOST_TOLD:
+            self.mistake(path, f"{len(keys) - MOST_TOLD:,} more unknown {what}")
 
     def settings(self, model: type[ModelT], data: Any, path: KeyPath, owner: str | None = None) -> ModelT | None:
         """Validate a table with a model; `owner` names the plugin whose model it is."""
@@ -223,11 +230,10 @@ class Checker:
         core_keys, own_keys = section_keys(record), recipe_keys(record.config)
         takes_any = record.config.model_config.get("extra") == "allow"  # it stands in for one that is not installed
         unknown = [] if takes_any else [key for key in data if key not in core_keys and key not in own_keys]
-        for key in unknown:
-            known = {*core_keys, *own_keys} - {"plugin"}
-            self.mistake((*path, key), f"unknown key{_elsewhere(key) or did_you_mean(key, known)}")
+        known = {*core_keys, *own_keys} - {"plugin"}
+        self._unknown(path, unknown, lambda key: f"unknown key{_elsewhere(key) or did_you_mean(key, known)}")
         section = self.settings(model, {key: data[key] for key in data if key in core_keys}, path)
-        own = {key: data[key] for key in data if key not in core_keys and key not in unknown}
+        own = {key: data[key] for key in data if key not in core_keys and (takes_any or key in own_keys)}
         config = self.settings(record.config, own, path, owner=f"{record.name} ({record.package})")
         if section is None or config is None:
             return None

@@ -58,6 +58,10 @@ def shown(value: object) -> str:
     return printable(text if len(text) <= _LONGEST_ECHO else text[: _LONGEST_ECHO - 1] + "…")
 
 
+MOST_TOLD = 50
+"""Mistakes of one table: who makes more has taken another file, and each costs a look for names that are like it."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `, did you mean min_age?` where a known word is close, else the list of what there is."""
     names = sorted(known)
@@ -90,16 +94,18 @@ def flatten(annotation: Any) -> Iterator[Any]:
 
 
 def explain(error: ValidationError, model: type[BaseModel], data: object) -> list[tuple[KeyPath, str]]:
-    """Turn a validation error into (path inside the section, message), one for each wrong key."""
+    """Turn a validation error into (path inside the section, message), one for each wrong key, up to `MOST_TOLD`."""
     messages: dict[KeyPath, list[str]] = {}
-    for details in error.errors(include_url=False):
+    for details in error.errors(include_url=False)[:MOST_TOLD]:
         path = _recipe_path(details, data)
         text = _message(details, path, model)
         if text not in messages.setdefault(path, []):
             messages[path].append(text)
     # A union tries each of its members: where one speaks of a table's inside, the others' word on the table is noise.
     above = {path[:length] for path in messages for length in range(1, len(path))}
-    return [(path, ", or ".join(texts)) for path, texts in messages.items() if path not in above]
+    found = [(path, ", or ".join(texts)) for path, texts in messages.items() if path not in above]
+    more = error.error_count() - MOST_TOLD
+    return found if more <= 0 else [*found, ((), f"{more:,} more mistakes")]
 
 
 def _recipe_path(details: ErrorDetails, data: object) -> KeyPath:

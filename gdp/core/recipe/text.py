@@ -21,6 +21,7 @@ DEEPEST_NESTING = 32
 
 KeyPath = tuple[str | int, ...]
 
+_DEEP_KEY = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]+[ \t]*\.[ \t]*){200}")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -60,6 +61,8 @@ def read_recipe_text(path: Path) -> RecipeText:
         RecipeError: no such file, a folder, no permission, larger than 1 MB, not UTF-8, or not TOML.
     """
     text = _read_text(path)
+    if _DEEP_KEY.search(text):  # each of its tables is walked to from the top
+        raise _unreadable(path, "nested too deeply for a recipe")
     try:
         data = tomllib.loads(text)
     except RecursionError:

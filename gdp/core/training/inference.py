@@ -50,7 +50,7 @@ def load_generator_weights(student: Student, path: Path) -> None:
     if differing:
         name = differing[0]
         raise CorruptFileError(
-            f"{path}: these are the weights of another student: {len(differing)} tensors differ; {name} is "
+            f"{path}: these are the weights of another student: {len(differing)} tensors differ; {name:.100} is "
             f"{found.get(name, 'absent')} in the file and {expected.get(name, 'absent')} in the network"
         )
     try:

@@ -29,7 +29,7 @@ from gdp import (
     Translate,
 )
 from gdp.plugins.engines import OpenVinoConfig, OpenVinoInt8Config
-from gdp.plugins.engines.strangers import SIDE, check_onnx, check_shapes, refuse_operation
+from gdp.plugins.engines.strangers import SIDE, check_onnx, check_shapes, refuse_operation, refuse_size
 from gdp.plugins.engines.telemetry import nothing_sent
 
 with nothing_sent():
@@ -97,6 +97,9 @@ def _check(path: Path, model: openvino.Model) -> None:
         for output in operation.outputs()
     ]
     check_shapes(path, values, _shape(sized.outputs[0]))
+    for operation in sized.get_ordered_ops():
+        if any(output.partial_shape.is_dynamic for output in operation.outputs()):
+            raise refuse_size(path, operation.get_type_name())
 
 
 def _shape(output: openvino.Output) -> list[int]:

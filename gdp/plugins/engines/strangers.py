@@ -24,6 +24,13 @@ SIDE = 64
 """Pixels of the picture that sizes are reckoned for: a multiple of all that students ask for."""
 _OF_SHAPES = 1024
 """Numbers that a tensor may have which says what shape another has."""
+_SIZED_BY = {
+    "Range": (0, 1, 2), "Expand": (1,), "Tile": (1,), "ConstantOfShape": (0,), "Reshape": (1,), "Resize": (1, 2, 3),
+    "Upsample": (1,), "Pad": (1,), "OneHot": (1,), "TopK": (1,), "Col2Im": (1, 2), "AffineGrid": (1,),
+    "CenterCropPad": (1,), "MaxUnpool": (2,), "NonZero": (0,), "Compress": (1,), "Unique": (0,),
+    "NonMaxSuppression": (0, 1, 2, 3, 4), "HannWindow": (0,), "HammingWindow": (0,), "BlackmanWindow": (0,),
+}  # fmt: skip
+"""Operations the values of whose inputs, by their numbers, say how large the output is."""
 _CONTROL = frozenset({"Loop", "If", "Scan", "SequenceMap"})
 
 
@@ -42,6 +49,7 @@ def check_onnx(path: Path) -> None:
     except Exception as error:  # protobuf's, which are of no one kind
         raise CorruptFileError(f"{path}: this is no whole ONNX file ({error}); export it again") from error
     _check_parts(path, model)
+    _check_flow(path, model.graph)
     _check_sizes(path, model)
 
 
@@ -58,6 +66,22 @@ def _check_parts(path: Path, model: ModelProto) -> None:
         raise _refused(path, "it takes numbers from other files")
     if len(graph.input) != 1 or len(graph.output) != 1:
         raise _refused(path, f"it has {len(graph.input)} inputs and {len(graph.output)} outputs instead of one each")
+
+
+def _check_flow(path: Path, graph: GraphProto) -> None:
+    """Refuse a network in which the sizes of values depend on pixels: nobody knows them before it runs."""
+    known = {value.name for value in (*graph.input, *graph.initializer)} | {""}
+    known |= {sparse.values.name for sparse in graph.sparse_initializer}
+    pixels = {graph.input[0].name}
+    for node in graph.node:
+        if not known.issuperset(node.input):
+            raise _refused(path, "its operations do not stand in the order in which they are done")
+        known.update(node.output)
+        of_pixels = {number for number, name in enumerate(node.input) if name in pixels}
+        if not of_pixels.isdisjoint(_SIZED_BY.get(node.op_type, ())):
+            raise refuse_size(path, node.op_type)
+        if of_pixels and node.op_type not in ("Shape", "Size"):
+            pixels.update(node.output)
 
 
 def _check_sizes(path: Path, model: ModelProto) -> None:
@@ -105,6 +129,11 @@ def check_shapes(path: Path, values: Iterable[tuple[str, Sequence[int]]], made: 
 def refuse_operation(path: Path, kind: str) -> CorruptFileError:
     """Return the error of a file that holds an operation that can run without end."""
     return _refused(path, f"it holds the operation {kind:.40}, which can run without end")
+
+
+def refuse_size(path: Path, kind: str) -> CorruptFileError:
+    """Return the error of a file that holds an operation which makes more the brighter a picture is, say."""
+    return _refused(path, f"the size of what its operation {kind:.40} makes depends on the pixels")
 
 
 def _shape(value: ValueInfoProto) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,22 +80,41 @@ def make(
     if target.suffix != judge.suffix:
         raise GdpError(f"{target}: the new file's name must end in {judge.suffix}.")
     card_path = target.with_suffix(".json")
-    if taken := [path for path in (target, card_path) if path.exists() and not overwrite]:
+    if taken := [] if overwrite else _taken(target, card_path):
         raise GdpError(f"{taken[0]} is there already: name another file with -o, or pass --overwrite.")
     if not source.exists():
         raise MissingResourceError(f"{source}: there is no such file or folder. It is made from {judge.source}.")
     try:
-        made_from = _MAKERS[name](source, target)
+        with tempfile.TemporaryDirectory() as folder:
+            made_from = _MAKERS[name](source, Path(folder) / target.name)
+            content = (Path(folder) / target.name).read_bytes()
     except CorruptFileError as error:
         told = str(error) if str(error).startswith(str(source)) else f"{source}: {error}"
         raise CorruptFileError(f"{told}. It is made from {judge.source}.") from error
     card = {
-        "what": judge.what, "file": target.name, "sha256": hashlib.sha256(target.read_bytes()).hexdigest(),
+        "what": judge.what, "file": target.name, "sha256": hashlib.sha256(content).hexdigest(),
         "source": {"name": source.name, "sha256_of_weights": made_from}, "licence": judge.licence,
         "training_data": judge.training_data, "use": judge.use.replace("{file}", target.name),
     }  # fmt: skip
+    # The judge comes last: as long as it lacks, the making has not ended, and goes on when repeated.
     write_atomically(card_path, (json.dumps(card, indent=2) + "\n").encode())
+    write_atomically(target, content)
     return target, card
+
+
+def _taken(target: Path, card: Path) -> list[Path]:
+    """Return what is there already, but for the card of a making that was broken off."""
+    there = [path for path in (target, card) if path.exists()]
+    if there != [card]:
+        return there
+    try:
+        found = json.loads(card.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return there
+    return [] if isinstance(found, dict) and found.keys() == _CARD and found["file"] == target.name else there
+
+
+_CARD = {"what", "file", "sha256", "source", "licence", "training_data", "use"}
 
 
 def _face_api(source: Path, target: Path) -> str:

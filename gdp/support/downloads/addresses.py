@@ -5,6 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
 
 import httpx
 
@@ -38,11 +41,59 @@ def archive_addresses(record: DownloadRecord, mirror: str | None) -> list[str]:
     return [str(parsed.copy_with(path=f"{parsed.path.rstrip('/')}/{record.name}.zip"))]
 
 
-def check_address(url: str, start: str | None = None) -> None:
+class Chain:
+    """A request and the redirections that follow: each address is checked before anything is sent to it.
+
+    What begins in the internet stays there. A name is looked up for that, and because a name server may say something
+    else a moment later, the number is looked at, too, that the connection has really got, before its first byte.
+
+    Args:
+        start: the first address.
+    """
+
+    def __init__(self, start: str) -> None:
+        self._start = start
+        self._began_private = _is_private(start)
+        self._begun = False
+
+    def ask(self, client: httpx.Client, url: str, headers: Mapping[str, str]) -> AbstractContextManager[httpx.Response]:
+        """Return an address' answer as `client.stream` does; the first one that is asked is the start.
+
+        Raises:
+            MissingResourceError: the address is refused; the message says why.
+        """
+        first, self._begun = not self._begun, True
+        check_address(url, None if first else self._start, began_private=self._began_private)
+        return client.stream("GET", url, headers=dict(headers), extensions={"trace": self._watch(url, first=first)})
+
+    def _watch(self, url: str, *, first: bool) -> Callable[[str, Mapping[str, Any]], None]:
+        """Return what httpx tells of the steps of a request."""
+        asked = ""
+
+        def step(event: str, info: Mapping[str, Any]) -> None:
+            nonlocal asked
+            if event == "connection.connect_tcp.started":
+                asked = str(info["host"])
+            elif event == "connection.connect_tcp.complete" and asked.strip("[]").rstrip(".").lower() == _host(url):
+                # A proxy of the environment has another name, and looks names up itself.
+                connection = info["return_value"]
+                number = _parse_number(str(connection.get_extra_info("server_addr")[0]).partition("%")[0])
+                private = number is not None and _is_private_number(number)
+                if first:
+                    self._began_private = self._began_private or private
+                elif private and not self._began_private:
+                    connection.close()
+                    raise _into_a_private_network(url, self._start)
+
+        return step
+
+
+def check_address(url: str, start: str | None = None, *, began_private: bool | None = None) -> None:
     """Refuse addresses that are no https, and redirections from the internet into a private network.
 
     Args:
         start: the address at which a chain of redirections began; None for the first.
+        began_private: whether that is in a private network; None to tell by how it is written.
 
     Raises:
         MissingResourceError: the address is refused; the message says why.
@@ -57,11 +108,17 @@ def check_address(url: str, start: str | None = None) -> None:
     if parsed.scheme == "http" and not (is_local(url) and started_local):
         how = "" if start is None else f" ({show_address(start)} redirects to it)"
         raise MissingResourceError(f"{show_address(url)}: this address is refused{how}. {_RULE}")
-    if start is not None and not _is_private(start) and (_is_private(url) or _resolves_to_private(url)):
-        raise MissingResourceError(
-            f"{show_address(url)}: this address of a private network is refused, for {show_address(start)} redirects "
-            f"to it. If it is a mirror of yours, name it with --mirror."
-        )
+    if start is None or (_is_private(start) if began_private is None else began_private):
+        return
+    if _is_private(url) or _resolves_to_private(url):
+        raise _into_a_private_network(url, start)
+
+
+def _into_a_private_network(url: str, start: str) -> MissingResourceError:
+    return MissingResourceError(
+        f"{show_address(url)}: this address of a private network is refused, for {show_address(start)} redirects "
+        f"to it. If it is a mirror of yours, name it with --mirror."
+    )
 
 
 def show_address(url: str) -> str:

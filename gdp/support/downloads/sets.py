@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -66,8 +67,8 @@ def fetch_set(
     """
     progress = progress or SilentProgress()
     target = folder / record.name
-    in_place = _in_place(record, target)
-    if in_place is not None:
+    in_place, begun = _in_place(record, target), PartFile(folder / f"{record.name}.zip.part")
+    if in_place is not None and not begun.is_there:
         return in_place
     addresses = archive_addresses(record, mirror or os.environ.get(MIRROR_VARIABLE))
     with readable_os_errors(folder):
@@ -75,9 +76,10 @@ def fetch_set(
     with _locked(record, folder):
         in_place = _in_place(record, target)  # another process may just have finished
         if in_place is not None:
+            _finish(record, begun, folder)
             return in_place
         first = recorded_hash(record, folder)
-        archive, url = _archive(record, addresses, folder, progress, patience or Patience())
+        archive, url = _archive(record, begun, addresses, folder, progress, patience or Patience())
         sha256 = _unpack(record, archive, url, target, first, progress)
     pictures = count_pictures(target, record.parts)
     for part, count in record.parts.items():
@@ -114,14 +116,23 @@ def _locked(record: DownloadRecord, folder: Path) -> Iterator[None]:
         yield
 
 
+def _finish(record: DownloadRecord, part: PartFile, folder: Path) -> None:
+    """Do what is left of a download whose set is in place: its process was killed just then."""
+    origin = part.origin()
+    if origin is not None and part.complete:
+        with part.path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        remember_hash(record, sha256, part.received, origin.url, folder)
+    part.discard()
+
+
 def _archive(
-    record: DownloadRecord, addresses: list[str], folder: Path, progress: Progress, patience: Patience
+    record: DownloadRecord, part: PartFile, addresses: list[str], folder: Path, progress: Progress, patience: Patience
 ) -> tuple[Path, str]:
     """Return the archive and where it is from: put there by somebody, downloaded before a kill, or downloaded now."""
     given = folder / f"{record.name}.zip"
     if given.is_file():
         return given, _GIVEN
-    part = PartFile(folder / f"{record.name}.zip.part")
     origin = part.origin()
     if origin is not None and part.complete:
         return part.path, origin.url

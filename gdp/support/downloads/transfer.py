@@ -21,7 +21,7 @@ import httpx
 from gdp.core.errors import CorruptFileError, DiskFullError, MissingResourceError, readable_os_errors
 from gdp.core.files import write_atomically
 from gdp.core.progress import Progress
-from gdp.support.downloads.addresses import check_address, is_local, show_address
+from gdp.support.downloads.addresses import Chain, is_local, show_address
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,11 @@ class PartFile:
     def received(self) -> int:
         """Bytes that are there."""
         return self.path.stat().st_size if self.path.is_file() else 0
+
+    @property
+    def is_there(self) -> bool:
+        """Whether a download has begun, or has not been tidied away."""
+        return self.path.exists() or self._memory.exists()
 
     @property
     def complete(self) -> bool:
@@ -103,6 +108,15 @@ class PartFile:
         """Note that every byte is there."""
         if origin.size is None:
             self._remember(Origin(origin.url, origin.etag, origin.last_modified, self.received))
+
+    def move_to(self, target: Path) -> None:
+        """Put the file in its place; a kill meanwhile leaves nothing that is not looked for again.
+
+        Raises:
+            OSError: the system refuses.
+        """
+        self._memory.unlink(missing_ok=True)
+        self.path.replace(target)
 
     def discard(self) -> None:
         """Remove both files."""
@@ -165,9 +179,13 @@ class Transfer:
 
 
 def new_client(url: str) -> httpx.Client:
-    """Make a client for an address; proxies of the environment are not asked for addresses of this machine."""
+    """Make a client for an address; proxies of the environment are not asked for addresses of this machine.
+
+    It keeps no connection, so that `Chain` sees each of them begin.
+    """
     headers = {"User-Agent": "gdp-distill", "Accept-Encoding": "identity"}
-    return httpx.Client(timeout=_TIMEOUT, headers=headers, trust_env=not is_local(url))
+    limits = httpx.Limits(max_keepalive_connections=0)
+    return httpx.Client(timeout=_TIMEOUT, headers=headers, limits=limits, trust_env=not is_local(url))
 
 
 def transfer_once(client: httpx.Client, url: str, job: Transfer) -> None:
@@ -216,10 +234,9 @@ def _transport_errors() -> Iterator[None]:
 @contextmanager
 def _follow(client: httpx.Client, url: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
     """Send a request and follow redirections, each of which is checked before anything is sent there."""
-    place = url
-    for hop in range(_REDIRECTIONS + 1):
-        check_address(place, None if hop == 0 else url)
-        with client.stream("GET", place, headers=headers) as response:
+    place, chain = url, Chain(url)
+    for _ in range(_REDIRECTIONS + 1):
+        with chain.ask(client, place, headers) as response:
             if not response.has_redirect_location:
                 yield response
                 return

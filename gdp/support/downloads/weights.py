@@ -138,5 +138,4 @@ def fetch_weights(
                 f"been removed: mend the address or its hash."
             )
         with readable_os_errors(target):
-            part.path.replace(target)
-        part.discard()
+            part.move_to(target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -89,7 +90,9 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     state = plain_state(content)
     if state is None:
         raise CorruptFileError(
-            f"{path}: this holds no plain state dict (names and tensors). Save only the network's state_dict()."
+            f"{path}: this holds no plain state dict (names and tensors). Save only the network's state_dict(); or "
+            f"give gdp convert {shlex.quote(str(path))}, which finds networks that lie deeper, and name the file that "
+            f"it writes."
         )
     return state
 

@@ -20,12 +20,15 @@ _LEADING = frozenset({"module"})
 """What DataParallel and its kin put before all names."""
 _DEEPEST = 3
 """Dictionaries in each other that are looked into: `checkpoint.model.state_dict`."""
+_COUNTERS = frozenset({"n_averaged", "num_updates", "decay", "initted"})
+"""What torch's `AveragedModel` and its kin keep beside the averaged network."""
 _MOST = 64
 """Parts of a checkpoint that are looked at."""
 
 
 def without_wrappers(state: Mapping[str, Value]) -> dict[str, Value]:
-    """Return named values without what wrappers put into the names; as they are where two would have one name."""
+    """Return named values without what wrappers put beside and into the names; names of two values stay as they are."""
+    state = {name: value for name, value in state.items() if name not in _COUNTERS} or state
     names = {name: _stripped(name) for name in state}
     if len(set(names.values())) < len(names):
         return dict(state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,7 +12,6 @@ from gdp.core.errors import CorruptFileError, MissingResourceError, readable_os_
 from gdp.core.files import file_sha256, write_atomically
 from gdp.support.wording import readable_json
 from gdp.tools.deploy.limits import (
-    LARGEST_MULTIPLE,
     LARGEST_RESOLUTION,
     damaged,
     read_description,
@@ -108,7 +108,7 @@ def card_path(path: Path) -> Path:
 def files_of(path: Path) -> list[Path]:
     """Return an exported file and what belongs to it: OpenVINO's weights stand in a .bin beside the .xml."""
     weights = path.with_suffix(".bin")
-    return [path, weights] if path.suffix == ".xml" and weights.is_file() else [path]
+    return [path, weights] if path.suffix == ".xml" and os.path.lexists(weights) else [path]
 
 
 def write_card(card: Card, path: Path) -> None:
@@ -142,13 +142,14 @@ def read_card(path: Path) -> Card:
     parts = data.get("parts", {})
     if not isinstance(said, Mapping | None) or not isinstance(parts, dict):
         raise damaged(place, "trained_on or parts is no table")
+    resolution = whole(data, "resolution", place, LARGEST_RESOLUTION, "pixels")
     try:
         return Card(
             engine=text(data, "engine", place),
             compared_on=str(data["compared_on"]),
-            size_multiple=whole(shape, "size_multiple", place, LARGEST_MULTIPLE, "pixels"),
+            size_multiple=whole(shape, "size_multiple", place, resolution, "pixels"),  # others are padded up to it
             input_channels=source_channels(shape, "channels", place),
-            resolution=whole(data, "resolution", place, LARGEST_RESOLUTION, "pixels"),
+            resolution=resolution,
             weights_sha256=text(data, "weights_sha256", place),
             bytes=int(data["bytes"]),
             sha256=text(data, "sha256", place),

@@ -4,12 +4,12 @@ torch."""
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gdp.core.errors import CorruptFileError
+from gdp.core.errors import CorruptFileError, RecipeError
+from gdp.core.recipe.text import read_recipe_text
 from gdp.tools.deploy.limits import read_description
 from gdp.tools.deploy.models import find_model
 from gdp.tools.deploy.student_folder import DESCRIPTION
@@ -62,6 +62,6 @@ def _read_json(path: Path) -> Any:
 
 def _read_toml(path: Path) -> Any:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return read_recipe_text(path).data if path.is_file() else None
+    except RecipeError:
         return None

@@ -17,7 +17,8 @@ from gdp.core.run_folder import RunFolder
 from gdp.support.half_written import half_written, sweep, written
 from gdp.support.interfaces.engines import CalibratedEngine, Engine, PictureArray
 from gdp.support.interfaces.picture_network import PictureNetwork
-from gdp.tools.deploy.cards import Card, files_of, write_card
+from gdp.tools.deploy.cards import Card, card_path, files_of, write_card
+from gdp.tools.deploy.limits import own_file
 from gdp.tools.deploy.models import open_engine
 from gdp.tools.deploy.pictures import (
     CALIBRATION_COUNT,
@@ -67,6 +68,7 @@ def export_student(
     network = picture_network(student)
     expected = reference(network, pictures)
     example = _example(student)
+    own_file(card_path(folder / engine.file))
     with readable_os_errors(folder):
         sweep(folder)
         with half_written(folder / engine.file) as made:

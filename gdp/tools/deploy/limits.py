@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gdp.core.errors import CorruptFileError
+from gdp.core.files import read_file
 
 LARGEST_DESCRIPTION = 2**22
 """Bytes of a file in JSON that describes a student or an exported file; they have a few thousand."""
@@ -19,19 +20,43 @@ LARGEST_RESOLUTION = 16_384
 """Pixels of a side."""
 MOST_CHANNELS = 96
 """Of the source: 32 pictures."""
-LARGEST_MULTIPLE = 4_096
-"""Pixels that a side must be a multiple of."""
+
+
+def own_file(path: Path) -> Path:
+    """Return the path of a file of a student's folder, that is there or is to be written, if it lies in that folder.
+
+    A link to elsewhere would have gdp read, publish or overwrite a file of the user's that the folder's author named.
+    Links into the store of the hub's own programs (`snapshots/REVISION/x` to `blobs/HASH`) are as good as files.
+
+    Raises:
+        CorruptFileError: it is a link out of its folder, or a folder, a pipe or a device.
+    """
+    if path.exists() and not path.is_file():
+        raise CorruptFileError(f"{path}: this is a folder, a pipe or a device, and a file is due; export it again")
+    if not path.is_symlink():
+        return path
+    try:
+        target, folder = path.resolve(), path.parent.resolve()
+    except (OSError, RuntimeError) as error:  # links in a circle
+        raise damaged(path, str(error)) from error
+    of_the_hub = target.parent.name == "blobs" and target.parent.parent / "snapshots" in folder.parents
+    if folder not in target.parents and not of_the_hub:
+        raise CorruptFileError(
+            f"{path}: this is a link out of its folder, to {target}, and what belongs to a student must lie beside it; "
+            f"put the file itself there"
+        )
+    return path
 
 
 def read_description(path: Path) -> dict[str, Any]:
     """Read a file in JSON that describes a student.
 
     Raises:
-        CorruptFileError: it cannot be read, is no JSON, is far too large or too deep, or holds anything but an object.
+        CorruptFileError: it cannot be read, is no JSON, is far too large or too deep, holds anything but an object, or
+            is a link out of its folder.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_DESCRIPTION + 1)
+        content = read_file(own_file(path), LARGEST_DESCRIPTION + 1)
         if len(content) > LARGEST_DESCRIPTION:
             raise ValueError(f"it has more than {LARGEST_DESCRIPTION:,} bytes")
         data = json.loads(content)

@@ -10,7 +10,8 @@ from typing import Any
 from gdp.core.errors import GdpError
 from gdp.core.records import Plugins
 from gdp.support.interfaces.engines import Engine, EngineContext
-from gdp.tools.deploy.cards import Card, card_path, read_whole_card
+from gdp.tools.deploy.cards import Card, card_path, files_of, read_whole_card
+from gdp.tools.deploy.limits import own_file
 from gdp.tools.deploy.models import Model, build_engine, find_model, open_engine
 from gdp.tools.deploy.student_folder import StudentFolder
 from gdp.tools.deploy.trained_on import TrainedOn, read_trained_on
@@ -96,6 +97,8 @@ def _from_weights(plugins: Plugins, folder: Path, runner: Engine, name: str) -> 
 
 
 def _model(plugins: Plugins, runner: Engine, name: str, file: Path, card: Card, trained_on: TrainedOn) -> Model:
+    for part in files_of(file):
+        own_file(part)
     translate = open_engine(runner, file)
     sizes = (card.size_multiple, card.input_channels, card.resolution)
     return Model(translate, *sizes, name, runner.describe(), _together(runner), trained_on=trained_on)

@@ -30,6 +30,7 @@ from gdp.tools.deploy.depth import PythonWatch
 from gdp.tools.deploy.limits import (
     LARGEST_RESOLUTION,
     damaged,
+    own_file,
     read_description,
     source_channels,
     text,
@@ -64,7 +65,7 @@ def load_student(folder: Path, plugins: Plugins, device: torch.device) -> Deploy
     record = _record_of(plugins, name, versions)
     settings = settings_of(record, config, str(path), versions)
     context = BuildContext(device=device, input_channels=channels, resolution=resolution)
-    weights = read_weights(folder / WEIGHTS)
+    weights = read_weights(own_file(folder / WEIGHTS))
     with within_weights(weights, path):
         student: Student = build(plugins, record, settings, context, kind=Student)
         with plugin_errors(describe_plugin(record)):

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy
 import torch
 
-from gdp.core.errors import GdpError, RunFolderError
+from gdp.core.errors import CorruptFileError, GdpError, RunFolderError
 from gdp.core.files import write_atomically
 from gdp.core.records import PluginRecord, Plugins
 from gdp.support.interfaces.engines import CalibratedEngine, Engine, EngineContext, PictureArray, Translate
 from gdp.support.measuring import Timing, time_interleaved
 from gdp.tools.deploy.export import WORST_PSNR_DB, export_run, open_student, picture_network
+from gdp.tools.deploy.limits import own_file
 from gdp.tools.deploy.models import build_engine, open_engine
 from gdp.tools.deploy.student import DeployedStudent
 from gdp.tools.deploy.student_folder import CHOICE, StudentFolder
@@ -196,6 +197,6 @@ def _remember(
         "circumstances": folder.circumstances(context, plugins.records("engine")),
     }
     try:
-        write_atomically(folder.path / CHOICE, (json.dumps(data, indent=2) + "\n").encode())
-    except RunFolderError as error:  # a student on a read-only disk works, too
+        write_atomically(own_file(folder.path / CHOICE), (json.dumps(data, indent=2) + "\n").encode())
+    except (RunFolderError, CorruptFileError) as error:  # a student on a read-only disk works, too
         tell(f"the choice is not remembered: {error}")

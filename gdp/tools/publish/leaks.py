@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import io
 import json
 import os
@@ -31,8 +32,11 @@ _SECRETS = {
     "a GitHub token": rb"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,})",
     "a Google API key": rb"\b(?:AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{20,}|GOCSPX-[A-Za-z0-9_-]{20,})",
     "an Azure key": rb"\b[A-Za-z0-9]{52}JQQJ99[A-Za-z0-9]{10,}|(?i:\bkey\d?\b[\"'`\s:=]{1,5}[0-9a-f]{32}\b)",
+    "a registry's token": rb"\b(?:npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{40,}|dckr_pat_[A-Za-z0-9_-]{20,})",
+    "a key of a service": rb"\b(?:SG\.[\w-]{16,}\.[\w-]{16,}|key-[0-9a-f]{32}\b|whsec_[A-Za-z0-9+/=]{20,}"
+    rb"|hooks\.slack\.com/services/\w+|discord(?:app)?\.com/api/webhooks/\d+|(?i:wandb)\W[^\n]{0,20}\b[0-9a-f]{40}\b)",
     "a private key": rb"-----BEGIN [A-Z ]*PRIVATE KEY|PuTTY-User-Key-File",
-    "a bearer token": rb"(?i:\b(?:bearer|basic)[\s:]+(?=\S*[0-9=])[A-Za-z0-9._~+/=-]{12,})",
+    "a bearer token": rb"(?i:\b(?:bearer|basic)[\s:=]+(?=\S*[0-9=])[A-Za-z0-9._~+/=-]{12,})",
     "a signed token": rb"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.",
     "an address with a password": rb"(?i:\b[a-z][a-z0-9+.-]*://(?:[^/\s:@\"']*:[^/\s@\"']+|[^/\s@\"'<>()]{20,})@)",
     "an address with a key": rb"(?i:[?&;](?:sig|sas|key|auth|code|secret|password|signature|[a-z]*_?token|[a-z]*[_-]?"
@@ -94,9 +98,10 @@ def find_leaks(name: str, content: bytes, secrets: Mapping[str, bytes]) -> Itera
     if name.endswith(".safetensors"):
         content = content[8 : 8 + int.from_bytes(content[:8], "little")]
     found = set()
-    forms = [(content, is_text), *((form, False) for form in _other_forms(name, content))]
-    for form, counts_lines in forms:
-        words = is_text or form is not content
+    forms = [(content, is_text, is_text), *((form, False, True) for form in _other_forms(name, content))]
+    if not is_text and not name.endswith(".safetensors"):
+        forms.append((_texts_of_binary(content), False, False))
+    for form, counts_lines, words in forms:
         for at, what in (*_secrets_in(form, secrets), *(_places_in(form) if words else _places_in_binary(form))):
             if what not in found:
                 found.add(what)
@@ -135,6 +140,8 @@ def _other_forms(name: str, content: bytes) -> Iterator[bytes]:
     if name.endswith((".json", ".safetensors")):
         with suppress(ValueError, RecursionError):  # no JSON: what is written has been looked at
             yield "\n".join(_strings(json.loads(content))).encode("utf-8", "replace")
+    if name.endswith(".onnx"):
+        yield from _texts_of_onnx(content)
     if name.endswith(_PICTURES):
         yield "\n".join(_texts_of_picture(content)).encode("utf-8", "replace")
     if name.endswith(_TEXTS) and b"%" in content:
@@ -156,6 +163,29 @@ def _strings(data: Any) -> Iterator[str]:
             else:
                 yield key
                 yield from _strings(value)
+
+
+def _texts_of_binary(content: bytes) -> bytes:
+    """Return what may be text: before it may stand bytes of its kind and its length, which look like letters of it."""
+    runs = re.findall(rb"[\x20-\x7e]{10,}", content)
+    return b"\n".join(run[start:] for run in runs for start in (1, 2))
+
+
+def _texts_of_onnx(content: bytes) -> Iterator[bytes]:
+    """Yield what people write into a network's file: its remarks and its metadata, not the names of its layers."""
+    if importlib.util.find_spec("onnx") is None:
+        return
+    import onnx
+
+    try:
+        model = onnx.load_model_from_string(content)
+    except Exception:  # noqa: BLE001 # protobuf's, which are of no one kind; the bytes have been looked at
+        return
+    parts = [model, model.graph, *model.graph.node]
+    texts = [part.doc_string for part in parts]
+    texts += [f"{entry.key}: {entry.value}" for part in parts for entry in part.metadata_props]
+    texts += [model.producer_name, model.producer_version, model.domain, model.graph.name]
+    yield "\n".join(text for text in texts if text).encode("utf-8", "replace")
 
 
 def _texts_of_picture(content: bytes) -> Iterator[str]:

@@ -9,13 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError
+from gdp.core.files import read_file
+from gdp.core.memory import describe_bytes
 from gdp.tools.deploy.cards import card_path, files_of, read_card
-from gdp.tools.deploy.limits import read_description
+from gdp.tools.deploy.limits import own_file, read_description
 from gdp.tools.deploy.student_folder import WEIGHTS, StudentFolder
 from gdp.tools.report import CARD, SAMPLE, SCALED_SAMPLE, UNKNOWN_LICENCE
 
 _SAMPLES_IN_CARD = re.compile(rf"^!\[[^\]\n]*\]\((?:{SAMPLE}|{SCALED_SAMPLE})\)\n\n?".replace(".", r"\."), re.MULTILINE)
 """Where a model card shows the grid."""
+LARGEST_TEXT = 2**20
+"""Bytes of a model card."""
+LARGEST_FILE = 2**30
+"""Bytes of any other file: all of them are in memory while they are looked through and sent."""
 _LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 _HEADER_LICENCE = re.compile(r"^license:.*$", re.MULTILINE)
 _LICENCE_SECTION = re.compile(r"^## Licence\s+(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
@@ -66,7 +72,12 @@ def gather(folder: Path, engines: Sequence[str], licence: str | None, *, samples
             f"{folder}: there is no model card {CARD}, and a student is published with one alone. gdp run writes "
             f"it at the end of a run: run the recipe again, and what is done already is kept"
         )
-    text = _read(card).decode("utf-8", errors="replace")
+    try:
+        text = _read(card).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CorruptFileError(f"{card}: this model card is not UTF-8 text; save it as UTF-8") from error
+    if "\0" in text:
+        raise CorruptFileError(f"{card}: this model card holds zero bytes, as UTF-16 text does; save it as UTF-8")
     if licence is not None:
         text = with_licence(text, licence)
     if not samples:
@@ -143,16 +154,14 @@ def _engine(path: Path) -> str:
 
 
 def _read(path: Path) -> bytes:
-    target, folder = path.resolve(), path.parent.resolve()
-    if folder not in target.parents and target.parent not in (folder.parent.parent / "blobs", folder.parent / "blobs"):
-        raise CorruptFileError(
-            f"{path}: this is a link out of its folder, to {target}, and what is published must lie in it; put the "
-            f"file itself there"
-        )
+    most = LARGEST_TEXT if path.suffix == ".md" else LARGEST_FILE
     try:
-        content = path.read_bytes()
+        size = own_file(path).stat().st_size
+        content = read_file(path, most + 1) if size <= most else b""
     except OSError as error:
         raise MissingResourceError(f"{path}: this file cannot be read ({error.strerror})") from error
+    if max(size, len(content)) > most:
+        raise CorruptFileError(f"{path}: this file has more than {describe_bytes(most)}, which no student of gdp's has")
     if not content:
         raise CorruptFileError(f"{path}: this file is empty; make it again")
     return content

@@ -378,3 +378,23 @@ def test_mistakes_in_further_stages(tmp_path: Path, section: str, expected: str)
 def test_a_stage_chosen_twice_is_told_where_it_stands_beside_another_mistake(tmp_path: Path) -> None:
     text = VALID_STAGE.replace("width = 4", "width = 0") + '[[stages]]\nplugin = "archive"'
     assert [line.split(": ")[1] for line in mistakes(tmp_path, text)] == ["stages[0].width", "stages[1]"]
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("\n".join(f"k{number} = 1" for number in range(80_000)), "79,950 more unknown sections"),
+        (
+            "[student]\nplugin = 'pix2pixhd'\n" + "\n".join(f"k{n} = 1" for n in range(80_000)),
+            "79,950 more unknown keys",
+        ),
+        ("a" + ".a" * 400_000 + " = 1", "nested too deeply"),
+        ("name = '" + "x" * 900_000 + "'", "at most 100 characters"),
+    ],
+    ids=["sections", "keys", "depth", "length"],
+)
+def test_a_recipe_of_a_megabyte_is_refused_in_a_page(written: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError) as caught:
+        load(tmp_path, written)
+    assert told in str(caught.value)
+    assert len(str(caught.value)) < 30_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import os
 import tarfile
@@ -15,12 +14,13 @@ from typing import Any
 import numpy
 import pytest
 import torch
+from judge_package import package, random_model
 from PIL import Image
 from torch import Tensor
 from typer.testing import CliRunner
 
 from gdp.cli.app import app
-from gdp.core.errors import CorruptFileError, MissingResourceError
+from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.evaluators import EvaluationContext
 from gdp.core.pairs import PairBatch, PairRecord
@@ -29,51 +29,12 @@ from gdp.plugins.face_ages import PhotographedAgesConfig, PhotographedFacesConfi
 from gdp.plugins.face_ages.evaluator import PhotographedAgesEvaluator
 from gdp.plugins.face_ages.filter import PhotographedFacesFilter
 from gdp.plugins.face_ages.judges import make
-from gdp.plugins.face_ages.network import expected_shapes
 from gdp.plugins.face_ages.published import MANIFEST, read_published
 
 REAL = Path(os.environ.get("GDP_GOLDEN") or Path(__file__).parents[3].parent / "shared" / "golden").parent / "real"
 needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="the folder of real models and pictures is absent")
 EDITS = REAL / "stylegan2_ffhq_edits"
 PEOPLE = 8
-
-
-def random_model() -> tuple[bytes, bytes, dict[str, Tensor]]:
-    """A manifest, its numbers, and the tensors in torch's layout; weights in 8 bits, biases in 32."""
-    random = numpy.random.default_rng(3)
-    entries, content, tensors = [], b"", {}
-    for name, shape in expected_shapes().items():
-        entry: dict[str, object] = {"name": name, "dtype": "float32"}
-        stored, order = shape, tuple(range(len(shape)))
-        if len(shape) == 4:  # to TensorFlow's (h, w, in, out), depthwise (h, w, in, 1)
-            order = (2, 3, 0, 1) if name.endswith("depthwise_filter") else (2, 3, 1, 0)
-            stored = tuple(shape[axis] for axis in order)
-        entry["shape"] = list(stored)
-        if name.endswith("bias"):
-            values = random.normal(0, 0.1, stored).astype("<f4")
-            content += values.tobytes()
-        else:
-            levels = random.integers(0, 256, stored).astype("u1")
-            entry["quantization"] = {"dtype": "uint8", "scale": 0.003, "min": -0.4}
-            values = levels * numpy.float32(0.003) + numpy.float32(-0.4)
-            content += levels.tobytes()
-        entries.append(entry)
-        back = tuple(order.index(axis) for axis in range(len(shape)))
-        tensors[name] = torch.from_numpy(values.transpose(back).copy())
-    return json.dumps([{"weights": entries, "paths": ["age_gender_model.bin"]}]).encode(), content, tensors
-
-
-def package(
-    path: Path, manifest: bytes, content: bytes, change: Callable[[tarfile.TarInfo], None] | None = None
-) -> Path:
-    with tarfile.open(path, "w:gz") as made:
-        for name, data in ((MANIFEST, manifest), ("age_gender_model.bin", content)):
-            member = tarfile.TarInfo(f"package/model/{name}")
-            member.size = len(data)
-            if change is not None:
-                change(member)
-            made.addfile(member, io.BytesIO(data))
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -217,3 +178,20 @@ def test_ages_and_genders_of_real_edits_are_those_that_others_measured(tmp_path:
                 assert row[f"{part}_male"] == pytest.approx(float(expected["faceapi_p_male"]), abs=0.05)
         decisions = [verdict.decision for verdict in judge.decide(dict(enumerate(scores))).values()]
         assert decisions.count(decision) >= PEOPLE - 1, kind
+
+
+def test_a_making_that_was_broken_off_is_gone_on_with_and_nothing_else_is_written_over(tmp_path: Path) -> None:
+    manifest, content, _ = random_model()
+    source, target = package(tmp_path / "p.tgz", manifest, content), tmp_path / "judge.safetensors"
+    make("face-api", source, target)
+    whole = target.read_bytes()
+    target.unlink()  # the card was written, and then the process was killed
+    make("face-api", source, target)
+    assert target.read_bytes() == whole
+    for there, missing in ((target, target.with_suffix(".json")), (target.with_suffix(".json"), target)):
+        missing.unlink(missing_ok=True)
+        there.write_text('{"somebody": "else"}')
+        with pytest.raises(GdpError, match="is there already"):
+            make("face-api", source, target)
+        assert there.read_text() == '{"somebody": "else"}'
+        there.unlink()

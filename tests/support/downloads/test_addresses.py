@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+import threading
 
+import httpx
 import pytest
 from archive_server import tiny_record
 
 from gdp.core.errors import MissingResourceError
-from gdp.support.downloads.addresses import archive_addresses, check_address, show_address
+from gdp.support.downloads.addresses import Chain, archive_addresses, check_address, show_address
+from gdp.support.downloads.transfer import new_client
 
 RECORD = tiny_record(b"")
 
@@ -152,3 +155,42 @@ def test_a_name_is_resolved_before_a_redirection_to_it_is_trusted(monkeypatch: p
         check_address(f"https://{host}/x")  # which the user has named
     for host in ("good.example.com", "unknown.example.com", "1.2.3.4", "[2606:4700::1]"):
         check_address(f"https://{host}/x", "https://example.com/tiny.zip")
+
+
+@pytest.mark.parametrize(("start", "reaches"), [("unknown.example.com", False), ("localhost", True)])
+def test_a_name_that_leads_elsewhere_a_moment_later_gets_no_byte(
+    start: str, reaches: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    port, answers, look_up = listener.getsockname()[1], ["93.184.215.14", "127.0.0.1"], socket.getaddrinfo
+
+    def rebinding(host: str, port: int, *rest: int, **more: int) -> object:
+        if host == "unknown.example.com":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        name = (answers.pop(0) if len(answers) > 1 else answers[0]) if host == "evil.example.com" else host
+        return look_up(name, port, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebinding)  # there is no name server here that would do this
+    if reaches:  # no name is looked up before it is connected then
+        answers.pop(0)
+    chain = Chain(f"https://{start}:1/tiny.zip")
+    with listener, new_client("https://example.com") as client:
+        with pytest.raises(httpx.ConnectError), chain.ask(client, f"https://{start}:1/tiny.zip", {}):
+            pass
+        received = threading.Thread(target=_hear, args=(listener, heard := []), daemon=True)
+        received.start()
+        with (
+            pytest.raises((httpx.TransportError, MissingResourceError)) as caught,
+            chain.ask(client, f"https://evil.example.com:{port}/x", {}),
+        ):
+            pass
+        received.join()
+    assert bool(heard[0]) is reaches
+    assert isinstance(caught.value, MissingResourceError) is not reaches
+
+
+def _hear(listener: socket.socket, heard: list[bytes]) -> None:
+    """Take one connection, note what comes over it first, and hang up."""
+    connection, _ = listener.accept()
+    with connection:
+        heard.append(connection.recv(1000))

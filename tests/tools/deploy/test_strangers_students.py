@@ -9,17 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy
 import onnx
 import pytest
 from onnx import TensorProto, helper
 from safetensors.torch import load_file, save_file
-from tiny_student import ONE_THREAD, REGISTRY, SIZE
+from strangers_folders import describe, numbers, plain_graph, refused, translate
 
-from gdp.core.errors import CorruptFileError, GdpError
+from gdp.core.errors import CorruptFileError
 from gdp.core.files import file_sha256
 from gdp.tools.deploy.cards import read_card
-from gdp.tools.deploy.opening import open_model
 
 CHANNELS = {"stem": 8, "down": 16, "hidden": 32, "middle": [32], "up": 16, "head": 8}
 
@@ -27,25 +25,6 @@ CHANNELS = {"stem": 8, "down": 16, "hidden": 32, "middle": [32], "up": 16, "head
 @pytest.fixture
 def folder(exported: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(exported, tmp_path / "student"))
-
-
-def translate(folder: Path, engine: str = "torch") -> None:
-    model = open_model(REGISTRY, folder, engine=engine, context=ONE_THREAD)
-    made = model(numpy.zeros((1, SIZE, SIZE, 3), numpy.uint8))
-    assert made.shape == (1, SIZE, SIZE, 3)
-
-
-def refused(folder: Path, engine: str = "torch") -> str:
-    with pytest.raises(GdpError) as caught:
-        translate(folder, engine)
-    told = str(caught.value)
-    assert "\n" not in told and len(told) < 1000
-    return told
-
-
-def describe(folder: Path, name: str = "student.json", **fields: Any) -> None:
-    path = folder / name
-    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
 
 
 def test_the_folder_itself_is_taken(folder: Path) -> None:
@@ -151,20 +130,6 @@ def test_weights_that_are_no_real_numbers_are_refused(folder: Path, kind: str) -
     state[name] = state[name].fill_(float("nan")) if kind == "nan" else state[name] * 1j
     save_file(state, folder / "student.safetensors")
     assert name in refused(folder)
-
-
-def plain_graph(*nodes: onnx.NodeProto, **more: Any) -> onnx.ModelProto:
-    """Return a model of nodes that make `y` of `x`, pictures (N, H, W, 3)."""
-    shape = ["n", "h", "w", 3]
-    x, y = (helper.make_tensor_value_info(name, TensorProto.UINT8, shape) for name in "xy")
-    return helper.make_model(helper.make_graph(nodes, "graph", [x], [y], **more), opset_imports=[OPSET])
-
-
-OPSET = helper.make_opsetid("", 20)
-
-
-def numbers(name: str, values: list[int]) -> TensorProto:
-    return helper.make_tensor(name, TensorProto.INT64, [len(values)], values)
 
 
 def looping() -> onnx.ModelProto:

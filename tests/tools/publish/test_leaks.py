@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from fake_hub import FakeHub
+from onnx import helper
 from PIL import Image, PngImagePlugin
 
 from gdp.core.errors import CorruptFileError, GdpError
@@ -43,6 +44,15 @@ PLACES = [
     "-I/home/alice/include",
     "[a](/home/alice/x)",
     "/Volumes/disk/alice",
+    "%USERPROFILE%\\faces",
+    "%userprofile%/alice/x",
+    "$HOME/alice/x",
+    "${HOME}/alice",
+    "$env:USERPROFILE\\alice",
+    "~\\faces",
+    "s3://alice-private/faces",
+    "vscode-remote://ssh-remote+host/home/alice",
+    "alice@host:faces/x",
 ]
 SECRETS = [
     "hf_" + "a1B2" * 6,
@@ -76,6 +86,17 @@ SECRETS = [
     "password: correct-horse1",
     'api_key = "abcdef0123456789"',
     "client-secret: abcdef0123456789",
+    "bearer=abcdef1234567890",
+    "sk-" + "a1B2" * 12,
+    "npm_" + "a1B2" * 9,
+    "pypi-AgEIcHlwaS5vcmc" + "a1" * 20,
+    "dckr_pat_" + "a1B2" * 7,
+    "SG.abcdefghijklmnopqrstuv.abcdefghijklmnopqrstuvwxyz",
+    "key-" + "a1b2" * 8,
+    "whsec_" + "a1B2" * 8,
+    "https://hooks.slack.com/services/T00000000/B00000000/abc",
+    "https://discord.com/api/webhooks/123456789012345678/abc",
+    "wandb login 0123456789abcdef0123456789abcdef01234567",
 ]
 HARMLESS = """---
 license: other
@@ -156,6 +177,27 @@ def test_metadata_of_weights_are_read() -> None:
     assert leaks("student.safetensors", weights({"from": "~/secret"}))
     assert leaks("student.safetensors", weights({"token": "abcdef0123456789"}))
     assert leaks("student.safetensors", weights({"converted_from": "ab" * 32})) == []
+
+
+@pytest.mark.parametrize("said", [*SECRETS, *PLACES])
+def test_metadata_and_remarks_of_onnx_are_read(said: str) -> None:
+    node = helper.make_node("Identity", ["x"], ["y"], name="/encoder/block/Conv", doc_string=said)
+    model = helper.make_model(helper.make_graph([node], "g", [], []))
+    assert leaks("student.onnx", model.SerializeToString())
+    model.graph.node[0].doc_string = ""
+    assert leaks("student.onnx", model.SerializeToString()) == []
+    helper.set_model_props(model, {"made": said})
+    assert leaks("student.onnx", model.SerializeToString())
+
+
+def test_a_card_in_another_encoding_is_refused(student: Path) -> None:
+    card = student / "README.md"
+    for encoding in ("utf-16", "utf-16-le", "latin-1"):
+        card.write_text(
+            "---\nlicense: other\n---\nfaçade /home/alice/x"[: None if encoding == "latin-1" else 30], encoding
+        )
+        with pytest.raises(CorruptFileError, match="save it as UTF-8"):
+            prepare(Request(student, "ada/tiny"))
 
 
 def test_keys_of_the_environment_are_found_in_every_form() -> None:
