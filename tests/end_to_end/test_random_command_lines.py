@@ -1,0 +1,101 @@
+"""Whatever is typed: no traceback, a documented exit code, and JSON alone where JSON was asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+import pytest
+from click.testing import Result
+from command_lines import command_lines
+from hypothesis import HealthCheck, Phase, given, settings
+from lines_world import make_lines_world
+from sharing import made_once
+from typer.testing import CliRunner
+
+from gdp.cli.app import app
+
+DOCUMENTED = {0, 1, 2, 3, 130, 141, 143}
+PATIENCE = 4.0
+"""Seconds after which a line is interrupted, as by Ctrl-C; and every second once more."""
+
+
+@pytest.fixture(scope="session")
+def lines_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that is copied for each line: nothing may change it."""
+    return made_once(tmp_path_factory, "lines-world", make_lines_world)
+
+
+@contextlib.contextmanager
+def interrupted_after(seconds: float) -> Iterator[None]:
+    """Press Ctrl-C after so many seconds, and every second from then on."""
+
+    def press(number: int, frame: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGALRM, press)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def end_of(line: list[str], world: Path, folder: Path) -> Result:
+    """Run a command line in a copy of the world, two folders deep, so that what it writes above is ours, too."""
+    copy = folder / "deep" / "world"
+    shutil.copytree(world, copy, symlinks=True)
+    try:
+        with contextlib.chdir(copy), pytest.MonkeyPatch.context() as patch:
+            patch.setenv("HOME", str(copy / "folder"))
+            patch.setattr("webbrowser.open", lambda *_: True)
+            with interrupted_after(PATIENCE):
+                return CliRunner().invoke(app, line)
+    finally:
+        shutil.rmtree(folder / "deep")
+
+
+def fault_of(line: list[str], result: Result) -> str | None:
+    """Return what is wrong with how a command line ended."""
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        return f"{type(result.exception).__name__}: {result.exception}"
+    if result.exit_code not in DOCUMENTED:
+        return f"exit code {result.exit_code}"
+    if "Traceback" in result.output:
+        return "a traceback is printed"
+    if result.exit_code in (1, 2) and not result.output:
+        return "it failed without a word"
+    if "--json" in line and not {"--help", "-h"} & set(line) and result.stdout:
+        try:
+            json.loads(result.stdout)
+        except ValueError:
+            return f"no JSON: {result.stdout[:100]!r}"
+    return None
+
+
+@pytest.mark.parametrize("count", [150, pytest.param(2000, marks=pytest.mark.soak)])
+def test_whatever_is_typed_ends_in_words(count: int, lines_world: Path, tmp_path: Path) -> None:
+    worked = []
+
+    @settings(
+        max_examples=count,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(line=command_lines())
+    def holds(line: list[str]) -> None:
+        result = end_of(line, lines_world, tmp_path)
+        worked.append(result.exit_code in (0, 3, 130) and "--help" not in line)
+        assert fault_of(line, result) is None
+
+    holds()
+    assert sum(worked) > len(worked) / 3, "too few lines reach real work for this to show anything"
