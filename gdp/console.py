@@ -189,22 +189,37 @@ def stop_on_signal() -> Iterator[StopRequest]:
 
 
 @contextmanager
-def end_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the work with `Terminated`; whoever runs gdp in a thread, or ignores SIGTERM, is left alone."""
+def end_on_signal() -> Iterator[None]:
+    """Let SIGTERM end the work with `Terminated` and Ctrl-C with KeyboardInterrupt, never amid the import of torch.
+
+    Whoever runs gdp in a thread, or has other handlers of these signals, is left alone.
+    """
     ours = os.getpid()
 
     def end(number: int, frame: FrameType | None) -> None:
-        if os.getpid() == ours:
-            raise Terminated
-        signal.signal(number, signal.SIG_DFL)  # a fork that inherited this is no command of gdp
-        os.kill(os.getpid(), number)
+        if os.getpid() != ours:  # a fork that inherited this is no command of gdp
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        elif _imports_torch():
+            threading.Timer(_A_MOMENT, os.kill, (ours, number)).start()
+        else:
+            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
     in_thread = threading.current_thread() is not threading.main_thread()
-    if in_thread or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+    usual = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    ends = [number for number, handler in usual.items() if not in_thread and signal.getsignal(number) == handler]
+    with _handled(end, *ends):
         yield
-        return
-    with _handled(end, signal.SIGTERM):
-        yield
+
+
+_A_MOMENT = 0.05
+"""Seconds after which a signal that came at a bad time is sent once more."""
+
+
+def _imports_torch() -> bool:
+    """Say whether torch is being imported; an exception then makes its C++ abort the whole process."""
+    spec = getattr(sys.modules.get("torch"), "__spec__", None)
+    return bool(getattr(spec, "_initializing", False))
 
 
 @contextmanager

@@ -12,14 +12,17 @@ def main() -> None:
     # What modules make when they are imported stays. To look for garbage in it again and again would take a tenth of a
     # light command's time, and to look through it later, a little of every longer one's.
     gc.disable()
-    from gdp.cli.app import app
-    from gdp.cli.streams import OutputLostError, guard_streams
-
+    try:
+        from gdp.cli.app import app
+        from gdp.cli.streams import OutputLostError, guard_streams
+    except KeyboardInterrupt:  # nothing has begun, so there is nothing to say
+        sys.exit(130)
     gc.freeze()
     gc.enable()
     guard_streams()
     try:
         app(prog_name="gdp")
     finally:
+        exec("")  # noqa: S102 # else Python, which Ctrl-C met in an `exec`, kills itself in place of our exit code
         with suppress(OSError, OutputLostError):  # the command has ended with what it had to tell
             sys.stdout.flush()

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from gdp import __version__
 from gdp.cli.common import EXIT_CODES, State, prepare_processor, readable_errors
-from gdp.console import end_on_sigterm, json_alone
+from gdp.console import end_on_signal, json_alone
 from gdp.core.errors import GdpError, PluginNotFoundError
 from gdp.core.records import DISTRIBUTION, PlainRecord
 from gdp.registry.commands import build_command, built_in_commands
@@ -34,7 +34,7 @@ class GdpGroup(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command; under `--json` nothing else gets to standard output, whatever a plugin prints."""
         alone = json_alone() if ctx.meta.get(_JSON) else nullcontext()
-        with readable_errors(), end_on_sigterm(), alone:
+        with readable_errors(), end_on_signal(), alone:
             return super().invoke(ctx)
 
     def list_commands(self, ctx: Any) -> list[str]:

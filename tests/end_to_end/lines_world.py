@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy
 from commands import succeed
 from PIL import Image
-from tiny_translation import TEACHER_RECIPE
+from tiny_translation import TEACHER_RECIPE, make_tiny_translation
 from tiny_world import make_tiny_world
 
 SMALL = ("count = 96", "count = 16"), ("steps = 24", "steps = 4"), ("sample_every = 12", "sample_every = 4")
@@ -31,6 +31,15 @@ def make_lines_world(folder: Path) -> None:
     succeed("export", "runs/tiny", "--to", "onnx", "--json", cwd=folder)
     succeed("apply", "runs/tiny", "photos", "-o", "made", "--json", cwd=folder)  # it remembers the fastest engine
     shutil.copytree(folder / "runs" / "tiny" / "student", folder / "student")
+    make_translation(folder / "scenes")
+
+
+def make_translation(folder: Path) -> None:
+    """Make a finished run of system B, whose student can be pruned."""
+    folder.mkdir()
+    recipe = make_tiny_translation(folder)
+    recipe.write_text(recipe.read_text().replace("train_count = 40", "train_count = 8"))
+    succeed("run", "tiny.toml", "--set", "train.steps=2", "--json", cwd=folder)
 
 
 def make_pictures(folder: Path) -> None:

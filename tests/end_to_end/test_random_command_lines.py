@@ -38,13 +38,15 @@ def interrupted_after(seconds: float) -> Iterator[None]:
     def press(number: int, frame: FrameType | None) -> None:
         signal.raise_signal(signal.SIGINT)
 
-    before = signal.signal(signal.SIGALRM, press)
+    handlers = {signal.SIGALRM: press, signal.SIGINT: signal.default_int_handler}  # a job in the background has none
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
-        signal.signal(signal.SIGALRM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def end_of(line: list[str], world: Path, folder: Path) -> Result:
