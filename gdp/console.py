@@ -192,28 +192,60 @@ def stop_on_signal() -> Iterator[StopRequest]:
 def end_on_signal() -> Iterator[None]:
     """Let SIGTERM end the work with `Terminated` and Ctrl-C with KeyboardInterrupt, never amid the import of torch.
 
-    Whoever runs gdp in a thread, or has other handlers of these signals, is left alone.
+    Whoever runs gdp in a thread, or has other handlers of these signals, is left alone. Where a library takes the
+    exception for a fault of its own and raises another, that one ends here.
     """
+    from typer import Exit
+
     ours = os.getpid()
+    raised: list[KeyboardInterrupt] = []
 
     def end(number: int, frame: FrameType | None) -> None:
         if os.getpid() != ours:  # a fork that inherited this is no command of gdp
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         elif _imports_torch():
-            threading.Timer(_A_MOMENT, os.kill, (ours, number)).start()
+            _send_again(number)
         else:
-            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+            raised.append(Terminated() if number == signal.SIGTERM else KeyboardInterrupt())
+            raise raised[-1]
 
     in_thread = threading.current_thread() is not threading.main_thread()
     usual = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
     ends = [number for number, handler in usual.items() if not in_thread and signal.getsignal(number) == handler]
-    with _handled(end, *ends):
-        yield
+    with _handled(end, *ends), _none_is_lost():
+        try:
+            yield
+        except Exception as error:
+            if raised and not isinstance(error, Exit):
+                raise raised[0] from error
+            raise
 
 
 _A_MOMENT = 0.05
 """Seconds after which a signal that came at a bad time is sent once more."""
+
+
+def _send_again(number: int) -> None:
+    threading.Timer(_A_MOMENT, os.kill, (os.getpid(), number)).start()
+
+
+@contextmanager
+def _none_is_lost() -> Iterator[None]:
+    """Send a signal again whose exception Python only prints, for it came while some object was cleared away."""
+    before = sys.unraisablehook
+
+    def hook(told: sys.UnraisableHookArgs, /) -> None:
+        if isinstance(told.exc_value, KeyboardInterrupt):
+            _send_again(signal.SIGTERM if isinstance(told.exc_value, Terminated) else signal.SIGINT)
+        else:
+            before(told)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def _imports_torch() -> bool:

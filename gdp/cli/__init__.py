@@ -13,16 +13,22 @@ def main() -> None:
     # light command's time, and to look through it later, a little of every longer one's.
     gc.disable()
     try:
-        from gdp.cli.app import app
-        from gdp.cli.streams import OutputLostError, guard_streams
-    except KeyboardInterrupt:  # nothing has begun, so there is nothing to say
+        _run()
+    except KeyboardInterrupt:  # before the app's own answer to it stands, or behind it: there is nothing to tell
         sys.exit(130)
+    finally:
+        exec("")  # noqa: S102 # else Python, which Ctrl-C met in an `exec`, kills itself in place of our exit code
+
+
+def _run() -> None:
+    from gdp.cli.app import app
+    from gdp.cli.streams import OutputLostError, guard_streams
+
     gc.freeze()
     gc.enable()
     guard_streams()
     try:
         app(prog_name="gdp")
     finally:
-        exec("")  # noqa: S102 # else Python, which Ctrl-C met in an `exec`, kills itself in place of our exit code
         with suppress(OSError, OutputLostError):  # the command has ended with what it had to tell
             sys.stdout.flush()

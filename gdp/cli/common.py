@@ -42,7 +42,8 @@ FolderOption = Annotated[
     Path | None, typer.Option("--folder", "-f", help="Run folder. Default: runs/<name of the recipe>.")
 ]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="Override a setting, as train.steps=200. Repeatable.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, as train.steps=200. Repeatable."),
 ]
 MemoryOption = Annotated[
     str | None,

@@ -98,8 +98,8 @@ def commands() -> dict[str, Any]:
 
 @strategies.composite
 def command_lines(draw: strategies.DrawFn) -> list[str]:
-    """Draw a command line: half of them a sensible one with a little more, else any command with anything."""
-    chance = draw(strategies.randoms(use_true_random=False))
+    """Draw a command line: six of ten a sensible one with a little more, else any command with anything."""
+    chance = draw(strategies.randoms(use_true_random=True))
     if chance.random() < 0.6:
         line = _more(chance.choice(SENSIBLE), chance)
     else:
