@@ -15,20 +15,12 @@ from types import FrameType
 import pytest
 from command_lines import command_lines
 from hypothesis import HealthCheck, Phase, given, settings
-from lines_world import make_lines_world
-from sharing import made_once
 
 from gdp.cli.app import app
 
 DOCUMENTED = {0, 1, 2, 3, 130, 141, 143}
 PATIENCE = 4.0
 """Seconds after which a line is interrupted, as by Ctrl-C; and every second once more."""
-
-
-@pytest.fixture(scope="session")
-def lines_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that is copied for each line: nothing may change it."""
-    return made_once(tmp_path_factory, "lines-world", make_lines_world)
 
 
 @dataclass(frozen=True)
