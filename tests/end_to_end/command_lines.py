@@ -67,7 +67,7 @@ SENSIBLE = [
         "pairs runs/tiny --csv new.csv",
         "pairs runs/tiny --sheet new.html --limit 4",
         "pairs runs/tiny --where \"decision == 'keep'\" --sort=-sharpness.source",
-        "prune scenes/runs/tiny --macs 0.5 --steps 2 -f pruned",
+        "prune scenes/runs/tiny --macs 0.8 --steps 2 -f pruned",
         "push runs/tiny ada/tiny --dry-run",
         "push runs/tiny ada/tiny --dry-run --with onnx --samples",
         "report runs/tiny",

@@ -78,7 +78,7 @@ LASTING = {
     "estimate": "estimate tiny.toml --seconds 600",
     "fetch-data": "fetch-data monet2photo --mirror {silent}",
     "find-direction": "find-direction tiny.toml --filter sharpness --label source --samples 1000000",
-    "prune": "prune scenes/runs/tiny --macs 0.5 --steps 100000",
+    "prune": "prune scenes/runs/tiny --macs 0.8 --steps 100000",
     "push": "push runs/tiny ada/tiny",
     "run": "run tiny.toml --set train.steps=100000",
     "train-teacher": "train-teacher teacher.toml --set train.epochs= --set train.steps=100000",

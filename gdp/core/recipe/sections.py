@@ -44,7 +44,7 @@ class PairsSection(Config):
 
     plugin: str
     """Name of a pair source plugin."""
-    count: int | None = Field(default=None, ge=1)
+    count: int | None = Field(default=None, ge=1, le=100_000_000)
     """How many pairs to make; left out, as many as the source has."""
     held_out: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Share of the kept pairs that is never trained on, in [0, 1); chosen by a hash of the pair's number."""
