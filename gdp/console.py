@@ -6,10 +6,12 @@ within `stop_on_signal` the first Ctrl-C asks for a clean stop. rich is imported
 
 from __future__ import annotations
 
+import _thread
 import json
 import os
 import signal
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +27,15 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichBars
     from rich.progress import TaskID
 
-__all__ = ["choose_progress", "encodable", "format_seconds", "print_json", "print_table", "stop_on_signal"]
+__all__ = [
+    "choose_progress",
+    "encodable",
+    "format_seconds",
+    "print_json",
+    "print_line",
+    "print_table",
+    "stop_on_signal",
+]
 
 PLAIN_INTERVAL = 10.0
 """Seconds between plain lines of one piece of work."""
@@ -90,6 +100,17 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], spare: Se
     for row in (columns, *rows):
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         print(encodable(line, sys.stdout.encoding))
+
+
+def print_line(text: str) -> None:
+    """Print a sentence: a terminal breaks no words and indents all its lines as the first; elsewhere it is one line."""
+    console = rich_console(sys.stdout)
+    if console is not None:
+        indent = " " * (len(text) - len(text.lstrip()))
+        text = textwrap.fill(
+            text, console.width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        )
+    print(encodable(text, sys.stdout.encoding))
 
 
 _READABLE = 24
@@ -227,7 +248,11 @@ _A_MOMENT = 0.05
 
 
 def _send_again(number: int) -> None:
-    threading.Timer(_A_MOMENT, os.kill, (os.getpid(), number)).start()
+    def send() -> None:
+        time.sleep(_A_MOMENT)
+        os.kill(os.getpid(), number)
+
+    _thread.start_new_thread(send, ())  # which waits for nothing, as `Thread.start` does, where a signal would be lost
 
 
 @contextmanager
@@ -237,7 +262,11 @@ def _none_is_lost() -> Iterator[None]:
 
     def hook(told: sys.UnraisableHookArgs, /) -> None:
         if isinstance(told.exc_value, KeyboardInterrupt):
-            _send_again(signal.SIGTERM if isinstance(told.exc_value, Terminated) else signal.SIGINT)
+            number = signal.SIGTERM if isinstance(told.exc_value, Terminated) else signal.SIGINT
+            try:
+                _send_again(number)
+            except KeyboardInterrupt:  # the next one
+                _send_again(number)
         else:
             before(told)
 
