@@ -110,6 +110,7 @@ def readable_errors() -> Iterator[None]:
         told = _of_the_system(error)
         if told is None:
             raise
+        told.__cause__ = error
         print_error(told)
         raise typer.Exit(told.exit_code) from None
 
@@ -121,6 +122,8 @@ def _of_the_system(error: Exception) -> GdpError | None:
     if isinstance(error, OSError) and isinstance(error.filename, str | bytes):
         path, problem = os.fsdecode(error.filename), error.strerror or type(error).__name__
         return GdpError(f"{path:.300}: {problem}. Look whether this path is the one that is meant.")
+    if isinstance(error, RecursionError):
+        return GdpError("folders of a path, or tables of a file, are nested too deeply: more than anybody means.")
     return None
 
 

@@ -10,6 +10,7 @@ import typer
 
 from gdp.cli.common import State
 from gdp.console import print_json
+from gdp.core.errors import GdpError
 from gdp.core.files import write_atomically
 
 
@@ -32,5 +33,7 @@ def schema(
     if output is None:
         print_json(data)
         return
+    if not output.parent.is_dir():
+        raise GdpError(f"{output}: cannot be written (No such file or directory). Name another file with --output.")
     write_atomically(output, (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode())
     typer.echo(f"wrote {output}")
