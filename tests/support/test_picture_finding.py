@@ -99,3 +99,10 @@ def test_of_animations_the_first_picture_is_read_and_known_for_one_of_many(tmp_p
         many, one = (read_picture(tmp_path / f"{name}{ending}") for name in ("many", "one"))
         assert (many.animated, one.animated) == (True, False), ending
         assert many.levels[4, 4, 0] > 200, ending
+
+
+@pytest.mark.parametrize("ending", ["./x.png", ".gif", ".", ". png", ".mp4"])
+def test_pictures_are_written_in_formats_that_there_are_and_nowhere_else(ending: str, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    with pytest.raises(GdpError, match="--format .*pictures are written as bmp, .*; choose one of these"):
+        find_jobs([str(tmp_path / "a.png")], tmp_path / "out", ending)
