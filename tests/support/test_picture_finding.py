@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from gdp.core.errors import CorruptFileError, MissingResourceError
+from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError
 from gdp.support.downloads.unpacking import count_pictures
 from gdp.support.picture_files import read_picture
 from gdp.support.picture_finding import describe_endings, find_pictures, is_hidden, picture_endings
@@ -104,5 +104,5 @@ def test_of_animations_the_first_picture_is_read_and_known_for_one_of_many(tmp_p
 @pytest.mark.parametrize("ending", ["./x.png", ".gif", ".", ". png", ".mp4"])
 def test_pictures_are_written_in_formats_that_there_are_and_nowhere_else(ending: str, tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
-    with pytest.raises(GdpError, match="--format .*pictures are written as bmp, .*; choose one of these"):
+    with pytest.raises(GdpError, match=r"--format .*pictures are written as bmp, .*; choose one of these"):
         find_jobs([str(tmp_path / "a.png")], tmp_path / "out", ending)
