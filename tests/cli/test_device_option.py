@@ -13,6 +13,7 @@ from gdp.registry.commands import build_command, built_in_commands
 from gdp.support import devices
 from gdp.support.devices import resolve_device
 
+ROOT = Path(__file__).parents[2]
 NONE = ("gpu", "CPU", "cuda:0,1", "cuda:9", "mps", "", " cpu", "cuda:-1")
 
 
@@ -52,12 +53,12 @@ def test_auto_is_the_first_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatc
         "apply {0} {0}/a.png -o {0}/out",
         "bench --paper",
         "find-direction --method sefa",
-        "train-teacher recipes/train_scenes64.toml",
+        "train-teacher {1}/recipes/train_scenes64.toml",
     ],
 )
 def test_commands_tell_it_before_any_work(line: str, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"")
-    result = CliRunner().invoke(app, [*line.format(tmp_path).split(), "--device", "cuda:9,1"])
+    result = CliRunner().invoke(app, [*line.format(tmp_path, ROOT).split(), "--device", "cuda:9,1"])
     assert result.exit_code == 1
     assert "error: --device cuda:9,1: there is no such device; there is auto, cpu" in result.stderr
     assert len(result.stderr.splitlines()) == 1

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from gdp.cli.app import app
 
 DOCUMENTED = {0, 1, 2, 3, 130, 141, 143}
-PATIENCE = 4.0
+PATIENCE = 6.0
 """Seconds after which a line is interrupted, as by Ctrl-C; and every second once more."""
 
 
