@@ -225,7 +225,7 @@ def end_on_signal() -> Iterator[None]:
         if os.getpid() != ours:  # a fork that inherited this is no command of gdp
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        elif _imports_torch():
+        elif _imports_torch() or _is_in_hook(frame):
             _send_again(number)
         else:
             raised.append(Terminated() if number == signal.SIGTERM else KeyboardInterrupt())
@@ -255,6 +255,15 @@ def _send_again(number: int) -> None:
     _thread.start_new_thread(send, ())  # which waits for nothing, as `Thread.start` does, where a signal would be lost
 
 
+def _is_in_hook(frame: FrameType | None) -> bool:
+    """Say whether a signal came while that of another was being sent again, where no exception may be raised."""
+    while frame is not None:
+        if frame.f_code.co_qualname == f"{_none_is_lost.__name__}.<locals>.hook":
+            return True
+        frame = frame.f_back
+    return False
+
+
 @contextmanager
 def _none_is_lost() -> Iterator[None]:
     """Send a signal again whose exception Python only prints, for it came while some object was cleared away."""
@@ -263,10 +272,7 @@ def _none_is_lost() -> Iterator[None]:
     def hook(told: sys.UnraisableHookArgs, /) -> None:
         if isinstance(told.exc_value, KeyboardInterrupt):
             number = signal.SIGTERM if isinstance(told.exc_value, Terminated) else signal.SIGINT
-            try:
-                _send_again(number)
-            except KeyboardInterrupt:  # the next one
-                _send_again(number)
+            _send_again(number)
         else:
             before(told)
 
