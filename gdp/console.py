@@ -6,11 +6,13 @@ within `stop_on_signal` the first Ctrl-C asks for a clean stop. rich is imported
 
 from __future__ import annotations
 
+import _thread
 import json
 import os
 import re
 import signal
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +28,15 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichBars
     from rich.progress import TaskID
 
-__all__ = ["choose_progress", "encodable", "format_seconds", "print_json", "print_table", "stop_on_signal"]
+__all__ = [
+    "choose_progress",
+    "encodable",
+    "format_seconds",
+    "print_json",
+    "print_line",
+    "print_table",
+    "stop_on_signal",
+]
 
 PLAIN_INTERVAL = 10.0
 """Seconds between plain lines of one piece of work."""
@@ -96,6 +106,17 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], spare: Se
     for row in (columns, *rows):
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         print(encodable(line, sys.stdout.encoding))
+
+
+def print_line(text: str) -> None:
+    """Print a sentence: a terminal breaks no words and indents all its lines as the first; elsewhere it is one line."""
+    console = rich_console(sys.stdout)
+    if console is not None:
+        indent = " " * (len(text) - len(text.lstrip()))
+        text = textwrap.fill(
+            text, console.width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        )
+    print(encodable(text, sys.stdout.encoding))
 
 
 _READABLE = 24
@@ -195,22 +216,83 @@ def stop_on_signal() -> Iterator[StopRequest]:
 
 
 @contextmanager
-def end_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the work with `Terminated`; whoever runs gdp in a thread, or ignores SIGTERM, is left alone."""
+def end_on_signal() -> Iterator[None]:
+    """Let SIGTERM end the work with `Terminated` and Ctrl-C with KeyboardInterrupt, never amid the import of torch.
+
+    Whoever runs gdp in a thread, or has other handlers of these signals, is left alone. Where a library takes the
+    exception for a fault of its own and raises another, that one ends here.
+    """
+    from typer import Exit
+
     ours = os.getpid()
+    raised: list[KeyboardInterrupt] = []
 
     def end(number: int, frame: FrameType | None) -> None:
-        if os.getpid() == ours:
-            raise Terminated
-        signal.signal(number, signal.SIG_DFL)  # a fork that inherited this is no command of gdp
-        os.kill(os.getpid(), number)
+        if os.getpid() != ours:  # a fork that inherited this is no command of gdp
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        elif _imports_torch() or _is_in_hook(frame):
+            _send_again(number)
+        else:
+            raised.append(Terminated() if number == signal.SIGTERM else KeyboardInterrupt())
+            raise raised[-1]
 
     in_thread = threading.current_thread() is not threading.main_thread()
-    if in_thread or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+    usual = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    ends = [number for number, handler in usual.items() if not in_thread and signal.getsignal(number) == handler]
+    with _handled(end, *ends), _none_is_lost():
+        try:
+            yield
+        except Exception as error:
+            if raised and not isinstance(error, Exit):
+                raise raised[0] from error
+            raise
+
+
+_A_MOMENT = 0.05
+"""Seconds after which a signal that came at a bad time is sent once more."""
+
+
+def _send_again(number: int) -> None:
+    def send() -> None:
+        time.sleep(_A_MOMENT)
+        os.kill(os.getpid(), number)
+
+    _thread.start_new_thread(send, ())  # which waits for nothing, as `Thread.start` does, where a signal would be lost
+
+
+def _is_in_hook(frame: FrameType | None) -> bool:
+    """Say whether a signal came while that of another was being sent again, where no exception may be raised."""
+    while frame is not None:
+        if frame.f_code.co_qualname == f"{_none_is_lost.__name__}.<locals>.hook":
+            return True
+        frame = frame.f_back
+    return False
+
+
+@contextmanager
+def _none_is_lost() -> Iterator[None]:
+    """Send a signal again whose exception Python only prints, for it came while some object was cleared away."""
+    before = sys.unraisablehook
+
+    def hook(told: sys.UnraisableHookArgs, /) -> None:
+        if isinstance(told.exc_value, KeyboardInterrupt):
+            number = signal.SIGTERM if isinstance(told.exc_value, Terminated) else signal.SIGINT
+            _send_again(number)
+        else:
+            before(told)
+
+    sys.unraisablehook = hook
+    try:
         yield
-        return
-    with _handled(end, signal.SIGTERM):
-        yield
+    finally:
+        sys.unraisablehook = before
+
+
+def _imports_torch() -> bool:
+    """Say whether torch is being imported; an exception then makes its C++ abort the whole process."""
+    spec = getattr(sys.modules.get("torch"), "__spec__", None)
+    return bool(getattr(spec, "_initializing", False))
 
 
 @contextmanager

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from gdp.core.training.statistics import StatisticsFile
     from gdp.support.assets import packaged_asset
     from gdp.support.batching import in_fixed_chunks
+    from gdp.support.devices import DeviceName, resolve_device
     from gdp.support.direction_names import names_direction, split_component
     from gdp.support.directions import (
         Direction,
@@ -147,6 +148,7 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
             "readable_memory_errors",
         ),
     },
+    "devices": {"gdp.support.devices": ("DeviceName", "resolve_device")},
     "files": {
         "gdp.core.files": ("write_atomically",),
         "gdp.core.config": ("content_key",),
@@ -289,6 +291,7 @@ __all__ = [
     "CheckpointFolder",
     "ConvertedWeights",
     "Convolution",
+    "DeviceName",
     "Direction",
     "FewChannelConvolution",
     "ForeignFile",
@@ -382,6 +385,7 @@ __all__ = [
     "reduced",
     "reduced_to_side",
     "reduction",
+    "resolve_device",
     "sample_w",
     "scaled",
     "scores_of_pairs",

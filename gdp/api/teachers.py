@@ -13,6 +13,7 @@ from gdp.core.progress import Progress, SilentProgress
 from gdp.core.recipe.overrides import Overrides, written_overrides
 from gdp.core.run_folder import RunFolder
 from gdp.registry import PluginRegistry
+from gdp.support.devices import resolve_device
 from gdp.tools.teacher_recipe import load_teacher_recipe
 
 if TYPE_CHECKING:
@@ -171,23 +172,36 @@ def train_teacher(
     *,
     folder: str | Path | None = None,
     overrides: Overrides = (),
+    device: str | None = None,
     registry: PluginRegistry | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Train a teacher by its recipe, or go on where it stopped; return the file of its weights.
+
+    Args:
+        recipe: the TOML file.
+        folder: where it trains; by default `runs/<name of the recipe>` below the present folder.
+        overrides: such as `train.batch=8`.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`; by default what the recipe's `[train]` says.
+        registry: the plugins; by default all that are installed.
+        progress: where to show progress; by default nowhere. What `advance` of it raises ends the training.
 
     Raises:
         RecipeError: with all mistakes of the recipe.
         GdpError: something that can be mended; checkpoints are kept.
     """
     registry = registry or PluginRegistry.discover()
-    loaded = load_teacher_recipe(Path(recipe), registry, written_overrides(overrides))
+    written = list(written_overrides(overrides))
+    if device is not None:
+        written.append(f'train.device="{resolve_device(device)}"')
+    loaded = load_teacher_recipe(Path(recipe), registry, written)
     from gdp.core.interfaces.context import BuildContext
     from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
     from gdp.core.interfaces.teachers import Teacher
 
     place = RunFolder((Path(folder) if folder is not None else Path("runs") / loaded.name).absolute())
-    context = BuildContext(seed=loaded.seed, progress=progress or SilentProgress())
+    memory = MemoryBound(loaded.limits.memory_bytes)
+    context = BuildContext(seed=loaded.seed, progress=progress or SilentProgress(), memory=memory)
     teacher: type[Teacher] = class_of(registry, loaded.teacher)
     kind: type[Dataset | UnpairedDataset] = registry.load(loaded.dataset.record)
     teacher.require_dataset(loaded.teacher.name, kind)

@@ -12,6 +12,15 @@ def main() -> None:
     # What modules make when they are imported stays. To look for garbage in it again and again would take a tenth of a
     # light command's time, and to look through it later, a little of every longer one's.
     gc.disable()
+    try:
+        _run()
+    except KeyboardInterrupt:  # before the app's own answer to it stands, or behind it: there is nothing to tell
+        sys.exit(130)
+    finally:
+        exec("")  # noqa: S102 # else Python, which Ctrl-C met in an `exec`, kills itself in place of our exit code
+
+
+def _run() -> None:
     from gdp.cli.app import app
     from gdp.cli.streams import OutputLostError, guard_streams
 

@@ -12,7 +12,8 @@ from typer.core import TyperGroup
 
 from gdp import __version__
 from gdp.cli.common import EXIT_CODES, State, prepare_processor, readable_errors
-from gdp.console import end_on_sigterm, json_alone
+from gdp.cli.streams import drop_closed_output
+from gdp.console import end_on_signal, json_alone
 from gdp.core.errors import GdpError, PluginNotFoundError
 from gdp.core.records import DISTRIBUTION, PlainRecord
 from gdp.registry.commands import build_command, built_in_commands
@@ -29,12 +30,14 @@ class GdpGroup(TyperGroup):
         with readable_errors():
             arguments = name_defaults(hoist_shared_options(args))
             ctx.meta[_JSON] = _asks_for_json(arguments)
+            if not _asks_for_output(arguments):
+                drop_closed_output()
             return super().parse_args(ctx, arguments)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; under `--json` nothing else gets to standard output, whatever a plugin prints."""
         alone = json_alone() if ctx.meta.get(_JSON) else nullcontext()
-        with readable_errors(), end_on_sigterm(), alone:
+        with readable_errors(), end_on_signal(), alone:
             return super().invoke(ctx)
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -71,6 +74,25 @@ def _asks_for_json(arguments: Sequence[str]) -> bool:
     """Say whether a built-in command is asked for JSON; those of plugins print theirs as they like."""
     before = arguments[: arguments.index("--")] if "--" in arguments else arguments
     return "--json" in before and any(word in built_in_commands() for word in before)
+
+
+_ANSWERING = {
+    *("azure-face-emulator", "bench", "describe", "estimate", "find-direction", "list-plugins", "pairs", "runs"),
+    "schema",
+}
+"""Commands whose work is what they print, unless an option names a file for it; what doctor and validate find, their
+exit codes tell, too."""
+_INTO_FILES = {"--csv", "--sheet", "--output", "-o", "--strip", "--plot"}
+_FOR_AN_ANSWER = {"--json", "--list", "--dry-run", "--help", "-h", "--version"}
+
+
+def _asks_for_output(arguments: Sequence[str]) -> bool:
+    """Say whether a command line asks for what is printed; others tell news of work that is done all the same."""
+    options = {argument.partition("=")[0] for argument in arguments}
+    if options & _FOR_AN_ANSWER:
+        return True
+    name = next((word for word in arguments if word in built_in_commands()), None)
+    return name is None or (name in _ANSWERING and not options & _INTO_FILES)
 
 
 def state_of(context: Any) -> State:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gdp.cli.common import DeviceOption
-from gdp.console import choose_progress, print_json, print_table
+from gdp.console import choose_progress, print_json, print_line, print_table
 from gdp.core.errors import GdpError
 from gdp.core.files import write_atomically
 
@@ -88,14 +88,14 @@ def bench(
 
 
 def _print(found: Bench, json_: bool) -> None:
-    from gdp.tools.bench.table import COLUMNS, notes, table
+    from gdp.tools.bench.table import COLUMNS, SPARE, notes, table
 
     if json_:
         print_json(found.to_data())
         return
-    print_table(COLUMNS, table(found))
+    print_table(COLUMNS, table(found), SPARE)
     for line in notes(found):
-        typer.echo(line)
+        print_line(line)
 
 
 def _numbers(option: str, written: str | None) -> tuple[int, ...]:

@@ -42,7 +42,8 @@ FolderOption = Annotated[
     Path | None, typer.Option("--folder", "-f", help="Run folder. Default: runs/<name of the recipe>.")
 ]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="Override a setting, as train.steps=200. Repeatable.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, as train.steps=200. Repeatable."),
 ]
 MemoryOption = Annotated[
     str | None,
@@ -109,6 +110,7 @@ def readable_errors() -> Iterator[None]:
         told = _of_the_system(error)
         if told is None:
             raise
+        told.__cause__ = error
         print_error(told)
         raise typer.Exit(told.exit_code) from None
 
@@ -120,6 +122,8 @@ def _of_the_system(error: Exception) -> GdpError | None:
     if isinstance(error, OSError) and isinstance(error.filename, str | bytes):
         path, problem = os.fsdecode(error.filename), error.strerror or type(error).__name__
         return GdpError(f"{path:.300}: {problem}. Look whether this path is the one that is meant.")
+    if isinstance(error, RecursionError):
+        return GdpError("folders of a path, or tables of a file, are nested too deeply: more than anybody means.")
     return None
 
 

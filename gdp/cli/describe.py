@@ -12,7 +12,7 @@ import typer
 
 from gdp.cli.common import State
 from gdp.cli.settings_help import Setting, describe_settings, toml_value
-from gdp.console import encodable, print_json
+from gdp.console import print_json, print_line
 from gdp.core.config import Config
 from gdp.core.errors import PluginNotFoundError
 from gdp.core.recipe.choices import LISTED_KINDS, SECTION_KEYS, SECTION_MODELS, Checker, section_keys
@@ -72,7 +72,7 @@ def describe(
     lines += _section("Settings of its training ([train] of gdp train-teacher)", training)
     lines += ["", "Example", *(f"  {line}" for line in example.splitlines()), *(f"  # {line}" for line in problems)]
     for line in lines:
-        typer.echo(encodable(line, "utf-8"))
+        print_line(line)
 
 
 _TITLE = ("kind", "name", "summary")
@@ -91,7 +91,7 @@ def _describe_plain(record: PlainRecord, json_: bool) -> None:
         return
     more = ["", f"gdp {record.name} --help shows its options"] if record.kind == "command" else []
     for line in [*_headlines(record), *more]:
-        typer.echo(encodable(line, "utf-8"))
+        print_line(line)
 
 
 def _describe_section(name: str, json_: bool) -> None:
@@ -103,7 +103,7 @@ def _describe_section(name: str, json_: bool) -> None:
     for header, (model, settings) in described.items():
         about = " ".join((model.__doc__ or "").split())
         for line in [about, *_section(header, settings), ""]:
-            typer.echo(encodable(line, "utf-8"))
+            print_line(line)
 
 
 def _parse_kind(word: str) -> Kind | PlainKind:

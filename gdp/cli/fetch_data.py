@@ -59,7 +59,7 @@ def _print_sets(records: list[DownloadRecord], folder: Path, json_: bool) -> Non
         print_json(rows)
         return
     columns = ("NAME", "SIZE", "PICTURES", "IN PLACE", "SUMMARY", "LICENCE")
-    print_table(columns, [_cells(row) for row in rows])
+    print_table(columns, [_cells(row) for row in rows], ("PICTURES", "LICENCE"))  # of one set it is told when fetched
 
 
 def _row(record: DownloadRecord, folder: Path) -> dict[str, Any]:

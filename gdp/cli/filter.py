@@ -20,7 +20,8 @@ def filter_(
     context: typer.Context,
     run: Annotated[Path, typer.Argument(help="The run folder, or the name of a run in runs/.", show_default=False)],
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a setting, as filters.0.min_age=21. Repeatable.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, as filters.0.min_age=21. Repeatable."),
     ] = None,
     recipe: Annotated[
         Path | None, typer.Option("--recipe", help="Recipe with the new filters. Default: the run's own.")

@@ -73,7 +73,9 @@ def find_direction(
     name: Annotated[str, typer.Option("--name", help="What to call it. Default: the label.")] = "",
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", help="A setting: teacher.KEY=, filter.KEY= or method.KEY=VALUE. Repeatable."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="A setting: teacher.KEY=, filter.KEY= or method.KEY=VALUE. Repeatable."
+        ),
     ] = None,
     device: DeviceOption = "auto",
     memory: MemoryOption = None,

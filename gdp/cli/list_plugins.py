@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gdp.cli.common import State
-from gdp.console import print_json, print_table
+from gdp.console import print_json, print_line, print_table
 from gdp.registry import PluginRow
 
 
@@ -30,13 +30,27 @@ def list_plugins(
     print_table(columns, [_cells(row) for row in ordered], spare)
     for row in rows:
         _print_remarks(row)
+    _print_lacking(ordered)
 
 
 def _cells(row: PluginRow) -> tuple[str, ...]:
     needs = f"{row.needs} (missing: {row.missing})" if row.missing else row.needs
     needs += (", " if needs else "") + "sends images elsewhere" if row.images_leave_machine else ""
-    cells = (row.kind, row.name, row.summary, row.package, row.version, row.status, needs, row.licence)
+    status = "lacks something" if row.status == "ok" and row.missing else row.status
+    cells = (row.kind, row.name, row.summary, row.package, row.version, status, needs, row.licence)
     return tuple(cell or "-" for cell in cells)
+
+
+def _print_lacking(rows: list[PluginRow]) -> None:
+    """Tell what plugins need that is not here, once for all that need it."""
+    lacking: dict[str, list[str]] = {}
+    for row in rows:
+        if row.status == "ok" and row.missing:
+            lacking.setdefault(row.install or row.missing, []).append(f"{row.kind} {row.name}")
+    for needed, names in lacking.items():
+        mend = "" if needed.startswith("$") else f": pip install '{needed}'"
+        typer.echo("")
+        print_line(f"{', '.join(names)} {'needs' if len(names) == 1 else 'need'} {needed}{mend}")
 
 
 def _print_remarks(row: PluginRow) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gdp.cli.histograms import print_summary
-from gdp.console import choose_progress, print_json, print_table
+from gdp.console import choose_progress, print_json, print_line, print_table
 from gdp.core.errors import GdpError
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _counts(table: PairTable) -> dict[str, int]:
 def _print_overview(folder: str, table: PairTable) -> None:
     counts = _counts(table)
     pending = f", {counts['pending']:,} not judged yet" if counts["pending"] else ""
-    typer.echo(
+    print_line(
         f"{folder}: {counts['made']:,} pairs made, {counts['kept']:,} kept ({counts['train']:,} to train on, "
         f"{counts['held_out']:,} held out), {counts['dropped']:,} dropped{pending}"
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.console import print_json, print_table
+from gdp.console import print_json, print_line, print_table
 from gdp.core.records import KINDS
 from gdp.tools.publish import HUB_VARIABLE
 
@@ -87,7 +87,7 @@ def _to_data(repository: str, parcel: Parcel, pushed: Pushed | None) -> dict[str
 
 def _print(repository: str, parcel: Parcel, pushed: Pushed | None) -> None:
     print_table(("FILE", "SIZE"), [(part.name, f"{len(part.content) / 1e6:.3f} MB") for part in parcel.parts])
-    typer.echo(f"the card's licence is {parcel.licence or 'not stated'}. It says: {parcel.licence_text or 'nothing'}")
+    print_line(f"the card's licence is {parcel.licence or 'not stated'}. It says: {parcel.licence_text or 'nothing'}")
     if not parcel.licence_is_known:
         typer.echo(
             "warning: gdp does not know under which licence the teacher's weights are. Whoever takes this student is "

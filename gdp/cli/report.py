@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gdp.cli.common import State
+from gdp.console import print_json
 from gdp.core.run_folder import find_run
 
 
@@ -15,6 +16,7 @@ def report(
     context: typer.Context,
     run: Annotated[Path, typer.Argument(help="The run folder, or the name of a run in runs/.", show_default=False)],
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print where it was written as JSON.")] = False,
 ) -> None:
     """Make a run's report.html again from what its folder holds.
 
@@ -27,6 +29,9 @@ def report(
     state: State = context.obj
     page = write_report(read_folder(folder, lambda: state.registry))
     found.record_files("report", [page])
-    typer.echo(str(page))
+    if json_:
+        print_json({"folder": str(folder), "report": str(page)})
+    else:
+        typer.echo(str(page))
     if open_:
         typer.launch(str(page))

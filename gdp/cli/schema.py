@@ -11,6 +11,7 @@ import typer
 from gdp.cli.common import State
 from gdp.console import print_json
 from gdp.core.errors import GdpError
+from gdp.core.files import write_atomically
 
 
 def schema(
@@ -32,8 +33,7 @@ def schema(
     if output is None:
         print_json(data)
         return
-    try:
-        output.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise GdpError(f"{output}: cannot be written ({error.strerror}). Name another file with --output.") from error
+    if not output.parent.is_dir():
+        raise GdpError(f"{output}: cannot be written (No such file or directory). Name another file with --output.")
+    write_atomically(output, (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode())
     typer.echo(f"wrote {output}")

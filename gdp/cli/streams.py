@@ -42,6 +42,7 @@ class _OutputFile(io.FileIO):
     """Standard output: a terminal that has gone is written no more; what else cannot be written is told, once."""
 
     lost = False
+    was_closed = False
 
     def write(self, content: ReadableBuffer, /) -> int:
         """Write.
@@ -70,18 +71,28 @@ class _OutputFile(io.FileIO):
             ) from error
 
 
+def drop_closed_output() -> None:
+    """Let what goes to standard output from now on be dropped, where whoever started the command has closed it."""
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    if isinstance(raw, _OutputFile) and raw.was_closed:
+        raw.lost = True
+
+
 def guard_streams() -> None:
     """Put safe streams in the place of standard output and error; closed ones are held open on nothing.
 
     Their numbers are taken then, so that no file of the work gets them, and with it what libraries print.
     """
-    for number, how in ((0, os.O_RDONLY), (OUTPUT, os.O_RDONLY), (ERRORS, os.O_WRONLY)):
-        _hold(number, how)  # writing to what is open for reading fails as writing to what is closed does
-    sys.stdout = _text(sys.stdout, _OutputFile(OUTPUT, "wb", closefd=False))
+    # Writing to what is open for reading fails as writing to what is closed does.
+    _, was_closed, _ = [_hold(number, how) for number, how in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY))]
+    output = _OutputFile(OUTPUT, "wb", closefd=False)
+    output.was_closed = was_closed
+    sys.stdout = _text(sys.stdout, output)
     sys.stderr = _text(sys.stderr, _DroppingFile(ERRORS, "wb", closefd=False))
 
 
-def _hold(number: int, how: int) -> None:
+def _hold(number: int, how: int) -> bool:
+    """Take a stream's number if it is closed; return whether it was."""
     try:
         os.fstat(number)
     except OSError:
@@ -89,6 +100,8 @@ def _hold(number: int, how: int) -> None:
         if opened != number:
             os.dup2(opened, number, inheritable=True)
             os.close(opened)
+        return True
+    return False
 
 
 def _text(before: TextIO | None, raw: io.FileIO) -> TextIO:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import FolderOption, RecipeArgument, SetOption
-from gdp.console import choose_progress
+from gdp.cli.common import (
+    FolderOption,
+    MemoryOption,
+    RecipeArgument,
+    SetOption,
+    end_unfinished,
+    stopped_by,
+    with_memory,
+)
+from gdp.console import choose_progress, print_json, stop_on_signal
+from gdp.core.progress import StoppableProgress, Stopped
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
@@ -18,6 +27,14 @@ def train_teacher(
     recipe: RecipeArgument,
     folder: FolderOption = None,
     set_: SetOption = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            help="auto (a GPU where there is one), cpu, cuda or cuda:1. Default: as the recipe's [train] says."
+        ),
+    ] = None,
+    memory: MemoryOption = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Train a teacher on pictures, or go on where its training stopped.
 
@@ -29,5 +46,25 @@ def train_teacher(
     from gdp.api import train_teacher as train
 
     registry: PluginRegistry = context.obj.registry
-    weights = train(recipe, folder=folder, overrides=set_ or (), registry=registry, progress=choose_progress())
-    typer.echo(f"finished: {weights}")
+    with stop_on_signal() as stop_requested:
+        progress = StoppableProgress(choose_progress(), stop_requested)
+        try:
+            weights = train(
+                recipe,
+                folder=folder,
+                overrides=with_memory(set_, memory),
+                device=device,
+                registry=registry,
+                progress=progress,
+            )
+        except Stopped:
+            weights = None
+    if json_:
+        told = {"state": "finished", "weights": str(weights)}
+        print_json(told if weights is not None else {"state": "stopped", "stopped_by": stopped_by(stop_requested, "")})
+    elif weights is not None:
+        typer.echo(f"finished: {weights}")
+    else:
+        typer.echo(f"stopped by {stopped_by(stop_requested, '')}; the same command goes on from the newest checkpoint")
+    if weights is None:
+        end_unfinished(stop_requested)

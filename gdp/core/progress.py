@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
@@ -49,3 +49,31 @@ class SilentProgress:
 
     def message(self, text: str) -> None:
         """Tell nobody."""
+
+
+class StoppableProgress:
+    """Shows progress, and ends the work where the user asks for it: trainings of teachers are not asked themselves."""
+
+    def __init__(self, shown: Progress, stop_requested: Callable[[], bool]) -> None:
+        self._shown, self._stop_requested = shown, stop_requested
+
+    @contextmanager
+    def task(self, name: str, total: int, unit: str, done: int = 0) -> Iterator[ProgressTask]:
+        """Open a piece of work."""
+        with self._shown.task(name, total, unit, done) as task:
+            yield _StoppableTask(task, self._stop_requested)
+
+    def message(self, text: str) -> None:
+        """Tell one line."""
+        self._shown.message(text)
+
+
+class _StoppableTask:
+    def __init__(self, shown: ProgressTask, stop_requested: Callable[[], bool]) -> None:
+        self._shown, self._stop_requested = shown, stop_requested
+
+    def advance(self, amount: int = 1, **status: float | str) -> None:
+        """Tell that units are done; raises `Stopped` where the user asked for it."""
+        self._shown.advance(amount, **status)
+        if self._stop_requested():
+            raise Stopped

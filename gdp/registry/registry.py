@@ -301,6 +301,7 @@ class PluginRegistry:
             mend=mend,
             needs=record.needs.describe() if record else "",
             missing=", ".join(missing_needs(record.needs)) if record else "",
+            install=record.needs.install if record and record.needs.missing_modules() else "",
             note=note,
             licence=record.licence if record else "",
             images_leave_machine=record.images_leave_machine if record else False,

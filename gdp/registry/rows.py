@@ -30,6 +30,8 @@ class PluginRow:
     needs: str = ""
     missing: str = ""
     """Those of its needs that are not met here."""
+    install: str = ""
+    """What brings the Python modules that are missing, as pip takes it: `gdp-distill[onnx]`."""
     note: str = ""
     """Something worth knowing that keeps nobody from using it."""
     licence: str = ""

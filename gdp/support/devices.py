@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from gdp.core.errors import GdpError
 
@@ -13,8 +16,12 @@ _GPU_FILES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
 """One of these is there wherever Linux has a GPU that torch can use."""
 
 
-def resolve_device(name: str = "auto") -> str:
+def resolve_device(name: str = "auto", asked_by: str = "--device") -> str:
     """Return `cpu`, `cuda` or `cuda:N` for what a user asks for; `auto` is the first GPU where there is one, else cpu.
+
+    Args:
+        name: as the user wrote it.
+        asked_by: the option or setting that names it, for the message.
 
     Raises:
         GdpError: there is no such device; the message says which there are.
@@ -27,9 +34,22 @@ def resolve_device(name: str = "auto") -> str:
         return "cuda" if count else "cpu"
     if known and int(name.partition(":")[2] or 0) < count:
         return name
-    there = ["auto", "cpu", *(["cuda"] if count else []), *(f"cuda:{number}" for number in range(count))]
     lacking = "torch finds no GPU on this machine" if known and not count else "there is no such device"
-    raise GdpError(f"--device {name}: {lacking}; there is {', '.join(there)}")
+    raise GdpError(f"{asked_by} {name or repr(name)}: {lacking}; there is {_listed(count)}")
+
+
+def _is_a_name(name: str) -> str:
+    if _NAMES.fullmatch(name) is None:
+        raise ValueError(f"there is no such device; there is {_listed(_count_gpus() if _may_have_gpu() else 0)}")
+    return name
+
+
+DeviceName = Annotated[str, AfterValidator(_is_a_name)]
+"""A setting that names a device. Another machine may have it, so whether it is here is seen by who resolves it."""
+
+
+def _listed(count: int) -> str:
+    return ", ".join(["auto", "cpu", *(["cuda"] if count else []), *(f"cuda:{number}" for number in range(count))])
 
 
 def _may_have_gpu() -> bool:

@@ -27,8 +27,11 @@ from gdp.core.files import write_atomically
 from gdp.core.progress import Progress
 from gdp.core.records import PlainRecord, Plugins
 from gdp.core.run.versions import versions
+from gdp.core.written_through import is_special
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gdp.support.foreign import ForeignFile
     from gdp.support.foreign.converter import Converted, Converter
 
@@ -211,21 +214,21 @@ def _write(
 ) -> Conversion:
     import torch
 
-    from gdp.core.tensor_file import write_tensors
     from gdp.support.foreign import printable
 
     tensors = converted.tensors
     if broken := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
         raise CorruptFileError(f"{source['name']}: {printable(broken[0])} holds NaN or infinite values.")
     metadata = {**converted.metadata, **origin}
-    write_tensors(path, tensors, dict(sorted(metadata.items())), progress)
+    through = is_special(path)  # a device or a pipe: it cannot be read again, and no card stands beside it
+    sha256, size = _write_tensors(path, tensors, dict(sorted(metadata.items())), progress, through)
     card = {
         "format": CARD,
         "what": converted.what,
         "file": path.name,
-        "sha256": _hash(path, progress),
+        "sha256": sha256,
         "tensors": len(tensors),
-        "bytes": path.stat().st_size,
+        "bytes": size,
         "source": dict(source),
         "converter": {"name": record.name, "package": record.package, "version": record.version},
         "architecture": dict(converted.architecture),
@@ -235,8 +238,23 @@ def _write(
         "remarks": list(converted.remarks),
         "gdp": versions()["gdp-distill"],
     }
-    write_atomically(path.with_suffix(".json"), json.dumps(card, indent=2, allow_nan=False).encode())
+    if not through:
+        write_atomically(path.with_suffix(".json"), json.dumps(card, indent=2, allow_nan=False).encode())
     return Conversion(path, card)
+
+
+def _write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], progress: Progress, through: bool
+) -> tuple[str, int]:
+    """Write a safetensors file; return its hash and its size in bytes."""
+    from gdp.core.tensor_file import encode_tensors, write_tensors
+
+    if through:
+        content = encode_tensors(tensors, metadata)
+        write_atomically(path, content)
+        return hashlib.sha256(content).hexdigest(), len(content)
+    write_tensors(path, tensors, metadata, progress)
+    return _hash(path, progress), path.stat().st_size
 
 
 def _check_free(targets: Sequence[Path], overwrite: bool, origin: Mapping[str, str] | None = None) -> None:

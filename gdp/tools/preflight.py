@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -69,9 +70,14 @@ class _Rehearsal:
         return self.session.new_student()
 
     @cached_property
+    def initialisation(self) -> Mapping[str, Any]:
+        """What was done to make the student ready to be trained."""
+        return self.session.initialise(self.student)
+
+    @property
     def initialised_student(self) -> Student:
-        """The same, ready to be trained."""
-        self.session.initialise(self.student)
+        """The student, ready to be trained."""
+        _ = self.initialisation
         return self.student
 
 
@@ -200,7 +206,7 @@ def _filters(rehearsal: _Rehearsal) -> str:
     return ", ".join(remarks) if remarks else "none: every pair is kept"
 
 
-def _student(rehearsal: _Rehearsal) -> str:
+def _student(rehearsal: _Rehearsal) -> Check:
     session, student = rehearsal.session, rehearsal.student
     require_room(session)
     resolution = session.pair_source.resolution
@@ -210,7 +216,21 @@ def _student(rehearsal: _Rehearsal) -> str:
     if shape != (1, 3, resolution, resolution):
         raise GdpError(f"the student makes {shape} of {tuple(example.shape)}; it must make (1, 3, height, width)")
     macs = count_macs(student.generator, example)
-    return f"{count_parameters(student.generator):,} parameters, {macs / 1e9:.3f} GMAC a picture at {resolution} px"
+    facts = f"{count_parameters(student.generator):,} parameters, {macs / 1e9:.3f} GMAC a picture at {resolution} px"
+    copied, warns = _copied(rehearsal.initialisation)
+    return Check("student", True, facts + copied, warns=warns)
+
+
+def _copied(initialisation: Mapping[str, Any]) -> tuple[str, bool]:
+    """Tell how much of the teacher a student begins with, and whether that is nothing although it was asked for."""
+    rows = initialisation.get("layers")
+    if not isinstance(rows, list) or not rows:
+        return "", False
+    copied = sum(bool(row["copied"]) for row in rows)
+    if copied:
+        return f"; {copied} of {len(rows)} tensors are copied from the teacher", False
+    reasons = Counter(str(row["reason"]) for row in rows).most_common(1)[0][0]
+    return f"; NOTHING is copied from the teacher, of {len(rows)} tensors: {reasons}", True
 
 
 def _losses(rehearsal: _Rehearsal) -> str:

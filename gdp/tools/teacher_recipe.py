@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,11 @@ from gdp.core.config import Config
 from gdp.core.recipe.choices import Checker, Choice, dump, resolved_text
 from gdp.core.recipe.overrides import apply_overrides
 from gdp.core.recipe.reading import RUN_KEYS, absolute, open_recipe, raise_mistakes, read_header, trainable_teachers
-from gdp.core.recipe.sections import DatasetSection, TeacherSection
+from gdp.core.recipe.sections import DatasetSection, LimitsSection, TeacherSection
 from gdp.core.recipe.text import read_recipe_text
 from gdp.core.records import PluginRecord, Plugins
 
-TEACHER_KEYS = ("name", "seed", "teacher", "dataset", "train")
+TEACHER_KEYS = ("name", "seed", "teacher", "dataset", "train", "limits")
 """What a recipe of `gdp train-teacher` may hold at the top."""
 
 
@@ -29,6 +29,8 @@ class TeacherRecipe:
     """The plugin that is trained; its `training` model checked `[train]`."""
     dataset: Choice[DatasetSection]
     train: Config
+    limits: LimitsSection = field(default_factory=LimitsSection)
+    """What of the machine the training may take."""
     path: Path | None = None
     """The file it was read from, absolute."""
 
@@ -40,6 +42,7 @@ class TeacherRecipe:
             "teacher": {"plugin": self.teacher.name},
             "dataset": self.dataset.to_data(),
             "train": dump(self.train),
+            **({"limits": dump(self.limits)} if self.limits.memory is not None else {}),
         }
 
     def to_toml(self) -> str:
@@ -68,10 +71,11 @@ def load_teacher_recipe(path: Path, plugins: Plugins, overrides: Sequence[str] =
     if teacher is not None and teacher.training is not None:
         owner = f"{teacher.name} ({teacher.package})"
         train = checker.settings(teacher.training, checker.text.data.get("train", {}), ("train",), owner)
+    limits = checker.settings(LimitsSection, checker.text.data.get("limits", {}), ("limits",))
     raise_mistakes(checker)
-    if header is None or teacher is None or dataset is None or train is None:
+    if header is None or teacher is None or dataset is None or train is None or limits is None:
         raise AssertionError("a section without mistakes is there")
-    return TeacherRecipe(header.name, header.seed, teacher, dataset, train, absolute(path))
+    return TeacherRecipe(header.name, header.seed, teacher, dataset, train, limits, absolute(path))
 
 
 def is_teacher_recipe(path: Path, overrides: Sequence[str] = ()) -> bool:

@@ -1,9 +1,12 @@
 """`gdp convert`: recognises by content, tells what it found, and writes over nothing."""
 
+import hashlib
 import json
+import os
 import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -118,3 +121,17 @@ def test_a_wrong_call_is_told(direction: Path, tmp_path: Path) -> None:
     assert "name a file" in run(code=2)
     assert "must end in .safetensors" in run(direction, "-o", tmp_path / "d.pt", code=1)
     assert "there is no such file" in run(tmp_path / "nowhere.pkl", code=1)
+
+
+def test_a_pipe_gets_the_file_and_no_card_stands_beside_it(direction: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.safetensors"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as reader:
+        read = reader.submit(pipe.read_bytes)
+        done = CliRunner().invoke(app, ["convert", str(direction), "-o", str(pipe), "--overwrite", "--json"])
+        content = read.result(60)
+    assert done.exit_code == 0, done.output
+    (card,) = json.loads(done.stdout)
+    assert (card["sha256"], card["bytes"]) == (hashlib.sha256(content).hexdigest(), len(content))
+    assert pipe.is_fifo()
+    assert not pipe.with_suffix(".json").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from gdp.cli.app import app
@@ -39,3 +40,28 @@ def test_a_lack_of_memory_that_nobody_foresaw_is_a_paragraph(
 def test_other_failures_keep_their_traceback() -> None:
     with pytest.raises(RuntimeError, match="a bug"), readable_errors():
         raise RuntimeError("a bug")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(36, "File name too long", "x" * 5000), "File name too long"),
+        (PermissionError(13, "Permission denied", "/secret"), "/secret: Permission denied"),
+        (RecursionError("maximum recursion depth exceeded"), "nested too deeply"),
+    ],
+)
+def test_what_the_system_says_of_a_file_that_nobody_foresaw_is_a_sentence(
+    error: Exception, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as ended, readable_errors():
+        raise error
+    assert ended.value.exit_code == 1
+    told = capsys.readouterr().err
+    assert words in told
+    assert len(told) < 400
+
+
+def test_a_mistake_of_ours_keeps_its_traceback() -> None:
+    for error in (ValueError("ours"), OSError("of no file"), KeyError("ours")):
+        with pytest.raises(type(error)), readable_errors():
+            raise error

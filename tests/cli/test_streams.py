@@ -50,6 +50,19 @@ def test_pictures_are_translated_though_nobody_can_read_what_is_told_of_them(tmp
         assert made.getpixel((0, 0)) == (0, 255, 255)
 
 
+def test_work_whose_news_nobody_wants_to_read_is_done_and_has_not_failed(tmp_path: Path) -> None:
+    for file, arguments in {
+        "contrast": ("new-plugin", "filter", "contrast"),
+        "schema.json": ("schema", "-o", str(tmp_path / "schema.json")),
+    }.items():
+        folder = ("--folder", str(tmp_path)) if arguments[0] == "new-plugin" else ()
+        done = shell(">&-", *arguments, *folder)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert any(path.name.endswith(file) for path in tmp_path.iterdir())
+    done = shell(">&-", "new-plugin", "filter", "softness", "--json", "--folder", str(tmp_path))
+    assert done.returncode == 1, "what was asked for is missed"
+
+
 def test_an_error_that_cannot_be_told_keeps_its_exit_code() -> None:
     assert shell("2> /dev/full", "validate", "nowhere.toml").returncode == 2
     assert shell("> /dev/full", "validate", "nowhere.toml", "--json").returncode == 1

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import pytest
 from typer.testing import CliRunner
 
 from gdp.cli.app import app
-from gdp.console import print_table
+from gdp.console import print_line, print_table
+from gdp.tools.bench.table import COLUMNS as BENCH_COLUMNS
+from gdp.tools.bench.table import SPARE
 
 COLUMNS = ("NAME", "SUMMARY", "LICENCE", "NEEDS")
 ROWS = [("latent-direction", "moves latents along a direction " * 3, "Apache-2.0", "onnxruntime")]
@@ -47,6 +50,46 @@ def test_the_width_is_used_and_words_are_broken_only_where_they_do_not_fit(
     whole = "summer2winter_yosemite" in told and told.split().count("non-commercial") == 4
     assert whole == (width > 50)
     assert len(told.splitlines()) <= {100: 7, 60: 13}.get(width, 30)
+
+
+def test_what_a_plugin_lacks_is_told_with_what_brings_it(
+    terminal: pytest.MonkeyPatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    monkeypatch.delenv("AZURE_FACE_KEY", raising=False)
+    for width in ("80", "400"):
+        terminal.setenv("COLUMNS", width)
+        told = " ".join(plain(CliRunner().invoke(app, ["list-plugins"]).output).split())
+        assert (
+            "direction-method linear-svm, direction-method logistic-regression need gdp-distill[directions]: "
+            "pip install 'gdp-distill[directions]'" in told
+        )
+        assert "filter azure-face needs $AZURE_FACE_KEY" in told
+
+
+def test_sentences_break_between_words_on_a_terminal_and_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sentence = "    Smallest probability that a picture is a whole face; asked of every picture of a pair."
+    print_line(sentence)
+    assert capsys.readouterr().out == f"{sentence}\n"
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "40")
+    print_line(sentence)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 40
+    assert all(line.startswith("    ") for line in lines)
+    assert " ".join(" ".join(lines).split()) == sentence.strip()
+
+
+def test_a_bench_is_a_table_at_80_columns(terminal: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.setenv("COLUMNS", "80")
+    row = ("512", "2", "student, openvino", "0.1234", "0.1234 to 0.234", "8,123", "15,637", "12.3", "3.21", "1,024",
+           "1,024", "182", "217", "730", "equal", "121")  # fmt: skip
+    print_table(BENCH_COLUMNS, [row], SPARE)
+    heading, line, *_ = plain(capsys.readouterr().out).splitlines()
+    assert "what" in heading
+    assert "student, openvino" in line
 
 
 def test_names_are_whole_and_no_sentence_is_cut_off_at_80_columns(terminal: pytest.MonkeyPatch) -> None:

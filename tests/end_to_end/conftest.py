@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from clean_environment import CleanEnvironment
 from commands import succeed
+from lines_world import make_lines_world
 from sharing import made_once
 from tiny_world import make_tiny_world
 
@@ -19,6 +20,12 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         succeed("run", make_tiny_world(folder), "--json", cwd=folder)
 
     return made_once(tmp_path_factory, "finished-run", make) / "runs" / "tiny"
+
+
+@pytest.fixture(scope="session")
+def lines_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that is copied for each command line: not to be changed."""
+    return made_once(tmp_path_factory, "lines-world", make_lines_world)
 
 
 @pytest.fixture(scope="session")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy
 import pytest
 import torch
+from tiny_translation import make_tiny_translation
 from tiny_world import make_tiny_world
 
 from gdp.api import open_session
+from gdp.core.errors import DiskFullError, RecipeError
+from gdp.core.run.pipeline import Plan, execute
 from gdp.plugins.pair_sources.latents import LatentDirectionSource
 from gdp.plugins.pix2pixhd.student import Pix2PixHDStudent
 from gdp.tools.estimate.magnitude import name_of
@@ -106,3 +110,40 @@ def test_what_a_training_lacks_is_told_once_and_not_again_as_its_time(tmp_path: 
     assert ["nowhere" in check.detail for check in checks].count(True) == 2
     assert "Make it by `npm pack" in next(check.detail for check in checks if check.title == "filters")
     assert [check.title for check in checks][-2:] == ["disk", "stages"]
+
+
+def student_line(recipe: Path, *overrides: str) -> Check:
+    checks = list(preflight(open_session(recipe, overrides=list(overrides), device="cpu")))
+    [line] = [check for check in checks if check.title == "student"]
+    return line
+
+
+def test_what_a_student_takes_over_is_told_and_nothing_although_it_was_asked_for_is_warned_of(tmp_path: Path) -> None:
+    recipe = make_tiny_translation(tmp_path)
+    told = student_line(recipe, "student.width=6")
+    assert not told.warns
+    assert "tensors are copied from the teacher" in told.detail
+    for transfer in ("everything", "resampling"):
+        warned = student_line(recipe, f"student.transfer={transfer}")
+        assert (warned.good, warned.warns) == (True, True)
+        assert "NOTHING is copied from the teacher" in warned.detail
+        assert "shape" in warned.detail or "learnt anew" in warned.detail
+    assert "copied" not in student_line(recipe, "student.transfer=none").detail
+
+
+def test_more_pairs_than_anybody_makes_are_refused_with_the_recipe(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"pairs.count: must be at most 100000000, got 2000000000"):
+        open_session(make_tiny_world(tmp_path), overrides=["pairs.count=2000000000"], device="cpu")
+
+
+def test_pairs_that_the_disk_will_not_hold_are_refused_when_the_first_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = open_session(
+        make_tiny_world(tmp_path), folder=tmp_path / "run", overrides=["pairs.count=90000000"], device="cpu"
+    )
+    usage = shutil.disk_usage(tmp_path)._replace(free=10**9)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(DiskFullError, match=r"89,999,968 pairs .* need about \d+.* GB, and 1.0 GB are free"):
+        execute(session, Plan(until="pairs"))
+    assert len(list((tmp_path / "run").rglob("*.tar"))) == 1, "what was made stays"

@@ -90,6 +90,21 @@ def test_a_teacher_wants_two_domains(tmp_path: Path) -> None:
     assert "Traceback" not in finished.stderr
 
 
+def test_a_teachers_training_goes_where_and_as_far_as_the_command_says(tmp_path: Path) -> None:
+    recipe = make_tiny_teacher_recipe(tmp_path)
+    recipe.write_text(recipe.read_text() + '\n[limits]\nmemory = "64MB"\n')
+    told = json.loads(succeed("train-teacher", recipe, "--device", "cpu", "--json", cwd=tmp_path))
+    assert told["state"] == "finished"
+    assert Path(told["weights"]).is_file()
+    resolved = (tmp_path / "runs" / "tiny-teacher" / "recipe.toml").read_text()
+    assert 'device = "cpu"' in resolved
+    assert 'memory = "64MB"' in resolved
+    for device in ("gpu", "cuda:0,1"):
+        refused = gdp_command("train-teacher", recipe, "--set", f"train.device={device}", cwd=tmp_path)
+        assert refused.exit_code == 2
+        assert "train.device: there is no such device; there is auto, cpu" in refused.stderr
+
+
 def test_one_recipe_trains_the_teacher_and_then_the_student(tmp_path: Path) -> None:
     recipe = make_tiny_translation(tmp_path)
     training = (

@@ -102,8 +102,8 @@ def test_of_animations_the_first_picture_is_read_and_known_for_one_of_many(tmp_p
         assert many.levels[4, 4, 0] > 200, ending
 
 
-@pytest.mark.parametrize("suffix", ["./x.png", ".exe", ".", ".png/", ".gif", ".p\0g"])
-def test_an_ending_that_is_none_of_those_written_is_told_before_any_work(tmp_path: Path, suffix: str) -> None:
-    put(tmp_path, "a.png")
-    with pytest.raises(GdpError, match=r"pictures are written as \.bmp, .*, not as"):
-        find_jobs([str(tmp_path)], tmp_path / "out", suffix)
+@pytest.mark.parametrize("ending", ["./x.png", ".gif", ".", ". png", ".mp4", ".exe", ".png/", ".p\0g"])
+def test_pictures_are_written_in_formats_that_there_are_and_nowhere_else(ending: str, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    with pytest.raises(GdpError, match=r"--format .*pictures are written as bmp, .*; choose one of these"):
+        find_jobs([str(tmp_path / "a.png")], tmp_path / "out", ending)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from gdp import Config, Progress, Register, RegisterConverter, hookimpl
-from gdp.toolbox import TrainSection, WeightsAddress, check_weights, packaged_asset, weights_file
+from gdp.toolbox import DeviceName, TrainSection, WeightsAddress, check_weights, packaged_asset, weights_file
 
 BuiltinWeights = Literal["builtin:scenes64"]
 """Weights that come with the package."""
@@ -73,7 +73,7 @@ class CycleGANTraining(TrainSection):
     """Weight of the identity L1."""
     seed: int = Field(default=0, ge=0, lt=2**62)
     """Decides initial weights, batches and the pool."""
-    device: str = "auto"
+    device: DeviceName = "auto"
     """Where to train: auto (a GPU where there is one), cpu, cuda, cuda:1."""
     half: bool = False
     """Write the weights in float16, half the size."""

@@ -16,7 +16,7 @@ from gdp.plugins.losses.terms import LSGANLoss
 from gdp.plugins.losses.translation import CycleL1Loss, IdentityL1Loss
 from gdp.plugins.resnet import ResnetConfig
 from gdp.plugins.resnet.student import ResnetStudent
-from gdp.toolbox import TrainingPairs, TrainSection, train_student, write_tensors
+from gdp.toolbox import TrainingPairs, TrainSection, resolve_device, train_student, write_tensors
 
 RESULT = "teacher.safetensors"
 
@@ -37,7 +37,7 @@ def train(config: CycleGANTraining, images: UnpairedDataset, folder: Path, progr
         MissingResourceError: a domain has no pictures.
         TrainingError, NonFiniteError, DiskFullError, RunFolderError: as of `train_student`.
     """
-    device = torch.device(config.device if config.device != "auto" else _best_device())
+    device = torch.device(resolve_device(config.device, "the device of the training"))
     context = BuildContext(seed=config.seed, device=device, resolution=images.resolution)
     student = ResnetStudent(_both_generators(config), context)
     student.initialise(None)
@@ -52,13 +52,10 @@ def train(config: CycleGANTraining, images: UnpairedDataset, folder: Path, progr
         progress=progress,
         on_metrics=_ignore,
         on_images=_ignore,
+        memory=images.context.memory,
     )
     write_tensors(folder / RESULT, bundle(_networks(student), config.half))
     return folder / RESULT
-
-
-def _best_device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _ignore(step: int, what: object) -> None:

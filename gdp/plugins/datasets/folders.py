@@ -56,7 +56,7 @@ class ImageFolder(Dataset):
 PARTS: tuple[Part, ...] = get_args(Part)
 
 CACHED_BYTES = 2 * 2**30
-"""A set whose pictures all fit into so much memory is read from disk once only."""
+"""A set whose pictures all fit into so much memory, and into what the run may take, is read from disk once only."""
 
 
 class UnpairedFolder(UnpairedDataset):
@@ -78,7 +78,7 @@ class UnpairedFolder(UnpairedDataset):
         if missing:
             raise MissingResourceError(_explain(config.folder, missing))
         self._files: Mapping[Part, list[Path]] = {part: _thin(files[part], config.max_pictures) for part in PARTS}
-        self._cache = _Cache(self._files, config.resolution)
+        self._cache = _Cache(self._files, config.resolution, context.memory.share(enough=CACHED_BYTES))
 
     @property
     def resolution(self) -> int:
@@ -114,13 +114,13 @@ class UnpairedFolder(UnpairedDataset):
 
 
 class _Cache:
-    """The pictures that were read, if all of them fit into memory."""
+    """The pictures that were read, if all of them fit into so many bytes."""
 
-    def __init__(self, files: Mapping[Part, Sequence[Path]], resolution: int) -> None:
+    def __init__(self, files: Mapping[Part, Sequence[Path]], resolution: int, most: int) -> None:
         self._files = files
         self._resolution = resolution
         picture_bytes = 3 * resolution**2
-        self._keeps = sum(map(len, files.values())) * picture_bytes <= CACHED_BYTES
+        self._keeps = sum(map(len, files.values())) * picture_bytes <= most
         self._kept: dict[Path, Tensor] = {}
 
     def pictures(self, part: Part, indices: Sequence[int]) -> Tensor:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from gdp import CorruptFileError, GdpError, MissingResourceError
@@ -84,20 +84,22 @@ def make(
         raise GdpError(f"{taken[0]} is there already: name another file with -o, or pass --overwrite.")
     if not source.exists():
         raise MissingResourceError(f"{source}: there is no such file or folder. It is made from {judge.source}.")
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            made_from = _MAKERS[name](source, Path(folder) / target.name)
-            content = (Path(folder) / target.name).read_bytes()
-    except CorruptFileError as error:
-        told = str(error) if str(error).startswith(str(source)) else f"{source}: {error}"
-        raise CorruptFileError(f"{told}. It is made from {judge.source}.") from error
+    with TemporaryDirectory() as scratch:
+        made = Path(scratch) / target.name
+        try:
+            made_from = _MAKERS[name](source, made)
+        except CorruptFileError as error:
+            told = str(error) if str(error).startswith(str(source)) else f"{source}: {error}"
+            raise CorruptFileError(f"{told}. It is made from {judge.source}.") from error
+        content = made.read_bytes()
     card = {
         "what": judge.what, "file": target.name, "sha256": hashlib.sha256(content).hexdigest(),
         "source": {"name": source.name, "sha256_of_weights": made_from}, "licence": judge.licence,
         "training_data": judge.training_data, "use": judge.use.replace("{file}", target.name),
     }  # fmt: skip
-    # The judge comes last: as long as it lacks, the making has not ended, and goes on when repeated.
-    write_atomically(card_path, (json.dumps(card, indent=2) + "\n").encode())
+    if target.is_file() or not target.exists():  # beside a device or a pipe stands no card
+        # The judge comes last: as long as it lacks, the making has not ended, and goes on when repeated.
+        write_atomically(card_path, (json.dumps(card, indent=2) + "\n").encode())
     write_atomically(target, content)
     return target, card
 

@@ -164,9 +164,9 @@ class OnnxModel:
         options.inter_op_num_threads = 1
         # Threads that spin while they wait take the processor from torch's.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        wanted = ["CUDAExecutionProvider"] if device.type == "cuda" else []
+        wanted = [("CUDAExecutionProvider", {"device_id": device.index or 0})] if device.type == "cuda" else []
         available = onnxruntime.get_available_providers()
-        providers = [name for name in wanted if name in available] + ["CPUExecutionProvider"]
+        providers = [*(each for each in wanted if each[0] in available), ("CPUExecutionProvider", {})]
         try:
             return onnxruntime.InferenceSession(str(self.path), options, providers=providers)
         except self._errors as error:

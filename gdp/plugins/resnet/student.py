@@ -121,7 +121,12 @@ class ResnetStudent(Student):
             facts["weights"] = path.name
         elif self.config.transfer != "none" and translator is not None:
             everything = self.config.transfer == "everything"
-            facts["layers"] = [asdict(row) for row in transfer(translator.module, self._generator, everything)]
+            rows = transfer(translator.module, self._generator, everything)
+            facts["layers"] = [asdict(row) for row in rows]
+            if rows and not any(row.copied for row in rows):
+                self.context.progress.message(
+                    f'student.transfer = "{self.config.transfer}" copies nothing of this teacher ({rows[0].reason})'
+                )
         judges = translator.discriminators if translator is not None else (None, None)
         self._discriminator = self._adversary(judges[0], 1)
         facts["discriminator"] = _origin(judges[0])

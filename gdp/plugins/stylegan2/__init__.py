@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from gdp import Config, Progress, Register, RegisterConverter, hookimpl
-from gdp.toolbox import WeightsAddress, check_weights, packaged_asset, weights_file
+from gdp.toolbox import DeviceName, WeightsAddress, check_weights, packaged_asset, weights_file
 
 BuiltinWeights = Literal["builtin:faces64"]
 """Weights that come with the package."""
@@ -102,8 +102,8 @@ class TrainingSettings(Config):
     """Equal parts of a batch that a processor computes at the same time, each on threads of its own; a GPU takes 1."""
     seed: int = 0
     """Seed of the initial weights, the order of the pictures and all noise."""
-    device: str = "cpu"
-    """Where to train, such as `cpu` or `cuda`."""
+    device: DeviceName = "cpu"
+    """Where to train: auto (a GPU where there is one), cpu, cuda, cuda:1."""
     precision: Literal["auto", "float32", "bf16"] = "auto"
     """Arithmetic of the convolutions; `auto` is bf16 where the device has it. R1 and path length stay in float32."""
     z_dim: int = Field(default=128, gt=0)

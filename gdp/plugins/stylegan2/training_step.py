@@ -17,7 +17,7 @@ from gdp import NonFiniteError
 from gdp.plugins.stylegan2 import TrainingSettings
 from gdp.plugins.stylegan2.layers import NoiseMode
 from gdp.plugins.stylegan2.networks import Discriminator, Generator, channels_by_resolution
-from gdp.toolbox import WeightAverage, computes_bf16, counter_generator
+from gdp.toolbox import WeightAverage, computes_bf16, counter_generator, resolve_device
 
 
 def generator_loss(fake_logits: Tensor) -> Tensor:
@@ -138,7 +138,7 @@ class AdversarialStep:
 
     def __init__(self, settings: TrainingSettings, resolution: int) -> None:
         self.settings = settings
-        self.device = torch.device(settings.device)
+        self.device = torch.device(resolve_device(settings.device, "the device of the training"))
         generator, discriminator = build_networks(settings, resolution)
         self.generator = generator.to(self.device)
         self.discriminator = discriminator.to(self.device)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
 import tempfile
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy
 import torch
@@ -21,6 +18,7 @@ from gdp.core.progress import Progress
 from gdp.core.run.versions import machine, versions
 from gdp.core.run_folder import now
 from gdp.tools.bench.preparing import Prepared, prepare
+from gdp.tools.bench.processes import in_a_process_of_its_own
 from gdp.tools.bench.request import REPEATS, SLOW_STEPS, Request
 from gdp.tools.bench.tasks import Bench, Row, Task
 from gdp.tools.bench.worker import OpenPlugins, Worker
@@ -66,27 +64,8 @@ def bench(request: Request, open_plugins: OpenPlugins, progress: Progress) -> Be
     return Bench({**_about(request), "left_out": prepared.left_out}, rows)
 
 
-Result = TypeVar("Result")
-
-
-def in_a_process_of_its_own(work: Callable[..., Result], *arguments: Any) -> Result:
-    """Do something that takes much memory, which is free again afterwards.
-
-    Raises:
-        GdpError: what the work raised, in its words.
-    """
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
-        try:
-            return executor.submit(work, *arguments).result()
-        except BrokenProcessPool as error:
-            raise GdpError("the preparing process ended; there may be too little memory for it") from error
-
-
 def _prepare(open_plugins: OpenPlugins, request: Request, folder: Path) -> Prepared:
-    try:
-        return prepare(open_plugins(), request, folder)
-    except GdpError as error:
-        raise GdpError(str(error)) from None  # some of its kinds do not travel between processes
+    return prepare(open_plugins(), request, folder)
 
 
 def _about(request: Request) -> dict[str, Any]:

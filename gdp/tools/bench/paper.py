@@ -21,7 +21,8 @@ from gdp.core.run.session import Session
 from gdp.core.run.steps import step_of
 from gdp.core.run_folder import RunFolder
 from gdp.core.tensor_file import write_tensors
-from gdp.tools.bench.measuring import bench, in_a_process_of_its_own
+from gdp.tools.bench.measuring import bench
+from gdp.tools.bench.processes import in_a_process_of_its_own
 from gdp.tools.bench.random_weights import CONFIG_F, vgg19_features, write_direction, write_generator
 from gdp.tools.bench.request import Request, SlowRoute
 from gdp.tools.bench.tasks import Bench

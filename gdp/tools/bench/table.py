@@ -31,6 +31,11 @@ COLUMNS = (
     "dB to fp32",
     "largest",
 )
+SPARE = (
+    *("largest", "loading MB", "p10 to p90", "M parameters", "file MB", "GMAC", "images/s", "x torch", "dB to fp32"),
+    *("peak MB", "threads"),
+)
+"""What a narrow terminal does without, in this order; --json tells all."""
 
 
 def table(bench: Bench) -> list[list[str]]:

@@ -7,7 +7,6 @@ It imports no torch by itself, as `gdp apply` does not, so the memory that is to
 
 from __future__ import annotations
 
-import multiprocessing
 import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -20,6 +19,7 @@ from gdp.core.errors import GdpError
 from gdp.core.records import Plugins
 from gdp.support.interfaces.engines import EngineContext, PictureArray
 from gdp.support.measuring import forget_peak, peak_bytes, present_bytes
+from gdp.tools.bench.processes import PATIENCE, end, start
 from gdp.tools.bench.tasks import WARMUP, Task, Turns, Work
 from gdp.tools.deploy.cards import read_card
 from gdp.tools.deploy.models import Place, build_engine, find_model
@@ -71,9 +71,6 @@ def _file_bytes(place: Place, name: str, plugins: Plugins, context: EngineContex
 OpenPlugins = Callable[[], Plugins]
 """Makes the registry; sent to the processes, so it must be picklable."""
 
-PATIENCE = 10.0
-"""Seconds that a process is given to end by itself."""
-
 
 class Worker:
     """The caller's side of a measuring process.
@@ -83,11 +80,7 @@ class Worker:
     """
 
     def __init__(self, open_plugins: OpenPlugins, task: Task) -> None:
-        context = multiprocessing.get_context("spawn")  # a forked process would inherit torch's threads and memory
-        self._end, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs, open_plugins, task), daemon=True)
-        self._process.start()
-        theirs.close()
+        self._process, self._end = start(_work, open_plugins, task)
 
     def opened(self) -> None:
         """Wait until everything is loaded and warm."""
@@ -106,10 +99,7 @@ class Worker:
 
     def close(self) -> None:
         """End the process."""
-        self._end.close()
-        if self._process.is_alive():
-            self._process.terminate()
-            self._process.join(PATIENCE)
+        end(self._process, self._end)
 
     def _ask(self, message: str) -> Any:
         try:

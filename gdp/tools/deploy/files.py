@@ -103,7 +103,8 @@ def find_jobs(inputs: Sequence[str], output: Path, suffix: str | None = None) ->
         GdpError: two inputs would be written to one file, or over an input; or a file of this suffix cannot be written.
     """
     if suffix is not None and suffix.lower() not in PICTURES:
-        raise GdpError(f"pictures are written as {', '.join(sorted(PICTURES))}, not as {suffix!r}")
+        kinds = ", ".join(sorted(ending.removeprefix(".") for ending in PICTURES))
+        raise GdpError(f"--format {suffix.removeprefix('.')}: pictures are written as {kinds}; choose one of these")
     found = [pair for text in inputs for pair in _expand(text)]
     single = len(found) == 1 and output.suffix.lower() in PICTURES | VIDEOS and not output.is_dir()
     if single:

@@ -9,9 +9,9 @@ from typing import Any
 
 from gdp.core.building import describe_plugin, plugin_errors
 from gdp.core.config import content_key
-from gdp.core.errors import CorruptFileError, MissingResourceError, PluginError
+from gdp.core.errors import CorruptFileError, DiskFullError, MissingResourceError, PluginError
 from gdp.core.interfaces.stages import Stage
-from gdp.core.memory import readable_memory_errors
+from gdp.core.memory import describe_bytes, readable_memory_errors
 from gdp.core.pairs.integrity import MANIFEST_NAME
 from gdp.core.pairs.manifest import HOW_TO_MEND
 from gdp.core.pairs.records import PairBatch
@@ -108,6 +108,8 @@ class PairsStage(Stage[Session]):
             with session.progress.task("pairs", count, "pair", done=made_before) as task:
                 together = pairs_together(session) if missing else BATCH
                 for start in range(0, len(missing), together):
+                    if start == together:
+                        _require_room(session.store_folder, len(store), len(missing) - together)
                     if session.stop_requested():
                         raise Stopped
                     indices = missing[start : start + together]
@@ -120,6 +122,22 @@ class PairsStage(Stage[Session]):
             "folder": session.pairs_home.relative(session.store_folder),
             "resolution": session.pair_source.resolution,
         }
+
+
+def _require_room(folder: Path, made: int, left: int) -> None:
+    """Make sure, when the first pairs are stored, that the disk has room for those that are left, as large as they.
+
+    Raises:
+        DiskFullError: it has not.
+    """
+    stored = sum(path.stat().st_size for _, path in shard_files(folder))
+    needed, free = left * stored / made, shutil.disk_usage(folder).free
+    if needed > free:
+        raise DiskFullError(
+            f"{folder}: the {left:,} pairs that are still to be made need about "
+            f"{describe_bytes(needed)}, and {describe_bytes(free)} are free. Lower pairs.count, free some space, or "
+            f"choose another disk with --folder; the {made:,} that are made stay."
+        )
 
 
 def _open_or_mend(session: Session) -> PairStore:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from gdp.core.arithmetic import count_macs, count_parameters
 from gdp.core.building import class_of
 from gdp.core.interfaces.stages import Stage
 from gdp.core.interfaces.teachers import Teacher
-from gdp.core.progress import Progress, ProgressTask, Stopped
+from gdp.core.progress import StoppableProgress
 from gdp.core.run.origin import teacher_licence
 from gdp.core.run.session import TRAINED, Session, trained_weights
 
@@ -74,36 +73,8 @@ def _train(session: Session) -> None:
     record, folder = choice.record, session.teacher_folder
     implementation: type[Teacher] = class_of(session.plugins, record)
     dataset = session.dataset
-    progress = _StoppableProgress(session.progress, session.stop_requested)
+    progress = StoppableProgress(session.progress, session.stop_requested)
     implementation.require_dataset(record.name, dataset)
     weights = implementation.train(session.recipe.teacher_training, dataset, folder, progress)
     name = f"{session.pairs_home.relative(folder)}/{TRAINED}"
     session.pairs_home.write_json(name, {"weights": weights.relative_to(folder).as_posix()})
-
-
-class _StoppableProgress:
-    """Shows progress, and ends the work where the user asks for it: trainings of teachers are not asked themselves."""
-
-    def __init__(self, shown: Progress, stop_requested: Callable[[], bool]) -> None:
-        self._shown, self._stop_requested = shown, stop_requested
-
-    @contextmanager
-    def task(self, name: str, total: int, unit: str, done: int = 0) -> Iterator[ProgressTask]:
-        """Open a piece of work."""
-        with self._shown.task(name, total, unit, done) as task:
-            yield _StoppableTask(task, self._stop_requested)
-
-    def message(self, text: str) -> None:
-        """Tell one line."""
-        self._shown.message(text)
-
-
-class _StoppableTask:
-    def __init__(self, shown: ProgressTask, stop_requested: Callable[[], bool]) -> None:
-        self._shown, self._stop_requested = shown, stop_requested
-
-    def advance(self, amount: int = 1, **status: float | str) -> None:
-        """Tell that units are done; raises `Stopped` where the user asked for it."""
-        self._shown.advance(amount, **status)
-        if self._stop_requested():
-            raise Stopped
