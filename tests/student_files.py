@@ -8,6 +8,7 @@ import numpy
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from gdp.core.files import file_sha256
 from gdp.tools.deploy.cards import Card, Difference, write_card
 
 
@@ -22,5 +23,6 @@ def write_inverting_student(path: Path) -> Path:
         [helper.make_node("Sub", ["white", "pictures"], ["translated"])], "g", told[:1], told[1:], [white]
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
-    write_card(Card("onnx", "here", 4, 3, 64, "0" * 64, 1, "0" * 64, Difference(1, 0, 0.0, None), {}), path)
+    size, sha256 = path.stat().st_size, file_sha256(path)
+    write_card(Card("onnx", "here", 4, 3, 64, "0" * 64, size, sha256, Difference(1, 0, 0.0, None), {}), path)
     return path

@@ -16,6 +16,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from gdp.cli.app import app
+from gdp.core.files import file_sha256
 from gdp.core.pictures import to_levels
 from gdp.plugins.faces.attributes import sample_attributes
 from gdp.plugins.faces.renderer import render
@@ -52,7 +53,7 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "statistics": statistics.to_data(),
     }
     difference = Difference(1, 0, 0.0, None)
-    write_card(Card("onnx", "here", 4, 3, 64, "0" * 64, 1, "0" * 64, difference, {}, trained_on), path)
+    write_card(Card("onnx", "here", 4, 3, 64, "0" * 64, 1, file_sha256(path), difference, {}, trained_on), path)
     return path
 
 
