@@ -1,4 +1,4 @@
-"""onnxruntime is asked for the GPU that the user names, and what it runs on is what the session says."""
+"""Judges in ONNX ask onnxruntime for the GPU that the user names."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ import pytest
 import torch
 from onnx import TensorProto, helper, save
 
-from gdp.plugins.engines import OnnxConfig
-from gdp.plugins.engines.onnx_engine import OnnxEngine
 from gdp.plugins.onnx_filters.config import PictureInput
 from gdp.plugins.onnx_filters.model import OnnxModel
-from gdp.support.interfaces.engines import EngineContext
 
 CUDA = "CUDAExecutionProvider"
 
@@ -34,7 +31,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return asked
 
 
-def write_identity(path: Path, kind: int, shape: list[str | int]) -> Path:
+def write_identity(path: Path) -> Path:
+    kind, shape = TensorProto.FLOAT, ["N", 3, 8, 8]
     graph = helper.make_graph(
         [helper.make_node("Identity", ["pictures"], ["made"])],
         "identity",
@@ -46,12 +44,6 @@ def write_identity(path: Path, kind: int, shape: list[str | int]) -> Path:
 
 
 @pytest.mark.parametrize(("device", "number"), [("cuda", 0), ("cuda:0", 0), ("cuda:3", 3)])
-def test_the_gpu_that_is_named_is_asked_for_and_what_there_is_is_told(
-    device: str, number: int, asked: list[Any], tmp_path: Path
-) -> None:
-    engine = OnnxEngine(OnnxConfig(), EngineContext(device, 1))
-    engine.open(write_identity(tmp_path / "student.onnx", TensorProto.UINT8, ["N", "H", "W", 3]))
-    judge = write_identity(tmp_path / "judge.onnx", TensorProto.FLOAT, ["N", 3, 8, 8])
-    OnnxModel(judge, PictureInput(), torch.device(device))
-    assert [providers[0] for providers in asked] == [(CUDA, {"device_id": number})] * 2
-    assert "CPU, float32" in engine.describe()
+def test_a_judge_asks_for_the_gpu_that_is_named(device: str, number: int, asked: list[Any], tmp_path: Path) -> None:
+    OnnxModel(write_identity(tmp_path / "judge.onnx"), PictureInput(), torch.device(device))
+    assert [providers[0] for providers in asked] == [(CUDA, {"device_id": number})]
