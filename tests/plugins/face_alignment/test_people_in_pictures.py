@@ -62,7 +62,7 @@ def align(student: SmallStudent) -> AlignedSquares:
             return levels(student(in_range(pictures)))
 
     model = Model(translate, 2, 3, RESOLUTION, "torch", "here")
-    return AlignedSquares(model, NamedAligner(aligner(), "aligner landmarks"))
+    return AlignedSquares(model, NamedAligner(aligner(), "landmarks"))
 
 
 def test_every_face_is_within_a_decibel_of_the_aligned_one(student: SmallStudent, scenes: list[Scene]) -> None:

@@ -13,6 +13,8 @@ import pytest
 from tiny_student import REGISTRY, make_tiny_student
 
 import gdp
+from gdp.core.building import plugin_errors
+from gdp.core.contracts.watching import answering
 from gdp.core.errors import CorruptFileError, OutOfDepthError, OutOfDepthWarning
 from gdp.core.interfaces.datasets import PictureKind
 from gdp.support.picture_statistics import Levels, PictureStatistics
@@ -108,7 +110,7 @@ class Finder(gdp.Aligner):
 
 
 def finder() -> NamedAligner:
-    return NamedAligner(Finder(None, gdp.EngineContext()), "aligner of a test")
+    return NamedAligner(Finder(None, gdp.EngineContext()))
 
 
 def marked(share: float) -> Levels:
@@ -134,7 +136,8 @@ def test_an_aligner_at_hand_that_fails_is_told_and_ends_nothing() -> None:
         def regions(self, pictures: Any) -> list[list[Square]]:
             raise RuntimeError("the camera is gone")
 
-    watch = Watch(TrainedOn(32), aligner=NamedAligner(Broken(None, gdp.EngineContext()), "aligner of a test"))
+    broken = answering(Broken, "aligner of a test", plugin_errors)(None, gdp.EngineContext())
+    watch = Watch(TrainedOn(32), aligner=NamedAligner(broken))
     files = [Told(Path(f"{number}.png"), watch.look([[marked(1.0)]])) for number in range(3)]
     assert [one.found for one in files] == [[()]] * 3
     (_, line) = describe_findings(files, watch)
@@ -297,7 +300,7 @@ def test_advice_names_the_aligner_at_hand_and_for_other_faces_the_one_of_photogr
     published = PictureKind("faces, cut as FFHQ's", "face", "ffhq")
     large = {"large.png": [RANDOM.integers(0, 256, (600, 600, 3), dtype=numpy.uint8)]}
     for name, others in (("faces", False), ("landmarks:builtin:tests", True)):
-        at_hand = NamedAligner(Finder(None, gdp.EngineContext()), "aligner of a test", name)
+        at_hand = NamedAligner(Finder(None, gdp.EngineContext()), name)
         line = told(TrainedOn(32, published), large, Watch(TrainedOn(32, published), aligner=at_hand))[1]
         assert f"--align {name} translates each face in its place" in line
         assert ("--align faces those of photographs" in line) == others
