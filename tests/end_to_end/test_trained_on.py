@@ -107,7 +107,7 @@ def gdp_register_pair_sources(register):
     [
         ('gdp.PictureKind("cats asleep", "cat")', {"words": "cats asleep", "one": "cat", "frame": "", "aligner": ""}),
         ('"cats"', "must be a gdp.PictureKind"),
-        ('gdp.PictureKind("two\\nlines")', "must be a gdp.PictureKind"),
+        ('gdp.PictureKind("two\\nlines")', "shows must be a short line of text"),
         ("1 / 0", "ZeroDivisionError"),
     ],
 )
