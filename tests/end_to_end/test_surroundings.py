@@ -110,6 +110,7 @@ def test_a_folder_whose_name_is_no_text_is_told_before_anything_is_written(finis
     for arguments in (("run", "tiny.toml"), ("run", "tiny.toml", "--force"), ("doctor", RUN), ("run", RUN)):
         done = gdp_command(*arguments, cwd=odd)
         assert done.exit_code == (2 if "tiny.toml" in arguments else 1), done.output
+        assert "caf\\udce9" in done.output
         assert re.search(r"is not? UTF-8 text", done.output), done.output
     assert {path: path.stat().st_mtime_ns for path in odd.rglob("*") if path.name != "lock"} == before
     (row,) = json.loads(succeed("runs", "--json", cwd=odd))

@@ -28,7 +28,7 @@ def test_what_is_no_device_is_one_sentence_with_those_that_there_are(gpus: int, 
     there = "auto, cpu, cuda, cuda:0, cuda:1" if gpus else "auto, cpu"
     with pytest.raises(GdpError) as caught:
         resolve_device(name)
-    assert str(caught.value) == f"--device {name}: there is no such device; there is {there}"
+    assert str(caught.value) == f"--device {name or repr(name)}: there is no such device; there is {there}"
 
 
 def test_a_gpu_that_is_not_there_is_told(gpus: int) -> None:

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from gdp.core.errors import Mistake, RecipeError, is_text, printable
+from gdp.core.errors import Mistake, RecipeError, printable
 
 LARGEST_RECIPE = 1_000_000
 """Bytes; a recipe is some kilobytes, so a larger file is not one."""
@@ -89,8 +89,6 @@ def _read_text(path: Path) -> str:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise _unreadable(path, f"cannot be read ({reason})") from None
-    if not is_text(str(path.absolute())):  # paths in the recipe lead from here, and are written down
-        raise _unreadable(path, "the recipe, or a folder that it lies in, has a name that is not UTF-8 text; rename it")
     if len(content) > LARGEST_RECIPE:
         raise _unreadable(path, f"larger than {LARGEST_RECIPE:,} bytes; this is no recipe")
     try:

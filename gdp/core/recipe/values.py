@@ -12,6 +12,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from gdp.core.errors import is_text, printable
 from gdp.core.recipe.messages import flatten, recipe_keys
 from gdp.core.recipe.text import KeyPath
 
@@ -85,7 +86,10 @@ def _resolve_path(value: str, folder: Path, path: KeyPath, report: Report) -> st
         report(path, "a path cannot contain the character NUL")
         return value.replace("\0", "")
     # Not Path.resolve(): a link in the recipe is meant as a link, and nothing has to exist yet.
-    return Path(os.path.abspath(folder / os.path.expanduser(value)))  # noqa: PTH100, PTH111 # pathlib's raise or resolve
+    found = os.path.abspath(folder / os.path.expanduser(value))  # noqa: PTH100, PTH111 # pathlib's raise or resolve
+    if not is_text(found):  # it is written down, in TOML and in JSON
+        report(path, f"{printable(found)}: a folder on the way has a name that is not UTF-8 text; rename it")
+    return Path(found)
 
 
 def loose_conversions(given: Any, taken: Any) -> list[tuple[KeyPath, str]]:

@@ -30,6 +30,7 @@ from gdp.tools.deploy.pictures import (
     reference,
 )
 from gdp.tools.deploy.student import DeployedStudent, load_student
+from gdp.tools.deploy.student_folder import StudentFolder
 
 WORST_PSNR_DB = 40.0
 """An export whose pictures are further than this from torch's is refused."""
@@ -145,11 +146,15 @@ def export_run(
 
     Raises:
         MissingResourceError: there is no trained student, or there are no pictures to compare on.
+        CorruptFileError: an exported file that is there is damaged, and there are no pictures to compare another on.
         GdpError: the network cannot be exported, or what it makes is too far from torch; nothing is written then.
     """
     student = open_student(plugins, folder)
     real = pictures_of_folder(pictures, student) if pictures else pictures_of_run(RunFolder(folder.absolute().parent))
     if real is None:
+        damage = StudentFolder(folder).damage(engine.file)
+        if damage is not None:  # an export of somebody else's, which nobody can make again unasked
+            raise damage
         raise MissingResourceError(
             f"{folder}: there are no pairs of a run beside this student to compare the exported one on. Name a folder "
             f"of pictures such as it will see: --pictures FOLDER"

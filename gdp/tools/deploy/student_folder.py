@@ -13,7 +13,7 @@ from typing import Any
 from gdp.core.errors import CorruptFileError
 from gdp.core.records import PluginRecord
 from gdp.support.interfaces.engines import EngineContext
-from gdp.tools.deploy.cards import Card, card_path, damaged_part, read_card
+from gdp.tools.deploy.cards import Card, card_path, damaged_part, read_card, read_whole_card
 from gdp.tools.deploy.limits import LARGEST_RESOLUTION, read_description, text, whole
 from gdp.tools.deploy.trained_on import TrainedOn, read_trained_on
 
@@ -90,6 +90,16 @@ class StudentFolder:
         if file not in self._whole:
             self._whole[file] = damaged_part(card, path) is None
         return card if self._whole[file] and card.weights_sha256 == self.weights_sha256 else None
+
+    def damage(self, file: str) -> CorruptFileError | None:
+        """Return what is wrong with an exported file or its card; None where nothing is, or there is none."""
+        path = self.path / file
+        if path.is_file() and card_path(path).is_file():
+            try:
+                read_whole_card(path)
+            except CorruptFileError as error:
+                return error
+        return None
 
     def why_exported(self, file: str, engine: str) -> str:
         """Say that the student is exported for an engine now, and why."""

@@ -278,6 +278,7 @@ def test_entities_and_depth_of_xml_come_to_nothing(folder: Path, old: str, new: 
     content = (folder / "student.xml").read_text()
     assert old in content
     (folder / "student.xml").write_text(content.replace(old, new, 1))
+    describe(folder, "student.xml.json", sha256=file_sha256(folder / "student.xml"))
     translate(folder, "openvino")
 
 
@@ -289,6 +290,7 @@ def test_xml_that_points_elsewhere_is_refused(folder: Path, old: str, new: str) 
     content = (folder / "student.xml").read_text()
     assert old in content
     (folder / "student.xml").write_text(content.replace(old, new, 1))
+    describe(folder, "student.xml.json", sha256=file_sha256(folder / "student.xml"))
     with pytest.raises(GdpError, match=r"student\.xml"):
         translate(folder, "openvino")
 

@@ -237,6 +237,7 @@ def test_an_openvino_file_that_is_no_plain_network_is_refused(folder: Path, old:
     content = path.read_text()
     assert old in content
     path.write_text(content.replace(old, new))
+    describe(folder, "student.xml.json", sha256=file_sha256(path))
     assert "student.xml" in refused(folder, "openvino")
 
 
