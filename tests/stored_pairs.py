@@ -23,7 +23,7 @@ def rows(store: PairStore) -> list[dict[str, Any]]:
         }
         for index, split in manifest.execute("SELECT pair_index, split FROM splits"):
             found[index]["split"] = split
-        for key, index, *verdict in manifest.execute("SELECT * FROM verdicts ORDER BY filter_key"):
+        for key, index, *verdict, _ in manifest.execute("SELECT * FROM verdicts ORDER BY filter_key"):
             found[index]["verdicts"][key] = verdict
         for key, index, scores, _ in manifest.execute("SELECT * FROM scores ORDER BY assessment_key"):
             found[index]["scores"][key] = json.loads(scores)
