@@ -116,20 +116,27 @@ class RunData:
     def picture(self, relative: Any) -> bytes | None:
         """Return a PNG file of this folder; None for anything else, be it outside, missing or no PNG."""
         path = self.inside(relative)
-        content = b"" if path is None or not path.is_file() or not self.is_whole(path) else path.read_bytes()
+        content = b"" if path is None or not self.is_whole(path) or not path.is_file() else path.read_bytes()
         return content if content.startswith(PNG_SIGNATURE) else None
 
     def is_whole(self, path: Path) -> bool:
         """Say whether a file is what its stage left, as far as that is recorded; one that is not is named in `missing`.
 
-        One that is not there is whole: whoever reads it tells.
+        One that was not left yet is whole: whoever reads it tells.
         """
         name = path.resolve().relative_to(self.folder.resolve()).as_posix()
         digest = self.recorded.get(name)
-        if digest is None or not path.is_file() or file_sha256(path) == digest:
+        if digest is None or (path.is_file() and file_sha256(path) == digest):
             return True
-        self.missing.append(f"{name} was damaged: it is not what was written here; gdp run makes it again")
+        problem = "was damaged: it is not what was written here" if path.exists() else "is lost: it was written here"
+        told = f"{name} {problem}; gdp run makes it again"
+        if told not in self.missing:
+            self.missing.append(told)
         return False
+
+    def was_left(self, name: str) -> bool:
+        """Say whether a file is there, or was left by a stage."""
+        return name in self.recorded or (self.folder / name).exists()
 
     def inside(self, relative: Any, *parts: str) -> Path | None:
         """Return a path that a file of this folder names; None where it leads outside or is no path."""
@@ -207,7 +214,7 @@ def _read_metrics(data: RunData) -> None:
 
 def _read_verdict(data: RunData, find_plugins: Callable[[], Plugins] | None) -> None:
     """Read what the evaluators said when they measured; of runs from before they could, ask them now."""
-    if (data.folder / VERDICT).exists():
+    if data.was_left(VERDICT):
         verdict = mapping(_read_json(data, VERDICT))
     elif find_plugins is not None and data.numbers:
         verdict = _ask_evaluators(data, find_plugins())
@@ -240,7 +247,7 @@ def _rank(entry: Mapping[str, Any]) -> int:
 
 
 def _read_pruning(data: RunData) -> None:
-    if not (data.folder / PRUNING).exists():
+    if not data.was_left(PRUNING):
         return
     record = mapping(_read_json(data, PRUNING))
     before, after = (mapping(record.get(when)) for when in ("before", "after"))
@@ -275,9 +282,11 @@ def _read_training(data: RunData) -> None:
         folder = found[-1].parent
     curves = [folder / name for name in ("statistics.jsonl", "held_out.jsonl")]
     data.statistics = [line for file in curves if data.is_whole(file) for line in read_lines(file)]
-    if (folder / "initialisation.json").exists():
+    if data.was_left((folder / "initialisation.json").relative_to(data.folder).as_posix()):
         data.initialisation = mapping(_read_json(data, "initialisation.json", folder))
-    data.samples = sorted(filter(data.is_whole, (folder / "samples").glob("*.png")), key=step_of)
+    samples = folder / "samples"
+    left = {data.folder / name for name in data.recorded if (data.folder / name).parent == samples}
+    data.samples = sorted(filter(data.is_whole, left | set(samples.glob("*.png"))), key=step_of)
     if not data.statistics:
         data.missing.append("there are no training statistics (yet)")
 

@@ -77,7 +77,7 @@ class Refiltering:
         execute(self.session, Plan(until="filter", known=known))
         if "filter" not in folder.stages():
             return False
-        self.after = folder.read_json("funnel.json", {})
+        self.after = folder.read_json(filters.FUNNEL, {})
         self.stale = _stale(self.session, _same_training(self.session, before))
         return True
 
@@ -113,7 +113,8 @@ def open_refiltering(
         before = sorted([*store.split(filters.TRAIN), *store.split(filters.HELD_OUT)])
     same = kept == before and old.pairs.section.held_out == new.pairs.section.held_out
     after = {"made": len(made), "filters": rows, "kept": len(kept)}
-    return Refiltering(session, folder.read_json("funnel.json", {}), after, missing, _stale(session, same))
+    folder.require_whole(filters.FUNNEL)  # one that is lost is not one that never was
+    return Refiltering(session, folder.read_json(filters.FUNNEL, {}), after, missing, _stale(session, same))
 
 
 def _try(

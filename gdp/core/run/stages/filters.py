@@ -27,6 +27,7 @@ from gdp.core.run.stages.pairs import made_pairs
 REJECTS_SHOWN = 8
 TRAIN, HELD_OUT = "train", "held_out"
 HELD_OUT_FILE = "held_out.json"
+FUNNEL = "funnel.json"
 
 
 class FilterStage(Stage[Session]):
@@ -61,7 +62,7 @@ class FilterStage(Stage[Session]):
     def leaves(self, session: Session) -> Iterable[Path]:
         """Return the funnel and the pictures of rejects; the split's digest stands in the summary."""
         folder = session.folder.path
-        named = [folder / name for name in ("funnel.json", HELD_OUT_FILE, "pictures/rejects.json")]
+        named = [folder / name for name in (FUNNEL, HELD_OUT_FILE, "pictures/rejects.json")]
         return [file for file in (*named, *(folder / "pictures" / "rejects").glob("*.png")) if file.is_file()]
 
     def execute(self, session: Session) -> dict[str, Any]:
@@ -108,7 +109,7 @@ def _write_funnel(
     rejects: Sequence[Mapping[str, str]],
     kept: Sequence[int],
 ) -> None:
-    session.folder.write_json("funnel.json", {"made": len(made), "filters": rows, "kept": len(kept)})
+    session.folder.write_json(FUNNEL, {"made": len(made), "filters": rows, "kept": len(kept)})
     session.folder.write_json("pictures/rejects.json", rejects)
 
 
