@@ -21,12 +21,14 @@ from gdp.core.run_folder import LOCK, STATE, RunFolder, find_run, is_like_run, r
 from gdp.core.tensor_file import StoredTensors
 from gdp.core.training.checkpoint import STATE as CHECKPOINT_STATE
 from gdp.core.training.checkpoint import TENSORS as CHECKPOINT_TENSORS
-from gdp.tools.deploy.cards import damaged_part, read_card
+from gdp.tools.deploy.cards import card_path, damaged_part, read_card
 from gdp.tools.run_recipes import RECIPE, recipe_changed
 
 UNLOOKED = ("log.txt", LOCK)
 """Files that hold nothing which anybody rests on."""
 PRUNE = "prune"
+_NO_EXPORTS = (".json", ".safetensors", ".bin")
+"""Endings of what stands beside exported students: cards, descriptions and weights."""
 RETRAIN = "train"
 """The stage whose side products (curves, samples) only another training makes."""
 
@@ -186,6 +188,11 @@ def _checkpoints(folder: RunFolder) -> Iterator[Damage]:
 
 def _exports(folder: RunFolder) -> Iterator[Damage]:
     """Compare exported students with their cards."""
+    for path in sorted(folder.path.rglob("student/student*.*")):
+        beside = card_path(path)
+        if path.suffix not in _NO_EXPORTS and not beside.is_file():
+            mend = f"gdp apply {folder.path} exports it again, once"
+            yield Damage(folder.relative(beside), f"is missing: nobody knows how to feed {path.name}", mend)
     for place in sorted(folder.path.rglob("student/*.*.json")):
         path = place.with_suffix("")
         again = f"gdp export {folder.path} --to "

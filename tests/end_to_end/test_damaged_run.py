@@ -216,6 +216,7 @@ def test_a_damaged_file_is_told_and_made_again(
         {manifest: remove},
         {_one(names, ".tar"): flip_in_the_middle, "keys.json": flip_in_the_middle},
         {"student/student.onnx": flip_in_the_middle},
+        {"student/student.onnx.json": remove},
         {"run.json": put_other_json, "stages.json": flip_near_the_start},
     ]
     _check_all(world, whole, seen_of_whole, cases, 13)
