@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import warnings
 from contextlib import suppress
 
 
@@ -20,6 +21,13 @@ def main() -> None:
         exec("")  # noqa: S102 # else Python, which Ctrl-C met in an `exec`, kills itself in place of our exit code
 
 
+def _format_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Tell a warning as people read it: where in the code it was raised is for those who develop."""
+    return f"warning: {message}\n"
+
+
 def _run() -> None:
     from gdp.cli.app import app
     from gdp.cli.streams import OutputLostError, guard_streams
@@ -27,6 +35,7 @@ def _run() -> None:
     gc.freeze()
     gc.enable()
     guard_streams()
+    warnings.formatwarning = _format_warning
     try:
         app(prog_name="gdp")
     finally:

@@ -11,6 +11,7 @@ import random
 import re
 import shutil
 import sqlite3
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -116,11 +117,15 @@ def _look(world: Path, copy: Path, *, is_on_page: bool = True) -> dict[str, Seen
     seen: dict[str, Seen] = {}
     (copy / "exported").mkdir()
     for name, (arguments, read) in asked.items():
-        done = gdp_command(*arguments, cwd=copy)
+        with warnings.catch_warnings(record=True) as warned:  # as of a recipe that was changed
+            warnings.simplefilter("always")
+            done = gdp_command(*arguments, cwd=copy)
         assert done.exit_code in (0, 1, 2), (arguments, done.output)
         if "--json" in arguments and done.stdout.strip():
             json.loads(done.stdout)
-        seen[name] = Seen(done.exit_code, done.output, read(done) if done.exit_code == 0 else None)
+        seen[name] = Seen(
+            done.exit_code, "\n".join([done.output, *map(str, warned)]), read(done) if done.exit_code == 0 else None
+        )
     return seen
 
 
