@@ -52,7 +52,7 @@ class _AsRecorded:
 
 
 class _AsMade:
-    """The registry for a run that was made before: of a name that several packages have now, it takes the run's."""
+    """The registry for a run that was made before: a name means the plugin of the package that the run has it of."""
 
     def __init__(self, plugins: Plugins, packages: Mapping[str, str]) -> None:
         self._plugins, self._packages = plugins, packages
@@ -61,22 +61,28 @@ class _AsMade:
         return getattr(self._plugins, name)
 
     def get(self, kind: Kind, name: str) -> PluginRecord:
-        """Return a plugin's record."""
-        try:
+        """Return a plugin's record: the run's, though another package has the name now; told where the run's is gone.
+
+        Raises:
+            PluginNotFoundError: there is none, or several packages have the name and none of them is the run's.
+        """
+        package = self._packages.get(f"{kind} {name}")
+        if package is None:
             return self._plugins.get(kind, name)
-        except PluginNotFoundError:
-            package = self._packages.get(f"{kind} {name}")
-            if package is None:
-                raise
-            try:
-                return self._plugins.get(kind, f"{package}:{name}")
-            except PluginNotFoundError:  # the run's package is gone; the first error says what there is
-                pass
-            raise
+        with suppress(PluginNotFoundError):  # the run's package is gone
+            return self._plugins.get(kind, f"{package}:{name}")
+        record = self._plugins.get(kind, name)
+        if Path(record.package).name != Path(package).name:  # a plugin of one file may have moved
+            warnings.warn(
+                f"{kind} {name} is of {record.package} now, and the run was made with that of {package}, which is not "
+                f"installed (pip install {package} may do): what it made counts as out of date",
+                stacklevel=2,
+            )
+        return record
 
 
 def as_made(plugins: Plugins, folder: RunFolder) -> Plugins:
-    """Return the registry in which a name that several packages have means the one that a run was made with."""
+    """Return the registry in which a name means the plugin of the package that a run was made with."""
     try:
         packages = folder.read_json("run.json", {}).get("plugins")
     except CorruptFileError:  # gdp run writes it anew; of a name that several packages have, it is told then

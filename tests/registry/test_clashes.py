@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,37 @@ def test_the_package_that_a_run_was_made_with_wins(clashing: None, tmp_path: Pat
         assert load_run_recipe(RunFolder(run), registry, look=look).filters[-1].record.package == "gdp-two"
     again, _ = open_recipe(recipe, registry, folder=run)
     assert again.filters[-1].record.package == "gdp-two"
+
+
+def test_a_name_whose_package_is_gone_is_not_taken_over_silently(
+    install: Any, make_package: Callable[..., Path], tmp_path: Path
+) -> None:
+    install(make_package(SOURCE.format(module="gdp_one_module"), "one"))
+    run = tmp_path / "run"
+    run.mkdir()
+    recipe = write_recipe(run, "critic-http").rename(run / "recipe.toml")
+    (run / "run.json").write_text(json.dumps({"plugins": {"filter critic-http": "gdp-two"}}))
+    told = r"filter critic-http is of gdp-one now, and the run was made with that of gdp-two, which is not installed"
+    with pytest.warns(UserWarning, match=told):
+        again, _ = open_recipe(recipe, PluginRegistry.discover(), folder=run)
+    assert again.filters[-1].record.package == "gdp-one"
+    (run / "run.json").write_text(json.dumps({"plugins": {"filter critic-http": "gdp-one"}}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        open_recipe(recipe, PluginRegistry.discover(), folder=run)
+
+
+def test_a_name_that_gdp_has_come_to_use_still_means_the_runs_package(
+    install: Any, make_package: Callable[..., Path], tmp_path: Path
+) -> None:
+    source = SOURCE.format(module="gdp_one_module").replace("critic-http", "sharpness")
+    install(make_package(source, "one"))
+    registry, run = PluginRegistry.discover(), tmp_path / "run"
+    run.mkdir()
+    recipe = write_recipe(run, "sharpness").rename(run / "recipe.toml")
+    (run / "run.json").write_text(json.dumps({"plugins": {"filter sharpness": "gdp-one"}}))
+    again, _ = open_recipe(recipe, registry, folder=run)
+    assert again.filters[-1].record.package == "gdp-one"
 
 
 def test_two_entry_points_at_one_module_are_a_row_and_the_first_works(
