@@ -22,6 +22,7 @@ from gdp.core.errors import (
     PairStoreError,
     PluginError,
     ShapeError,
+    UnpaidError,
     describe_exception,
 )
 from gdp.core.memory import is_out_of_memory
@@ -141,7 +142,8 @@ def plugin_errors(
     try:
         yield
     except GdpError as error:
-        if (foreign and not isinstance(error, BudgetError)) or isinstance(error, ShapeError | PairStoreError):
+        is_answer = isinstance(error, BudgetError) and not isinstance(error, UnpaidError)
+        if (foreign and not is_answer) or isinstance(error, ShapeError | PairStoreError):
             error.blame(where)
         raise
     except (Stopped, KeyboardInterrupt, GeneratorExit):

@@ -122,6 +122,10 @@ class BudgetError(GdpError):
     """
 
 
+class UnpaidError(BudgetError):
+    """A dry run or an estimate met a call that costs money, and nobody told it to pay."""
+
+
 class ServiceError(GdpError):
     """A service refuses what it is asked, or cannot be reached; every answer so far is kept."""
 

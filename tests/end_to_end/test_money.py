@@ -254,8 +254,22 @@ def test_a_plugin_that_foretold_no_call_cannot_make_one_before_the_run(world: Wo
     command = ["run", "tiny.toml", "--dry-run"] if dry else ["estimate", "tiny.toml"]
     done = gdp_command(*command, "--plugins-dir", "plugins", cwd=world.folder)
     assert done.exit_code != 0
-    assert "without --pay" in " ".join((done.output).split())
+    told = " ".join((done.output).split())
+    assert "without --pay" in told
+    assert "pair-source paying-pairs" in told, "who would have paid"
     assert world.asked() == 0
+
+
+@pytest.mark.parametrize("name", ["paying", "counting"])
+def test_an_estimate_says_whose_forecast_is_silent_and_blames_no_verdicts(world: World, name: str) -> None:
+    world.judge_by(f'plugin = "{name}"')
+    command = ("estimate", "tiny.toml", "--seconds", "0.2", "--plugins-dir", "plugins", "--json")
+    done = gdp_command(*command, cwd=world.folder)
+    assert done.exit_code == 0, done.output
+    assert world.asked() == 0
+    told = " ".join(done.output.split())
+    assert f"filter: {name}" in told
+    assert "loosen them" not in told
 
 
 def test_what_was_paid_for_stands_in_the_report(world: World) -> None:

@@ -18,7 +18,7 @@ import torch
 from gdp.core.answers import AnswerBook
 from gdp.core.building import build, class_of, describe_plugin, plugin_errors
 from gdp.core.config import Config, content_key
-from gdp.core.errors import BudgetError, MissingResourceError, PluginNotFoundError
+from gdp.core.errors import MissingResourceError, PluginNotFoundError, UnpaidError
 from gdp.core.files import file_sha256
 from gdp.core.interfaces.context import BuildContext, Deferred
 from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
@@ -104,7 +104,7 @@ class _SessionSpending:
     def admit(self, spent: float, dollars: float) -> None:
         session = self.session
         if session.rehearses and not session.pays:
-            raise BudgetError(f"a call at {dollars:g} $ was about to be made, and nothing is paid here without --pay")
+            raise UnpaidError(f"a call at {dollars:g} $ was about to be made, and nothing is paid here without --pay")
         if session.stop_requested():
             raise Stopped
         session.limit.admit(spent, dollars)

@@ -136,6 +136,11 @@ def _try(
         judging.parts.append(Part.unknown(stage, f"judged none in {probe.limit:.0f} s: raise --seconds"))
         judging.untried = True
         return
+    if judged.not_yet:
+        why = f"it could not be tried: {next(iter(judged.not_yet.values()))}"
+        judging.parts.append(Part.unknown(stage, f"what it takes and costs, its forecast does not say; {why}"))
+        judging.untried = True
+        return
     passed = judged.kept
     scores[named.name] = judged.scores
     how = f"{seen} pairs judged, {len(passed)} kept"
