@@ -76,6 +76,7 @@ if TYPE_CHECKING:
         walk_modules,
         without_wrappers,
     )
+    from gdp.support.half_written import half_written
     from gdp.support.measuring import Timing, describe_machine, time_interleaved, time_once
     from gdp.support.networks.convolution import Convolution, TransposedConvolution
     from gdp.support.networks.layers import (
@@ -151,6 +152,7 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
     "devices": {"gdp.support.devices": ("DeviceName", "resolve_device")},
     "files": {
         "gdp.core.files": ("write_atomically",),
+        "gdp.support.half_written": ("half_written",),
         "gdp.core.config": ("content_key",),
         "gdp.core.errors": ("readable_os_errors",),
         "gdp.support.assets": ("packaged_asset",),
@@ -352,6 +354,7 @@ __all__ = [
     "free_memory",
     "from_array",
     "from_levels",
+    "half_written",
     "in_fixed_chunks",
     "in_order",
     "initialise_weights",

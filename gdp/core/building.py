@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdp.core.config import Config
-from gdp.core.contracts.watching import NAME_OF, Blame, answering
 from gdp.core.errors import (
+    NAME_OF,
     NO_SPACE,
     BudgetError,
     DiskFullError,
@@ -28,6 +28,9 @@ from gdp.core.errors import (
 from gdp.core.memory import is_out_of_memory
 from gdp.core.progress import Stopped
 from gdp.core.records import DISTRIBUTION, PlainRecord, PluginRecord, Plugins
+
+if TYPE_CHECKING:
+    from gdp.core.contracts.watching import Blame
 
 
 def describe_plugin(record: PluginRecord | PlainRecord) -> str:
@@ -100,6 +103,8 @@ def construct(implementation: Any, record: PluginRecord, config: Config, *surrou
     Raises:
         GdpError: as `build` does.
     """
+    from gdp.core.contracts.watching import answering  # here: a light command, which builds nothing, does without
+
     where = describe_plugin(record)
     with blame_of(record)(where):
         # gdp's own stages are core's and the tools' code: what they do not foresee is a bug, and no plugin's fault.
@@ -114,6 +119,8 @@ def class_of(plugins: Plugins, record: PluginRecord | PlainRecord) -> Any:
     Raises:
         PluginError: it cannot be imported, or is not of its kind.
     """
+    from gdp.core.contracts.watching import answering
+
     return answering(plugins.load(record), describe_plugin(record), blame_of(record))
 
 

@@ -146,6 +146,8 @@ class NonFiniteError(TrainingError):
     """A loss or a gradient became NaN or infinite; the last good checkpoint is kept."""
 
 
+NAME_OF = "_gdp_name"
+"""Attribute of a plugin's watched class: what errors call the plugin."""
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the operating system says where a disk is full, a quota is reached, or a file is as large as it may be."""
 

@@ -11,8 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from gdp import API_VERSION, KINDS, RECIPE_KINDS, PluginError
 from gdp.scaffold.kinds import LICENCES, SCAFFOLDS
 from gdp.scaffold.names import Names
-from gdp.support.half_written import half_written, sweep
-from gdp.toolbox import readable_os_errors
+from gdp.toolbox import half_written, readable_os_errors
 
 _SHARED = {
     "pyproject.toml": "package/pyproject.toml.j2",
@@ -56,13 +55,11 @@ def write_package(names: Names, parent: Path, author: str, licence: str) -> NewP
             f"move it away"
         )
     files = _render(names, author or f"The authors of {names.distribution}", licence)
-    with readable_os_errors(folder):
-        sweep(parent)
-        with half_written(folder) as beside:  # a kill leaves no half package of that name
-            for path, text in files.items():
-                (beside / path).parent.mkdir(parents=True, exist_ok=True)
-                (beside / path).write_text(text, encoding="utf-8")
-            beside.rename(folder)
+    with readable_os_errors(folder), half_written(folder) as beside:  # a kill leaves no half package of that name
+        for path, text in files.items():
+            (beside / path).parent.mkdir(parents=True, exist_ok=True)
+            (beside / path).write_text(text, encoding="utf-8")
+        beside.rename(folder)
     return NewPackage(names, folder, sorted(files))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from gdp.core.errors import readable_os_errors
+from gdp.core.locks import locked
 
 PREFIX = ".gdp-half-"
 LOCKED_WITHIN = 60.0
@@ -25,6 +26,8 @@ LOCK = "in-use.lock"
 def half_written(target: Path) -> Iterator[Path]:
     """Yield where a file can be written before it is moved to its place; what is left there goes at the end.
 
+    What killed processes left half written beside it is swept first.
+
     Args:
         target: that place. Folders that it lacks are made.
 
@@ -34,15 +37,16 @@ def half_written(target: Path) -> Iterator[Path]:
     with ExitStack() as stack:
         with readable_os_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
+            sweep(target.parent)
             made = tempfile.TemporaryDirectory(dir=target.parent, prefix=PREFIX, ignore_cleanup_errors=True)
             folder = Path(stack.enter_context(made))
-            stack.enter_context(FileLock(folder / LOCK))
+            stack.enter_context(locked(folder / LOCK))
         yield folder / target.name
 
 
 def written(made: Path) -> list[Path]:
     """Return all that was written where `half_written` gave a place for a file."""
-    return sorted(part for part in made.parent.iterdir() if part.name != LOCK)
+    return sorted(part for part in made.parent.iterdir() if not part.name.startswith(LOCK))
 
 
 def sweep(folder: Path) -> int:

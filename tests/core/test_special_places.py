@@ -14,6 +14,7 @@ from filelock import Timeout
 from gdp.core.errors import DiskFullError
 from gdp.core.files import write_atomically
 from gdp.core.locks import is_held, locked
+from gdp.support.half_written import half_written, written
 
 
 def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path: Path) -> None:
@@ -58,3 +59,15 @@ def test_a_disk_without_locks_is_told_and_one_process_works_there_at_a_time(
         with pytest.raises(Timeout), pytest.warns(UserWarning), locked(lock, timeout=0):
             pass
     assert not is_held(lock)
+
+
+def test_a_disk_without_locks_takes_what_is_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.warns(UserWarning, match="this disk knows no locks"), half_written(tmp_path / "out.bin") as made:
+        made.write_bytes(b"whole")
+        assert written(made) == [made]
+        made.rename(tmp_path / "out.bin")
+    assert [path.name for path in tmp_path.iterdir()] == ["out.bin"]

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy
 import pytest
 from commands import gdp_command, succeed
 from PIL import Image
+from small_disk import no_file_larger_than
 from tiny_world import make_tiny_world
 
 RUN = "runs/tiny"
@@ -32,17 +30,6 @@ def copied(finished_run: Path, place: Path) -> Path:
     shutil.copytree(finished_run.parents[1], place)
     Image.fromarray(numpy.full((16, 16, 3), 90, numpy.uint8)).save(place / "picture.png")
     return place
-
-
-@contextmanager
-def files_up_to(size: int) -> Iterator[None]:
-    """Let the system refuse every byte of a file behind the first ones, as a full disk does."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_moved_project_has_nothing_to_do(world: Path) -> None:
@@ -82,7 +69,7 @@ def test_a_run_that_was_given_away_is_used_without_its_teacher(world: Path, tmp_
 def test_a_full_disk_is_told_in_a_sentence_and_harms_no_run(
     world: Path, limit: int, arguments: tuple[str, ...]
 ) -> None:
-    with files_up_to(limit):
+    with no_file_larger_than(limit):
         done = gdp_command(*arguments, cwd=world)
     assert done.exit_code == 1, done.output
     assert "no space left to write" in done.output

@@ -25,16 +25,16 @@ def left(folder: Path, name: str, *, lock: bool, old: bool) -> Path:
 
 
 def test_what_nobody_works_at_is_swept_and_all_else_stays(tmp_path: Path) -> None:
-    gone = [
-        left(tmp_path, "abcdefgh", lock=True, old=False),
-        left(tmp_path, "12345678", lock=False, old=True),  # killed before it had its lock, or while it was swept
-    ]
-    stays = [
-        left(tmp_path, "a_new_01", lock=False, old=False),  # whose process is about to lock it
-        left(tmp_path, "of a user", lock=False, old=True),
-    ]
     with half_written(tmp_path / "at work.bin") as made:
-        stays.append(made.parent)
+        gone = [
+            left(tmp_path, "abcdefgh", lock=True, old=False),
+            left(tmp_path, "12345678", lock=False, old=True),  # killed before it had its lock, or while it was swept
+        ]
+        stays = [
+            made.parent,
+            left(tmp_path, "a_new_01", lock=False, old=False),  # whose process is about to lock it
+            left(tmp_path, "of a user", lock=False, old=True),
+        ]
         assert sweep(tmp_path) == 2
         assert not any(path.exists() for path in gone)
         assert all(path.is_dir() for path in stays)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -189,27 +190,43 @@ def check_pictures(tensor: Any, shape: Sequence[int | None], what: str, names: S
         _check_range(tensor.detach(), what, names)
 
 
+class _Seen(NamedTuple):
+    """What the values of pictures are like."""
+
+    least: float
+    largest: float
+    mean: float
+    outside: float
+    """Share of them outside [-1, 1]."""
+
+
 def _check_range(tensor: Tensor, what: str, names: Sequence[object]) -> None:
-    least, largest = (float(value) for value in tensor.aminmax())
-    if least >= -1 and largest <= 1:
+    import torch
+
+    rows = tensor.flatten(1)
+    least, largest = rows.aminmax(dim=1)
+    if bool(((least >= -1) & (largest <= 1)).all()):
         return
-    for row, picture in enumerate(tensor) if names else ():
-        _require_near(picture[None], f"{what} of {names[row]}")
-    _require_near(tensor, what)
-    if len(tensor) >= MANY:
+    figures = (least, largest, rows.mean(1, dtype=torch.float32), (rows.abs() > _ROUNDED).float().mean(1))
+    seen = [_Seen(*row) for row in torch.stack([each.float() for each in figures], dim=1).tolist()]
+    for name, each in zip(names, seen, strict=False):  # there may be none
+        _require_near(each, 1, f"{what} of {name}")
+    least_of, largest_of, means, shares = zip(*seen, strict=True)
+    together = _Seen(min(least_of), max(largest_of), sum(means) / len(seen), sum(shares) / len(seen))
+    _require_near(together, len(seen), what)
+    if len(seen) >= MANY:
         _require_scale(tensor, what)
 
 
-def _require_near(pictures: Tensor, name: str) -> None:
-    require(bool(pictures.isfinite().all()), f"{name} holds NaN or infinite values, and must be floats in [-1, 1]")
-    least, largest = float(pictures.min()), float(pictures.max())
-    outside = float((pictures.abs() > _ROUNDED).float().mean())
-    bounds = ALONE if len(pictures) < FEW else TOGETHER
-    good = max(-least, largest) <= LARGEST and abs(float(pictures.mean())) <= bounds.mean and outside <= bounds.outside
+def _require_near(seen: _Seen, pictures: int, name: str) -> None:
+    is_finite = all(map(math.isfinite, seen))
+    require(is_finite, f"{name} holds NaN or infinite values, and must be floats in [-1, 1]")
+    bounds = ALONE if pictures < FEW else TOGETHER
+    is_near = max(-seen.least, seen.largest) <= LARGEST
     require(
-        good,
-        f"{name} holds values from {least:.4g} to {largest:.4g}, {outside:.0%} of them outside [-1, 1], and pictures "
-        f"are floats in [-1, 1]",
+        is_near and abs(seen.mean) <= bounds.mean and seen.outside <= bounds.outside,
+        f"{name} holds values from {seen.least:.4g} to {seen.largest:.4g}, {seen.outside:.0%} of them outside [-1, 1], "
+        f"and pictures are floats in [-1, 1]",
     )
 
 

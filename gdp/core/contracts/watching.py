@@ -13,10 +13,8 @@ from typing import Any
 
 from gdp.core.contracts.asking import Asked, Rule, WrongAnswerError
 from gdp.core.contracts.rules import RULES
-from gdp.core.errors import PluginError
+from gdp.core.errors import NAME_OF, PluginError
 
-NAME_OF = "_gdp_name"
-"""Attribute of a watched class: what errors call the plugin."""
 CONTRACT = "_contract"
 """Attribute of an interface outside of core: the rules of its members by name."""
 _INTERFACES = ("gdp.core.interfaces.", "gdp.support.interfaces.", "gdp.support.foreign.")

@@ -14,7 +14,7 @@ from gdp.core.files import file_sha256
 from gdp.core.records import PluginRecord, Plugins
 from gdp.core.run.versions import versions
 from gdp.core.run_folder import RunFolder
-from gdp.support.half_written import half_written, sweep, written
+from gdp.support.half_written import half_written, written
 from gdp.support.interfaces.engines import CalibratedEngine, Engine, PictureArray
 from gdp.support.interfaces.picture_network import PictureNetwork
 from gdp.tools.deploy.cards import Card, card_path, files_of, write_card
@@ -70,25 +70,23 @@ def export_student(
     expected = reference(network, pictures)
     example = _example(student)
     own_file(card_path(folder / engine.file))
-    with readable_os_errors(folder):
-        sweep(folder)
-        with half_written(folder / engine.file) as made:
-            with readable_os_errors(folder):
-                engine.export(network, example, student.size_multiple, made)
-            if not made.is_file():
-                raise PluginError(f"{who}: it exported nothing to {engine.file}; tell the plugin's author")
-            translate = open_engine(engine, made, (lambda: network) if engine.runs_from_weights else None)
-            difference = compare(translate, pictures, expected)
-            if difference.psnr_db is not None and difference.psnr_db < worst_psnr_db:
-                raise GdpError(
-                    f"{name}: the exported student differs too much from torch ({difference.describe()}), and at least "
-                    f"{worst_psnr_db:g} dB are asked for. Nothing was written. To take it all the same: gdp export RUN "
-                    f"--to {name} --worst-psnr {math.floor(difference.psnr_db)}"
-                )
-            compared_on = engine.describe()
-            del translate  # some systems do not move a file that is open
-            for part in written(made):
-                part.replace(folder / part.name)
+    with readable_os_errors(folder), half_written(folder / engine.file) as made:
+        with readable_os_errors(folder):
+            engine.export(network, example, student.size_multiple, made)
+        if not made.is_file():
+            raise PluginError(f"{who}: it exported nothing to {engine.file}; tell the plugin's author")
+        translate = open_engine(engine, made, (lambda: network) if engine.runs_from_weights else None)
+        difference = compare(translate, pictures, expected)
+        if difference.psnr_db is not None and difference.psnr_db < worst_psnr_db:
+            raise GdpError(
+                f"{name}: the exported student differs too much from torch ({difference.describe()}), and at least "
+                f"{worst_psnr_db:g} dB are asked for. Nothing was written. To take it all the same: gdp export RUN "
+                f"--to {name} --worst-psnr {math.floor(difference.psnr_db)}"
+            )
+        compared_on = engine.describe()
+        del translate  # some systems do not move a file that is open
+        for part in written(made):
+            part.replace(folder / part.name)
     path = folder / engine.file
     card = Card(
         engine=name,

@@ -6,16 +6,14 @@ import itertools
 import json
 import os
 import random
-import resource
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from forked import processes
+from small_disk import no_file_larger_than
 from tiny_training import TinyStudent, train, train_long
 
 from gdp.core.errors import DiskFullError, RunFolderError
@@ -88,17 +86,6 @@ def test_a_damaged_newest_checkpoint_costs_only_the_steps_since_the_one_before(
     train(tmp_path, student=TinyStudent({"phases": PHASES}), progress=listener)
     assert any("step-00000016 is damaged" in message for message in listener.messages)
     assert outcome(tmp_path) == unbroken
-
-
-@contextmanager
-def no_file_larger_than(size: int) -> Iterator[None]:
-    """Let the system refuse larger files, as a full disk or a quota would."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_full_disk_ends_the_training_and_loses_nothing(tmp_path: Path, unbroken: dict[str, Any]) -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 
 import numpy
 import openvino
 import pytest
 import torch
-from safetensors.torch import save_file
+from tiny_student import SIZE, make_tiny_student
 
 from gdp.core.errors import GdpError, MissingResourceError
-from gdp.core.interfaces.context import BuildContext
 from gdp.core.pairs import PairBatch, PairRecord, PairStore
 from gdp.core.records import Needs
 from gdp.core.run_folder import RunFolder
@@ -30,7 +27,6 @@ from gdp.tools.publish.leaks import find_leaks
 pytestmark = pytest.mark.process  # OpenVINO's converter forks, for its telemetry
 
 REGISTRY = PluginRegistry.discover()
-SIZE = 32
 
 
 def pictures(count: int, seed: int) -> torch.Tensor:
@@ -53,20 +49,7 @@ def write_pairs(folder: Path) -> None:
 def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The `student/` folder of a run with pairs; its weights are random."""
     run = tmp_path_factory.mktemp("int8") / "runs" / "tiny"
-    folder = run / "student"
-    folder.mkdir(parents=True)
-    settings = {"blocks": 1, "width": 8}
-    record = REGISTRY.get("student", "resnet")
-    context = BuildContext(device=torch.device("cpu"), input_channels=3, resolution=SIZE)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        generator = REGISTRY.load(record)(record.config.model_validate(settings), context).generator
-    save_file(generator.state_dict(), folder / "student.safetensors")
-    card = {
-        "plugin": "resnet", "config": settings, "input_channels": 3, "resolution": SIZE, "precision": "float32",
-        "weights_sha256": hashlib.sha256((folder / "student.safetensors").read_bytes()).hexdigest(),
-    }  # fmt: skip
-    (folder / "student.json").write_text(json.dumps(card))
+    folder = make_tiny_student(run)
     write_pairs(run / "pairs" / "abc")
     RunFolder(run).finish_stage("pairs", "abc", 1.0, {"folder": "pairs/abc"})
     return folder

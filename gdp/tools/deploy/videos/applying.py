@@ -18,7 +18,7 @@ from gdp.core.errors import (
 from gdp.core.files import put_in_place
 from gdp.core.memory import MemoryBound
 from gdp.core.progress import Progress
-from gdp.support.half_written import half_written, sweep
+from gdp.support.half_written import half_written
 from gdp.support.interfaces.engines import PictureArray
 from gdp.tools.deploy.applying import Application, Applied, Failed, Transform
 from gdp.tools.deploy.files import VIDEO_FORMATS, Job
@@ -71,8 +71,6 @@ def apply_to_videos(
         raise MissingResourceError(
             "videos need the package av, which is not installed. Install it with: pip install 'gdp-distill[video]'"
         ) from error
-    for folder in {job.target.parent for job in jobs}:
-        sweep(folder)
     for job in jobs:
         if stop_requested():
             return
