@@ -55,6 +55,7 @@ def _print_lacking(rows: list[PluginRow]) -> None:
 
 def _print_remarks(row: PluginRow) -> None:
     if row.reason and row.status != "disabled":
-        typer.echo(f"\n{row.name} of {row.package} ({row.entry_point}) is {row.status}: {row.reason}\n  {row.mend}")
+        what = "has a clash" if row.status == "clash" else f"is {row.status}"
+        typer.echo(f"\n{row.name} of {row.package} ({row.entry_point}) {what}: {row.reason}\n  {row.mend}")
     if row.note:
         typer.echo(f"\n{row.name} of {row.package}: {row.note}")

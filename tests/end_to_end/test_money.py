@@ -27,7 +27,8 @@ class PayingConfig(gdp.Config):
 
 @gdp.hookimpl
 def gdp_register_filters(register):
-    for name, form in (("paying", "Judge"), ("paying-scores", "Scorer"), ("counting", "Counting")):
+    forms = {"paying": "Judge", "paying-scores": "Scorer", "counting": "Counting", "foretelling": "Foretelling"}
+    for name, form in forms.items():
         register(name, config=PayingConfig, implementation=f"paying:{form}", summary="Pays for each pair")
 
 
@@ -80,6 +81,11 @@ class Judge(gdp.Filter):
             except gdp.BudgetError as error:
                 verdicts.append(gdp.NotYet(str(error)))
         return verdicts
+
+
+class Foretelling(Judge):
+    def forecast(self, pairs, sources=1):
+        return gdp.Forecast(calls=pairs, dollars=pairs * PRICE)
 
 
 class Scorer(gdp.ScoringFilter):
@@ -188,6 +194,16 @@ def test_a_filter_of_somebody_else_is_stopped_before_the_call_that_would_cross_t
     assert (paid["calls"], paid["dollars"]) == (10, 0.02)
     world.run("--max-cost", "0.02", "--until", "filter")  # a limit is of one command
     assert world.asked() == 20
+
+
+def test_a_filter_that_foretells_its_price_pays_for_no_pair_twice_however_small_the_limit(world: World) -> None:
+    world.judge_by('plugin = "foretelling"')
+    for asked in (10, 20):
+        assert world.run("--max-cost", "0.02", "--until", "filter")["done"] == []
+        assert world.asked() == asked
+    world.run("--max-cost", "0.02", "--until", "filter")
+    assert world.asked() == 24
+    assert world.read("funnel.json")["filters"][0]["kept"] == 24
 
 
 def test_a_pair_source_is_stopped_before_the_call_that_would_cross_the_limit(world: World) -> None:

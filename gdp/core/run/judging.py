@@ -280,7 +280,9 @@ def _look(
     todo = [index for index in indices if index not in known]
     spent, not_yet = "", dict[int, str]()
     with session.progress.task(f"filter {named.name}", len(indices), "pair", done=len(indices) - len(todo)) as task:
-        for batch in _batches(session, pairs, todo):
+        # Of a batch in which a limit stops it, no verdict is known: what is paid for each pair is kept pair by pair.
+        pays = judge.forecast(1).dollars > 0
+        for batch in _batches(session, pairs, todo, 1 if pays else None):
             try:
                 verdicts = judge.judge(batch)
             except BudgetError as error:
@@ -376,8 +378,11 @@ def _decide(
     return verdicts
 
 
-def _batches(session: Session, pairs: DecodedPairs, indices: Sequence[int]) -> Iterator[PairBatch]:
-    together = pairs.together(indices, session.memory, session.progress.message) if indices else BATCH
+def _batches(
+    session: Session, pairs: DecodedPairs, indices: Sequence[int], together: int | None = None
+) -> Iterator[PairBatch]:
+    if together is None:
+        together = pairs.together(indices, session.memory, session.progress.message) if indices else BATCH
     for start in range(0, len(indices), together):
         if session.stop_requested():
             raise Stopped
