@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Generator, Iterator
 
 import pytest
 from markers import Watch, long_files_first, put_markers
 
 watch = Watch()
+
+
+def pytest_configure() -> None:
+    """Let what tests start be interrupted, though a shell that put pytest into the background let nothing be."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -44,11 +44,11 @@ def test_calls_of_one_speed_use_the_limit_however_long_they_take() -> None:
         slot = limiter.acquire(FOREVER)
         assert slot is not None
         limiter.sending(slot)
-        time.sleep(0.4)
+        time.sleep(0.8)
         limiter.finish(slot, answered=True)
         return slot.sent - started, time.monotonic() - started
 
-    with ThreadPoolExecutor(16) as pool:
+    with ThreadPoolExecutor(24) as pool:
         calls = sorted(pool.map(call, range(60)))
     sent = [each for each, _ in calls]
     took = statistics.median(answered - each for each, answered in calls)
