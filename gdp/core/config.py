@@ -66,6 +66,15 @@ def described_fields(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
     return fields
 
 
+CHECK = "check"
+"""What the hash of JSON data is called in a file that holds both."""
+
+
+def check_of(data: Mapping[str, Any]) -> str:
+    """Return the hash of JSON data as it is read back, without an earlier hash."""
+    return content_key(json.loads(json.dumps({name: value for name, value in data.items() if name != CHECK})))
+
+
 def content_key(content: Mapping[str, Any]) -> str:
     """Hash JSON-able content to 64 hexadecimal digits (sha256 of its canonical JSON); equal content, equal key."""
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

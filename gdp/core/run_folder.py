@@ -30,7 +30,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gdp.core.config import content_key
+from gdp.core.config import CHECK, check_of
 from gdp.core.errors import (
     CorruptFileError,
     MissingResourceError,
@@ -49,7 +49,6 @@ STATE = ("run.json", "stages.json", "keys.json")
 """What the folder says of itself: where one of these is damaged, `gdp run` writes it anew."""
 CHECKED = ("run.json", "keys.json")
 """Of these, those that hold their own hash; in stages.json each stage has one, and an older gdp wrote none."""
-CHECK = "check"
 
 
 def now() -> str:
@@ -134,7 +133,7 @@ class RunFolder:
     def write_json(self, name: str, data: Any) -> None:
         """Write one of the folder's JSON files atomically; what the folder says of itself, with its hash."""
         if name in CHECKED:
-            data = {**data, CHECK: _check_of(data)}
+            data = {**data, CHECK: check_of(data)}
         text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
         # A name of a folder that is no text becomes \udcXX, which in JSON stands for itself.
         write_atomically(self.path / name, (text + "\n").encode(errors="backslashreplace"))
@@ -165,7 +164,7 @@ class RunFolder:
             raise self._damaged(name, f"holds a {type(data).__name__} where a {type(default).__name__} is due")
         if name not in STATE:
             self.require_whole(name)
-        elif name in CHECKED and isinstance(data, dict) and data.pop(CHECK, None) not in (None, _check_of(data)):
+        elif name in CHECKED and isinstance(data, dict) and data.pop(CHECK, None) not in (None, check_of(data)):
             raise self._damaged(name, "is not what was written here: its hash is another")
         return data
 
@@ -211,7 +210,7 @@ class RunFolder:
 
     def _put_stage(self, stage: str, entry: dict[str, Any]) -> None:
         entry = {name: value for name, value in entry.items() if name != CHECK} | {"stage": stage}
-        self.write_json("stages.json", {**self.stages(), stage: {**entry, CHECK: _check_of(entry)}})
+        self.write_json("stages.json", {**self.stages(), stage: {**entry, CHECK: check_of(entry)}})
 
     def damaged_files(self, stage: str) -> dict[str, str]:
         """Compare what a finished stage left with the hashes recorded then; return what is wrong, by relative path."""
@@ -266,17 +265,12 @@ class RunFolder:
             file.write(line.encode(errors="backslashreplace"))
 
 
-def _check_of(data: Mapping[str, Any]) -> str:
-    """Return the hash of JSON data as it is read back, without an earlier hash."""
-    return content_key(json.loads(json.dumps({name: value for name, value in data.items() if name != CHECK})))
-
-
 def _is_entry(stage: str, entry: object) -> bool:
     """Say whether stages.json holds of a stage what was written; entries of an older gdp have no check."""
     if not isinstance(entry, dict) or entry.get("stage", stage) != stage:
         return False
     if CHECK in entry:
-        return bool(entry[CHECK] == _check_of(entry))
+        return bool(entry[CHECK] == check_of(entry))
     return isinstance(entry.get("key"), str) and isinstance(entry.get("summary"), dict)
 
 

@@ -23,7 +23,7 @@ from gdp.core.pairs.layout import (
 )
 from gdp.core.pairs.manifest import TABLES, Manifest, ShardState
 from gdp.core.pairs.records import PairRecord
-from gdp.core.pairs.shards import end_shard_at, member_header, shard_files, shard_path
+from gdp.core.pairs.shards import end_shard_at, member_header, padding, shard_files, shard_path
 
 
 class Damage(NamedTuple):
@@ -102,6 +102,9 @@ def _check_members(path: Path, stored: StoredPair, record: PairRecord, image_for
         header = member_header(name, size)
         if data[offset - stored.start - len(header) : offset - stored.start] != header:
             raise damaged_pair(path, stored.pair_index, f"there is no member {name} of {size} bytes at byte {offset}")
+        filling, end = padding(size), offset - stored.start + size
+        if data[end : end + len(filling)] != filling:
+            raise damaged_pair(path, stored.pair_index, f"what fills the last block of {name} was changed")
     description = canonical_json(describe_record(record, stored.source_sha256, stored.target_sha256)).encode()
     if data[stored.record_offset - stored.start :][: stored.record_size] != description:
         raise damaged_pair(path, stored.pair_index, f"{members[-1][0]} is not the record that was stored")

@@ -1,6 +1,7 @@
 """Everything that changes while a student is trained, and how it goes into checkpoints and comes back.
 
-A checkpoint is a folder `step-00000250` with `tensors.safetensors` and `state.json`, which holds the former's sha256.
+A checkpoint is a folder `step-00000250` with `tensors.safetensors` and `state.json`, which holds the former's sha256
+and its own.
 It is written under another name, synced and renamed; the one before it is kept in case it gets damaged later.
 """
 
@@ -20,6 +21,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from gdp.core.config import CHECK, check_of
 from gdp.core.errors import TrainingError, readable_os_errors
 from gdp.core.files import sync_folder, write_atomically
 from gdp.core.interfaces.students import Student, TrainingPhase
@@ -272,14 +274,28 @@ class CheckpointFolder:
     def _write(self, folder: Path, checkpoint: Checkpoint) -> None:
         write_tensors(folder / TENSORS, checkpoint.tensors)
         state = {"step": checkpoint.step, "sha256": _sha256(folder / TENSORS), "state": checkpoint.state}
-        write_atomically(folder / STATE, json.dumps(state, allow_nan=False).encode())
+        write_atomically(folder / STATE, json.dumps({**state, CHECK: check_of(state)}, allow_nan=False).encode())
         sync_folder(folder)
 
     def _read(self, folder: Path) -> Checkpoint:
-        content = json.loads((folder / STATE).read_text(encoding="utf-8"))
-        if not isinstance(content, dict) or content["sha256"] != _sha256(folder / TENSORS):
-            raise ValueError(f"{TENSORS} is not what was written")
+        content = read_checkpoint_state(folder)
         return Checkpoint(content["step"], StoredTensors(folder / TENSORS), content["state"])
+
+
+def read_checkpoint_state(folder: Path) -> dict[str, Any]:
+    """Read what the state file of a checkpoint holds, and make sure that both of its files are what was written.
+
+    Raises:
+        ValueError: they are not.
+        KeyError, OSError: something is missing.
+    """
+    content: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
+    # An older gdp wrote no hash of the state itself.
+    if not isinstance(content, dict) or content.pop(CHECK, None) not in (None, check_of(content)):
+        raise ValueError(f"{STATE} is not what was written")
+    if content["sha256"] != _sha256(folder / TENSORS):
+        raise ValueError(f"{TENSORS} is not what was written")
+    return content
 
 
 def _sha256(path: Path) -> str:

@@ -18,6 +18,7 @@ from gdp.core.errors import CorruptFileError, DiskFullError, PairStoreError, Run
 from gdp.core.pairs import PairStore, Verdict, integrity
 from gdp.core.pairs.manifest import TABLES
 from gdp.core.pairs.repair import find_damage, is_manifest_whole, mend_store, repair_pairs
+from gdp.core.pairs.shards import BLOCK
 
 
 @pytest.fixture
@@ -61,6 +62,12 @@ def test_verify_finds_a_flipped_byte_in_every_member(folder: Path, field: str, p
         with pytest.raises(CorruptFileError, match=r"shard-000001\.tar: pair 7 is damaged"):
             verify(store)
         assert len(store.load([0, 6, 8, 11])) == 4
+
+
+@pytest.mark.parametrize("following", ["target_offset", "record_offset"])
+def test_verify_finds_a_flipped_byte_between_members(folder: Path, following: str) -> None:
+    flip_byte(folder / "shard-000001.tar", place(folder, 7)[following] - BLOCK - 1)
+    assert [damage.message for damage in find_damage(folder) if "fills the last block" in damage.message]
 
 
 def test_loading_a_pair_whose_pixels_changed_fails_rather_than_training_on_them(folder: Path) -> None:

@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -75,13 +76,25 @@ def test_a_finished_training_is_not_repeated_and_its_file_comes_back(tmp_path: P
     assert outcome(tmp_path) == unbroken
 
 
+def cut_the_tensors(checkpoint: Path) -> None:
+    tensors = checkpoint / "tensors.safetensors"
+    tensors.write_bytes(tensors.read_bytes()[:1000])
+
+
+def change_a_digit_of_the_state(checkpoint: Path) -> None:
+    state = checkpoint / "state.json"
+    text = state.read_text()
+    place = text.index('"seconds": ') + len('"seconds": ')
+    state.write_text(f"{text[:place]}{1 - int(text[place] == '1')}{text[place + 1 :]}")
+
+
+@pytest.mark.parametrize("damage", [cut_the_tensors, change_a_digit_of_the_state])
 def test_a_damaged_newest_checkpoint_costs_only_the_steps_since_the_one_before(
-    tmp_path: Path, unbroken: dict[str, Any]
+    tmp_path: Path, unbroken: dict[str, Any], damage: Callable[[Path], None]
 ) -> None:
     steps = itertools.count(1)
     train(tmp_path, student=TinyStudent({"phases": PHASES}), stop=lambda: next(steps) == 16)
-    newest = tmp_path / "checkpoints" / "step-00000016" / "tensors.safetensors"
-    newest.write_bytes(newest.read_bytes()[:1000])
+    damage(tmp_path / "checkpoints" / "step-00000016")
     listener = Listener()
     train(tmp_path, student=TinyStudent({"phases": PHASES}), progress=listener)
     assert any("step-00000016 is damaged" in message for message in listener.messages)
