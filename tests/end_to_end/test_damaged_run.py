@@ -150,7 +150,7 @@ def _tells_all(page: str, changed: list[str]) -> bool:
     Of several, those of which a report shows nothing need not be among them.
     """
     told = [name for name in changed if name.rpartition("/")[2] in page]
-    is_shown = {name: not name.startswith("student/") and "checkpoints/" not in name for name in changed}
+    is_shown = {name: not name.startswith(("student/", "pairs/")) and "checkpoints/" not in name for name in changed}
     return bool(told) and all(name in told or not is_shown[name] for name in changed)
 
 
