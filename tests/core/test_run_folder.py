@@ -91,3 +91,12 @@ def test_stages_are_remembered_and_forgotten(tmp_path: Path) -> None:
 def test_other_system_errors_say_where(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="Permission"), readable_os_errors(tmp_path):
         raise PermissionError(13, "Permission denied")
+
+
+def test_a_state_with_an_infinite_number_is_damaged_where_it_has_a_hash(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    (tmp_path / "run.json").write_text('{"made": Infinity}')
+    assert folder.read_json("run.json", {}) == {"made": float("inf")}
+    (tmp_path / "run.json").write_text('{"made": 1e999, "check": "00"}')
+    with pytest.raises(CorruptFileError, match="its hash is another"):
+        folder.read_json("run.json", {})
