@@ -112,7 +112,12 @@ def verdict_document(
                     for each in evaluator.sentences(numbers)
                 ]
                 headed = [
-                    {"value": str(each.value), "words": str(each.words), "rank": int(each.rank)}
+                    {
+                        "value": str(each.value),
+                        "words": str(each.words),
+                        "rank": int(each.rank),
+                        "number": str(each.number),
+                    }
                     for each in evaluator.headlines(numbers)
                 ]
         except GdpError as error:
@@ -145,6 +150,7 @@ def metrics_document(evaluation: Evaluation, measured_by: Mapping[str, str]) -> 
             place = place.setdefault(parent, {})
         place[leaf] = metric.value
         about = {"protocol": metric.protocol, "unit": metric.unit, "better": metric.better}
+        about |= {"judge": metric.judge} if metric.judge else {}
         protocols[name] = {**about, "evaluator": measured_by.get(name, "")}
     return {**document, "protocols": protocols, "absent": dict(sorted(absent.items()))}
 

@@ -283,8 +283,9 @@ def _evaluation(answer: Any, asked: Asked) -> Any:
         require(isinstance(metric, Metric), f"gave {name} as {shown(metric)}; a number is a gdp.Metric")
         real = isinstance(metric.value, numbers.Real) and not isinstance(metric.value, bool)
         require(real, f"measured {name} as {shown(metric.value)}; it must be a number: convert tensors with float()")
-        texts = (metric.protocol, metric.unit, metric.better)
-        require(all(isinstance(text, str) for text in texts), f"gave {name} a protocol, unit or better that is no text")
+        texts = (metric.protocol, metric.unit, metric.better, metric.judge)
+        good = all(isinstance(text, str) for text in texts)
+        require(good, f"gave {name} a protocol, unit, better or judge that is no text")
         parents = [other for other in answer.metrics if other != name and name.startswith(f"{other}.")]
         require(not parents, f"gave {parents[:1]} a number and {name}, which stands below it, another")
     good = all(isinstance(name, str) and isinstance(reason, str) for name, reason in answer.absent.items())

@@ -29,12 +29,15 @@ class Metric:
         protocol: How it was measured, in one or two sentences: on what, how many, by which formula or library.
         unit: Such as dB, ms or years; empty for a ratio or a count.
         better: `higher`, `lower`, or empty where neither is better.
+        judge: The `fingerprint` that a filter has which asks the same network or service, where the number is made of
+            its answers; the report says where that judge also filtered the pairs. Empty for what pixels tell.
     """
 
     value: float
     protocol: str
     unit: str = ""
     better: str = ""
+    judge: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,8 @@ class PictureRow:
 
     Attributes:
         title: What stands above the row.
-        pictures: Column (source, teacher, student, slow route, truth) to picture (3, H, W): uint8 levels, which many
-            large pictures had better be, or floats in [-1, 1].
+        pictures: Column to picture (3, H, W): uint8 levels, which many large pictures had better be, or floats in
+            [-1, 1]. The report shows source, teacher, student, others, truth in this order, whatever theirs here.
     """
 
     title: str
@@ -62,7 +65,8 @@ class Sentence:
     Attributes:
         text: Plain text that ends with a full stop; what stands between `**` and `**` is emphasised.
         rank: Place in the paragraph, the smallest first, equal ones in the recipe's order; the built-in evaluators take
-            10 (size), 20 (speed) and 30 to 80 (quality).
+            0 (against the truth, before the report's own words on the student), 10 (size), 20 (speed) and 30 to 80
+            (quality).
         place: Where it stands: verdict, or another part of the report.
     """
 
@@ -80,11 +84,13 @@ class Headline:
         words: A few words that stand under it, such as `of the teacher's parameters`.
         rank: Place in the row, the smallest first, equal ones in the recipe's order. Where there are too many, every
             evaluator's first is shown before anybody's second.
+        number: Dotted name of the number that it shows, if it is one; the report says where its judge also filtered.
     """
 
     value: str
     words: str
     rank: int = 100
+    number: str = ""
 
 
 @dataclass
@@ -122,6 +128,8 @@ class EvaluationContext:
         device: Where networks run.
         progress: Where long work is told.
         memory: How much memory pictures in work may take; `batches` keeps to it.
+        measured: What the evaluators before this one in the recipe measured, by dotted name: so that nothing (such as
+            `speed.student_ms`) is measured twice and told in two ways.
     """
 
     student: Student
@@ -134,6 +142,7 @@ class EvaluationContext:
     device: torch.device
     progress: Progress
     memory: MemoryBound = field(default_factory=MemoryBound)
+    measured: Mapping[str, float] = field(default_factory=dict)
 
     def batches(
         self,

@@ -87,6 +87,7 @@ class Judged:
         return {
             "filter": self.filter.name,
             "only_score": self.filter.choice.section.only_score,
+            "fingerprint": judge.fingerprint if isinstance(judge := self.filter.judge, ScoringFilter) else "",
             "input": len(self.entered),
             "kept": len(self.kept),
             "dropped": decisions["drop"],

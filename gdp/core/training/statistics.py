@@ -107,7 +107,7 @@ Network = Callable[[Tensor], Tensor]
 
 
 class SampleGrids:
-    """Draws grids with a row for each pair: its source pictures, the student's, the way back's, the target.
+    """Draws grids with a row for each pair: its source pictures, the target, the student's, the way back's.
 
     Args:
         pairs: the first held-out pairs are shown, or the first training pairs where none is held out.
@@ -149,9 +149,9 @@ class SampleGrids:
             predicted = self._predict(source, generate, downscale)
             distances.append((predicted - target).abs().mean())
             if len(rows) < SAMPLES:
-                columns = [*torch.split(source, 3, dim=1), predicted]
+                columns = [*torch.split(source, 3, dim=1), target, predicted]
                 columns += [] if back is None else [back(predicted).float().clamp(-1, 1)]
-                rows.append(to_levels(torch.cat([*columns, target])).cpu())  # (columns, 3, H, W)
+                rows.append(to_levels(torch.cat(columns)).cpu())  # (columns, 3, H, W)
         path = self._folder / f"step-{step:06d}.png"
         content = io.BytesIO()
         grid = make_grid(torch.cat(rows), nrow=len(rows[0]))

@@ -39,10 +39,10 @@ class PhotographedAgesEvaluator(Evaluator):
             shown = unchanged(source), pairs.target.to(context.device), context.predict(source)
             for part, images in zip(parts, shown, strict=True):
                 part.extend(judge.assess(image) for image in torch.split(images, 1))  # nothing depends on the batch
-        return self._measured(*parts)
+        return self._measured(judge.fingerprint, *parts)
 
     def _measured(
-        self, source: Sequence[Assessment], target: Sequence[Assessment], student: Sequence[Assessment]
+        self, judge: str, source: Sequence[Assessment], target: Sequence[Assessment], student: Sequence[Assessment]
     ) -> Evaluation:
         before, teachers, students = (
             torch.cat([each.age for each in part]).double() for part in (source, target, student)
@@ -55,7 +55,7 @@ class PhotographedAgesEvaluator(Evaluator):
             ("age_shift_teacher_years", teacher, "the teacher's target"),
         ):
             protocol = f"Judged age of {whose} less that of its source, {on}."
-            evaluation.metrics[f"{PREFIX}.{name}"] = Metric(value, protocol, "years")
+            evaluation.metrics[f"{PREFIX}.{name}"] = Metric(value, protocol, "years", judge=judge)
         if abs(teacher) < self.config.min_shift_years:
             evaluation.absent[RATIO] = (
                 f"the teacher's target is judged only {teacher:.2f} years older than the source on average "
@@ -65,7 +65,7 @@ class PhotographedAgesEvaluator(Evaluator):
             protocol = (
                 f"Mean judged age shift of the student divided by the teacher's, {on}. 1 is as much as the teacher."
             )
-            evaluation.metrics[RATIO] = Metric(made / teacher, protocol, "share")
+            evaluation.metrics[RATIO] = Metric(made / teacher, protocol, "share", judge=judge)
         return evaluation
 
     @classmethod
@@ -80,4 +80,4 @@ class PhotographedAgesEvaluator(Evaluator):
     def headlines(cls, numbers: Mapping[str, float]) -> Iterator[Headline]:
         """Show that share."""
         if (shift := numbers.get(RATIO)) is not None:
-            yield Headline(percent(shift), "of the teacher's age shift, photographs", rank=71)
+            yield Headline(percent(shift), "of the teacher's age shift, photographs", 71, RATIO)

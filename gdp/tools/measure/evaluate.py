@@ -6,6 +6,7 @@ import math
 import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -54,10 +55,12 @@ class EvaluateStage(Stage[Session]):
         """
         total = Evaluation()
         measured_by: dict[str, str] = {}
+        measured: dict[str, float] = {}
         not_yet: list[str] = []
         with session.open_store(read_only=True) as store:
             student = session.trained_student()
-            context = evaluation_context(session, student, session.split(store, HELD_OUT), store.load)
+            held_out = session.split(store, HELD_OUT)
+            context = replace(evaluation_context(session, student, held_out, store.load), measured=measured)
             for name, evaluator in session.new_evaluators():
                 if session.stop_requested():
                     raise Stopped
@@ -68,6 +71,7 @@ class EvaluateStage(Stage[Session]):
                     session.progress.message(f"evaluator {name}: not yet ({error})")
                     found = Evaluation(absent={name: f"not yet: {error}"})
                 _merge(total, found, name)
+                measured.update({metric: found.metrics[metric].value for metric in found.metrics})
                 measured_by.update(dict.fromkeys(found.metrics, name))
         funnel = session.split_home.read_json("funnel.json", {"made": 0, "kept": 0})
         for count in ("made", "kept"):
