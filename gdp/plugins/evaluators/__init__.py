@@ -6,7 +6,7 @@ Settings of the evaluators.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -15,6 +15,9 @@ from gdp.plugins.losses import PERCEPTUAL, ST_LPIPS_LICENCE, STNetwork
 
 FaceAttribute = Literal["glasses", "smile", "hair_length", "skin"]
 """Attributes of a face, other than its age, that the built-in judge tells."""
+
+ColourName = Annotated[str, Field(pattern="^[a-z0-9_]+$")]
+Level = Annotated[int, Field(ge=0, le=255)]
 
 ALL_ATTRIBUTES: tuple[FaceAttribute, ...] = ("glasses", "smile", "hair_length", "skin")
 
@@ -111,6 +114,15 @@ class RenderedFacesConfig(Config):
     """Mean judged shift of the true older faces below which no ratio is stated, in years."""
 
 
+class FlatFramesConfig(Config):
+    """Frames of one colour, in which a student should draw nothing."""
+
+    colours: dict[ColourName, tuple[Level, Level, Level]] = Field(
+        default={"black": (0, 0, 0), "grey": (128, 128, 128), "skin": (224, 172, 138)}, min_length=1
+    )
+    """A name to red, green and blue, 0 to 255 each."""
+
+
 class UnpairedTruthConfig(Config):
     """Student and teacher against the true counterparts that the dataset knows."""
 
@@ -181,7 +193,7 @@ def gdp_register_evaluators(register: Register) -> None:
     register(
         "slow-route",
         config=SlowRouteConfig,
-        implementation="gdp.plugins.evaluators.speed:SlowRouteEvaluator",
+        implementation="gdp.plugins.evaluators.slow_route:SlowRouteEvaluator",
         summary="What the student replaces: projection by backpropagation, edit, synthesis; its time and quality",
     )
     register(
@@ -195,6 +207,12 @@ def gdp_register_evaluators(register: Register) -> None:
         config=RenderedFacesConfig,
         implementation="gdp.plugins.evaluators.judged:RenderedFacesEvaluator",
         summary="The student on rendered faces that no training saw, against the true older face",
+    )
+    register(
+        "flat-frames",
+        config=FlatFramesConfig,
+        implementation="gdp.plugins.evaluators.flat:FlatFramesEvaluator",
+        summary="What the student draws into black, grey and skin-coloured frames, where there is nothing to draw",
     )
     register(
         "unpaired-truth",

@@ -82,11 +82,46 @@ def source_pictures(source: Tensor) -> dict[str, Tensor]:
     return {f"source {part // 3 + 1}": source[part : part + 3] for part in range(0, source.shape[0], 3)}
 
 
+GAIN = "psnr_db_gain"
+"""The number of what is gained over returning the source unchanged, wherever there is one."""
+
+
 def spread_out(indices: Sequence[int], count: int) -> list[int]:
     """Choose `count` of the indices evenly, in order; all where there are fewer."""
     if len(indices) <= count:
         return list(indices)
     return [indices[position * len(indices) // count] for position in range(count)]
+
+
+def gain_metric(prefix: str, metrics: Mapping[str, Metric]) -> Metric:
+    """Return by how many decibels the student's pictures are nearer to the truth than its sources are."""
+    student, source = (metrics[f"{prefix}.{name}"].value for name in ("psnr_db", "psnr_db_unchanged"))
+    return Metric(student - source, f"{prefix}.psnr_db less {prefix}.psnr_db_unchanged.", "dB", "higher")
+
+
+def gain_sentences(numbers: Mapping[str, float], prefix: str, on: str) -> Iterator[Sentence]:
+    """Say first of all how much nearer to the truth the student comes than who does nothing."""
+    student, source, gain = (numbers.get(f"{prefix}.{name}") for name in ("psnr_db", "psnr_db_unchanged", GAIN))
+    if student is not None and source is not None and gain is not None:
+        side = "nearer to" if gain >= 0 else "farther from"
+        yield Sentence(
+            f"{on}, the student's pictures are **{with_unit(abs(gain), 'dB')} {side} the truth** than their unchanged "
+            f"sources ({with_unit(student, 'dB')} against {with_unit(source, 'dB')}).",
+            rank=0,
+        )
+
+
+def gain_headlines(numbers: Mapping[str, float], prefix: str) -> Iterator[Headline]:
+    """Show it first of all."""
+    if (gain := numbers.get(f"{prefix}.{GAIN}")) is not None:
+        side = "nearer to" if gain >= 0 else "farther from"
+        words = f"{side} the truth than the unchanged source"
+        yield Headline(signed_db(gain), words, 0, f"{prefix}.{GAIN}")
+
+
+def signed_db(value: float) -> str:
+    """Write a difference of decibels with its sign."""
+    return f"{value:+.1f} dB".replace("-", "\u2212")
 
 
 def stands_in_for_teacher(numbers: Mapping[str, float]) -> bool:
@@ -167,9 +202,10 @@ class HeldOutEvaluator(Evaluator):
     def headlines(cls, numbers: Mapping[str, float]) -> Iterator[Headline]:
         """Show the distance to a teacher that the student stands in for, and what it gains over the source."""
         if (distance := numbers.get(f"{PREFIX}.l1_to_teacher")) is not None and stands_in_for_teacher(numbers):
-            yield Headline(plain(distance, 3), "L1 to the teacher", rank=40)
+            yield Headline(plain(distance, 3), "L1 to the teacher", 40, f"{PREFIX}.l1_to_teacher")
         if (gain := numbers.get(f"{PREFIX}.psnr_db_gain")) is not None:
-            yield Headline(f"{gain:+.1f} dB".replace("-", "\u2212"), "above the unchanged source", rank=60)
+            words = f"{'above' if gain >= 0 else 'below'} the unchanged source, to the teacher"
+            yield Headline(signed_db(gain), words, 60, f"{PREFIX}.psnr_db_gain")
 
     @torch.no_grad()
     def _measure(self, prediction: Tensor, target: Tensor, source: Tensor) -> dict[str, Tensor]:

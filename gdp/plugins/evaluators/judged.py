@@ -15,10 +15,20 @@ from torch import Tensor
 
 from gdp import Evaluation, EvaluationContext, Evaluator, Headline, Metric, PictureRow, Sentence
 from gdp.plugins.evaluators import FaceAttribute, FaceAttributesConfig, RenderedFacesConfig
-from gdp.plugins.evaluators.held_out import NO_HELD_OUT, absent, one_by_one, picture_row, spread_out, unchanged
+from gdp.plugins.evaluators.held_out import (
+    NO_HELD_OUT,
+    absent,
+    gain_headlines,
+    gain_metric,
+    gain_sentences,
+    one_by_one,
+    picture_row,
+    spread_out,
+    unchanged,
+)
 from gdp.plugins.evaluators.similarity import PSNR_PROTOCOL, psnr_db
 from gdp.plugins.faces.attributes import MAX_AGE, MIN_AGE, FaceAttributes, sample_attributes
-from gdp.plugins.faces.judge import FaceAssessment, FaceJudge
+from gdp.plugins.faces.judge import FaceAssessment, FaceJudge, builtin_fingerprint
 from gdp.plugins.faces.renderer import render
 from gdp.toolbox import EVALUATED_BYTES_A_PIXEL, percent
 
@@ -77,13 +87,14 @@ def add_shift_ratio(
     """
     student, other = shifts
     judged = f"by the built-in judge of faces, mean over {on}"
+    judge = builtin_fingerprint()
     words = {"teacher": "the teacher's target", "truth": "the true older face"}[reference]
     evaluation.metrics |= {
         f"{prefix}.age_shift_student_years": Metric(
-            student, f"Judged age of the student's picture less that of its source, {judged}.", "years"
+            student, f"Judged age of the student's picture less that of its source, {judged}.", "years", judge=judge
         ),
         f"{prefix}.age_shift_{reference}_years": Metric(
-            other, f"Judged age of {words} less that of the source, {judged}.", "years"
+            other, f"Judged age of {words} less that of the source, {judged}.", "years", judge=judge
         ),
     }
     if abs(other) < smallest:
@@ -96,6 +107,7 @@ def add_shift_ratio(
         student / other,
         f"Mean judged age shift of the student divided by that of {words}, {judged}. 1 is as much as the reference.",
         "share",
+        judge=judge,
     )
 
 
@@ -108,6 +120,7 @@ def agreement_metrics(prefix: str, shares: dict[FaceAttribute, float], whose: st
             f"source and in {whose}; {on}.",
             "share",
             "higher",
+            builtin_fingerprint(),
         )
         for name, share in shares.items()
     }
@@ -152,6 +165,7 @@ class FaceAttributesEvaluator(Evaluator):
             f"it is {float(target.face.double().mean()):.4f}.",
             "share",
             "higher",
+            builtin_fingerprint(),
         )
         return evaluation
 
@@ -166,7 +180,7 @@ class FaceAttributesEvaluator(Evaluator):
     def headlines(cls, numbers: Mapping[str, float]) -> Iterator[Headline]:
         """Show that share."""
         if (shift := numbers.get(f"{HELD_OUT}.age_shift_ratio")) is not None:
-            yield Headline(percent(shift), "of the teacher's age shift", rank=70)
+            yield Headline(percent(shift), "of the teacher's age shift", 70, f"{HELD_OUT}.age_shift_ratio")
 
 
 def judge_pairs(
@@ -188,7 +202,9 @@ def assess_each(judge: FaceJudge, images: Tensor) -> list[FaceAssessment]:
 
 
 RENDERED = "quality.rendered"
-RENDERED_NAMES = tuple(f"{RENDERED}.{name}" for name in ("psnr_db", "age_shift_ratio", "attribute_agreement"))
+RENDERED_NAMES = tuple(
+    f"{RENDERED}.{name}" for name in ("psnr_db", "psnr_db_gain", "age_shift_ratio", "attribute_agreement")
+)
 SHIFT_PAIRS = 64
 """Held-out pairs from which the teacher's age shift is taken."""
 
@@ -238,16 +254,18 @@ class RenderedFacesEvaluator(Evaluator):
             "Years by which the true older face was rendered older: the recipe's setting, or else the mean judged "
             f"age shift of the teacher on up to {SHIFT_PAIRS} held-out pairs.",
             "years",
+            judge="" if self.config.years is not None else builtin_fingerprint(),
         )
         return evaluation
 
     @classmethod
     def sentences(cls, numbers: Mapping[str, float]) -> Iterator[Sentence]:
         """Say how the student does where the truth is known."""
+        yield from gain_sentences(numbers, RENDERED, "On rendered faces that no training saw")
         shift, kept = (numbers.get(f"{RENDERED}.{name}") for name in ("age_shift_ratio", "attribute_agreement"))
         if shift is None:
             return
-        text = f"On rendered faces, where the truth is known, the shift is **{percent(shift)}** of the true one"
+        text = f"On rendered faces the judged age shift is **{percent(shift)}** of the true one"
         text += _in_years(numbers, f"{RENDERED}.age_shift_truth_years")
         if kept is not None:
             text += f", and every attribute that must not change agrees on at least {percent(kept)}"
@@ -255,9 +273,13 @@ class RenderedFacesEvaluator(Evaluator):
 
     @classmethod
     def headlines(cls, numbers: Mapping[str, float]) -> Iterator[Headline]:
-        """Show the attribute that is kept least."""
+        """Show what is gained over doing nothing, the age shift, and the attribute that is kept least."""
+        yield from gain_headlines(numbers, RENDERED)
+        if (shift := numbers.get(f"{RENDERED}.age_shift_ratio")) is not None:
+            yield Headline(percent(shift), "of the true age shift, rendered faces", 75, f"{RENDERED}.age_shift_ratio")
         if (kept := numbers.get(f"{RENDERED}.attribute_agreement")) is not None:
-            yield Headline(percent(kept), "attributes kept, the worst", rank=80)
+            words = "keep an attribute, the worst; rendered faces"
+            yield Headline(percent(kept), words, 80, f"{RENDERED}.attribute_agreement")
 
     def _teacher_shift(self, judge: FaceJudge, context: EvaluationContext) -> float | None:
         indices = spread_out(context.held_out, SHIFT_PAIRS)
@@ -296,6 +318,7 @@ class RenderedFacesEvaluator(Evaluator):
             protocol = f"{PSNR_PROTOCOL}. {whose} against the true older face; {on}."
             value = float(torch.cat(values).double().mean())
             evaluation.metrics[f"{RENDERED}.{name}"] = Metric(value, protocol, "dB", "higher")
+        evaluation.metrics[f"{RENDERED}.psnr_db_gain"] = gain_metric(RENDERED, evaluation.metrics)
         source, truth, student = (Judged.of(each) for each in (found.source, found.truth, found.student))
         shifts = mean_shift(source, student), mean_shift(source, truth)
         add_shift_ratio(evaluation, RENDERED, shifts, "truth", self.config.min_shift_years, on)
@@ -309,6 +332,7 @@ class RenderedFacesEvaluator(Evaluator):
                 f"The smallest of {RENDERED}.agreement over {', '.join(shares).replace('_', ' ')}; {on}.",
                 "share",
                 "higher",
+                builtin_fingerprint(),
             )
 
 

@@ -27,7 +27,18 @@ from gdp import (
     UnpairedDataset,
 )
 from gdp.plugins.evaluators import CycleConfig, UnpairedTruthConfig
-from gdp.plugins.evaluators.held_out import NO_HELD_OUT, absent, add_rows, one_by_one, spread_out, unchanged
+from gdp.plugins.evaluators.held_out import (
+    GAIN,
+    NO_HELD_OUT,
+    absent,
+    add_rows,
+    gain_headlines,
+    gain_metric,
+    gain_sentences,
+    one_by_one,
+    spread_out,
+    unchanged,
+)
 from gdp.plugins.evaluators.similarity import MEASURES
 from gdp.toolbox import from_levels, plain, with_unit
 
@@ -109,7 +120,7 @@ def _metric(whose: str, value: float, count: int) -> Metric:
 
 TRUTH = "quality.truth"
 BELOW_TEACHER = f"{TRUTH}.psnr_db_below_teacher"
-TRUTH_NAMES = (*(f"{TRUTH}.{name}" for name in MEASURES), BELOW_TEACHER)
+TRUTH_NAMES = (*(f"{TRUTH}.{name}" for name in MEASURES), f"{TRUTH}.{GAIN}", BELOW_TEACHER)
 
 NO_DATASET = "the recipe has no [dataset] of two domains, which alone can know the true counterparts"
 NO_PLACE = (
@@ -160,26 +171,24 @@ class UnpairedTruthEvaluator(Evaluator):
     @classmethod
     def sentences(cls, numbers: Mapping[str, float]) -> Iterator[Sentence]:
         """Say how near student and teacher come to the truth."""
-        student, teacher, source = (
-            numbers.get(f"{TRUTH}.{name}") for name in ("psnr_db", "teacher_psnr_db", "psnr_db_unchanged")
-        )
+        yield from gain_sentences(numbers, TRUTH, "On held-out pictures")
+        student, teacher = (numbers.get(f"{TRUTH}.{name}") for name in ("psnr_db", "teacher_psnr_db"))
         if student is None or teacher is None:
             return
         side = "above" if student >= teacher else "below"
-        text = (
+        yield Sentence(
             f"Against the truth, which no training saw, its pictures reach {with_unit(student, 'dB')}: "
-            f"**{with_unit(abs(student - teacher), 'dB')} {side}** the teacher's {with_unit(teacher, 'dB')}"
+            f"**{with_unit(abs(student - teacher), 'dB')} {side}** the teacher's {with_unit(teacher, 'dB')}.",
+            rank=60,
         )
-        if source is not None:
-            text += f"; the unchanged sources get {with_unit(source, 'dB')}"
-        yield Sentence(f"{text}.", rank=60)
 
     @classmethod
     def headlines(cls, numbers: Mapping[str, float]) -> Iterator[Headline]:
-        """Show how far the student is from its teacher, to the truth."""
+        """Show what is gained over doing nothing, and how far the student is from its teacher, to the truth."""
+        yield from gain_headlines(numbers, TRUTH)
         if (below := numbers.get(BELOW_TEACHER)) is not None:
             side = "above" if below <= 0 else "below"
-            yield Headline(with_unit(abs(below), "dB"), f"{side} the teacher, to the truth", rank=50)
+            yield Headline(with_unit(abs(below), "dB"), f"{side} the teacher, to the truth", 50, BELOW_TEACHER)
 
 
 def _places(records: Sequence[PairRecord]) -> list[Place] | None:
@@ -234,6 +243,7 @@ def _metrics(values: dict[str, float], count: int) -> dict[str, Metric]:
             called = _name(whose, name)
             protocol = f"{measure.protocol}. {picture}; {on}."
             metrics[f"{TRUTH}.{called}"] = Metric(values[called], protocol, measure.unit, better)
+    metrics[f"{TRUTH}.{GAIN}"] = gain_metric(TRUTH, metrics)
     metrics[BELOW_TEACHER] = Metric(
         values["teacher_psnr_db"] - values["psnr_db"],
         f"{TRUTH}.teacher_psnr_db less {TRUTH}.psnr_db; below 0 the student is nearer to the truth than its teacher.",

@@ -13,6 +13,8 @@ from gdp.plugins.evaluators import FaceAttributesConfig, RenderedFacesConfig
 from gdp.plugins.evaluators.judged import FaceAttributesEvaluator, RenderedFacesEvaluator, faces_of_ages
 from gdp.plugins.faces.attributes import sample_attributes
 from gdp.plugins.faces.renderer import render
+from gdp.plugins.filters import FaceAttributesConfig as FilterSettings
+from gdp.plugins.filters.face_attributes import FaceAttributesFilter
 
 Load = Callable[[Sequence[int]], PairBatch]
 COUNT = 12
@@ -87,6 +89,7 @@ def test_on_rendered_faces_an_unchanged_source_gets_exactly_the_unchanged_psnr(w
     evaluation = RenderedFacesEvaluator(rendered(), build).evaluate(world.context(pair_source=Square64()))
     metrics = evaluation.metrics
     assert metrics["quality.rendered.psnr_db"].value == metrics["quality.rendered.psnr_db_unchanged"].value
+    assert metrics["quality.rendered.psnr_db_gain"].value == 0
     assert metrics["quality.rendered.attribute_agreement"].value == 1.0
     assert metrics["quality.rendered.age_shift_ratio"].value == pytest.approx(0.0, abs=1e-3)
     assert metrics["quality.rendered.true_shift_years"].value == 25.0
@@ -99,6 +102,7 @@ def test_on_rendered_faces_the_true_older_face_has_a_ratio_of_one(world: Any, bu
     metrics = RenderedFacesEvaluator(rendered(), build).evaluate(world.context(student, pair_source=Square64())).metrics
     assert metrics["quality.rendered.age_shift_ratio"].value == pytest.approx(1.0, abs=1e-4)
     assert metrics["quality.rendered.psnr_db"].value == 100
+    assert metrics["quality.rendered.psnr_db_gain"].value == 100 - metrics["quality.rendered.psnr_db_unchanged"].value
     worst = min(metrics[f"quality.rendered.truth_agreement.{name}"].value for name in ("glasses", "smile", "skin"))
     assert metrics["quality.rendered.attribute_agreement"].value <= worst
 
@@ -114,6 +118,19 @@ def test_the_years_come_from_the_teacher_where_the_recipe_leaves_them_out(
     )
     metrics = RenderedFacesEvaluator(rendered(years=None), build).evaluate(context).metrics
     assert metrics["quality.rendered.true_shift_years"].value == pytest.approx(shift.value, abs=1e-3)
+
+
+def test_what_the_judge_tells_names_the_judge_as_its_filter_does_and_what_pixels_tell_names_none(
+    world: Any, build: BuildContext, load: Load
+) -> None:
+    fingerprint = FaceAttributesFilter(FilterSettings(), build).fingerprint
+    context = world.context(held_out=range(COUNT), load=load, pair_source=Square64())
+    metrics = FaceAttributesEvaluator(FaceAttributesConfig(), build).evaluate(context).metrics
+    assert {metric.judge for metric in metrics.values()} == {fingerprint}
+    metrics = RenderedFacesEvaluator(rendered(), build).evaluate(context).metrics
+    by_pixels = {name for name, metric in metrics.items() if not metric.judge}
+    pixels = {f"quality.rendered.psnr_db{end}" for end in ("", "_unchanged", "_gain")}
+    assert by_pixels == {*pixels, "quality.rendered.true_shift_years"}, "the years are the recipe's here"
 
 
 def test_numbers_that_cannot_be_had_are_absent_with_the_reason(world: Any, build: BuildContext) -> None:

@@ -21,7 +21,7 @@ def registered() -> dict[str, dict[str, Any]]:
 def test_every_registered_evaluator_can_be_imported_and_needs_no_settings() -> None:
     assert set(registered()) == {
         *("held-out", "st-lpips", "speed", "slow-route", "face-attributes", "rendered-faces"),
-        *("unpaired-truth", "cycle", "resnet-blocks"),
+        *("unpaired-truth", "cycle", "resnet-blocks", "flat-frames"),
     }
     for settings in registered().values():
         module, _, name = settings["implementation"].partition(":")

@@ -7,7 +7,7 @@ import pytest
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.teachers import Teacher
 from gdp.plugins.evaluators import SlowRouteConfig
-from gdp.plugins.evaluators.speed import NAMES, SlowRouteEvaluator
+from gdp.plugins.evaluators.slow_route import NAMES, SlowRouteEvaluator
 
 FEW = SlowRouteConfig(pictures=3, student_repeats=2)
 
@@ -29,19 +29,48 @@ def test_the_student_is_measured_on_the_same_pictures(world: Any, build: BuildCo
 def test_pictures_are_projected_one_at_a_time_with_the_steps_asked_for(world: Any, build: BuildContext) -> None:
     config = SlowRouteConfig(pictures=3, student_repeats=1, steps=25)
     metrics = SlowRouteEvaluator(config, build).evaluate(world.context()).metrics
-    assert world.teacher.projected == [(1, 25)] * 3
+    assert world.teacher.projected[:3] == [(1, 25)] * 3
     assert metrics["speed.slow_route_steps"].value == 25
     assert "25 steps; squared error, solved exactly" in metrics["speed.slow_route_ms"].protocol
 
 
 def test_without_steps_the_teacher_chooses_its_published_default(world: Any, build: BuildContext) -> None:
     SlowRouteEvaluator(FEW, build).evaluate(world.context())
-    assert world.teacher.projected == [(1, None)] * 3
+    assert world.teacher.projected[:3] == [(1, None)] * 3
+
+
+def test_the_arithmetic_of_the_slow_route_grows_with_its_steps(world: Any, build: BuildContext) -> None:
+    """The linear teacher's projection multiplies once whatever the steps are; here each step does once more."""
+    project = type(world.teacher).project
+
+    def with_steps(self: Any, images: Any, steps: int | None, progress: Any) -> Any:
+        for _ in range(steps or 1000):
+            self.linear(images.new_zeros(1, 6))
+        return project(self, images, steps, progress)
+
+    counted = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(world.teacher), "project", with_steps)
+        for steps in (3, 30):
+            config = SlowRouteConfig(pictures=1, student_repeats=1, steps=steps)
+            metrics = SlowRouteEvaluator(config, build).evaluate(world.context()).metrics
+            counted[steps] = metrics["size.slow_route.macs"].value
+    one = 6 * 3 * 16 * 16
+    assert counted == {3: (3 + 2) * one, 30: (30 + 2) * one}, "the synthesis of the projection and of the edit besides"
+
+
+def test_a_student_that_was_timed_before_is_not_timed_again_and_the_ratio_rests_on_that_time(
+    world: Any, build: BuildContext
+) -> None:
+    evaluation = SlowRouteEvaluator(FEW, build).evaluate(world.context(measured={"speed.student_ms": 2.0}))
+    assert "speed.student_ms" not in evaluation.metrics
+    assert evaluation.metrics["speed.ratio"].value == evaluation.metrics["speed.slow_route_ms"].value / 2
+    assert world.predicted == [1] * 3, "the three pictures that are compared"
 
 
 def test_the_ratio_is_that_of_the_two_times_beside_it(world: Any, build: BuildContext) -> None:
     metrics = SlowRouteEvaluator(FEW, build).evaluate(world.context()).metrics
-    slow, student = metrics["speed.slow_route_ms"].value, metrics["speed.student_ms_beside_slow_route"].value
+    slow, student = metrics["speed.slow_route_ms"].value, metrics["speed.student_ms"].value
     assert metrics["speed.ratio"].value == pytest.approx(slow / student)
     assert metrics["speed.slow_route_ms_fastest"].value <= slow <= metrics["speed.slow_route_ms_slowest"].value
 

@@ -49,6 +49,18 @@ def test_student_and_teacher_are_timed_and_counted(world: Any, build: BuildConte
     assert metrics["speed.teacher_to_student"].value == ratio
 
 
+def test_the_student_is_held_against_one_forward_of_its_teacher(world: Any, build: BuildContext) -> None:
+    metrics = SpeedEvaluator(FEW, build).evaluate(world.context()).metrics
+    assert metrics["size.macs_ratio"].value == (3 * 3 * 16 * 16) / (6 * 3 * 16 * 16)
+    assert metrics["size.parameters_ratio"].value == 12 / (6 * 3 * 16 * 16)
+
+
+def test_a_students_time_is_told_once_whichever_evaluator_comes_first(world: Any, build: BuildContext) -> None:
+    metrics = SpeedEvaluator(FEW, build).evaluate(world.context(measured={"speed.student_ms": 4.0})).metrics
+    assert not [name for name in metrics if name.startswith("speed.student_ms")]
+    assert metrics["speed.teacher_to_student"].value == metrics["speed.teacher_ms"].value / 4
+
+
 def test_a_run_without_a_teacher_says_so(world: Any, build: BuildContext) -> None:
     evaluation = SpeedEvaluator(FEW, build).evaluate(world.context(teacher=None))
     assert "speed.teacher_ms" in evaluation.absent

@@ -13,7 +13,7 @@ from gdp.core.interfaces.evaluators import EVALUATED_BYTES_A_PIXEL
 from gdp.core.memory import MemoryBound
 from gdp.plugins.evaluators import SlowRouteConfig, STLPIPSConfig
 from gdp.plugins.evaluators.perceptual import ST_LPIPS, ST_LPIPS_UNCHANGED, STLPIPSEvaluator
-from gdp.plugins.evaluators.speed import SlowRouteEvaluator
+from gdp.plugins.evaluators.slow_route import SlowRouteEvaluator
 from gdp.plugins.losses.shift_tolerant import load_distance
 
 FEW = SlowRouteConfig(pictures=2, student_repeats=1)

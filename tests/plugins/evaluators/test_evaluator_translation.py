@@ -116,6 +116,8 @@ def test_student_teacher_and_source_are_held_against_the_true_counterpart(world:
     assert metrics["quality.truth.teacher_psnr_db"].value == pytest.approx(28.131, abs=1e-3)  # 20 log10(255 / 10)
     assert metrics["quality.truth.psnr_db"].value == pytest.approx(42.110, abs=1e-3)
     assert metrics["quality.truth.psnr_db_below_teacher"].value == pytest.approx(-13.979, abs=1e-3)
+    gain = metrics["quality.truth.psnr_db"].value - metrics["quality.truth.psnr_db_unchanged"].value
+    assert metrics["quality.truth.psnr_db_gain"].value == gain
     assert metrics["quality.truth.count"].value == 6
 
 
