@@ -5,6 +5,8 @@ The report is one self-contained page for whoever trained; the card is what whoe
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import json
 import warnings
@@ -23,8 +25,9 @@ from gdp.support.page_pictures import encode_webp, shrunk
 from gdp.support.places import without_places
 from gdp.support.wording import duration, plain, scaled, with_unit
 from gdp.tools.report import tables
+from gdp.tools.report.curves import draw_curves
 from gdp.tools.report.folder import Number, RunData, mapping, mappings
-from gdp.tools.report.pictures import draw_curves, embed_pictures
+from gdp.tools.report.pictures import embed_pictures
 from gdp.tools.report.variants import read_comparison
 from gdp.tools.report.verdict import assess, headlines, paragraph, said
 
@@ -70,6 +73,7 @@ def render_report(data: RunData) -> str:
         time=duration(sum(seconds)) if seconds else "",
         verdict=paragraph(data),
         headlines=headlines(data),
+        same_judge={name: judge for name in data.numbers if (judge := data.filtered_by_its_judge(name))},
         assessments=assess(data),
         picture_tables=pictures.tables,
         scaled=pictures.scaled,
@@ -77,6 +81,7 @@ def render_report(data: RunData) -> str:
         rejects=pictures.rejects,
         curves=draw_curves(data.statistics),
         samples=pictures.samples,
+        grid_cell=pictures.grid,
         initialisation=tables.read_initialisation(data),
         comparison=read_comparison(data),
         sizes=tables.size_table(data),
@@ -97,8 +102,13 @@ def _report_template() -> Template:
     environment = Environment(
         loader=FileSystemLoader(here), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    style = (here / "style.css").read_text(encoding="utf-8")
-    environment.globals["style"] = Markup(style)  # noqa: S704 # of this package; all else is escaped
+    # Style and script are the only texts that are not escaped: they come from this package. No other script may run.
+    style, script = ((here / name).read_text(encoding="utf-8") for name in ("style.css", "report.js"))
+    environment.globals |= {
+        "style": Markup(style),  # noqa: S704 # of this package
+        "script": Markup(script),  # noqa: S704 # of this package
+        "script_sha256": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    }
     return environment.get_template("report.html.j2")
 
 
@@ -158,7 +168,7 @@ def render_model_card(data: RunData, sample: str | None, description: Mapping[st
         origin=_origin(data, trained_on),
         funnel=_card_funnel(data),
         machine=_machine(data),
-        numbers=[_card_line(number) for number in sorted(data.numbers.values(), key=lambda number: number.name)],
+        numbers=[_card_line(data, number) for number in sorted(data.numbers.values(), key=lambda number: number.name)],
         absent=[(_cell(name), _cell(reason)) for name, reason in sorted(data.absent.items())],
         licence=_licence(data, str(trained_on.get("weights_licence") or UNKNOWN)),
         domain=_domain(pairs, trained_on),
@@ -240,11 +250,13 @@ def _machine(data: RunData) -> str:
     return _cell(", ".join(f"{name} {value}" for name, value in machine.items()) or "an unknown machine")
 
 
-def _card_line(number: Number) -> dict[str, str]:
+def _card_line(data: RunData, number: Number) -> dict[str, str]:
+    judge = data.filtered_by_its_judge(number.name)
+    same = f" Told by the judge that also filtered the pairs ({judge})." if judge else ""
     return {
         "name": _cell(number.name),
         "value": _cell(with_unit(number.value, number.unit)),
-        "protocol": _cell(number.protocol),
+        "protocol": _cell(f"{number.protocol}{same}".strip()),
     }
 
 

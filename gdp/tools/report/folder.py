@@ -36,6 +36,8 @@ class Number:
     protocol: str = ""
     unit: str = ""
     better: str = ""
+    judge: str = ""
+    """Fingerprint of the network or service whose answers it is made of; empty for what pixels tell."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,17 @@ class RunData:
         """Return a measured number by its dotted name, or None."""
         number = self.numbers.get(name)
         return None if number is None else number.value
+
+    @property
+    def filtering_judges(self) -> dict[str, str]:
+        """Fingerprint of each model or service that chose among the pairs, to the name of the filter that asked it."""
+        rows = [row for row in mappings(self.funnel.get("filters")) if row.get("only_score") is not True]
+        return {str(row["fingerprint"]): str(row.get("filter", "")) for row in rows if row.get("fingerprint")}
+
+    def filtered_by_its_judge(self, name: str) -> str:
+        """Return the filter that chose the pairs by the same judge that a number is made of; empty for none."""
+        number = self.numbers.get(name)
+        return "" if number is None else self.filtering_judges.get(number.judge, "")
 
     def section(self, name: str) -> dict[str, Any]:
         """Return a table of the recipe, empty where there is none."""
@@ -207,7 +220,7 @@ def _read_metrics(data: RunData) -> None:
     protocols, absent = mapping(metrics.pop("protocols", None)), mapping(metrics.pop("absent", None))
     for name, value in _flatten(metrics):
         about = mapping(protocols.get(name))
-        texts = (str(about.get(part) or "") for part in ("protocol", "unit", "better"))
+        texts = (str(about.get(part) or "") for part in ("protocol", "unit", "better", "judge"))
         data.numbers[name] = Number(name, value, *texts)
     data.absent = {name: str(reason) for name, reason in absent.items()}
 
@@ -224,7 +237,8 @@ def _read_verdict(data: RunData, find_plugins: Callable[[], Plugins] | None) -> 
         place: Place = "speed and size" if entry.get("place") == "speed and size" else "verdict"
         data.sentences.append(Sentence(str(entry.get("text") or ""), _rank(entry), place))
     for entry in mappings(verdict.get("headlines")):
-        headline = Headline(str(entry.get("value") or ""), str(entry.get("words") or ""), _rank(entry))
+        value, words, number = (str(entry.get(part) or "") for part in ("value", "words", "number"))
+        headline = Headline(value, words, _rank(entry), number)
         data.headlines.append((str(entry.get("evaluator") or ""), headline))
     failed = verdict.get("failed")
     data.missing += [str(line) for line in failed] if isinstance(failed, list) else []

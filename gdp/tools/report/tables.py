@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from gdp.support.metrics_files import finite
-from gdp.support.wording import duration, percent, plain, scaled, with_unit
+from gdp.support.wording import duration, percent, plain, scaled, times, with_unit
 from gdp.tools.report.folder import STAGES, Number, RunData, mapping, mappings
 
 
@@ -123,6 +123,10 @@ class SizeRow:
     parameters: str
     macs: str
     weights: str
+    times: str = ""
+    """Its time in times of the student's."""
+    macs_times: str = ""
+    """Its multiply-accumulates in times of the student's."""
 
 
 def size_table(data: RunData) -> list[SizeRow]:
@@ -151,7 +155,17 @@ def _size_row(data: RunData, name: str) -> SizeRow:
         parameters="" if parameters is None else scaled(parameters),
         macs="" if macs is None else scaled(macs),
         weights="" if weights is None else scaled(weights, "B"),
+        times=_of_student(data, name, "speed.{}_ms"),
+        macs_times=_of_student(data, name, "size.{}.macs"),
     )
+
+
+def _of_student(data: RunData, name: str, pattern: str) -> str:
+    """Return how many times the student's a number is; empty for the student itself, and where one is unknown."""
+    own, students = data.value(pattern.format(name)), data.value(pattern.format(FIRST[0]))
+    if name == FIRST[0] or own is None or not students:
+        return ""
+    return f"{times(own / students)}\u00a0\u00d7"
 
 
 def _words(name: str) -> str:
@@ -217,21 +231,23 @@ class MetricLine:
     value: str
     protocol: str
     better: str
+    same_judge: str = ""
+    """The filter that chose the pairs by the judge that tells this number."""
 
 
 def metric_groups(data: RunData) -> list[tuple[str, list[MetricLine]]]:
     """Group all numbers by everything of their names but the last part."""
     ordered = sorted(data.numbers.values(), key=lambda number: (_group(number), number.name))
-    return [(group, [_line(number) for number in numbers]) for group, numbers in groupby(ordered, key=_group)]
+    return [(group, [_line(data, number) for number in numbers]) for group, numbers in groupby(ordered, key=_group)]
 
 
 def _group(number: Number) -> str:
     return number.name.rpartition(".")[0]
 
 
-def _line(number: Number) -> MetricLine:
-    leaf = number.name.rpartition(".")[2]
-    return MetricLine(leaf, with_unit(number.value, number.unit), number.protocol, number.better)
+def _line(data: RunData, number: Number) -> MetricLine:
+    leaf, judge = number.name.rpartition(".")[2], data.filtered_by_its_judge(number.name)
+    return MetricLine(leaf, with_unit(number.value, number.unit), number.protocol, number.better, judge)
 
 
 @dataclass(frozen=True)

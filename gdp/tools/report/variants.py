@@ -6,14 +6,17 @@ import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from gdp.support.metrics_files import finite
 from gdp.support.wording import plain, scaled
+from gdp.tools.report.curves import COLOURS, NOT_CURVES, axis_label, for_the_page, label_axes
 from gdp.tools.report.folder import RunData, mapping, mappings, read_lines
-from gdp.tools.report.pictures import COLOURS, NOT_CURVES, for_the_page
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SIZE = 9.4, 3.2
 """Width and height in inches; the page scales the drawing."""
@@ -206,7 +209,8 @@ def _draw(statistic: str, lines: Sequence[tuple[int, _Line]]) -> Markup:
                     [*line.steps, *reversed(line.steps)], band, color=colour, alpha=0.14, linewidth=0, clip_on=False
                 )
             axes.plot(line.steps, line.mean, dash, color=colour, linewidth=1.3 if number else 2.0, clip_on=False)
-        _scale(axes, [value for _, line in lines for value in (*line.low, *line.high)])
+        logarithmic = _scale(axes, [value for _, line in lines for value in (*line.low, *line.high)])
+        label_axes(axes, axis_label(statistic, logarithmic), text)
         axes.grid(axis="y", color=rule, linewidth=0.6, clip_on=False)
         axes.tick_params(which="both", colors=text, bottom=False, left=False)
         axes.spines[:].set_visible(False)
@@ -215,16 +219,21 @@ def _draw(statistic: str, lines: Sequence[tuple[int, _Line]]) -> Markup:
     return for_the_page(buffer.getvalue(), f"{statistic} of the variants over training steps", {**COLOURS, **LINES})
 
 
-def _scale(axes: Any, values: Sequence[float]) -> None:
-    """Choose the vertical scale: logarithmic with ticks at 1, 2 and 5 where the values differ by a large factor."""
+def _scale(axes: Axes, values: Sequence[float]) -> bool:
+    """Choose the vertical scale: logarithmic with ticks at 1, 2 and 5 where the values differ by a large factor.
+
+    Returns:
+        Whether it is logarithmic.
+    """
     low, high = min(values), max(values)
     axes.locator_params(axis="x", nbins=8)
     if low <= 0 or high / low < LOGARITHMIC_FROM:
         axes.locator_params(axis="y", nbins=5)
-        return
+        return False
     axes.set_yscale("log")
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = [digit * 10.0**exponent for exponent in exponents for digit in (1, 2, 5)]
     axes.set_yticks([tick for tick in ticks if low <= tick <= high])
     axes.set_yticks([], minor=True)
     axes.yaxis.set_major_formatter(lambda value, position: f"{value:.6g}")
+    return True

@@ -19,8 +19,10 @@ from gdp.support.metrics_files import finite
 from gdp.support.wording import percent, plain, scaled, times, with_unit
 from gdp.tools.report.folder import RunData
 
-MOST = 6
+MOST = 8
 """Figures that head the report."""
+STUDENT_RANK = 5
+"""Rank of the sentence on what the student is; those on the truth stand before it."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Target:
         """The goal, such as `≥ 7 dB`."""
         if self.low is not None and self.high is not None:
             return f"{self._edge(self.low)} to {self._edge(self.high)}"
-        return f"≥ {self._edge(self.low)}" if self.low is not None else f"≤ {self._edge(self.high or 0)}"
+        return f"≥\u00a0{self._edge(self.low)}" if self.low is not None else f"≤\u00a0{self._edge(self.high or 0)}"
 
     def _edge(self, value: float) -> str:
         """Write an end of the goal as short as the recipe has it."""
@@ -70,6 +72,8 @@ class Assessment:
     """None where it was not measured."""
     reason: str = ""
     """Why it was not measured."""
+    same_judge: str = ""
+    """The filter that chose the pairs by the judge that this number is made of."""
 
     @property
     def reached(self) -> bool | None:
@@ -96,18 +100,28 @@ def assess(data: RunData) -> list[Assessment]:
         unit = "" if number is None else number.unit
         target = Target(name, str(about.get("words") or name), low, high, unit)
         reason = data.absent.get(name, otherwise)
-        assessments.append(Assessment(target, None if number is None else number.value, "" if number else reason))
+        value, judge = None if number is None else number.value, data.filtered_by_its_judge(name)
+        assessments.append(Assessment(target, value, "" if number else reason, judge))
     return assessments
 
 
 def paragraph(data: RunData) -> Markup:
-    """Say in one paragraph what came of the run."""
-    return Markup(" ").join([*_student(data), *said(data, "verdict"), *_targets(data), *_missing(data)])
+    """Say in one paragraph what came of the run: how it stands to the truth, what is missed, and all else."""
+    missed, reached = _missed(data), _reached(data)
+    first, then = (said(data, "verdict", truth) for truth in (True, False))
+    return Markup(" ").join([*first, *missed, *_student(data), *then, *_same_judge(data), *reached, *_missing(data)])
 
 
-def said(data: RunData, place: Place) -> list[Markup]:
-    """Return the sentences of the evaluators that stand in one place, by rank."""
-    sentences = sorted((one for one in data.sentences if one.place == place), key=lambda sentence: sentence.rank)
+def said(data: RunData, place: Place, before_student: bool | None = None) -> list[Markup]:
+    """Return the sentences of the evaluators that stand in one place, by rank.
+
+    Args:
+        data: the run.
+        place: verdict, or another part of the report.
+        before_student: only those before the sentence on what the student is, or only those after it; None for all.
+    """
+    chosen = [one for one in data.sentences if one.place == place and before_student in (None, one.rank < STUDENT_RANK)]
+    sentences = sorted(chosen, key=lambda sentence: sentence.rank)
     return [emphasised(text) for text in dict.fromkeys(sentence.text for sentence in sentences) if text]
 
 
@@ -149,15 +163,27 @@ def _student(data: RunData) -> Iterator[Markup]:
     yield parts + "."
 
 
-def _targets(data: RunData) -> Iterator[Markup]:
+def _same_judge(data: RunData) -> Iterator[Markup]:
+    """Say of numbers that a judge tells that it chose the training pairs, too."""
+    filters = dict.fromkeys(found for name in data.numbers if (found := data.filtered_by_its_judge(name)))
+    if filters:
+        yield Markup(
+            "Numbers that are told by the judge that also filtered the pairs ({}) are marked: what it overlooked "
+            "there, it overlooks here."
+        ).format(_list(list(filters)))
+
+
+def _reached(data: RunData) -> Iterator[Markup]:
     measured = [item for item in assess(data) if item.reached is not None]
-    missed = [item for item in measured if not item.reached]
-    if measured and not missed:
+    if measured and all(item.reached for item in measured):
         all_words = {1: "The one target", 2: "Both targets"}.get(len(measured), "All {} targets")
         yield Markup("{} that could be measured {} reached.").format(
             all_words.format(len(measured)), "are" if len(measured) > 1 else "is"
         )
-    for item in missed:
+
+
+def _missed(data: RunData) -> Iterator[Markup]:
+    for item in (item for item in assess(data) if item.reached is False):
         yield Markup('<span class="missed">Missed: {}, {} instead of {}.</span>').format(
             item.target.words, item.measured, item.target.goal
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from html.parser import HTMLParser
@@ -38,7 +40,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
+        if "style" not in self.open and "script" not in self.open:
             self.words.append(data)
 
     @property
@@ -47,6 +49,14 @@ class Page(HTMLParser):
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.tags if name == tag]
+
+
+def runs_only_its_own_script(page: Page, html: str) -> bool:
+    """Say whether the page has one script, and the policy allows that one alone."""
+    policy = next(meta["content"] or "" for meta in page.all("meta") if "http-equiv" in meta)
+    (script,) = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return len(page.all("script")) == 1 and f"script-src 'sha256-{digest}'" in policy
 
 
 def page_of(folder: Path) -> Page:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from gdp.tools.report.pictures import draw_curves
+from gdp.tools.report.curves import axis_label, draw_curves
 
 
 def test_a_curve_needs_two_points_and_counters_are_none() -> None:
@@ -48,3 +48,33 @@ def test_a_drawing_takes_the_pages_colours_and_points_nowhere() -> None:
     (curve,) = draw_curves([{"step": float(step), "l1 <b>": 1.0 / (1 + step)} for step in range(50)])
     assert "var(--curve)" in curve.svg and "#00000" not in curve.svg
     assert "url(" not in curve.svg and "http" not in curve.svg and "<b>" not in curve.svg
+
+
+def test_numbers_that_are_the_same_at_every_step_are_drawn_once_under_both_names() -> None:
+    lines = [{"step": float(step), "discriminator.lsgan": 1 / step, "discriminator": 1 / step} for step in range(1, 9)]
+    assert [curve.name for curve in draw_curves(lines)] == ["discriminator.lsgan = discriminator"]
+    lines[3]["discriminator"] += 1e-9
+    assert len(draw_curves(lines)) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "logarithmic", "label"),
+    [
+        ("generator.feature-matching", False, "loss, not weighted"),
+        ("opposite.discriminator.lsgan", True, "loss, not weighted, log scale"),
+        ("generator", False, "weighted sum of the losses"),
+        ("generator.gradient_norm", False, "L2 norm of the gradient"),
+        ("images_per_s", False, "pictures a second"),
+        ("held_out_l1", True, "L1, values in [\u22121, 1], log scale"),
+        ("temperature", False, "temperature"),
+    ],
+)
+def test_an_axis_says_what_it_shows_in_which_unit_and_where_its_scale_is_logarithmic(
+    name: str, logarithmic: bool, label: str
+) -> None:
+    assert axis_label(name, logarithmic) == label
+
+
+def test_both_axes_of_a_drawing_have_their_labels() -> None:
+    (curve,) = draw_curves([{"step": float(step), "images_per_s": 2.0 * step} for step in range(5)])
+    assert ">training steps<" in curve.svg and ">pictures a second<" in curve.svg

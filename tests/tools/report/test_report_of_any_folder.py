@@ -10,25 +10,30 @@ import pytest
 from fuzzing import fuzzed
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_pages import HOSTILE, change, page_of
+from report_pages import HOSTILE, change, page_of, runs_only_its_own_script
 
 
 def test_hostile_names_are_shown_and_never_run(run_folder: Path) -> None:
     change(run_folder / "run.json", name=HOSTILE, state=HOSTILE, error=HOSTILE, versions={HOSTILE: HOSTILE})
     change(
         run_folder / "funnel.json",
-        filters=[{"filter": HOSTILE, "input": 9, "kept": 3, "reasons": {HOSTILE: 6}, "summary": {HOSTILE: HOSTILE}}],
+        filters=[
+            {
+                **{"filter": HOSTILE, "input": 9, "kept": 3, "reasons": {HOSTILE: 6}, "fingerprint": "j"},
+                "summary": {HOSTILE: HOSTILE},
+            }
+        ],
     )
     change(
         run_folder / "metrics.json",
         **{HOSTILE: {HOSTILE: 1.5}},
         absent={HOSTILE: HOSTILE},
-        protocols={f"{HOSTILE}.{HOSTILE}": {"protocol": HOSTILE, "unit": HOSTILE, "better": HOSTILE}},
+        protocols={f"{HOSTILE}.{HOSTILE}": {"protocol": HOSTILE, "unit": HOSTILE, "better": HOSTILE, "judge": "j"}},
     )
     change(
         run_folder / "verdict.json",
         sentences=[{"text": f"**{HOSTILE}** {HOSTILE}"}, {"text": HOSTILE, "place": "speed and size"}],
-        headlines=[{"evaluator": HOSTILE, "value": HOSTILE, "words": HOSTILE, "rank": HOSTILE}],
+        headlines=[{"evaluator": HOSTILE, "value": HOSTILE, "words": HOSTILE, "rank": HOSTILE, "number": HOSTILE}],
         failed=[HOSTILE],
     )
     rows = json.loads((run_folder / "pictures/rows.json").read_text())
@@ -41,10 +46,10 @@ def test_hostile_names_are_shown_and_never_run(run_folder: Path) -> None:
     (run_folder / "train/abc/statistics.jsonl").write_text("\n".join(lines))
     (run_folder / "recipe.toml").write_text(f"name = '''{HOSTILE}'''\n[student]\nplugin = '''{HOSTILE}'''\n")
     page = page_of(run_folder)
-    assert not page.all("script")
+    assert runs_only_its_own_script(page, (run_folder / "report.html").read_text(encoding="utf-8"))
     assert all((image["src"] or "").startswith("data:image/png;base64,") for image in page.all("img"))
     assert not [attributes for _, attributes in page.tags if any(name.startswith("on") for name in attributes)]
-    assert page.text.count("<script>alert(1)</script>") >= 21
+    assert page.text.count("<script>alert(1)</script>") >= 22
 
 
 @pytest.mark.parametrize(
