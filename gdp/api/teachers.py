@@ -27,10 +27,11 @@ DEFAULT_TEACHER = "stylegan2"
 def find_direction(
     recipe: str | Path | None = None,
     *,
-    method: str = "class-means",
+    method: str = "ridge",
     filter: str | None = None,
     labels: Sequence[str] = (),
     hold: Sequence[str] = (),
+    hold_border: bool = True,
     teacher: str | None = None,
     name: str = "",
     samples: int = 5000,
@@ -56,7 +57,8 @@ def find_direction(
         method: a direction method's name.
         filter: the filter whose scores are the labels and the measure.
         labels: scores; for each a direction along which it grows and the others stay. None for methods without.
-        hold: scores that are to stay as they are.
+        hold: scores that are to stay as they are; `all` stands for every other number that the filter measures.
+        hold_border: whether the mean colours of the picture's border are to stay, too; no filter is asked about them.
         teacher: a teacher's name; by default the recipe's, or `stylegan2`.
         name: what to call the direction; by default the label.
         samples: samples to find it from.
@@ -99,6 +101,7 @@ def find_direction(
     settings = SearchSettings(
         labels=tuple(labels),
         hold=tuple(hold),
+        hold_border=hold_border,
         name=name,
         samples=samples,
         sampling=Sampling(seed, truncation),

@@ -29,7 +29,7 @@ def find_direction(
         Path | None,
         typer.Option("--output", "-o", help="The .safetensors file to write; of several, OUTPUT-NAME each."),
     ] = None,
-    method: Annotated[str, typer.Option("--method", help="A direction method; see gdp list-plugins.")] = "class-means",
+    method: Annotated[str, typer.Option("--method", help="A direction method; see gdp list-plugins.")] = "ridge",
     teacher: Annotated[
         str | None, typer.Option("--teacher", help="A teacher plugin. Default: the recipe's, or stylegan2.")
     ] = None,
@@ -43,8 +43,11 @@ def find_direction(
         ),
     ] = "",
     hold: Annotated[
-        str, typer.Option("--hold", help="Scores that are to stay, such as source_smile,source_glasses.")
+        str, typer.Option("--hold", help="Scores that are to stay, such as source_smile,source_glasses; or all.")
     ] = "",
+    hold_border: Annotated[
+        bool, typer.Option("--hold-border/--free-border", help="Whether the colours of the picture's border stay, too.")
+    ] = True,
     strip: Annotated[
         Path | None, typer.Option("--strip", help="A PNG to write: a row a sample, strengths -3 to +3.")
     ] = None,
@@ -87,7 +90,7 @@ def find_direction(
     measurement, and its effect on every score is measured on other samples. pca needs no labels, sefa no samples
     either. --describe looks at a file instead, such as a public one.
 
-    Example: gdp find-direction --filter face-attributes --label source_age --hold source_smile -o age.safetensors
+    Example: gdp find-direction --filter face-attributes --label source_age --hold all -o age.safetensors
     """
     registry: PluginRegistry = context.obj.registry
     if describe:
@@ -124,6 +127,7 @@ def find_direction(
         method=method,
         labels=_names(label),
         hold=_names(hold),
+        hold_border=hold_border,
         name=name,
         samples=samples,
         measured=measured,
@@ -189,10 +193,13 @@ def _print(finding: Finding, path: Path | None) -> None:
         [score, f"{changes[score]:+.2f}", *(f"{effect.means[score]:.4g}" for effect in effects.strengths)]
         for score in changes
     ]
+    table.append(["levels, border", "", *(f"{effect.border_change:.1f}" for effect in effects.strengths)])
+    table.append(["levels, inside", "", *(f"{effect.inner_change:.1f}" for effect in effects.strengths)])
     table.append(["kept by the filter", "", *(f"{effect.kept:.0%}" for effect in effects.strengths)])
     print_table(columns, table)
     typer.echo(
-        f"CHANGE: by strength 1, in the score's standard deviations; the rest: means over {effects.samples} samples"
+        f"CHANGE: by strength 1, in the score's standard deviations; the rest: means over {effects.samples} samples; "
+        "levels: how far pixels of the border (a sixteenth of each side) and inside it move from 0"
     )
 
 

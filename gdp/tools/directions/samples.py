@@ -17,6 +17,7 @@ from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.pairs.records import Json, NotYet, PairBatch, PairRecord, Scores
 from gdp.core.progress import Progress
 from gdp.support.directions import Direction
+from gdp.tools.directions.border import Watched
 
 BATCH = 64
 """Samples that are drawn and judged at a time, fewer where their pictures are large."""
@@ -69,7 +70,7 @@ class ScoredSamples:
     w: Tensor
     """(N, w_dim) float64."""
     scores: dict[str, Tensor]
-    """(N,) float64 by name; NaN where a score is missing."""
+    """(N,) float64 by name, the border's among them; NaN where a score is missing."""
 
     def standardised(self, name: str) -> Tensor:
         """Return a score (N,) with mean 0 and standard deviation 1 over the samples that have it.
@@ -102,6 +103,7 @@ def draw_samples(
         parts = [sampling.ws(teacher, indices)[:, 0].cpu().double() for indices in in_batches(range(count), BATCH)]
         return ScoredSamples(torch.cat(parts), {})
     latents: list[Tensor] = []
+    watched = Watched()
 
     def pictures() -> Iterator[tuple[Sequence[int], Tensor]]:
         for indices in in_batches(range(count), _together(teacher)):
@@ -110,12 +112,12 @@ def draw_samples(
             yield indices, teacher.synthesize(ws)
 
     with progress.task("scoring samples", count, "pictures") as task:
-        judged = judge_pictures(judge, pictures(), task.advance)
+        judged = judge_pictures(judge, watched.through(pictures()), task.advance)
     kept = torch.tensor(judged.kept)
     if int(kept.sum()) < 2:
         reasons = ", ".join(sorted(set(judged.reasons) - {""})[:3])
         raise ShapeError(f"the filter keeps {int(kept.sum())} of {count} samples ({reasons}); loosen it")
-    scores = {name: values[kept] for name, values in judged.numbers().items()}
+    scores = {name: values[kept] for name, values in (judged.numbers() | watched.scores()).items()}
     return ScoredSamples(torch.cat(latents)[kept], scores)
 
 
@@ -192,6 +194,10 @@ class StrengthEffect:
     """Share that the filter would keep, in [0, 1]."""
     means: Mapping[str, float]
     """Mean of each score, in the score's own unit."""
+    border_change: float
+    """Mean absolute change of the border's pixels from strength 0, in levels, of reductions to at most 64 px."""
+    inner_change: float
+    """The same of all other pixels."""
 
 
 @dataclass(frozen=True)
@@ -224,7 +230,13 @@ class Effects:
             "changes": _rounded(self.changes),
             "deviations": _rounded(self.deviations),
             "strengths": [
-                {"strength": effect.strength, "kept": round(effect.kept, 4), "means": _rounded(effect.means)}
+                {
+                    "strength": effect.strength,
+                    "kept": round(effect.kept, 4),
+                    "border_change": round(effect.border_change, 2),
+                    "inner_change": round(effect.inner_change, 2),
+                    "means": _rounded(effect.means),
+                }
                 for effect in self.strengths
             ],
         }
@@ -246,26 +258,54 @@ def measure_effects(
     progress: Progress,
 ) -> Effects:
     """Move ws (N, num_ws, w_dim) along a direction and let the filter look at every strength from -3 to +3."""
-    found = []
+    found: dict[float, tuple[dict[str, float], float, Watched]] = {}
     title = f"measuring {direction.name}"
     with progress.task(title, len(ws) * len(STRENGTHS), "pictures") as task:
         for strength in STRENGTHS:
-            move = direction.displacement(teacher, strength)
-            means, kept = mean_scores(teacher, judge, ws, move, task.advance)
-            found.append(StrengthEffect(strength, kept, means))
-    return Effects(len(ws), tuple(found), dict(deviations))
+            move, watched = direction.displacement(teacher, strength), Watched(keep=True)
+            means, kept = mean_scores(teacher, judge, ws, move, task.advance, watched)
+            found[strength] = means, kept, watched
+    unmoved = found[0.0][2]
+    effects = [
+        StrengthEffect(strength, kept, means, *watched.changed(unmoved))
+        for strength, (means, kept, watched) in found.items()
+    ]
+    return Effects(len(ws), tuple(effects), dict(deviations))
 
 
 def mean_scores(
-    teacher: LatentTeacher, judge: ScoringFilter, ws: Tensor, move: Tensor, advance: Callable[[int], None]
+    teacher: LatentTeacher,
+    judge: ScoringFilter | None,
+    ws: Tensor,
+    move: Tensor,
+    advance: Callable[[int], None],
+    watched: Watched | None = None,
 ) -> tuple[dict[str, float], float]:
-    """Return the mean of each score over the pictures of ws + move, and the share that the filter would keep."""
-    together = _together(teacher)
+    """Return the mean of each score over the pictures of ws + move, and the share that the filter would keep.
+
+    Args:
+        teacher: makes the pictures.
+        judge: the filter; None for the border's scores alone.
+        ws: of the samples, (N, num_ws, w_dim).
+        move: is added to each, (num_ws, w_dim).
+        advance: called with how many pictures were made.
+        watched: sees the pictures.
+    """
+    together, watched = _together(teacher), watched or Watched()
     parts = zip(in_batches(range(len(ws)), together), torch.split(ws + move.to(ws), together), strict=True)
-    judged = judge_pictures(judge, ((indices, teacher.synthesize(part)) for indices, part in parts), advance)
-    known = {name: values[~values.isnan()] for name, values in judged.numbers().items()}
-    means = {name: float(values.mean()) for name, values in known.items()}
-    return means, sum(judged.kept) / len(judged.kept)
+    pictures = watched.through((indices, teacher.synthesize(part)) for indices, part in parts)
+    if judge is None:
+        for indices, _ in pictures:
+            advance(len(indices))
+        return _means(watched.scores()), 1.0
+    judged = judge_pictures(judge, pictures, advance)
+    return _means(judged.numbers() | watched.scores()), sum(judged.kept) / len(judged.kept)
+
+
+def _means(scores: Mapping[str, Tensor]) -> dict[str, float]:
+    """Return the mean of what is known of each score."""
+    known = {name: values[~values.isnan()] for name, values in scores.items()}
+    return {name: float(values.mean()) for name, values in known.items()}
 
 
 def _rounded(values: Mapping[str, float]) -> dict[str, float]:

@@ -15,6 +15,7 @@ from gdp.core.pairs.records import Json
 from gdp.core.progress import Progress
 from gdp.support.directions import Direction, chosen_layers, hold_by_effects, measure_scale, normalised
 from gdp.support.interfaces.directions import DirectionMethod, DirectionSearch, FoundDirection
+from gdp.tools.directions.border import BORDER_SCORES
 from gdp.tools.directions.samples import (
     Effects,
     Sampling,
@@ -27,6 +28,7 @@ from gdp.tools.directions.samples import (
 
 MEASURED_FROM = 1_000_000
 """Samples from this number on are measured on; those below have found the direction."""
+ALL = "all"
 REFINED_FROM = 2_000_000
 """Samples from this number on tell, while others are held still, what the directions do so far."""
 
@@ -38,7 +40,9 @@ class SearchSettings:
     labels: tuple[str, ...] = ()
     """Names of scores; for each a direction along which it grows and the others stay. None for methods without."""
     hold: tuple[str, ...] = ()
-    """Names of scores that are to stay as they are."""
+    """Names of scores that are to stay as they are; `ALL` among them stands for every other one that is measured."""
+    hold_border: bool = True
+    """Whether the border's mean colours are to stay, too: what lies behind and beside what is changed."""
     name: str = ""
     """What the direction is called; empty for the label's or the method's name. For one direction alone."""
     samples: int = 5000
@@ -113,7 +117,7 @@ def _check(tools: Tools, settings: SearchSettings) -> None:
 
 
 def _labelled(tools: Tools, settings: SearchSettings, samples: ScoredSamples) -> list[Direction]:
-    names = (*settings.labels, *settings.hold)
+    names = (*settings.labels, *_held(settings, samples))
     known = _known(samples, names)
     found = [_ask(tools, settings, known, name, [other for other in names if other != name]) for name in names]
     vectors, leaks = torch.stack([each.vector for each in found]), torch.empty(0, len(names))
@@ -130,6 +134,18 @@ def _labelled(tools: Tools, settings: SearchSettings, samples: ScoredSamples) ->
         name = settings.name if settings.name and len(settings.labels) == 1 else label.removeprefix("source_")
         directions.append(_direction(tools, settings, name, vectors[number], len(known.w), facts))
     return directions
+
+
+def _held(settings: SearchSettings, samples: ScoredSamples) -> tuple[str, ...]:
+    """Return the names of the scores that stay beside the labels' own."""
+    varying = deviations_of(samples.scores)
+    named = [name for name in settings.hold if name != ALL]
+    if ALL in settings.hold:
+        whole = [name for name in varying if not samples.scores[name].isnan().any()]
+        named += [name for name in whole if name not in BORDER_SCORES]
+    if settings.hold_border:
+        named += [name for name in BORDER_SCORES if name in varying]
+    return tuple(name for name in dict.fromkeys(named) if name not in settings.labels)
 
 
 def _unlabelled(tools: Tools, settings: SearchSettings, samples: ScoredSamples) -> list[Direction]:
@@ -181,11 +197,15 @@ def _refined(
     def effects(moves: Tensor) -> Tensor:
         rows = []
         with tools.progress.task("holding others", 2 * len(moves) * len(ws), "pictures") as task:
-            for move in moves:
+            for label, move in zip(names, moves, strict=True):
                 there = torch.zeros(teacher.num_ws, teacher.w_dim)
                 there[layers] = move.float()
-                high, low = (mean_scores(teacher, judge, ws, step, task.advance)[0] for step in (there, -there))
-                rows.append([(high[name] - low[name]) / 2 / deviations[name] for name in names])
+                # What moves the border is taken to move no other score, so that a filter that is paid is not asked
+                # about it; what is wrong in that shows in the labels' own rows of the next round.
+                asked = None if label in BORDER_SCORES else judge
+                high, low = (mean_scores(teacher, asked, ws, step, task.advance)[0] for step in (there, -there))
+                changes = [(high[name] - low[name]) / 2 / deviations[name] if name in high else 0.0 for name in names]
+                rows.append(changes)
         return torch.tensor(rows, dtype=torch.float64)
 
     return hold_by_effects(unit(vectors), effects, unit, settings.refine)

@@ -26,6 +26,7 @@ from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
 from gdp.registry import PluginRegistry
 from gdp.support.directions import measure_scale, read_direction
 from gdp.testing import examples
+from gdp.tools.directions.border import BORDER_SCORES
 from gdp.tools.directions.choices import SearchChoices, read_choices
 from gdp.tools.directions.opening import open_tools
 from gdp.tools.directions.samples import STRENGTHS, Sampling, ScoredSamples, draw_samples
@@ -65,15 +66,19 @@ def test_direction_table_and_strip_are_written(tiny: tuple[str, ...], tmp_path: 
     assert result.exit_code == 0, result.stderr
     direction = read_direction(output)
     assert (direction.name, direction.layers) == ("sharp", (0, 1, 2, 4))
-    assert direction.found["method"] == "class-means"
-    assert direction.found["method_settings"] == {"share": 0.2}
+    assert direction.found["method"] == "ridge"
+    assert direction.found["held"] == [*BORDER_SCORES], "what lies behind stays where nobody says otherwise"
     effects = direction.found["effects"]
     assert [row["strength"] for row in effects["strengths"]] == list(STRENGTHS)
-    assert list(effects["changes"]) == ["source"], "the target is the same picture"
+    assert set(effects["changes"]) == {"source", *BORDER_SCORES}, "the target is the same picture"
     assert effects["changes"]["source"] > 0.05
+    assert [row["border_change"] for row in effects["strengths"]][3] == 0
+    assert effects["strengths"][6]["border_change"] > effects["strengths"][4]["border_change"] > 0
+    assert effects["strengths"][6]["inner_change"] > 0
     means = [row["means"]["source"] for row in effects["strengths"]]
     assert means[2] < means[3] < means[4]
     assert "SCORE" in result.stdout
+    assert "levels, border  " in result.stdout
     assert "source  " in result.stdout
     with Image.open(strip) as picture:
         assert picture.width == 7 * 96
@@ -269,8 +274,8 @@ def test_several_labels_hold_each_other_and_each_gets_a_file(tiny: tuple[str, ..
     result = find(*tiny, *faces, "--label", "source_age,source_smile", *options)
     assert result.exit_code == 0, result.stderr
     age, smile = (read_direction(tmp_path / f"tiny-{name}.safetensors") for name in ("age", "smile"))
-    assert (age.found["label"], age.found["held"]) == ("source_age", ["source_smile"])
-    assert (smile.found["label"], smile.found["held"]) == ("source_smile", ["source_age"])
+    assert (age.found["label"], age.found["held"]) == ("source_age", ["source_smile", *BORDER_SCORES])
+    assert (smile.found["label"], smile.found["held"]) == ("source_smile", ["source_age", *BORDER_SCORES])
     assert 1 <= len(age.found["leaks"]) <= 2
     assert age.name == "age"
 
