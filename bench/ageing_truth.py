@@ -6,7 +6,8 @@ has aged can be held against the rendering of the same face at that age.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from gdp.plugins.faces.attributes import FaceAttributes, sample_attributes, samp
 from gdp.plugins.faces.judge import FaceJudge
 from gdp.plugins.faces.renderer import render
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
-from gdp.support.directions import Direction
+from gdp.support.directions import Direction, measure_scale, normalised
 
 SEED = 3_000_002
 YEARS = 15.0
@@ -31,11 +32,13 @@ TRUTH_PROTOCOL = (
     f"Faces of seed {SEED} of {YOUNGEST:g} to {OLDEST:g} years whose numbers are z's first, psi 1. Each direction is "
     f"followed until the judged age has grown by {YEARS:g} years in the mean (strength). truth: the same face rendered "
     "at the edited picture's judged age; truth_db: PSNR of the edited picture to it, gain_db: less that of the sample "
-    "as it was, means; stray: mean absolute change in levels where the renderer's ageing changes less than "
-    f"{STILL:g}; border: the same on the outermost sixteenth of each side; pose: mean absolute change of yaw in "
-    "degrees; hue: of the background's hue, in degrees of the colour circle; skin: share of faces whose skin class "
-    "changes (these three by bench/attribute_network.py); kept: share of faces that keep glasses, smile, hair length "
-    "and skin by the judge, the worst of the four; faces: share that the judge takes for a face."
+    "as it was, means; edit_db: gain of the rendering itself with the edit's change laid over it, to the rendering so "
+    "many years older: what the teacher's own blur does not touch; stray: mean absolute change in levels where the "
+    f"renderer's ageing changes less than {STILL:g}; border: the same on the outermost sixteenth of each side; pose: "
+    "mean absolute change of yaw in degrees; hue: of the background's hue, in degrees of the colour circle; skin: share"
+    " of faces whose skin class changes (these three by bench/attribute_network.py); kept: share of faces that keep "
+    "glasses, smile, hair length and skin by the judge, the worst of the four; faces: share that the judge takes for a "
+    "face."
 )
 
 
@@ -88,9 +91,10 @@ def truth_figures(
     strength = strength_for(teacher, judge, direction, faces)
     made, moved = faces.made, aged(teacher, direction, faces.ws, strength)
     before, after = judge.assess(made), judge.assess(moved)
-    truth = render(faces.attributes.with_age(after.age))
+    truth, own = render(faces.attributes.with_age(after.age)), render(faces.attributes)
+    older = render(faces.attributes.older(after.age - before.age))
     change = (moved - made).abs().mean(dim=1) * 127.5  # (N, 64, 64)
-    still = ((truth - render(faces.attributes)).abs().amax(dim=1) * 127.5) < STILL
+    still = ((truth - own).abs().amax(dim=1) * 127.5) < STILL
     seen, seen_after = network.read(made), network.read(moved)
     kept = [
         (getattr(before, name) > 0.5) == (getattr(after, name) > 0.5)
@@ -104,6 +108,7 @@ def truth_figures(
         "years": float((after.age - before.age).mean()),
         "truth_db": float(psnr(moved, truth).mean()),
         "gain_db": float((psnr(moved, truth) - psnr(made, truth)).mean()),
+        "edit_db": float((psnr((own + moved - made).clamp(-1, 1), older) - psnr(own, older)).mean()),
         "stray": float(change[still].mean()),
         "border": float(change[:, _border(change.shape[-1])].mean()),
         "pose": float((seen_after["yaw"] - seen["yaw"]).abs().mean()),
@@ -125,3 +130,27 @@ def _border(side: int) -> Tensor:
     inside = torch.zeros(side, side, dtype=torch.bool)
     inside[width:-width, width:-width] = True
     return ~inside
+
+
+def own_direction(teacher: StyleGAN2Teacher, seed: int, count: int = 4096) -> Direction:
+    """Return the mean change of w with the number in z that is age: what no search knows, the best to be expected."""
+    number = [field.name for field in fields(FaceAttributes)].index("age")
+    z = teacher.sample_z(seed, range(count))
+    step = torch.zeros(z.shape[1])
+    step[number] = 0.5
+    vectors = normalised((teacher.map(z + step) - teacher.map(z - step))[:, 0].double().mean(dim=0)[None])
+    return Direction("age", vectors, measure_scale(teacher, vectors), None, teacher.fingerprint)
+
+
+def strip_rows(
+    teacher: StyleGAN2Teacher, judge: FaceJudge, direction: Direction, faces: KnownFaces, strengths: Sequence[float]
+) -> list[tuple[str, list[Tensor]]]:
+    """Return for each face a row of what the direction makes of it and one of the renderer's at those judged ages."""
+    moved = [aged(teacher, direction, faces.ws, strength) for strength in strengths]
+    truth = [render(faces.attributes.with_age(judge.assess(images).age)) for images in moved]
+    rows = []
+    for face in range(len(faces.made)):
+        rows += [
+            (title, [images[face] for images in each]) for title, each in (("direction", moved), ("renderer", truth))
+        ]
+    return rows
