@@ -165,6 +165,12 @@ def render(scenes: SceneParameters, look: Look, resolution: int = 64) -> Tensor:
     return pictures
 
 
+def render_materials(scenes: SceneParameters, resolution: int = 64) -> Tensor:
+    """Return what each pixel of `scenes` shows: the share of each `Material`, (N, materials, R, R) in [0, 1]."""
+    with torch.no_grad():
+        return _draw(scenes, resolution).materials
+
+
 def _draw(scenes: SceneParameters, resolution: int) -> Canvas:
     canvas, day = empty_canvas(scenes, resolution), daylight(scenes)
     draw_sky(canvas, day)
