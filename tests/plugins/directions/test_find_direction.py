@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,9 @@ import gdp
 from gdp.cli.app import app
 from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.progress import SilentProgress
+from gdp.plugins.directions import ClassMeansConfig
 from gdp.plugins.directions.conversion import load_direction
+from gdp.plugins.directions.methods import ClassMeans
 from gdp.plugins.faces.judge import FaceJudge
 from gdp.plugins.filters import FaceAttributesConfig
 from gdp.plugins.filters.face_attributes import FaceAttributesFilter
@@ -30,7 +33,7 @@ from gdp.tools.directions.border import BORDER_SCORES
 from gdp.tools.directions.choices import SearchChoices, read_choices
 from gdp.tools.directions.opening import open_tools
 from gdp.tools.directions.samples import STRENGTHS, Sampling, ScoredSamples, draw_samples
-from gdp.tools.directions.search import SearchSettings, find_directions
+from gdp.tools.directions.search import SearchSettings, Tools, find_directions
 from gdp.tools.directions.writing import write_strip
 
 PROJECT = Path(__file__).parents[3]
@@ -141,7 +144,7 @@ def test_a_finding_tells_the_samples_and_the_filter_that_it_was_made_with(
     method: str, options: tuple[str, ...], said: str, drawn: set[str], tiny: tuple[str, ...], tmp_path: Path
 ) -> None:
     judged = tiny if "judge" in options else tiny[:2]
-    label = ("--label", "source") if "label" in options else ("--components", "1")
+    label = ("--label", "source", "--free-border") if "label" in options else ("--components", "1")
     output = tmp_path / "found.safetensors"
     result = find("--method", method, *judged, *label, "--samples", "300", "-o", str(output))
     assert result.exit_code == 0, result.stderr
@@ -278,6 +281,84 @@ def test_several_labels_hold_each_other_and_each_gets_a_file(tiny: tuple[str, ..
     assert (smile.found["label"], smile.found["held"]) == ("source_smile", ["source_age", *BORDER_SCORES])
     assert 1 <= len(age.found["leaks"]) <= 2
     assert age.name == "age"
+
+
+def test_all_holds_every_other_score_and_a_free_border_none_of_the_border(
+    tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    output = tmp_path / "age.safetensors"
+    faces = ["--filter", "face-attributes", "--set", "filter.min_face=0", "--set", "filter.min_sharpness="]
+    common = [*tiny, *faces, "--label", "source_age", "--samples", "300", "--refine", "0", "-o", str(output)]
+    result = find(*common, "--hold", "all", "--free-border")
+    assert result.exit_code == 0, result.stderr
+    held = read_direction(output).found["held"]
+    assert {"source_smile", "source_glasses"} <= set(held)
+    assert not set(held) & {"source_age", *BORDER_SCORES}
+
+
+class _Framed(LatentTeacher):
+    """w is z, but for its second number; the middle of a picture shows w's first number and the border its second.
+
+    Where the middle is light the border is, too.
+    """
+
+    fingerprint = property(lambda self: "ab" * 32)  # type: ignore[assignment] # short for six properties
+    resolution = property(lambda self: 32)  # type: ignore[assignment] # the same
+    z_dim = property(lambda self: 8)  # type: ignore[assignment] # the same
+    w_dim = property(lambda self: 8)  # type: ignore[assignment] # the same
+    num_ws = property(lambda self: 2)  # type: ignore[assignment] # the same
+    module = property(lambda self: torch.nn.Identity())  # type: ignore[assignment] # the same
+
+    def example_inputs(self) -> tuple[torch.Tensor]:
+        return (torch.zeros(1, 8),)
+
+    def map(self, z: torch.Tensor, truncation: float = 1.0, truncation_cutoff: int | None = None) -> torch.Tensor:
+        w = z.clone()
+        w[:, 1] += 0.8 * w[:, 0]
+        return truncation * w[:, None].expand(-1, 2, -1)
+
+    def synthesize(self, ws: torch.Tensor) -> torch.Tensor:
+        first, second = (ws[:, 0, number, None, None, None] / 8 for number in (0, 1))
+        images = second.expand(-1, 3, 32, 32).clone()
+        images[:, :, 8:24, 8:24] = first
+        return images
+
+    def project(self, images: torch.Tensor, steps: int | None, progress: gdp.Progress) -> gdp.Projection:
+        raise NotImplementedError
+
+
+class _Middle(gdp.ScoringFilter):
+    """Scores how light the middle is, and counts what it is asked about."""
+
+    asked = 0
+
+    def score(self, pairs: gdp.PairBatch) -> list[gdp.Scores]:
+        type(self).asked += len(pairs)
+        return [{"source": round(float(value), 4)} for value in pairs.source[:, :, 8:24, 8:24].mean(dim=(1, 2, 3))]
+
+    def decide(self, scores: Mapping[int, gdp.Scores]) -> dict[int, gdp.Verdict]:
+        return {index: gdp.Verdict.keep_if(True, **row) for index, row in scores.items()}
+
+
+def test_a_background_that_goes_with_the_score_is_held_and_the_filter_is_not_asked_about_it() -> None:
+    teacher = _Framed(None, gdp.BuildContext())
+    method = ClassMeans(ClassMeansConfig(), gdp.BuildContext())
+    tools = Tools(teacher, method, _Middle(None, gdp.BuildContext()), "class-means", "middle", SilentProgress())
+    changes, asked = {}, {}
+    for border in (False, True):
+        _Middle.asked = 0
+        settings = SearchSettings(("source",), hold_border=border, samples=600, measured=40)
+        (finding,) = find_directions(tools, settings)
+        assert finding.effects is not None
+        changes[border], asked[border] = finding.effects.changes, _Middle.asked
+        far = {effect.strength: (effect.border_change, effect.inner_change) for effect in finding.effects.strengths}
+    assert changes[False]["border_lightness"] > 0.4
+    assert abs(changes[True]["border_lightness"]) < 0.1
+    assert changes[True]["source"] > 0.4
+    assert far[0.0] == (0.0, 0.0)
+    assert far[1.0][0] < far[1.0][1] / 4, "the border stays and the middle moves"
+    rounds = 3  # of refining at most: both ways, on 40 samples, the label alone
+    assert asked[True] - asked[False] <= rounds * 2 * 40
 
 
 def test_the_published_table_keeps_the_others_below_a_third_for_every_labelled_method() -> None:
