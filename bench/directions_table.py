@@ -124,11 +124,13 @@ def ship(options: argparse.Namespace) -> None:
             write_strip(search.tools(SHIPPED).teacher, direction)
 
 
-def write_strip(teacher: Any, direction: Direction, faces: int = 6) -> None:
+def write_strip(teacher: Any, direction: Direction, faces: int = 4) -> None:
     """Draw faces that the direction ages from -3 to +3 and, below each, the renderer's at the same judged ages."""
     known = KnownFaces.of(teacher, faces)
     rows = strip_rows(teacher, FaceJudge.load(), direction, known, STRENGTHS)
-    write_atomically(STRIP, labelled_rows(rows, [f"{strength:+.0f}" for strength in STRENGTHS], together=2))
+    write_atomically(
+        STRIP, labelled_rows(rows, [f"{strength:+.0f}" if strength else "0" for strength in STRENGTHS], together=2)
+    )
 
 
 def truth_table(options: argparse.Namespace) -> tuple[str, list[dict[str, Any]]]:
