@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+from inspect import signature
 
 import pytest
 import torch
 from ageing_truth import YEARS, KnownFaces, own_direction, psnr, strip_rows, truth_figures
 from attribute_network import AttributeNetwork
-from directions_table import HELD, METHODS, PAGE, RESULT, TRUTH_COLUMNS
+from directions_table import HELD, METHODS, PAGE, RESULT, SHIPPED, TRUTH_COLUMNS
 from embedded_teacher import load_teacher
 from PIL import Image
 from sheets import labelled_rows
 
+import gdp
 from gdp.plugins.faces.judge import FaceJudge
 from gdp.plugins.faces.renderer import render
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
@@ -68,3 +70,12 @@ def test_the_page_shows_the_table_of_truth() -> None:
         assert (
             f"| {row['method']} | {row['held']} | {row['strength']['mean']:.2f} | {row['gain_db']['mean']:+.2f}" in page
         )
+
+
+def test_the_default_method_follows_the_table() -> None:
+    rows = json.loads(RESULT.read_text())["truth"]["rows"]
+    alone = {row["method"]: row["edit_db"] for row in rows if row["held"] == "all scores, border"}
+    best = max(alone.values(), key=lambda found: found["mean"])
+    default = signature(gdp.find_direction).parameters["method"].default
+    assert default == SHIPPED
+    assert alone[default]["mean"] >= best["mean"] - best["deviation"]
