@@ -54,7 +54,7 @@ def test_renderings_are_near_renderings_and_blurred_or_ghostly_ones_are_not(face
     blurred = torch.nn.functional.avg_pool2d(mine, 5, 1, 2, count_include_pad=False)
     ghosts = (mine + mine.roll(1, dims=0)) / 2
     for spoilt in (blurred, ghosts):
-        assert kernel_distance(network.features(spoilt), network.features(theirs))["mean"] > 5 * abs(floor)
+        assert kernel_distance(network.features(spoilt), network.features(theirs))["mean"] > floor + 0.01
     again = kernel_distance(network.features(mine), network.features(theirs))["mean"]
     assert again == floor, "the blocks are drawn by a seed"
 
