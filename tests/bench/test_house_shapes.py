@@ -42,8 +42,8 @@ def test_the_parts_of_a_house_are_where_the_renderer_paints_them() -> None:
 def test_true_paintings_keep_their_houses_and_spoilt_ones_do_not() -> None:
     scenes, network = scenes_with_houses(123, 40), HouseNetwork.load()
     kept = {words: figures_of(network, scenes, pictures)["kept"] for words, pictures in spoilt(scenes)}
-    assert kept[SPOILT[0]] >= 0.95
-    assert all(kept[words] < 0.5 for words in SPOILT[1:]), kept
+    assert kept[SPOILT[0]] >= 0.9
+    assert all(kept[words] < 0.25 for words in SPOILT[1:]), kept
 
 
 def test_a_sheet_frames_the_houses_that_are_lost() -> None:
