@@ -219,7 +219,10 @@ def test_a_search_that_nobody_gave_a_teacher_says_so() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--label", "hat"], "no score is called 'hat'; there are source"),
+        (
+            ["--label", "hat"],
+            "no score is called 'hat'; there are border_blueness, border_lightness, border_redness, source",
+        ),
         ([], "name the filter with --filter NAME and one of the scores that it measures with --label SCORE"),
         (["--label", "source", "--hold", "source"], "source cannot both grow (--label) and stay (--hold)"),
         (["--label", "source", "--layers", "0-9"], "there is no layer 6"),
@@ -229,7 +232,7 @@ def test_a_search_that_nobody_gave_a_teacher_says_so() -> None:
         (["--label", "source", "--strip", "age.jpg"], "a strip is written as .png"),
         (["--label", "source", "--method", "pcaa"], "did you mean pca?"),
         (["--label", "source", "--method", "sefa"], "needs no labels; leave --label and --hold out"),
-        (["--label", "source", "--set", "method.shares=0.1"], "method.shares: unknown key, did you mean share?"),
+        (["--label", "source", "--set", "method.penalti=1"], "method.penalti: unknown key, did you mean penalty?"),
         (["--label", "source", "--set", "filter.min_sharpness=1e9"], "the filter keeps 0 of 100 samples"),
         (["--label", "source", "--teacher", "cyclegan"], "makes pictures from latents; there is cyclegan, stylegan2"),
     ],
