@@ -275,7 +275,7 @@ def measure_effects(
 
 def mean_scores(
     teacher: LatentTeacher,
-    judge: ScoringFilter | None,
+    judge: ScoringFilter,
     ws: Tensor,
     move: Tensor,
     advance: Callable[[int], None],
@@ -285,7 +285,7 @@ def mean_scores(
 
     Args:
         teacher: makes the pictures.
-        judge: the filter; None for the border's scores alone.
+        judge: the filter.
         ws: of the samples, (N, num_ws, w_dim).
         move: is added to each, (num_ws, w_dim).
         advance: called with how many pictures were made.
@@ -294,10 +294,6 @@ def mean_scores(
     together, watched = _together(teacher), watched or Watched()
     parts = zip(in_batches(range(len(ws)), together), torch.split(ws + move.to(ws), together), strict=True)
     pictures = watched.through((indices, teacher.synthesize(part)) for indices, part in parts)
-    if judge is None:
-        for indices, _ in pictures:
-            advance(len(indices))
-        return _means(watched.scores()), 1.0
     judged = judge_pictures(judge, pictures, advance)
     return _means(judged.numbers() | watched.scores()), sum(judged.kept) / len(judged.kept)
 

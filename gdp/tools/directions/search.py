@@ -119,10 +119,13 @@ def _check(tools: Tools, settings: SearchSettings) -> None:
 def _labelled(tools: Tools, settings: SearchSettings, samples: ScoredSamples) -> list[Direction]:
     names = (*settings.labels, *_held(settings, samples))
     known = _known(samples, names)
-    found = [_ask(tools, settings, known, name, [other for other in names if other != name]) for name in names]
-    vectors, leaks = torch.stack([each.vector for each in found]), torch.empty(0, len(names))
-    if len(names) > 1 and settings.refine and settings.measured:
-        vectors, leaks = _refined(tools, settings, vectors, names, deviations_of(samples.scores))
+    # The border's colours are projected out of every direction; what the filter's own scores do is measured, too, and
+    # mixing directions that leave the border alone leaves it alone, so that no filter is asked about it.
+    asked = [name for name in names if name not in BORDER_SCORES or name in settings.labels]
+    found = [_ask(tools, settings, known, name, [other for other in names if other != name]) for name in asked]
+    vectors, leaks = torch.stack([each.vector for each in found]), torch.empty(0, len(asked))
+    if len(asked) > 1 and settings.refine and settings.measured:
+        vectors, leaks = _refined(tools, settings, vectors, asked, deviations_of(samples.scores))
     directions = []
     for number, label in enumerate(settings.labels):
         facts: dict[str, Json] = {
@@ -197,15 +200,11 @@ def _refined(
     def effects(moves: Tensor) -> Tensor:
         rows = []
         with tools.progress.task("holding others", 2 * len(moves) * len(ws), "pictures") as task:
-            for label, move in zip(names, moves, strict=True):
+            for move in moves:
                 there = torch.zeros(teacher.num_ws, teacher.w_dim)
                 there[layers] = move.float()
-                # What moves the border is taken to move no other score, so that a filter that is paid is not asked
-                # about it; what is wrong in that shows in the labels' own rows of the next round.
-                asked = None if label in BORDER_SCORES else judge
-                high, low = (mean_scores(teacher, asked, ws, step, task.advance)[0] for step in (there, -there))
-                changes = [(high[name] - low[name]) / 2 / deviations[name] if name in high else 0.0 for name in names]
-                rows.append(changes)
+                high, low = (mean_scores(teacher, judge, ws, step, task.advance)[0] for step in (there, -there))
+                rows.append([(high[name] - low[name]) / 2 / deviations[name] for name in names])
         return torch.tensor(rows, dtype=torch.float64)
 
     return hold_by_effects(unit(vectors), effects, unit, settings.refine)
