@@ -64,13 +64,14 @@ def test_the_help_shows_an_example_and_imports_no_torch() -> None:
 
 def test_direction_table_and_strip_are_written(tiny: tuple[str, ...], tmp_path: Path) -> None:
     output, strip = tmp_path / "deep" / "sharp.safetensors", tmp_path / "sharp.png"
-    options = ["--samples", "400", "--layers", "0-2,4", "--rows", "2", "--name", "sharp"]
+    # What is sharp in a network with random weights is what is bright, so the border is let go.
+    options = ["--samples", "400", "--layers", "0-2,4", "--rows", "2", "--name", "sharp", "--free-border"]
     result = find(*tiny, "--label", "source", *options, "-o", str(output), "--strip", str(strip))
     assert result.exit_code == 0, result.stderr
     direction = read_direction(output)
     assert (direction.name, direction.layers) == ("sharp", (0, 1, 2, 4))
     assert direction.found["method"] == "ridge"
-    assert direction.found["held"] == [*BORDER_SCORES], "what lies behind stays where nobody says otherwise"
+    assert direction.found["held"] == []
     effects = direction.found["effects"]
     assert [row["strength"] for row in effects["strengths"]] == list(STRENGTHS)
     assert set(effects["changes"]) == {"source", *BORDER_SCORES}, "the target is the same picture"
