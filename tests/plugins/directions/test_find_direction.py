@@ -268,7 +268,8 @@ def test_age_smile_and_glasses_move_alone(scored: ScoredSamples) -> None:
     registry = PluginRegistry.discover()
     chosen = read_choices(choices, registry)
     tools = open_tools(chosen, registry, seed=0, pictures=700, device=device, progress=silent)
-    for finding in find_directions(tools, SearchSettings(FACES, measured=40), scored):
+    # 700 samples are too few for an SVM to hold the border's three colours, too (docs/directions.md).
+    for finding in find_directions(tools, SearchSettings(FACES, hold_border=False, measured=40), scored):
         label = finding.direction.found["label"]
         assert finding.effects is not None
         assert finding.effects.changes[label] > 0.15
