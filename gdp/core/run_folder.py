@@ -66,6 +66,10 @@ class RunFolder:
         """Return the folder's path, as a listener would print it."""
         return str(self.path)
 
+    def __repr__(self) -> str:
+        """Return its class and path, as debuggers and `{run!r}` show it."""
+        return f"{type(self).__name__}({str(self.path)!r})"
+
     def stage_folder(self, stage: str, key: str) -> Path:
         """Return the folder of a stage's output for one content key."""
         return self.path / stage / key[:12]

@@ -48,7 +48,12 @@ def _information_folders(place: str) -> list[Path]:
 def _package_name(folder: Path) -> str:
     """Return the normalised name of a package: `Some.Package-1.2.dist-info` is that of `some-package`."""
     written = folder.parent.name if folder.name == "EGG-INFO" else folder.name
-    return written.removesuffix(folder.suffix).partition("-")[0].lower().replace("_", "-").replace(".", "-")
+    return package_name(written.removesuffix(folder.suffix).partition("-")[0])
+
+
+def package_name(written: str) -> str:
+    """Return the normalised name of a package, which is the same however it is written."""
+    return written.lower().replace("_", "-").replace(".", "-")
 
 
 def _has_group(path: Path) -> bool:

@@ -19,6 +19,7 @@ from gdp.core.records import API_VERSION, DISTRIBUTION, AnyKind, Kind, PlainKind
 from gdp.registry.api_versions import IncompatibleError, check_version
 from gdp.registry.candidates import Candidate, find_candidates
 from gdp.registry.collecting import run_registration
+from gdp.registry.distributions import package_name
 from gdp.registry.file_plugins import find_file_plugins, heavy_imports, plugins_folders
 from gdp.registry.hook_checks import Hook, find_hooks
 from gdp.registry.implementations import load_implementation, missing_needs
@@ -108,10 +109,11 @@ class PluginRegistry:
         return record
 
     def _of_package(self, kind: AnyKind, name: str, package: str) -> Record | None:
-        """Return the plugin of that package; of a plugin of one file the package is its path, or the file's name."""
+        """Return the plugin of that package, written as pip takes it: Critic_Http is critic-http."""
         only = self._records.get((kind, name))
         found = self._namesakes.get((kind, name), [] if only is None else [only])
-        return next((each for each in found if package in (each.package, Path(each.package).name)), None)
+        wanted = package_name(package)
+        return next((each for each in found if wanted in map(package_name, _names_of(each.package))), None)
 
     def names(self, kind: AnyKind) -> list[str]:
         """Return the usable names of a kind, sorted."""
@@ -333,9 +335,9 @@ class PluginRegistry:
             there = " and ".join(rivals) or self._records[kind, own].package
             return f'no {kind} "{own}" is of a package {package}; that of {there} is installed'
         if len(rivals) > 1:
-            choices = " or ".join(f'"{rival}:{name}"' for rival in rivals)
+            choices = " or ".join(f'"{rival}:{own}"' for rival in rivals)
             return (
-                f'{kind} "{name}" is the name of plugins of {" and ".join(rivals)}: write {choices}, or leave one out '
+                f'{kind} "{own}" is the name of plugins of {" and ".join(rivals)}: write {choices}, or leave one out '
                 f"with --no-plugin {rivals[-1]}"
             )
         for row in self.rows:
@@ -351,6 +353,11 @@ class PluginRegistry:
         more = f" ({broken} installed plugins cannot be used: see gdp list-plugins)" if broken else ""
         what = kind if kind == "command" else f"{kind} plugin"
         return f'no {what} is called "{name}"; {there}{more}'
+
+
+def _names_of(package: str) -> tuple[str, str]:
+    """Return by what a package may be named; of a plugin of one file that is its path, or the file's name."""
+    return package, Path(package).name
 
 
 def _mend_clash(record: Record, other: str) -> str:

@@ -47,6 +47,9 @@ def test_package_and_name_choose_one_of_two(clashing: None) -> None:
     for package in ("gdp-one", "gdp-two"):
         assert registry.get("filter", f"{package}:critic-http").package == package
     assert registry.get("filter", "gdp-distill:sharpness").package == "gdp-distill"
+    assert registry.get("filter", "GDP_two:critic-http").package == "gdp-two", "as pip takes it"
+    with pytest.raises(PluginNotFoundError, match='write "gdp-one:critic-http" or "gdp-two:critic-http"'):
+        registry.get("filter", ":critic-http")
     with pytest.raises(PluginNotFoundError, match="of a package gdp-three; that of gdp-one and gdp-two is installed"):
         registry.get("filter", "gdp-three:critic-http")
 
@@ -159,3 +162,4 @@ def test_a_plugin_that_is_slow_to_import_is_told(
 
 def test_a_run_is_its_path_to_a_listener_that_prints_it(tmp_path: Path) -> None:
     assert str(RunFolder(tmp_path)) == f"{RunFolder(tmp_path)}" == str(tmp_path)
+    assert repr([RunFolder(tmp_path)]) == f"[RunFolder('{tmp_path}')]"
