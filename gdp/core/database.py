@@ -8,12 +8,13 @@ import threading
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gdp.core.errors import CorruptFileError, DiskFullError, GdpError, RunFolderError, RunLockedError
+from gdp.core.locks import has_locks, soft_lock
 
 TO_DISK_EVERY = 1.0
 """Seconds between the moments at which a database that writes ahead brings everything to the disk."""
@@ -59,6 +60,10 @@ class Database:
     SIGKILL included, at once, for the system holds it; a power cut costs at most what was committed in the last
     second, which is how often everything is brought to the disk, and never damages the file.
 
+    On a disk without locks SQLite's own are replaced by a file beside the database, which is there while something is
+    written or read; nothing is written ahead there, and a `read_only` database, whose owner may write meanwhile without
+    waiting, is read as it is.
+
     Args:
         path: the file; None for a database in memory.
         texts: what to say when something is wrong with it.
@@ -81,19 +86,21 @@ class Database:
     ) -> None:
         self.path = path
         self._texts = texts
-        self._write_ahead = write_ahead
+        knows_locks = path is None or has_locks(path.absolute().parent)
+        self._write_ahead = write_ahead and knows_locks
+        self._alone = None if path is None or knows_locks or read_only else soft_lock(path, wait)
         self._lock = threading.RLock()
         self._to_disk_at = time.monotonic()
-        with self._readable_errors():
+        with self._used():
             self._connection = sqlite3.connect(
-                _address(path, read_only), uri=True, timeout=wait, isolation_level=None, check_same_thread=False
+                _address(path, read_only, knows_locks), uri=True, timeout=wait, isolation_level=None, check_same_thread=False
             )
             try:
                 self._connection.create_function("gdp_crc32", -1, _crc32, deterministic=True)
                 if read_only:
                     self._connection.execute("PRAGMA query_only = ON")
                 else:
-                    journal, wait_for_disk = ("WAL", "NORMAL") if write_ahead else ("TRUNCATE", "FULL")
+                    journal, wait_for_disk = ("WAL", "NORMAL") if self._write_ahead else ("TRUNCATE", "FULL")
                     self._connection.execute(f"PRAGMA journal_mode = {journal}")
                     self._connection.execute(f"PRAGMA synchronous = {wait_for_disk}")
             except BaseException:
@@ -102,7 +109,7 @@ class Database:
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return all its rows."""
-        with self._lock, self._readable_errors():
+        with self._used():
             return self._connection.execute(statement, parameters).fetchall()
 
     def value(self, query: str, parameters: Sequence[Any] = ()) -> Any:
@@ -111,7 +118,7 @@ class Database:
 
     def execute_many(self, statement: str, parameters: Iterable[Sequence[Any]]) -> None:
         """Run a statement for each row of parameters; inside of `transaction`."""
-        with self._lock, self._readable_errors():
+        with self._used():
             self._connection.executemany(statement, parameters)
 
     def create(self, tables: Iterable[str], version: int) -> None:
@@ -128,7 +135,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit all that is written inside together, or nothing of it."""
-        with self._lock, self._readable_errors():
+        with self._used():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -141,7 +148,7 @@ class Database:
 
     def close(self) -> None:
         """Bring everything to the disk and close the connection."""
-        with self._lock, self._readable_errors():
+        with self._used():
             try:
                 if self._write_ahead:
                     self._bring_to_disk()
@@ -151,6 +158,24 @@ class Database:
     def _bring_to_disk(self) -> None:
         self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         self._to_disk_at = time.monotonic()
+
+    @contextmanager
+    def _used(self) -> Iterator[None]:
+        with self._lock, self._readable_errors(), self._held():
+            yield
+
+    def _held(self) -> AbstractContextManager[object]:
+        """Take what stands for SQLite's locks where the disk knows none; it may be taken again inside."""
+        if self._alone is None:
+            return nullcontext()
+        from filelock import Timeout
+
+        try:
+            return self._alone.acquire()
+        except Timeout as error:
+            raise RunLockedError(self._texts.held.format(path=self.path, error=error)) from error
+        except OSError as error:
+            raise RunFolderError(self._texts.unusable.format(path=self.path, error=error)) from error
 
     @contextmanager
     def _readable_errors(self) -> Iterator[None]:
@@ -166,12 +191,13 @@ class Database:
             raise CorruptFileError(self._texts.damaged.format(path=self.path, error=error)) from error
 
 
-def _address(path: Path | None, read_only: bool) -> str:
+def _address(path: Path | None, read_only: bool, knows_locks: bool) -> str:
     if path is None:
         return ":memory:"
     # A reader, too, has to roll back what a killed writer left, so it opens for writing where it may.
     mode = "rwc" if not read_only else "rw" if os.access(path.parent, os.W_OK) else "ro"
-    return f"{path.absolute().as_uri()}?mode={mode}"
+    without = "" if knows_locks else "&immutable=1" if read_only else "&nolock=1"
+    return f"{path.absolute().as_uri()}?mode={mode}{without}"
 
 
 def _kind(error: sqlite3.Error, texts: SqliteTexts) -> tuple[type[GdpError], str] | None:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import errno
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS})
 _SOFT = ".held"
@@ -25,7 +31,7 @@ def locked(path: Path, timeout: float = -1) -> Iterator[None]:
         filelock.Timeout: another process holds it.
         OSError: the file cannot be written.
     """
-    from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
+    from filelock import FileLock, Timeout
 
     lock: BaseFileLock = FileLock(path)
     try:
@@ -41,12 +47,34 @@ def locked(path: Path, timeout: float = -1) -> Iterator[None]:
             f"use; do not work there from two machines at once, and remove that file if a machine broke down.",
             stacklevel=4,
         )
-        lock = SoftFileLock(soft)
-        lock.acquire(timeout=timeout)
+        lock = soft_lock(path, timeout)
+        lock.acquire()
     try:
         yield
     finally:
         lock.release()
+
+
+def soft_lock(path: Path, timeout: float) -> BaseFileLock:
+    """Return a lock for disks that know none: a file, which whoever comes next removes if its process has ended."""
+    from filelock import SoftFileLock
+
+    return SoftFileLock(_soft(path), timeout)
+
+
+@cache
+def has_locks(folder: Path) -> bool:
+    """Say whether the disk of a folder knows the locks that SQLite takes; True where it cannot be tried."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in _NO_LOCKS
+    return True
 
 
 def is_held(path: Path) -> bool:
@@ -60,8 +88,8 @@ def is_held(path: Path) -> bool:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:
-        return _soft(path).exists()
+    except OSError as error:  # of ENOSYS filelock takes care itself: the lock's own file is there as long as it is held
+        return _soft(path).exists() or error.errno == errno.ENOSYS
     return False
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from filelock import Timeout
 
-from gdp.core.errors import DiskFullError
+from gdp.core.database import Database, SqliteTexts
+from gdp.core.errors import DiskFullError, RunLockedError
 from gdp.core.files import write_atomically
-from gdp.core.locks import is_held, locked
+from gdp.core.locks import has_locks, is_held, locked
 from gdp.support.half_written import half_written, written
 
 
@@ -71,3 +75,50 @@ def test_a_disk_without_locks_takes_what_is_half_written(tmp_path: Path, monkeyp
         assert written(made) == [made]
         made.rename(tmp_path / "out.bin")
     assert [path.name for path in tmp_path.iterdir()] == ["out.bin"]
+
+
+TEXTS = SqliteTexts(*("{path}: {error}",) * 4)
+
+
+@pytest.fixture
+def without_locks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A disk that knows no locks, as far as this process can tell."""
+
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    has_locks.cache_clear()
+    monkeypatch.setattr(fcntl, "lockf", no_locks)
+    yield
+    has_locks.cache_clear()
+
+
+@pytest.mark.parametrize("write_ahead", [False, True])
+def test_a_database_on_a_disk_without_locks_asks_for_none(
+    tmp_path: Path, without_locks: None, write_ahead: bool
+) -> None:
+    path = tmp_path / "manifest.sqlite"
+    database = Database(path, TEXTS, 0.1, write_ahead=write_ahead)
+    with database.transaction():
+        database.create(["CREATE TABLE pairs (number INTEGER)"], 1)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")  # a lock of SQLite's, which such a disk would refuse
+        with database.transaction():
+            database.rows("INSERT INTO pairs VALUES (3)")
+    assert Database(path, TEXTS, 0.1, read_only=True).rows("SELECT number FROM pairs") == [(3,)]
+    assert [file.name for file in tmp_path.iterdir() if file.name.endswith((".held", "-wal", "-shm"))] == []
+
+
+def test_two_that_write_a_database_on_a_disk_without_locks_wait_for_each_other(
+    tmp_path: Path, without_locks: None
+) -> None:
+    path = tmp_path / "answers.sqlite"
+    one, two = Database(path, TEXTS, 0.1, write_ahead=True), Database(path, TEXTS, 0.1, write_ahead=True)
+    with one.transaction():
+        one.create(["CREATE TABLE answers (number INTEGER)"], 1)
+        with pytest.raises(RunLockedError, match="answers.sqlite"):
+            two.rows("SELECT * FROM answers")
+    assert two.rows("SELECT * FROM answers") == []
+    with two.transaction():
+        two.rows("INSERT INTO answers VALUES (1)")
+    assert one.rows("SELECT * FROM answers") == [(1,)]
