@@ -222,6 +222,8 @@ def transfer_once(client: httpx.Client, url: str, job: Transfer) -> None:
 def _transport_errors() -> Iterator[None]:
     try:
         yield
+    except httpx.InvalidURL as error:  # httpx looks where an answer sends on to, before anybody can ask
+        raise _no_address(error) from error
     except httpx.TransportError as error:
         cause: BaseException | None = error
         while cause is not None:
@@ -253,7 +255,11 @@ def _redirected(response: httpx.Response) -> str:
     try:
         return str(response.url.join(response.headers["Location"]))
     except (httpx.InvalidURL, ValueError) as error:
-        raise MissingResourceError(f"the server redirects to what is no address ({error})") from error
+        raise _no_address(error) from error
+
+
+def _no_address(error: Exception) -> MissingResourceError:
+    return MissingResourceError(f"the server redirects to what is no address ({error})")
 
 
 def _check_status(response: httpx.Response) -> None:

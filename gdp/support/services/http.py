@@ -51,7 +51,11 @@ class HttpClients:
     def post(
         self, url: str | httpx.URL, headers: Mapping[str, str], body: bytes, sending: Callable[[], None]
     ) -> httpx.Response | Reply:
-        """Send a body and return the response, or what it means that there is none; `sending` is called as it goes."""
+        """Send a body and return the response, or what it means that there is none; `sending` is called as it goes.
+
+        Raises:
+            ServiceError: the answer sends on to what is no address.
+        """
 
         def trace(event: str, info: Mapping[str, Any]) -> None:
             if event == "http11.send_request_headers.started":
@@ -62,6 +66,11 @@ class HttpClients:
             return client.post(url, headers=dict(headers), content=body, extensions={"trace": trace})
         except _NOT_SENT as error:
             return Reply("failed", reason=f"no connection ({_words(error)})")
+        except httpx.InvalidURL as error:  # httpx looks where an answer sends on to, though it does not go there
+            raise ServiceError(
+                f"{httpx.URL(url).netloc.decode()} sends the call on to what is no address ({error}). Check the "
+                f"service's address. Every answer so far is stored."
+            ) from error
         except httpx.HTTPError as error:
             return Reply("unknown", reason=f"the connection broke ({_words(error)})")
         finally:

@@ -170,6 +170,12 @@ def test_redirections_are_followed_but_not_for_ever(serve: Serve, tmp_path: Path
         fetch(serve(ARCHIVE, location="file:///etc/passwd"), tmp_path / "d")
 
 
+@pytest.mark.parametrize("place", ["data:,x", "mailto:ada@example.com", "javascript:x"])
+def test_a_redirection_to_what_is_no_address_is_a_sentence(serve: Serve, tmp_path: Path, place: str) -> None:
+    with pytest.raises(MissingResourceError, match="the server redirects to what is no address"):
+        fetch(serve(ARCHIVE, location=place), tmp_path / "set")
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_file_far_too_large_is_not_downloaded(serve: Serve, tmp_path: Path, chunked: bool) -> None:
     server = serve(ARCHIVE + bytes(1_000_000), chunked=chunked)

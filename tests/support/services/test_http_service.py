@@ -143,6 +143,15 @@ def test_a_refusal_shows_no_key(server: ScriptedServer, book: AnswerBook) -> Non
     assert "do-not-show" not in str(caught.value)
 
 
+@pytest.mark.parametrize("place", ["data:,x", "https://elsewhere.example/length"])
+def test_a_service_that_sends_on_elsewhere_is_refused_and_no_picture_follows(
+    server: ScriptedServer, book: AnswerBook, place: str
+) -> None:
+    server.script = lambda request: Answer(status=302, headers={"Location": place})
+    with pytest.raises(gdp.ServiceError, match=r"no address|refuses the call \(302"):
+        ask(server, book)
+
+
 def test_a_stop_ends_a_pause_of_minutes(server: ScriptedServer, tmp_path: Path) -> None:
     watch = Watch()
     place = tmp_path / "answers.sqlite"
