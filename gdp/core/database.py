@@ -93,7 +93,11 @@ class Database:
         self._to_disk_at = time.monotonic()
         with self._used():
             self._connection = sqlite3.connect(
-                _address(path, read_only, knows_locks), uri=True, timeout=wait, isolation_level=None, check_same_thread=False
+                _address(path, read_only, knows_locks),
+                uri=True,
+                timeout=wait,
+                isolation_level=None,
+                check_same_thread=False,
             )
             try:
                 self._connection.create_function("gdp_crc32", -1, _crc32, deterministic=True)

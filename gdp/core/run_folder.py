@@ -216,11 +216,20 @@ class RunFolder:
         entry = {name: value for name, value in entry.items() if name != CHECK} | {"stage": stage}
         self.write_json("stages.json", {**self.stages(), stage: {**entry, CHECK: check_of(entry)}})
 
-    def damaged_files(self, stage: str) -> dict[str, str]:
-        """Compare what a finished stage left with the hashes recorded then; return what is wrong, by relative path."""
-        recorded = self.stages().get(stage, {}).get("files", {})
-        found = {name: self._compare(name, digest) for name, digest in recorded.items()}
-        return {name: problem for name, problem in found.items() if problem}
+    def damaged_files(self, stage: str, looked_at: Callable[[str], object] | None = None) -> dict[str, str]:
+        """Compare what a finished stage left with the hashes recorded then; return what is wrong, by relative path.
+
+        Args:
+            stage: its name.
+            looked_at: is told of each file when it has been read, which takes seconds a gigabyte.
+        """
+        found = {}
+        for name, digest in self.stages().get(stage, {}).get("files", {}).items():
+            if problem := self._compare(name, digest):
+                found[name] = problem
+            if looked_at is not None:
+                looked_at(name)
+        return found
 
     def recorded_files(self) -> dict[str, str]:
         """Return the hashes of all that the finished stages left, by relative path.

@@ -116,7 +116,7 @@ def test_two_that_write_a_database_on_a_disk_without_locks_wait_for_each_other(
     one, two = Database(path, TEXTS, 0.1, write_ahead=True), Database(path, TEXTS, 0.1, write_ahead=True)
     with one.transaction():
         one.create(["CREATE TABLE answers (number INTEGER)"], 1)
-        with pytest.raises(RunLockedError, match="answers.sqlite"):
+        with pytest.raises(RunLockedError, match=r"answers\.sqlite"):
             two.rows("SELECT * FROM answers")
     assert two.rows("SELECT * FROM answers") == []
     with two.transaction():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from commands import gdp_command, succeed
 from tiny_world import make_tiny_world
 
 import gdp
+from gdp.core.progress import ProgressTask, SilentProgress
 
 
 def run(recipe: Path, *arguments: str) -> dict[str, object]:
@@ -49,6 +51,56 @@ def test_the_student_loads_and_takes_pictures_of_any_size(finished: Path) -> Non
     older = student(picture)
     assert older.shape == picture.shape
     assert older.abs().max() <= 1
+
+
+def recorded(recipe: Path) -> dict[str, bytes]:
+    names = ("run.json", "recipe.toml", "keys.json", "stages.json")
+    return {name: (recipe.parent / "runs" / "tiny" / name).read_bytes() for name in names}
+
+
+@pytest.mark.parametrize("change", [["pairs.strength=2.0"], []], ids=["another recipe", "the same recipe"])
+def test_a_command_that_fails_before_any_work_leaves_a_finished_run_as_it_was(
+    finished: Path, change: list[str]
+) -> None:
+    missing = finished.parent / ("direction.safetensors" if change else "teacher.safetensors")
+    missing.rename(missing.with_suffix(".away"))
+    before = recorded(finished)
+    failed = gdp_command("run", finished, *(f"--set={each}" for each in change), cwd=finished.parent)
+    assert failed.exit_code == 1 and "there " in failed.stderr
+    assert "the run that had finished here is as it was" in failed.output
+    assert recorded(finished) == before
+    assert "failed: " in (finished.parent / "runs" / "tiny" / "log.txt").read_text().splitlines()[-1]
+    missing.with_suffix(".away").rename(missing)
+    assert stages_done(finished, []) == []
+
+
+def test_a_command_that_fails_amid_its_work_leaves_a_failed_run(finished: Path) -> None:
+    assert gdp_command("run", finished, "--set", "train.learning_rate=1e30", cwd=finished.parent).exit_code == 1
+    assert json.loads(recorded(finished)["run.json"])["state"] == "failed"
+
+
+def test_a_finished_run_stays_finished_where_nothing_was_to_do_until_a_stage(finished: Path) -> None:
+    assert stages_done(finished, []) == []  # which writes the paths of this copy
+    assert stages_done(finished, ["--until", "filter"]) == []
+    assert json.loads(recorded(finished)["run.json"])["state"] == "finished"
+
+
+def test_large_files_are_looked_at_with_progress(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gdp.core.run.steps._LONG_TO_READ", 0)
+    shown = Shown()
+    gdp.run(finished, folder=finished.parent / "runs" / "tiny", progress=shown)
+    assert shown.tasks["pairs: looking at its files"] == "MB"
+
+
+class Shown(SilentProgress):
+    """Notes which pieces of work were opened, and their units."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[str, str] = {}
+
+    def task(self, name: str, total: int, unit: str, done: int = 0) -> AbstractContextManager[ProgressTask]:
+        self.tasks[name] = unit
+        return super().task(name, total, unit, done)
 
 
 def test_a_finished_run_has_nothing_to_do(finished: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from gdp.core.answers import AnswerBook
 from gdp.core.building import require_modules
 from gdp.core.errors import BudgetError, GdpError
+from gdp.core.files import read_file, write_atomically
 from gdp.core.progress import Stopped
 from gdp.core.recipe.messages import require_stage
 from gdp.core.records import CORE_STAGES
@@ -20,7 +21,7 @@ from gdp.core.run.session import Session
 from gdp.core.run.stages.train import told_of_earlier
 from gdp.core.run.steps import Step, build_stages, steps_of
 from gdp.core.run.versions import machine, plugin_versions, versions
-from gdp.core.run_folder import now
+from gdp.core.run_folder import RunFolder, now
 
 
 @dataclass(frozen=True)
@@ -59,17 +60,18 @@ def execute(session: Session, plan: Plan = Plan()) -> Outcome:
     require_stage(names, plan.until, "--until")
     build_stages(session, plan.until)
     with session.folder.locked(session.progress.message):
+        before = _finished_before(session.folder)
         _announce(session)
         try:
             outcome = _execute_stages(session, plan)
         except (Stopped, BudgetError) as stop:  # a budget that is spent is asked again by a later run
             outcome = Outcome("stopped", (), str(stop))
         except BaseException as error:
-            _record_failure(session, error)
+            _record_failure(session, error, before)
             raise
         finally:
             _record_costs(session)
-        session.folder.update_run(state=outcome.state)
+        session.folder.update_run(state="finished" if _is_unchanged(session.folder, before) else outcome.state)
         session.folder.event("run", state=outcome.state)
         session.plugins.notify("gdp_run_finished", run=session.folder, outcome=outcome.state)
         return outcome
@@ -105,12 +107,48 @@ def _record_costs(session: Session) -> None:
         session.progress.message(f"what was paid could not be written down: {error}")
 
 
-def _record_failure(session: Session, error: BaseException) -> None:
+_RESULTS = "stages.json"
+_RECIPE = "recipe.toml"
+
+
+def _finished_before(folder: RunFolder) -> Mapping[str, bytes]:
+    """Return what a finished run says of itself, by the files' names; nothing of one that has not finished."""
+    try:
+        if folder.read_json("run.json", {}).get("state") != "finished":
+            return {}
+        return {name: read_file(folder.path / name) for name in ("run.json", _RECIPE, KEYS, _RESULTS)}
+    except (GdpError, OSError):  # damaged, so no finished run
+        return {}
+
+
+def _is_unchanged(folder: RunFolder, before: Mapping[str, bytes], names: Sequence[str] = (_RECIPE, _RESULTS)) -> bool:
+    """Say whether a run had finished, and these of its files are what they were then."""
+    return bool(before) and all(read_file(folder.path / name) == before[name] for name in names)
+
+
+def _put_back(folder: RunFolder, before: Mapping[str, bytes]) -> bool:
+    """Let a finished run of which no stage was begun again be what it was; say whether it is one.
+
+    The failed command had written its own recipe and state over those of the results that are still there.
+    """
+    if not _is_unchanged(folder, before, (_RESULTS,)):
+        return False
+    for name, content in before.items():
+        write_atomically(folder.path / name, content)
+    return True
+
+
+def _record_failure(session: Session, error: BaseException, before: Mapping[str, bytes]) -> None:
     """Note how a run ended, as far as the folder can still be written: the disk may be what failed."""
     state = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
     try:
-        session.folder.update_run(state=state, error=str(error) or type(error).__name__)
         session.folder.log(f"{state}: {error}")
+        if _put_back(session.folder, before):
+            session.progress.message("nothing was changed: the run that had finished here is as it was")
+        else:
+            session.folder.update_run(state=state, error=str(error) or type(error).__name__)
+    except OSError as problem:
+        session.progress.message(f"the run's state could not be written ({problem}); the error that stopped it follows")
     except GdpError:
         session.progress.message("the run's state could not be written; the error that stopped it follows")
     session.plugins.notify("gdp_run_finished", run=session.folder, outcome=state)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 from gdp.core.building import build, describe_plugin, plugin_errors
@@ -20,6 +21,13 @@ from gdp.core.run.stages.filters import FilterStage
 from gdp.core.run.stages.pairs import PairsStage
 from gdp.core.run.stages.teacher import TeacherStage
 from gdp.core.run.stages.train import TrainStage
+
+_LONG_TO_READ = 500
+"""Megabytes of a stage's files from which on it is told that they are read: seconds on a slow disk."""
+
+
+def _megabytes(path: Path) -> int:
+    return path.stat().st_size // 1_000_000 if path.is_file() else 0
 
 
 @dataclass(frozen=True)
@@ -73,7 +81,7 @@ class Step:
         finished = session.folder.stages().get(self.name)
         if finished is None or finished["key"] != session.keys.get(self.name, finished["key"]):
             return lost
-        for name, problem in session.folder.damaged_files(self.name).items():
+        for name, problem in self._damaged_files(session).items():
             with self._blame():
                 again = self.stage.remakes(session, name)
             if again:
@@ -82,6 +90,14 @@ class Step:
                 how = f"gdp run {session.folder.path} --from {self.name} makes it again"
                 session.progress.message(f"{self.name}: {session.folder.path / name} {problem}; {how}")
         return lost
+
+    def _damaged_files(self, session: Session) -> dict[str, str]:
+        folder = session.folder
+        sizes = {name: _megabytes(folder.path / name) for name in folder.stages()[self.name].get("files", {})}
+        if sum(sizes.values()) < _LONG_TO_READ:
+            return folder.damaged_files(self.name)
+        with session.progress.task(f"{self.name}: looking at its files", sum(sizes.values()), "MB") as task:
+            return folder.damaged_files(self.name, lambda name: task.advance(sizes[name]))
 
     def reset(self, session: Session, first: str) -> None:
         """Throw away what it keeps between runs, for all is repeated from the stage `first` on.
