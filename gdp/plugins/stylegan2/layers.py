@@ -15,23 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gdp.plugins.stylegan2.low_pass import downsample, filter_channels, low_pass_filter
+
 LEAKY_SLOPE = 0.2
 ACTIVATION_GAIN = 2.0**0.5
 """Keeps the variance of a leaky ReLU's output near that of its input."""
-
-
-def low_pass_filter() -> Tensor:
-    """Return the separable binomial filter [1, 3, 3, 1] as (4, 4) with sum 1 (StyleGAN, section 2)."""
-    taps = torch.tensor([1.0, 3.0, 3.0, 1.0])
-    kernel = torch.outer(taps, taps)
-    return kernel / kernel.sum()
-
-
-def _filter_channels(x: Tensor, kernel: Tensor, stride: int, padding: int) -> Tensor:
-    """Filter every channel of x (N, C, H, W) with one kernel (k, k), by convolution (kernel flipped)."""
-    channels = x.shape[1]
-    weight = kernel.flip((0, 1)).to(x.dtype).expand(channels, 1, *kernel.shape)
-    return functional.conv2d(x, weight, stride=stride, padding=padding, groups=channels)
 
 
 def convolution(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -44,18 +32,6 @@ def convolution(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
     return functional.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
 
 
-def upsample(x: Tensor, kernel: Tensor) -> Tensor:
-    """Double the size of x (N, C, H, W): zeros inserted, then the low-pass filter `kernel` (4, 4) with gain 4."""
-    channels = x.shape[1]
-    weight = (kernel * 4).to(x.dtype).expand(channels, 1, *kernel.shape)
-    return functional.conv_transpose2d(x, weight, stride=2, padding=1, groups=channels)
-
-
-def downsample(x: Tensor, kernel: Tensor) -> Tensor:
-    """Halve the size of x (N, C, H, W) after the low-pass filter `kernel` (4, 4)."""
-    return _filter_channels(x, kernel, stride=2, padding=1)
-
-
 def upsampling_convolution(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
     """Convolve x (N, I, H, W) with weight (O, I, 3, 3) while doubling its size, to (N, O, 2H, 2W).
 
@@ -64,14 +40,14 @@ def upsampling_convolution(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
     multiplications, this is two to four times faster on a processor, forward and backward.
     """
     spread = functional.conv_transpose2d(x, weight.to(x.dtype).transpose(0, 1), stride=2)  # (N, O, 2H + 1, 2W + 1)
-    return _filter_channels(spread, kernel * 4, stride=1, padding=1)
+    return filter_channels(spread, kernel * 4, stride=1, padding=1)
 
 
 def downsampling_convolution(x: Tensor, weight: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tensor:
     """Convolve x (N, I, H, W) with weight (O, I, 3, 3) or (O, I, 1, 1) while halving its size, to (N, O, H/2, W/2)."""
     if weight.shape[-1] == 1:
         return convolution(downsample(x, kernel), weight, bias)
-    smooth = _filter_channels(x, kernel, stride=1, padding=2)  # (N, I, H + 1, W + 1)
+    smooth = filter_channels(x, kernel, stride=1, padding=2)  # (N, I, H + 1, W + 1)
     return functional.conv2d(smooth, weight.to(x.dtype), None if bias is None else bias.to(x.dtype), stride=2)
 
 

@@ -19,10 +19,9 @@ from gdp.plugins.stylegan2.layers import (
     NoiseMode,
     SynthesisLayer,
     ToRgbLayer,
-    low_pass_filter,
     minibatch_standard_deviation,
-    upsample,
 )
+from gdp.plugins.stylegan2.low_pass import low_pass_filter, upsample
 
 
 def block_resolutions(resolution: int) -> list[int]:

@@ -1,14 +1,18 @@
 """The fast operators give the numbers of the slow, explicit ones."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from gdp.plugins.stylegan2 import layers as operators
 from gdp.plugins.stylegan2.layers import SynthesisLayer
+from gdp.plugins.stylegan2.low_pass import downsample, filter_channels, low_pass_filter, upsample
 
-KERNEL = operators.low_pass_filter()
+KERNEL = low_pass_filter()
 
 
 def explicit_resample(x: Tensor, up: int, down: int, before: int, after: int, gain: float) -> Tensor:
@@ -23,17 +27,17 @@ def explicit_resample(x: Tensor, up: int, down: int, before: int, after: int, ga
 
 def test_upsample_inserts_zeros_and_filters() -> None:
     x = torch.randn(2, 3, 5, 5)
-    torch.testing.assert_close(operators.upsample(x, KERNEL), explicit_resample(x, 2, 1, 2, 1, 4))
+    torch.testing.assert_close(upsample(x, KERNEL), explicit_resample(x, 2, 1, 2, 1, 4))
 
 
 def test_upsample_keeps_a_constant_picture_inside() -> None:
-    y = operators.upsample(torch.ones(1, 1, 8, 8), KERNEL)
+    y = upsample(torch.ones(1, 1, 8, 8), KERNEL)
     torch.testing.assert_close(y[:, :, 1:-1, 1:-1], torch.ones(1, 1, 14, 14))
 
 
 def test_downsample_filters_and_drops() -> None:
     x = torch.randn(2, 3, 8, 8)
-    torch.testing.assert_close(operators.downsample(x, KERNEL), explicit_resample(x, 1, 2, 1, 1, 1))
+    torch.testing.assert_close(downsample(x, KERNEL), explicit_resample(x, 1, 2, 1, 1, 1))
 
 
 def test_upsampling_convolution_is_a_filter_then_a_convolution_at_full_size() -> None:
@@ -108,3 +112,45 @@ def test_a_convolution_of_one_pixel_equals_the_general_one() -> None:
     got = operators.convolution(x, weight, bias)
     torch.testing.assert_close(got, functional.conv2d(x, weight, bias), atol=1e-6, rtol=1e-5)
     assert got.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("size", [(4, 4), (5, 6)], ids=["even", "odd"])
+@pytest.mark.parametrize(("stride", "padding"), [(1, 1), (1, 2), (2, 1)])
+def test_the_low_pass_filter_has_right_derivatives_of_first_and_second_order(
+    size: tuple[int, int], stride: int, padding: int
+) -> None:
+    x = torch.randn(2, 2, *size, dtype=torch.double, requires_grad=True)
+    skewed = torch.rand(4, 4, dtype=torch.double)  # of no symmetry: a kernel that is not flipped back is seen
+
+    def filtered(x: Tensor) -> Tensor:
+        return filter_channels(x, skewed, stride, padding)
+
+    assert torch.autograd.gradcheck(filtered, x)
+    assert torch.autograd.gradgradcheck(filtered, x)
+    assert torch.equal(filtered(x), filtered(x.detach())), "training and inference draw the same"
+
+
+def test_upsampling_has_right_derivatives_of_first_and_second_order() -> None:
+    x = torch.randn(2, 2, 3, 5, dtype=torch.double, requires_grad=True)
+    skewed = torch.rand(4, 4, dtype=torch.double)
+    assert torch.autograd.gradcheck(lambda x: upsample(x, skewed), x)
+    assert torch.autograd.gradgradcheck(lambda x: upsample(x, skewed), x)
+    assert torch.equal(upsample(x, skewed), upsample(x.detach(), skewed))
+
+
+def test_the_second_derivative_of_the_filter_is_a_filter_and_no_loop_over_channels() -> None:
+    calls: list[str] = []
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            calls.append(str(func))
+            return func(*args, **(kwargs or {}))
+
+    x = torch.randn(1, 16, 8, 8, requires_grad=True)
+    with Watch():
+        y = upsample(downsample(x, KERNEL), KERNEL).square().sum()
+        (gradient,) = torch.autograd.grad(y, x, create_graph=True)
+        torch.autograd.grad(gradient.square().sum(), x)
+    convolutions = [call for call in calls if "convolution" in call]
+    assert len(convolutions) == 8  # twice two filters, forward and backward of each order
+    assert not any("convolution_backward" in call for call in convolutions)

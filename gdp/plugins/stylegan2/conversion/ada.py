@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gdp import Converted, Converter, CorruptFileError, Progress
 from gdp.plugins.stylegan2.conversion import generator, metadata_of, with_discriminator
-from gdp.plugins.stylegan2.layers import low_pass_filter
+from gdp.plugins.stylegan2.low_pass import low_pass_filter
 from gdp.toolbox import ForeignFile, ForeignObject, module_state, printable, walk_modules
 
 _GENERATORS = ("G_ema", "G")
