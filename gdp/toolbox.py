@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from gdp.core.tensor_file import write_tensors
     from gdp.core.training import TrainingPairs, train_student
     from gdp.core.training.checkpoint import Checkpoint, CheckpointFolder
-    from gdp.core.training.loader import BatchSampler
+    from gdp.core.training.loader import BatchSampler, open_feed
     from gdp.core.training.optimizer import WeightAverage
     from gdp.core.training.precision import autocaster, computes_bf16
     from gdp.core.training.statistics import StatisticsFile
@@ -93,6 +93,7 @@ if TYPE_CHECKING:
         stem,
         upsampling,
     )
+    from gdp.support.networks.widening import widened
     from gdp.support.picture_files import PictureFile, read_picture
     from gdp.support.picture_finding import find_pictures
     from gdp.support.services.asking import account, answers_to, forecast_calls, outlook
@@ -108,7 +109,7 @@ if TYPE_CHECKING:
 SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
     "numbers that do not depend on what is beside them": {
         "gdp.support.batching": ("in_fixed_chunks",),
-        "gdp.core.training.loader": ("BatchSampler",),
+        "gdp.core.training.loader": ("BatchSampler", "open_feed"),
         "gdp.core.counters": (
             "counter_generator",
             "counter_keys",
@@ -203,6 +204,7 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
             "stem",
             "upsampling",
         ),
+        "gdp.support.networks.widening": ("widened",),
     },
     "training": {
         "gdp.core.recipe.sections": ("TrainSection",),
@@ -364,6 +366,7 @@ __all__ = [
     "normalisation",
     "normalised",
     "number",
+    "open_feed",
     "origin_by_name",
     "outlook",
     "packaged_asset",
@@ -405,6 +408,7 @@ __all__ = [
     "upsampling",
     "walk_modules",
     "weights_file",
+    "widened",
     "with_unit",
     "without_wrappers",
     "write_atomically",

@@ -82,7 +82,7 @@ def open_case(name: CaseName, options: Options) -> Case:
 
 
 def _stylegan2(options: Options) -> Case:
-    """StyleGAN2 as the recipe of the embedded teacher has it, without reconstruction: the adversarial game alone."""
+    """StyleGAN2 of the recipe of the embedded teacher, the adversarial game alone, with R1 and path length."""
     settings, size = _stylegan2_settings(options), options.size or 64
     device = torch.device(options.device)
     ours = AdversarialStep(settings, size)
@@ -111,7 +111,8 @@ def _stylegan2(options: Options) -> Case:
 
 def _stylegan2_settings(options: Options) -> TrainingSettings:
     recipe = tomllib.loads(RECIPE.read_text(encoding="utf-8"))["train"]
-    recipe |= {"reconstruction_weight": 0, "reconstruction_images": 0}
+    recipe |= {"feature_weight": 0, "l1_weight": 0, "free_share": 0, "truncated_share": 0, "adversarial_weight": 1}
+    recipe |= {"batch": 16, "shards": 2, "path_length_weight": 2, "path_length_interval": 8, "learning_rate_end": 1}
     recipe |= {"precision": options.precision, "device": options.device}
     # Each part of a batch has a thread at least: no more of them than the plain training may use.
     on_processor = torch.device(options.device).type == "cpu"

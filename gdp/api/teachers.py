@@ -170,10 +170,17 @@ def describe_direction(
     return described
 
 
+def _absolute(weights: str | Path) -> str:
+    """Return weights as a recipe in any folder names them."""
+    named = isinstance(weights, str) and weights.startswith(("builtin:", "https://", "http://"))
+    return str(weights) if named else str(Path(weights).absolute())
+
+
 def train_teacher(
     recipe: str | Path,
     *,
     folder: str | Path | None = None,
+    from_weights: str | Path | None = None,
     overrides: Overrides = (),
     device: str | None = None,
     registry: PluginRegistry | None = None,
@@ -184,6 +191,8 @@ def train_teacher(
     Args:
         recipe: the TOML file.
         folder: where it trains; by default `runs/<name of the recipe>` below the present folder.
+        from_weights: networks to begin with instead of random ones: a file, `builtin:faces64` or the like, or an
+            address, as of the recipe's `train.from_weights`. A training that has begun goes on from its checkpoint.
         overrides: such as `train.batch=8`.
         device: `auto`, `cpu`, `cuda`, `cuda:1`; by default what the recipe's `[train]` says.
         registry: the plugins; by default all that are installed.
@@ -197,6 +206,8 @@ def train_teacher(
     written = list(written_overrides(overrides))
     if device is not None:
         written.append(f'train.device="{resolve_device(device)}"')
+    if from_weights is not None:
+        written += written_overrides({"train.from_weights": _absolute(from_weights)})
     loaded = load_teacher_recipe(Path(recipe), registry, written)
     from gdp.core.interfaces.context import BuildContext
     from gdp.core.interfaces.datasets import Dataset, UnpairedDataset

@@ -26,6 +26,15 @@ def train_teacher(
     context: typer.Context,
     recipe: RecipeArgument,
     folder: FolderOption = None,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="WEIGHTS",
+            help="Networks to begin with instead of random ones: a file of gdp train-teacher or gdp convert, "
+            "builtin:NAME, or an https address with #sha256=.",
+        ),
+    ] = None,
     set_: SetOption = None,
     device: Annotated[
         str | None,
@@ -39,6 +48,8 @@ def train_teacher(
     """Train a teacher on pictures, or go on where its training stopped.
 
     Example: gdp train-teacher recipes/train_faces64.toml
+
+    With your own pictures, from a public checkpoint: gdp train-teacher mine.toml --from ffhq256.safetensors
     """
     from gdp.core.recipe.text import read_recipe_text
 
@@ -52,6 +63,7 @@ def train_teacher(
             weights = train(
                 recipe,
                 folder=folder,
+                from_weights=from_,
                 overrides=with_memory(set_, memory),
                 device=device,
                 registry=registry,

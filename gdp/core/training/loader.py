@@ -35,28 +35,26 @@ class BatchSampler:
     """
 
     def __init__(self, pairs: Sequence[int], batch: int, seed: int) -> None:
-        self._pairs = list(pairs)
+        self._pairs = pairs if isinstance(pairs, range) else list(pairs)  # there may be millions
         self._batch = batch
         self._seed = seed
-        self._orders: dict[int, list[int]] = {}
+        self._orders: dict[int, Tensor] = {}
 
     def positions(self, step: int) -> list[int]:
         """Return the positions in `pairs` that make up the batch of step number `step`, counted from 0."""
         count = len(self._pairs)
         dealt = range(step * self._batch, (step + 1) * self._batch)
         epochs = range(dealt[0] // count, dealt[-1] // count + 1)
-        self._orders = {epoch: self._orders.get(epoch) or self._order(epoch) for epoch in epochs}
-        return [self._orders[number // count][number % count] for number in dealt]
+        kept = self._orders
+        self._orders = {epoch: kept[epoch] if epoch in kept else self._order(epoch) for epoch in epochs}
+        return [int(self._orders[number // count][number % count]) for number in dealt]
 
     def indices(self, step: int) -> list[int]:
         """Return the indices of the pairs that make up the batch of step number `step`."""
         return [self._pairs[position] for position in self.positions(step)]
 
-    def _order(self, epoch: int) -> list[int]:
-        order: list[int] = torch.randperm(
-            len(self._pairs), generator=counter_generator(self._seed, "epoch", epoch)
-        ).tolist()
-        return order
+    def _order(self, epoch: int) -> Tensor:
+        return torch.randperm(len(self._pairs), generator=counter_generator(self._seed, "epoch", epoch))
 
 
 CACHE_LIMIT = 2 * 1024**3

@@ -27,10 +27,14 @@ def _weights(weights: str | Path) -> str | Path:
     return weights if weights.startswith("builtin:") else check_weights(weights)
 
 
+Weights = Annotated[BuiltinWeights | WeightsAddress | Path, AfterValidator(_weights)]
+"""What `CycleGANConfig.weights` takes."""
+
+
 class CycleGANConfig(Config):
     """Settings of the teacher `cyclegan`."""
 
-    weights: Annotated[BuiltinWeights | WeightsAddress | Path, AfterValidator(_weights)] = "builtin:scenes64"
+    weights: Weights = "builtin:scenes64"
     """`builtin:scenes64`; a .safetensors file that `gdp train-teacher` or `gdp convert` wrote, or its https address
     that ends in `#sha256=` and 64 hexadecimal digits; a folder of published checkpoints (`latest_net_G_A.pth`,
     `latest_net_G_B.pth`, ...); or one such file, which is the generator alone. Nothing of a .pth file is run."""
@@ -45,6 +49,10 @@ class CycleGANConfig(Config):
 class CycleGANTraining(TrainSection):
     """Settings of `gdp train-teacher` for `cyclegan`; the defaults are the published recipe (Zhu et al. 2017)."""
 
+    from_weights: Weights | None = Field(default=None, examples=["teacher.safetensors"])
+    """Networks to go on from instead of random ones (`--from`): `builtin:scenes64`, or a file, folder or address as the
+    teacher's `weights` take it, with both generators; discriminators where they are among them. The recipe's networks
+    may be wider."""
     epochs: float | None = Field(default=None, gt=0)
     """Passes over domain A; left out together with steps: the published 200 (100, and 100 of falling rate)."""
     batch: int = Field(default=1, ge=1)
@@ -86,7 +94,7 @@ class CycleGANTraining(TrainSection):
         return data
 
 
-def weights_path(weights: str | Path, progress: Progress | None = None) -> Path:
+def weights_path(weights: str | Path, progress: Progress | None = None, *, setting: str = "teacher.weights") -> Path:
     """Return the file or folder that a setting names, downloaded where it is an address.
 
     Raises:
@@ -96,7 +104,7 @@ def weights_path(weights: str | Path, progress: Progress | None = None) -> Path:
     if isinstance(weights, Path) and weights.is_dir():
         return weights
     if isinstance(weights, Path) or not weights.startswith("builtin:"):
-        return weights_file(weights, progress, setting="teacher.weights")
+        return weights_file(weights, progress, setting=setting)
     name = f"{weights.removeprefix('builtin:')}.safetensors"
     mend = "train them with `gdp train-teacher recipes/train_scenes64.toml`"
     return packaged_asset("gdp.plugins.cyclegan", name, mend)

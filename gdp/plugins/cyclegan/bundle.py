@@ -10,11 +10,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from gdp import CorruptFileError, MissingResourceError
+from gdp import CorruptFileError, MissingResourceError, Progress
 from gdp.plugins.cyclegan import CycleGANConfig, CycleGANTraining, weights_path
 from gdp.plugins.cyclegan.conversion import clean_state, discriminator_from_state, generator_from_state
 from gdp.plugins.resnet.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
-from gdp.toolbox import read_state
+from gdp.toolbox import read_state, widened
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,67 @@ def load_networks(config: CycleGANConfig) -> Networks:
                 f"{network.in_channels}, and gdp's have {_CHANNELS}: this generator cannot teach here"
             )
     return _frozen(networks)
+
+
+def load_states(config: CycleGANConfig, setting: str) -> dict[str, dict[str, Tensor]]:
+    """Return the tensors of every network that there is, by the names of `NETWORKS`.
+
+    Raises:
+        MissingResourceError: the file or folder that `setting` names is not there.
+        CorruptFileError: a file is damaged.
+    """
+    weights_path(config.weights, setting=setting)
+    return {name: clean_state(state, config.running_statistics) for name, state in _read_states(config).items()}
+
+
+def fill(
+    networks: Mapping[str, nn.Module], given: Mapping[str, Mapping[str, Tensor]], place: str, progress: Progress
+) -> None:
+    """Begin with given networks: both generators, and the discriminators that are among them.
+
+    A wider generator draws the same pictures at first: what is new in it is not listened to yet.
+
+    Args:
+        networks: to be filled, by the names of `NETWORKS`.
+        given: tensors by the same names.
+        place: where they come from, for messages.
+        progress: told which discriminators begin with random weights.
+
+    Raises:
+        MissingResourceError: a generator is not among them.
+        CorruptFileError: they do not fit: other layers, or more channels.
+    """
+    if lacking := [name for name in NETWORKS[:2] if name not in given]:
+        raise MissingResourceError(
+            f"{place}: a training needs both generators to go on from, and {', '.join(lacking)} is not there. Name a "
+            "file of gdp train-teacher, or a folder with latest_net_G_A.pth and latest_net_G_B.pth."
+        )
+    for name, network in networks.items():
+        if name not in given:
+            progress.message(f"{place}: there is no discriminator {name}; it begins with random weights")
+            continue
+        try:
+            _fill(network, given[name])
+        except ValueError as error:
+            raise CorruptFileError(
+                f"{place}: {name} does not fit the recipe's network: {error}. Set blocks and upsampling in [train] as "
+                "they were there, and width, discriminator_width and discriminator_layers to no less."
+            ) from error
+
+
+def _fill(network: nn.Module, given: Mapping[str, Tensor]) -> None:
+    fresh = network.state_dict()
+    if other := sorted(fresh.keys() ^ given.keys()):
+        raise ValueError(f"{len(other)} tensors are in one of both only: {', '.join(other[:3])}")
+    for path, module in network.named_modules():
+        name = f"{path}.weight"
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            inputs = 0 if isinstance(module, nn.ConvTranspose2d) else 1
+            fresh[name] = widened(fresh[name], given[name], inputs=inputs)
+    for name in fresh:
+        if not name.endswith(".weight"):
+            fresh[name] = widened(fresh[name], given[name])
+    network.load_state_dict(fresh)
 
 
 def untrained_networks(training: CycleGANTraining) -> Networks:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from gdp import BuildContext, Loss, MissingResourceError, Part, Pictures, Progress, Student, UnpairedDataset
-from gdp.plugins.cyclegan import CycleGANTraining
-from gdp.plugins.cyclegan.bundle import bundle
+from gdp.plugins.cyclegan import CycleGANConfig, CycleGANTraining
+from gdp.plugins.cyclegan.bundle import bundle, fill, load_states
 from gdp.plugins.losses import NoSettings
 from gdp.plugins.losses.terms import LSGANLoss
 from gdp.plugins.losses.translation import CycleL1Loss, IdentityL1Loss
@@ -34,13 +34,15 @@ def train(config: CycleGANTraining, images: UnpairedDataset, folder: Path, progr
         progress: reports one unit a step.
 
     Raises:
-        MissingResourceError: a domain has no pictures.
+        MissingResourceError: a domain has no pictures, or there are no networks to go on from.
+        CorruptFileError: what is to be gone on from holds others.
         TrainingError, NonFiniteError, DiskFullError, RunFolderError: as of `train_student`.
     """
     device = torch.device(resolve_device(config.device, "the device of the training"))
     context = BuildContext(seed=config.seed, device=device, resolution=images.resolution)
     student = ResnetStudent(_both_generators(config), context)
     student.initialise(None)
+    _begin(config, student, folder, progress)
     train_student(
         student,
         _losses(config, context),
@@ -56,6 +58,17 @@ def train(config: CycleGANTraining, images: UnpairedDataset, folder: Path, progr
     )
     write_tensors(folder / RESULT, bundle(_networks(student), config.half))
     return folder / RESULT
+
+
+def _begin(config: CycleGANTraining, student: Student, folder: Path, progress: Progress) -> None:
+    """Fill the networks with those that the settings name, unless the training has begun."""
+    if config.from_weights is None:
+        return
+    if any((folder / "checkpoints").glob("step-*")):
+        progress.message(f"{folder}: this training has begun, and goes on from its checkpoint")
+        return
+    given = load_states(CycleGANConfig(weights=config.from_weights), "train.from_weights (--from)")
+    fill(_networks(student), given, str(config.from_weights), progress)
 
 
 def _ignore(step: int, what: object) -> None:

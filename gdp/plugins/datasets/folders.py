@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,9 @@ from gdp import BuildContext, Dataset, MissingResourceError, Part, UnpairedDatas
 from gdp.plugins.datasets import PUBLIC_SETS, ImageFolderConfig, UnpairedFolderConfig
 from gdp.plugins.datasets.pictures import as_text, open_picture, picture_files, read_all, square
 from gdp.toolbox import content_key
+
+READERS = 8
+"""Threads that decode a batch's pictures, on a machine with as many cores."""
 
 
 class ImageFolder(Dataset):
@@ -50,7 +54,10 @@ class ImageFolder(Dataset):
             CorruptFileError: some are no whole pictures; the message names them.
         """
         paths = [self._paths[index] for index in indices]
-        return torch.stack(read_all(paths, lambda path: square(open_picture(path), self.resolution)))
+        if not paths:
+            return torch.empty(0, 3, self.resolution, self.resolution, dtype=torch.uint8)
+        threads = min(READERS, os.cpu_count() or 1)
+        return torch.stack(read_all(paths, lambda path: square(open_picture(path), self.resolution), threads=threads))
 
 
 PARTS: tuple[Part, ...] = get_args(Part)

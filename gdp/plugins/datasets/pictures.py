@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -57,19 +58,36 @@ def square(picture: Image.Image, resolution: int) -> Tensor:
     return from_array(numpy.asarray(resized)).contiguous()
 
 
-def read_all(files: Sequence[File], read: Callable[[File], Item]) -> list[Item]:
+def read_all(files: Sequence[File], read: Callable[[File], Item], *, threads: int = 1) -> list[Item]:
     """Read every file (or couple of files), and only then complain of those that cannot be read.
+
+    Args:
+        files: what to read.
+        read: reads one; where several threads read, they call it at the same time.
+        threads: how many read beside each other.
 
     Raises:
         CorruptFileError: some are no whole pictures, or gone; the message names them.
     """
+
+    def attempt(file: File) -> Item | CorruptFileError | MissingResourceError:
+        try:
+            return read(file)
+        except (CorruptFileError, MissingResourceError) as error:
+            return error
+
+    if threads > 1 and len(files) > 1:
+        with ThreadPoolExecutor(min(threads, len(files)), "pictures") as executor:
+            found = list(executor.map(attempt, files))
+    else:
+        found = [attempt(file) for file in files]
     items: list[Item] = []
     broken: list[str] = []
-    for file in files:
-        try:
-            items.append(read(file))
-        except (CorruptFileError, MissingResourceError) as error:
-            broken.append(str(error))
+    for item in found:
+        if isinstance(item, CorruptFileError | MissingResourceError):
+            broken.append(str(item))
+        else:
+            items.append(item)
     if broken:
         raise CorruptFileError("\n".join(shorten(broken)))
     return items

@@ -14,7 +14,7 @@ class RenderedFacesConfig(Config):
     """Settings of `rendered-faces`."""
 
     count: int = Field(default=50_000, ge=1)
-    """How many different faces there are. Rendered ones stay in memory: 12 KB a face at 64 pixels."""
+    """How many different faces there are; each is rendered when it is asked for, so millions take no memory."""
     seed: int = 0
     """Which faces they are."""
     resolution: int = Field(default=64, ge=16, le=1024)

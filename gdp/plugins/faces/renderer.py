@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gdp import BuildContext, Dataset, PictureKind
+from gdp import Dataset, PictureKind
 from gdp.plugins.faces import RenderedFacesConfig
 from gdp.plugins.faces.attributes import FaceAttributes, sample_attributes, sample_latents
 from gdp.plugins.faces.drawing import make_palette
@@ -35,6 +35,8 @@ from gdp.toolbox import to_levels
 
 _CHUNK_PIXELS = 16 * 64 * 64
 """So many pixels are drawn at once: their planes stay in the processor's cache."""
+_LEVELS_AT_ONCE = 64
+"""Faces that lie in memory as floats at once."""
 
 
 def render(attributes: FaceAttributes, resolution: int = 64) -> Tensor:
@@ -100,31 +102,26 @@ def _blur(images: Tensor) -> Tensor:
 
 
 class RenderedFaces(Dataset):
-    """Faces 0 to count - 1 of a seed. Each is rendered when it is first asked for, and kept as uint8."""
+    """Faces 0 to count - 1 of a seed, each rendered whenever it is asked for: millions take no memory."""
 
-    def __init__(self, config: RenderedFacesConfig, context: BuildContext) -> None:
-        super().__init__(config, context)
-        # The system gives the pages of this memory only when faces are written into them.
-        self._pictures = torch.empty(config.count, 3, config.resolution, config.resolution, dtype=torch.uint8)
-        self._rendered = torch.zeros(config.count, dtype=torch.bool)
+    config: RenderedFacesConfig
 
     def __len__(self) -> int:
-        return int(self.config.count)
+        return self.config.count
 
     @property
     def resolution(self) -> int:
         """Height and width in pixels."""
-        return int(self.config.resolution)
+        return self.config.resolution
 
     def images(self, indices: Sequence[int]) -> Tensor:
         """Return faces (N, 3, R, R) uint8 RGB."""
         wanted = torch.as_tensor(list(indices), dtype=torch.int64)
-        missing = torch.unique(wanted[~self._rendered[wanted]])
-        if len(missing):
-            faces = render(sample_attributes(self.config.seed, missing), self.resolution)
-            self._pictures[missing] = to_levels(faces)
-            self._rendered[missing] = True
-        return self._pictures[wanted]
+        faces = torch.empty(len(wanted), 3, self.resolution, self.resolution, dtype=torch.uint8)
+        for start in range(0, len(wanted), _LEVELS_AT_ONCE):
+            some = slice(start, start + _LEVELS_AT_ONCE)
+            faces[some] = to_levels(render(sample_attributes(self.config.seed, wanted[some]), self.resolution))
+        return faces
 
     @property
     def shows(self) -> PictureKind:

@@ -8,7 +8,7 @@ Settings of a StyleGAN2 training; imports no torch.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -56,7 +56,7 @@ DISCRIMINATOR_FILE = "discriminator.safetensors"
 """What a training writes beside the generator's weights; behind their name and a dot, what `gdp convert` writes."""
 
 
-def weights_path(weights: str | Path, progress: Progress | None = None) -> Path:
+def weights_path(weights: str | Path, progress: Progress | None = None, *, setting: str = "teacher.weights") -> Path:
     """Return the file that a setting names, downloaded where it is an address.
 
     Raises:
@@ -65,7 +65,7 @@ def weights_path(weights: str | Path, progress: Progress | None = None) -> Path:
     """
     if isinstance(weights, str) and weights.startswith("builtin:"):
         return _asset(f"{weights.removeprefix('builtin:')}.safetensors")
-    return weights_file(weights, progress, setting="teacher.weights")
+    return weights_file(weights, progress, setting=setting)
 
 
 def discriminator_path(config: StyleGAN2Config, progress: Progress | None = None) -> Path | None:
@@ -98,11 +98,17 @@ class TrainingSettings(Config):
     """Real pictures shown to the discriminator in all, repetitions counted."""
     batch: int = Field(default=32, gt=0)
     """Pictures in a step."""
+    from_weights: Weights | None = Field(default=None, examples=["ffhq256.safetensors"])
+    """Networks to go on from instead of random ones (`--from`): `builtin:faces64`; a generator's .safetensors file as
+    gdp train-teacher and gdp convert write it, with its discriminator as NAME.discriminator.safetensors or
+    discriminator.safetensors beside it where there is one; the tensors.safetensors of a checkpoint; or a file's https
+    address that ends in `#sha256=` and 64 hexadecimal digits. The recipe's networks may have more feature maps."""
     shards: int = Field(default=2, gt=0)
-    """Equal parts of a batch that a processor computes at the same time, each on threads of its own; a GPU takes 1."""
+    """Equal parts of a batch that a processor computes at the same time, each on threads of its own; on a GPU the batch
+    stays whole."""
     seed: int = 0
     """Seed of the initial weights, the order of the pictures and all noise."""
-    device: DeviceName = "cpu"
+    device: DeviceName = "auto"
     """Where to train: auto (a GPU where there is one), cpu, cuda, cuda:1."""
     precision: Literal["auto", "float32", "bf16"] = "auto"
     """Arithmetic of the convolutions; `auto` is bf16 where the device has it. R1 and path length stay in float32."""
@@ -128,6 +134,10 @@ class TrainingSettings(Config):
     """Samples over which the discriminator sees a standard deviation."""
     learning_rate: float = Field(default=0.0025, gt=0)
     """Adam's step size for both networks."""
+    learning_rate_end: float = Field(default=1.0, gt=0, le=1)
+    """What is left of the learning rate at the end, to which it falls in a line: 0.1 for a tenth, 1 keeps it."""
+    learning_rate_falls_from: int = Field(default=0, ge=0)
+    """Pictures after which it begins to fall."""
     r1_gamma: float = Field(default=0.2, ge=0)
     """Weight of the R1 penalty, before its factor 1/2."""
     r1_interval: int = Field(default=16, gt=0)
@@ -140,15 +150,30 @@ class TrainingSettings(Config):
     """Share of a new value in the moving mean of the path length."""
     path_length_shrink: int = Field(default=2, gt=0)
     """The path-length penalty takes this part of a batch: 2 for half."""
-    reconstruction_weight: float = Field(default=0.0, ge=0)
-    """Weight of the distance between a picture and the synthesis of its own latent, for datasets that know the latents
-    of their pictures; 0 for the plain GAN."""
-    reconstruction_images: int = Field(default=0, ge=0)
-    """Pictures for which reconstruction is trained alone, before the discriminator joins in."""
+    adversarial_weight: float = Field(default=1.0, gt=0)
+    """Weight of the game with the discriminator in what the generator learns from."""
+    feature_weight: float = Field(default=0.0, ge=0)
+    """Weight of the distance between a picture and the synthesis of its own latent in the discriminator's features, for
+    datasets that know the latents of their pictures; 0 for none."""
+    l1_weight: float = Field(default=0.0, ge=0)
+    """Weight of the same distance as mean absolute difference of pixels."""
+    reconstruction_falls: tuple[int, int] | None = Field(default=None, examples=[[500_000, 1_000_000]])
+    """Between these numbers of pictures the weights of both distances fall to reconstruction_floor of themselves."""
+    reconstruction_floor: float = Field(default=0.0, ge=0, le=1)
+    """What is left of the weights of both distances when they have fallen."""
+    free_share: float = Field(default=0.0, ge=0, lt=1)
+    """Share of a batch whose latents are freely drawn and play the game alone, where the others are reconstructed."""
+    truncated_share: float = Field(default=0.0, ge=0, le=1)
+    """Chance that a freely drawn w is pulled towards the mean w, as it will be where the teacher is used."""
+    lowest_truncation: float = Field(default=0.5, ge=0, le=1)
+    """Such a w keeps this part to all of its distance to the mean (psi), drawn uniformly."""
+    held_out: int = Field(default=24, ge=0)
+    """Last pictures of the dataset, at most a tenth, that are never trained on: where latents are known, how well the
+    average generator draws them is told with every sample grid."""
     noise: bool = True
     """Whether fresh noise is added to the generator's features; without it all detail must come from the latent."""
     style_mixing: float = Field(default=0.9, ge=0, le=1)
-    """Chance that a batch takes its w from a second latent from some layer on."""
+    """Chance that a batch's freely drawn w are those of second latents from some layer on."""
     ema_half_life: float = Field(default=10_000, ge=0)
     """Pictures after which a weight's share in the generator's moving average has halved."""
     mirror: bool = False
@@ -160,8 +185,24 @@ class TrainingSettings(Config):
     statistics_every: int = Field(default=1_000, gt=0)
     """Pictures from one line of statistics to the next."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _replaced(cls, data: Any) -> Any:
+        if isinstance(data, dict) and (old := sorted({"reconstruction_weight", "reconstruction_images"} & data.keys())):
+            raise ValueError(
+                f"{' and '.join(old)}: this way of training was replaced. Reconstruction is measured in the "
+                "discriminator's features and as L1, beside the game from the beginning: set feature_weight and "
+                "l1_weight (4 and 4 with adversarial_weight = 0.3, say)"
+            )
+        return data
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether the pictures' own latents are learnt from."""
+        return bool(self.feature_weight or self.l1_weight)
+
     @model_validator(mode="after")
-    def _shards_fit(self) -> TrainingSettings:
+    def _fits_together(self) -> TrainingSettings:
         part, rest = divmod(self.batch, self.shards)
         group = min(self.deviation_group, max(part, 1))
         if rest or part % group or part < self.path_length_shrink:
@@ -169,10 +210,12 @@ class TrainingSettings(Config):
                 f"batch ({self.batch}) must divide into {self.shards} shards of a multiple of "
                 f"{self.deviation_group} pictures (deviation_group)"
             )
-        if self.reconstruction_images and not self.reconstruction_weight:
-            raise ValueError("reconstruction_images needs a reconstruction_weight above 0")
-        if self.reconstruction_weight and self.mirror:
-            raise ValueError("a mirrored picture has another latent: set mirror = false or reconstruction_weight = 0")
+        if self.reconstructs and self.mirror:
+            raise ValueError("a mirrored picture has another latent: set mirror = false, or both weights to 0")
+        if not self.reconstructs and (self.free_share or self.reconstruction_falls):
+            raise ValueError("free_share and reconstruction_falls need a feature_weight or an l1_weight above 0")
+        if self.reconstruction_falls and self.reconstruction_falls[0] > self.reconstruction_falls[1]:
+            raise ValueError("reconstruction_falls is two numbers of pictures, the smaller one first")
         return self
 
 

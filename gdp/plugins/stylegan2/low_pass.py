@@ -44,7 +44,7 @@ def downsample(x: Tensor, kernel: Tensor) -> Tensor:
 def _differentiated(function: type[_Filter] | type[_Spread], x: Tensor, *arguments: Any) -> Tensor:
     if not (torch.is_grad_enabled() and x.requires_grad):
         return function.compute(x, *arguments)  # what traces or exports a network sees torch's own operators
-    result: Tensor = function.apply(x, *arguments)  # type: ignore[no-untyped-call] # torch leaves it without types
+    result: Tensor = function.apply(x, *arguments)
     return result
 
 

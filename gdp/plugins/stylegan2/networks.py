@@ -354,6 +354,14 @@ class Discriminator(nn.Module):
         Raises:
             ShapeError: the pictures are not of the discriminator's size.
         """
+        return self.judge(images, dtype)[1]
+
+    def judge(self, images: Tensor, dtype: torch.dtype = torch.float32) -> tuple[list[Tensor], Tensor]:
+        """Return what each block makes of pictures (N, 3, R, R), (N, C, R/2, R/2) down to 4x4, and the logits (N, 1).
+
+        Raises:
+            ShapeError: the pictures are not of the discriminator's size.
+        """
         if images.shape[2:] != (self.resolution, self.resolution):
             height, width = images.shape[2:]
             raise ShapeError(
@@ -361,10 +369,11 @@ class Discriminator(nn.Module):
                 f"[pairs] resolution made smaller is no picture of its size"
             )
         x = images.to(dtype, memory_format=torch.channels_last)
+        features = []
         for size in self.resolutions:
             x = self.get_submodule(f"b{size}")(x)
-        logits: Tensor = self.b4(x.float())
-        return logits
+            features.append(x)
+        return features, self.b4(x.float())
 
 
 @torch.no_grad()

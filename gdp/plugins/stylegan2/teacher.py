@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,7 +17,6 @@ from gdp import (
     LatentTeacher,
     PictureKind,
     Progress,
-    ProgressTask,
     Projection,
     ShapeError,
 )
@@ -40,9 +38,6 @@ FACES64 = PictureKind(
     "faces as gdp's renderer draws them, upright in the middle", "face", "faces64", "landmarks:builtin:faces64"
 )
 """What the built-in weights make."""
-
-_READ_AT_ONCE = 256
-"""Training pictures asked of a dataset at a time."""
 
 
 def _weight_files(config: StyleGAN2Config) -> Sequence[Path]:
@@ -179,32 +174,6 @@ class StyleGAN2Teacher(LatentTeacher):
     @classmethod
     def train(cls, config: TrainingSettings, images: Dataset, folder: Path, progress: Progress) -> Path:
         """Train a generator on pictures; returns the file of its averaged weights, goes on from what `folder` holds."""
-        from gdp.plugins.stylegan2.training import TrainingProgress, train
+        from gdp.plugins.stylegan2.training import train
 
-        pictures, latents = _all_pictures(images, progress), images.latents(range(len(images)))
-        with ExitStack() as stack:
-            tasks: list[ProgressTask] = []
-            seen = 0
-
-            def report(state: TrainingProgress) -> None:
-                nonlocal seen
-                if not tasks:
-                    opened = progress.task("training the teacher", state.total, "pictures", done=state.images)
-                    tasks.append(stack.enter_context(opened))
-                    seen = state.images
-                shown = {name: value for name, value in state.figures.items() if name not in ("step", "images")}
-                tasks[0].advance(state.images - seen, **shown)
-                seen = state.images
-
-            return train(pictures, config, folder, report, latents)
-
-
-def _all_pictures(images: Dataset, progress: Progress) -> Tensor:
-    """Read a dataset into memory: (N, 3, R, R) uint8."""
-    pictures = torch.empty(len(images), 3, images.resolution, images.resolution, dtype=torch.uint8)
-    with progress.task("reading the pictures", len(images), "pictures") as task:
-        for start in range(0, len(images), _READ_AT_ONCE):
-            indices = range(start, min(start + _READ_AT_ONCE, len(images)))
-            pictures[start : indices.stop] = images.images(indices)
-            task.advance(len(indices))
-    return pictures
+        return train(images, config, folder, progress)

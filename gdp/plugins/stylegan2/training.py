@@ -1,29 +1,20 @@
-"""Train a StyleGAN2 on pictures: checkpoints, statistics, sample grids, exact resume.
-
-Run it by hand as `python -m gdp.plugins.stylegan2.training --images FILE --folder DIR --settings FILE`.
-"""
+"""Train a StyleGAN2 on pictures: checkpoints, statistics, sample sheets, exact resume."""
 
 from __future__ import annotations
 
-import argparse
-import io
 import time
-import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import safetensors.torch
 import torch
 from torch import Tensor
-from torchvision.transforms.functional import to_pil_image
-from torchvision.utils import make_grid
 
-from gdp import ShapeError, TrainingError
+from gdp import Dataset, Progress, ProgressTask, Stopped, TrainingError
 from gdp.plugins.stylegan2 import DISCRIMINATOR_FILE, TrainingSettings
-from gdp.plugins.stylegan2.training_step import AdversarialStep
+from gdp.plugins.stylegan2.sheets import SampleSheets, draw_curves
+from gdp.plugins.stylegan2.starting import read_given, with_prefix
+from gdp.plugins.stylegan2.training_step import AdversarialStep, learning_rate_factor
 from gdp.toolbox import (
     BatchSampler,
     Checkpoint,
@@ -31,68 +22,54 @@ from gdp.toolbox import (
     StatisticsFile,
     counter_generator,
     from_levels,
+    open_feed,
     write_atomically,
     write_tensors,
 )
 
 RESULT = "generator.safetensors"
-SAMPLES = 48
+STATISTICS = "statistics.jsonl"
 _MAY_CHANGE = {"images", "checkpoint_every", "samples_every", "statistics_every", "device"}
 """Settings that may differ between a checkpoint and the run that goes on from it."""
+_OBJECTIVE_OF_OLD = ("reconstruction_weight", "reconstruction_images")
+"""Settings of the training that reconstructed pixels first and played the game later."""
 
 
-@dataclass(frozen=True)
-class TrainingProgress:
-    """Where a training stands."""
-
-    images: int
-    """Real pictures seen."""
-    total: int
-    """Real pictures to see in all."""
-    figures: dict[str, float]
-    """The newest line of statistics."""
-
-
-def train(
-    images: Tensor,
-    settings: TrainingSettings,
-    folder: Path,
-    on_progress: Callable[[TrainingProgress], None] | None = None,
-    latents: Tensor | None = None,
-) -> Path:
+def train(images: Dataset, settings: TrainingSettings, folder: Path, progress: Progress) -> Path:
     """Train a StyleGAN2 and return the file of its averaged generator, float16 safetensors.
 
     The discriminator as it stands at the end lies beside it.
 
-    A killed training goes on from its newest checkpoint when called again, and on a processor ends in the same bits.
+    A stopped or killed training goes on from its newest checkpoint when called again, and on a processor ends in the
+    same bits. The pictures are kept in memory where all of them fit into what the dataset's context allows, and are
+    read in a thread while others are trained on where they do not; the numbers do not depend on it.
 
     Args:
-        images: uint8 (N, 3, R, R), R a power of two from 8.
+        images: the pictures, of a power-of-two size from 8; where it tells their latents, they can be learnt from.
         settings: how to train.
-        folder: gets `checkpoints/`, `statistics.jsonl`, `samples/`, `generator.safetensors` and
+        folder: gets `checkpoints/`, `statistics.jsonl`, `curves.png`, `samples/`, `generator.safetensors` and
             `discriminator.safetensors`.
-        on_progress: called with every line of statistics.
-        latents: what determines each picture as standard normal numbers, (N, K) float32, for the reconstruction.
+        progress: reports one unit a picture; where it raises `Stopped`, a checkpoint is written first.
 
     Raises:
-        ShapeError: the pictures do not fit.
-        TrainingError: the folder holds a training with other settings.
+        ShapeError: the pictures, or the networks to go on from, do not fit.
+        TrainingError: the folder holds a training with other settings, or the settings ask for what the dataset lacks.
+        MissingResourceError, CorruptFileError: networks to go on from, or pictures, cannot be read.
         NonFiniteError: the training diverged.
         DiskFullError, RunFolderError: the folder cannot be written.
     """
-    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3]:
-        raise ShapeError(f"Training pictures must be uint8 (N, 3, R, R), not {images.dtype} {tuple(images.shape)}.")
-    if settings.reconstruction_weight and (latents is None or latents.shape[1] > settings.z_dim):
+    first = images.latents([0]) if settings.reconstructs else None
+    if settings.reconstructs and (first is None or first.shape[1] > settings.z_dim):
         raise TrainingError(
-            "reconstruction_weight needs pictures whose latents are known, of at most z_dim numbers. Take a dataset "
-            "that knows them (rendered-faces does), raise z_dim, or set reconstruction_weight = 0."
+            "feature_weight and l1_weight need pictures whose latents are known, of at most z_dim numbers. Take a "
+            "dataset that knows them (rendered-faces does), raise z_dim, or set both weights to 0."
         )
-    with _threads_per_shard(settings.shards):
-        training = _Training(images, settings, folder, latents if settings.reconstruction_weight else None)
-        try:
-            return training.run(on_progress or (lambda progress: None))
-        finally:
-            training.networks.close()
+    training = _Training(images, settings, folder, progress)
+    try:
+        with _threads_per_shard(training.networks.shards):
+            return training.run()
+    finally:
+        training.networks.close()
 
 
 @contextmanager
@@ -106,43 +83,73 @@ def _threads_per_shard(shards: int) -> Iterator[None]:
 
 
 class _Training:
-    def __init__(self, images: Tensor, settings: TrainingSettings, folder: Path, latents: Tensor | None) -> None:
-        self.images = images
-        self.latents = latents
-        self.settings = settings
-        self.folder = folder
-        self.networks = AdversarialStep(settings, images.shape[-1])
-        self.sampler = BatchSampler(range(len(images)), settings.batch, settings.seed)
+    def __init__(self, images: Dataset, settings: TrainingSettings, folder: Path, progress: Progress) -> None:
+        self.images, self.settings, self.folder, self.progress = images, settings, folder, progress
+        held_out = min(settings.held_out, len(images) // 10) if settings.reconstructs else 0
+        self.trained = range(len(images) - held_out)
         self.checkpoints = CheckpointFolder(folder / "checkpoints")
         self.step = 0
         self.seconds = 0.0
-        folder.mkdir(parents=True, exist_ok=True)
-        found = self.checkpoints.load_newest(lambda message: None)
+        self.window: dict[str, list[Tensor]] = {}
+        found = self.checkpoints.load_newest(progress.message)
+        given = None
+        if found is None and settings.from_weights is not None:
+            given = read_given(settings.from_weights, progress)
+            given.require_fit(settings, images.resolution)
+        elif found is not None:
+            self._require_same_settings(found)
+        self.networks = AdversarialStep(settings, images.resolution, given)
         if found is not None:
             self._restore(found)
-        self.statistics = StatisticsFile(folder / "statistics.jsonl", self.step)
-        self.window: dict[str, list[Tensor]] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+        self.statistics = StatisticsFile(folder / STATISTICS, self.step)
+        self.sheets = SampleSheets(folder, settings.z_dim, settings.seed, self._held_out())
+        self.told_size = False
 
-    def run(self, on_progress: Callable[[TrainingProgress], None]) -> Path:
+    def _held_out(self) -> tuple[Tensor, Tensor] | None:
+        indices = range(len(self.trained), len(self.images))
+        latents = self.images.latents(indices) if indices else None
+        return None if latents is None else (from_levels(self.images.images(indices)), latents)
+
+    def run(self) -> Path:
         settings = self.settings
         steps = -(-settings.images // settings.batch)
-        mark, first = time.monotonic(), self.step
+        sampler = BatchSampler(self.trained, settings.batch, settings.seed)
+        remaining = range(self.step, steps)
+        if remaining:
+            with (
+                open_feed(
+                    self._load, self.trained, sampler, remaining, self.progress, self.images.context.memory
+                ) as feed,
+                self.progress.task("training the teacher", settings.images, "pictures", done=self.seen) as task,
+            ):
+                self._train(feed, steps, task)
+        return self._export()
+
+    def _train(self, feed: Callable[[int], tuple[Tensor, ...]], steps: int, task: ProgressTask) -> None:
+        self.mark, self.first = time.monotonic(), self.step
         while self.step < steps:
-            real, latents = self._batch()
+            real, latents = self._batch(feed(self.step))
             for name, value in self.networks.run(real, self.step, latents).items():
                 self.window.setdefault(name, []).append(value)
             self.step += 1
-            if self._due(settings.statistics_every) or self.step == steps:
-                elapsed = time.monotonic() - mark
-                self.seconds += elapsed
-                on_progress(TrainingProgress(self.seen, settings.images, self._report(elapsed, self.step - first)))
-                mark, first = time.monotonic(), self.step
-            if self._due(settings.samples_every) or self.step == steps:
-                self._draw_samples()
-            if self._due(settings.checkpoint_every) or self.step == steps:
-                self.statistics.sync()
-                self.checkpoints.save(self._checkpoint())
-        return self._export()
+            shown = self._after_step(self.step == steps)
+            try:
+                task.advance(self.settings.batch, **shown)
+            except Stopped:
+                self._save_checkpoint()
+                raise
+
+    def _after_step(self, last: bool) -> dict[str, float]:
+        """Do what is due, and return what is worth showing."""
+        settings, shown = self.settings, {}
+        if last or self._due(settings.samples_every):
+            self._draw_samples()
+        if last or self._due(settings.statistics_every):
+            shown = self._report()
+        if last or self._due(settings.checkpoint_every):
+            self._save_checkpoint()
+        return shown
 
     @property
     def seen(self) -> int:
@@ -151,65 +158,95 @@ class _Training:
     def _due(self, every: int) -> bool:
         return self.seen // every > (self.seen - self.settings.batch) // every
 
-    def _batch(self) -> tuple[Tensor, Tensor | None]:
-        indices = self.sampler.indices(self.step)
-        real = from_levels(self.images[indices].to(self.networks.device))
+    def _load(self, indices: Sequence[int]) -> tuple[Tensor, ...]:
+        """Return pictures (N, 3, R, R) uint8 and, where they are learnt from, latents (N, K)."""
+        pictures = self.images.images(indices)
+        latents = self.images.latents(indices) if self.settings.reconstructs else None
+        return (pictures,) if latents is None else (pictures, latents)
+
+    def _batch(self, loaded: tuple[Tensor, ...]) -> tuple[Tensor, Tensor | None]:
+        real = from_levels(loaded[0].to(self.networks.device))
         if self.settings.mirror:
             random = counter_generator(self.settings.seed, "mirror", self.step)
             flipped = (torch.rand(len(real), generator=random) < 0.5).to(real.device)
             real = torch.where(flipped[:, None, None, None], real.flip(3), real)
-        return real, None if self.latents is None else self.latents[indices]
+        return real, loaded[1] if len(loaded) > 1 else None
 
-    def _report(self, elapsed: float, steps: int) -> dict[str, float]:
+    def _report(self) -> dict[str, float]:
         figures = {name: float(torch.stack(values).mean()) for name, values in self.window.items()}
-        self.window = {}
-        rate = steps * self.settings.batch / max(elapsed, 1e-9)
-        line = {"step": self.step, "images": self.seen, **figures, "seconds": self.seconds, "images_per_second": rate}
-        self.statistics.write(line)
-        return line
+        elapsed, steps = time.monotonic() - self.mark, self.step - self.first
+        self.window, self.mark, self.first = {}, time.monotonic(), self.step
+        self.seconds += elapsed
+        spent = {"seconds": self.seconds, "images_per_second": steps * self.settings.batch / max(elapsed, 1e-9)}
+        factor = learning_rate_factor(self.settings, self.seen - self.settings.batch)
+        rate = {"learning_rate": self.settings.learning_rate * factor}
+        self.statistics.write({"step": self.step, "images": self.seen, **figures, **rate, **spent})
+        return {**figures, **spent}
 
-    @torch.no_grad()
     def _draw_samples(self) -> None:
-        networks = self.networks
-        random = counter_generator(self.settings.seed, "samples", 0)
-        z = torch.randn(SAMPLES, self.settings.z_dim, generator=random).to(networks.device)
-        with networks.average.applied():
-            pictures = torch.cat([networks.generator(part) for part in torch.split(z, 8)])
-        grid = make_grid(pictures.cpu(), nrow=12, padding=0, normalize=True, value_range=(-1, 1))
-        content = io.BytesIO()
-        to_pil_image(grid).save(content, "png")
-        write_atomically(self.folder / "samples" / f"images-{self.seen:08d}.png", content.getvalue())
+        with self.networks.average.applied():
+            figures = self.sheets.draw(self.networks.generator, self.seen)
+        if figures:
+            self.statistics.write({"step": self.step, "images": self.seen, **figures})
+        write_atomically(self.folder / "curves.png", draw_curves(self.folder / STATISTICS))
+
+    def _save_checkpoint(self) -> None:
+        self.statistics.sync()
+        checkpoint = self._checkpoint()
+        self.checkpoints.save(checkpoint)
+        if not self.told_size:
+            self.told_size = True
+            size = sum(tensor.nbytes for tensor in checkpoint.tensors.values())
+            self.progress.message(
+                f"{self.checkpoints.folder}: a checkpoint every {self.settings.checkpoint_every:,} pictures, "
+                f"{size / 1e6:.0f} MB each; the newest two are kept"
+            )
 
     def _checkpoint(self) -> Checkpoint:
         networks = self.networks
         tensors = {
             **{f"generator.{name}": tensor for name, tensor in networks.generator.state_dict().items()},
             **{f"discriminator.{name}": tensor for name, tensor in networks.discriminator.state_dict().items()},
-            **{f"average.{name}": tensor for name, tensor in networks.average.tensors.items()},
+            **{f"average.{name}": tensor for name, tensor in networks.average.kept.items()},
             **_optimizer_tensors("generator_optimizer", networks.generator_optimizer),
             **_optimizer_tensors("discriminator_optimizer", networks.discriminator_optimizer),
+            **{f"window.{name}": torch.stack(values) for name, values in self.window.items()},
             "mean_path_length": networks.mean_path_length,
         }
         state = {"settings": self.settings.model_dump(mode="json"), "images": self.seen, "seconds": self.seconds}
         return Checkpoint(self.step, tensors, state)
 
-    def _restore(self, checkpoint: Checkpoint) -> None:
+    def _require_same_settings(self, checkpoint: Checkpoint) -> None:
+        stored = checkpoint.state["settings"]
+        if any(stored.get(name) for name in _OBJECTIVE_OF_OLD):
+            newest = self.checkpoints.folder / f"step-{checkpoint.step:08d}" / "tensors.safetensors"
+            raise TrainingError(
+                f"{self.folder}: the training there was begun by an earlier version of gdp, which reconstructed pixels "
+                "before the game, and cannot go on as it was. Its networks can: train into another folder, with "
+                f"--folder NEW --from {newest}"
+            )
         # A setting that the checkpoint's version did not have yet counts as its default.
-        then = {**TrainingSettings().model_dump(mode="json"), **checkpoint.state["settings"]}
+        then = {**TrainingSettings().model_dump(mode="json"), **stored}
         now = self.settings.model_dump(mode="json")
+        if now["from_weights"] is None:  # it has begun: where from need not be said again
+            now["from_weights"] = then["from_weights"]
         if changed := sorted(name for name in now if name not in _MAY_CHANGE and then[name] != now[name]):
             raise TrainingError(
                 f"{self.folder}: the training there was started with other settings ({', '.join(changed)}). "
                 "Choose another folder, or set them back to go on."
             )
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
         networks, tensors = self.networks, checkpoint.tensors
-        networks.generator.load_state_dict(_with_prefix(tensors, "generator."))
-        networks.discriminator.load_state_dict(_with_prefix(tensors, "discriminator."))
-        for name, tensor in networks.average.tensors.items():
+        networks.generator.load_state_dict(with_prefix(tensors, "generator."))
+        networks.discriminator.load_state_dict(with_prefix(tensors, "discriminator."))
+        for name, tensor in networks.average.kept.items():
             tensor.copy_(tensors[f"average.{name}"])
         _load_optimizer("generator_optimizer", networks.generator_optimizer, tensors)
         _load_optimizer("discriminator_optimizer", networks.discriminator_optimizer, tensors)
         networks.mean_path_length = tensors["mean_path_length"].to(networks.device)
+        window = with_prefix(tensors, "window.")
+        self.window = {name: list(values.to(networks.device)) for name, values in window.items()}
         self.step = checkpoint.step
         self.seconds = checkpoint.state["seconds"]
 
@@ -228,10 +265,6 @@ def _halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.cpu().half() for name, tensor in tensors.items()}
 
 
-def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensors[name] for name in tensors if name.startswith(prefix)}
-
-
 def _optimizer_tensors(name: str, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     state: dict[int, dict[str, Tensor]] = optimizer.state_dict()["state"]
     return {f"{name}.{index}.{key}": tensor for index, values in state.items() for key, tensor in values.items()}
@@ -240,27 +273,7 @@ def _optimizer_tensors(name: str, optimizer: torch.optim.Optimizer) -> dict[str,
 def _load_optimizer(name: str, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
     content = optimizer.state_dict()
     state: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in _with_prefix(tensors, f"{name}.").items():
+    for key, tensor in with_prefix(tensors, f"{name}.").items():
         index, field = key.split(".")
         state.setdefault(int(index), {})[field] = tensor
     optimizer.load_state_dict({**content, "state": state})
-
-
-def _main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=Path, required=True, help="safetensors file with `images`, uint8 (N, 3, R, R)")
-    parser.add_argument("--folder", type=Path, required=True, help="folder of the training")
-    parser.add_argument("--settings", type=Path, required=True, help="TOML file with the settings")
-    arguments = parser.parse_args()
-    settings = TrainingSettings.model_validate(tomllib.loads(arguments.settings.read_text(encoding="utf-8")))
-    images = safetensors.torch.load_file(arguments.images)["images"]
-
-    def show(progress: TrainingProgress) -> None:
-        figures: dict[str, Any] = {name: f"{value:.4g}" for name, value in progress.figures.items() if name != "step"}
-        print(" ".join(f"{name} {value}" for name, value in figures.items()), flush=True)
-
-    print(train(images, settings, arguments.folder, show))
-
-
-if __name__ == "__main__":
-    _main()

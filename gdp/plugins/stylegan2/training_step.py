@@ -17,6 +17,7 @@ from gdp import NonFiniteError
 from gdp.plugins.stylegan2 import TrainingSettings
 from gdp.plugins.stylegan2.layers import NoiseMode
 from gdp.plugins.stylegan2.networks import Discriminator, Generator, channels_by_resolution
+from gdp.plugins.stylegan2.starting import GivenNetworks
 from gdp.toolbox import WeightAverage, computes_bf16, counter_generator, resolve_device
 
 
@@ -44,13 +45,17 @@ def r1_penalty(real_logits: Tensor, real_images: Tensor) -> Tensor:
     return gradient.square().sum(dim=(1, 2, 3))
 
 
-def reconstruction_loss(images: Tensor, targets: Tensor, scales: int = 3) -> Tensor:
-    """Mean absolute difference of pictures (N, C, H, W), averaged over `scales` halvings of their size, (N,)."""
-    total = images.new_zeros(len(images))
-    for _ in range(scales):
-        total = total + (images - targets).abs().mean(dim=(1, 2, 3))
-        images, targets = functional.avg_pool2d(images, 2), functional.avg_pool2d(targets, 2)
-    return total / scales
+def feature_distance(features: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+    """Mean absolute difference of features (N, C, H, W), as a share of the targets' size, averaged over the layers.
+
+    The features are those of the discriminator that the generator plays against (feature matching, pix2pixHD, equation
+    3): what it cannot tell apart costs nothing, and a mean of several pictures, which squared pixels love, costs much.
+    """
+    shares = [
+        (ours.float() - theirs.float()).abs().mean() / theirs.float().abs().mean().clamp(min=1e-8)
+        for ours, theirs in zip(features, targets, strict=True)
+    ]
+    return torch.stack(shares).mean()
 
 
 def path_length_penalty(
@@ -127,32 +132,64 @@ def lazy_adam(module: nn.Module, learning_rate: float, interval: int | None) -> 
     )
 
 
+def learning_rate_factor(settings: TrainingSettings, seen: int) -> float:
+    """Return what is left of the learning rate after `seen` pictures: 1, then falling in a line to the end."""
+    left = _falls(seen, settings.learning_rate_falls_from, settings.images)
+    return settings.learning_rate_end + (1 - settings.learning_rate_end) * left
+
+
+def reconstruction_factor(settings: TrainingSettings, seen: int) -> float:
+    """Return what is left of the reconstruction's weights after `seen` pictures: 1, then falling to the floor."""
+    if settings.reconstruction_falls is None:
+        return 1.0
+    left = _falls(seen, *settings.reconstruction_falls)
+    return settings.reconstruction_floor + (1 - settings.reconstruction_floor) * left
+
+
+def _falls(seen: int, first: int, last: int) -> float:
+    """Fall from 1 at `first` to 0 at `last`."""
+    return min(1.0, max(0.0, (last - seen) / (last - first))) if last > first else float(seen < last)
+
+
 class AdversarialStep:
     """Both networks, their optimizers and the moving average, and what one step does with them.
 
-    A batch is computed in `shards` equal parts at the same time, each on threads of its own: on a processor the
-    threads then meet twice in a phase and not in every convolution, which is 1.4 times faster on two busy cores. The
-    parts' gradients are added in a fixed order, and every part draws its noise from a source determined by (seed,
-    step, part): the numbers do not depend on which thread is faster.
+    On a processor a batch is computed in `shards` equal parts at the same time, each on threads of its own: the threads
+    then meet twice in a phase and not in every convolution, which is 1.4 times faster on two busy cores. The parts'
+    gradients are added in a fixed order, and every part draws its noise from a source determined by (seed, step, part):
+    the numbers do not depend on which thread is faster.
+
+    Args:
+        settings: how to train.
+        resolution: of the pictures.
+        given: networks to go on from; None begins with random ones.
     """
 
-    def __init__(self, settings: TrainingSettings, resolution: int) -> None:
+    def __init__(self, settings: TrainingSettings, resolution: int, given: GivenNetworks | None = None) -> None:
         self.settings = settings
         self.device = torch.device(resolve_device(settings.device, "the device of the training"))
+        self.shards = settings.shards if self.device.type == "cpu" else 1
         generator, discriminator = build_networks(settings, resolution)
+        if given is not None:
+            given.fill(generator, discriminator)
         self.generator = generator.to(self.device)
         self.discriminator = discriminator.to(self.device)
         self.generator.eval()  # the moving mean of w is updated here, once a step
         self.average = WeightAverage(self.generator, settings.ema_half_life)
-        path_length = settings.path_length_interval if settings.path_length_weight else None
-        self.generator_optimizer = lazy_adam(self.generator, settings.learning_rate, path_length)
-        self.discriminator_optimizer = lazy_adam(self.discriminator, settings.learning_rate, settings.r1_interval)
+        self._intervals = (settings.path_length_interval if settings.path_length_weight else None, settings.r1_interval)
+        self.generator_optimizer = lazy_adam(self.generator, settings.learning_rate, self._intervals[0])
+        self.discriminator_optimizer = lazy_adam(self.discriminator, settings.learning_rate, self._intervals[1])
+        self._rates = [optimizer.param_groups[0]["lr"] for optimizer in self._optimizers]
         self.mean_path_length = torch.zeros((), device=self.device)
         bf16 = settings.precision == "bf16" or (settings.precision == "auto" and computes_bf16(self.device))
         self.noise_mode: NoiseMode = "random" if settings.noise else "none"
         self.dtype = torch.bfloat16 if bf16 else torch.float32
-        self._pool = ThreadPoolExecutor(settings.shards)
+        self._pool = ThreadPoolExecutor(self.shards)
         self._random: list[torch.Generator] = []
+
+    @property
+    def _optimizers(self) -> tuple[torch.optim.Adam, torch.optim.Adam]:
+        return self.generator_optimizer, self.discriminator_optimizer
 
     def close(self) -> None:
         """End the threads."""
@@ -170,15 +207,13 @@ class AdversarialStep:
         Raises:
             NonFiniteError: a gradient is NaN or infinite; the weights are as they were.
         """
-        settings = self.settings
-        self._random = [self._source(step, shard) for shard in range(settings.shards)]
-        parts = [part.contiguous(memory_format=torch.channels_last) for part in real.chunk(settings.shards)]
-        known = [None] * settings.shards if latents is None else latents.to(self.device).chunk(settings.shards)
-        adversarial = step * settings.batch >= settings.reconstruction_images
-        fakes, figures = self._generator_phase(parts, known, adversarial)
-        if not adversarial:
-            self.average.update((step + 1) * settings.batch, settings.batch)
-            return figures
+        settings, seen = self.settings, step * self.settings.batch
+        for optimizer, rate in zip(self._optimizers, self._rates, strict=True):
+            optimizer.param_groups[0]["lr"] = rate * learning_rate_factor(settings, seen)
+        self._random = [self._source(step, shard) for shard in range(self.shards)]
+        parts = [part.contiguous(memory_format=torch.channels_last) for part in real.chunk(self.shards)]
+        known = [None] * self.shards if latents is None else latents.to(self.device).chunk(self.shards)
+        fakes, figures = self._generator_phase(parts, known, reconstruction_factor(settings, seen))
         if settings.path_length_weight and step % settings.path_length_interval == 0:
             figures |= self._path_length_phase(max(1, len(parts[0]) // settings.path_length_shrink))
         figures |= self._discriminator_phase(parts, fakes)
@@ -188,31 +223,41 @@ class AdversarialStep:
         return figures
 
     def _generator_phase(
-        self, real: Sequence[Tensor], known: Sequence[Tensor | None], adversarial: bool
+        self, real: Sequence[Tensor], known: Sequence[Tensor | None], factor: float
     ) -> tuple[list[Tensor], dict[str, Tensor]]:
-        parameters = list(self.generator.parameters())
+        parameters, settings = list(self.generator.parameters()), self.settings
 
-        def compute(shard: int) -> tuple[Gradients, Tensor, Tensor, Tensor, Tensor]:
-            ws, w_mean = self._latents(len(real[shard]), shard, known[shard])
+        def compute(shard: int) -> tuple[Gradients, Tensor, Tensor, dict[str, Tensor]]:
+            ws, w_mean, count = self._all_latents(len(real[shard]), shard, known[shard])
             fake = self.generator.synthesis(ws, self.noise_mode, self.dtype, self._random[shard])
-            game, distance = fake.new_zeros(()), fake.new_zeros(())
-            if adversarial:
-                game = generator_loss(self.discriminator(fake, self.dtype)).mean()
-            if known[shard] is not None:
-                distance = reconstruction_loss(fake, real[shard]).mean()
-            loss = game + self.settings.reconstruction_weight * distance
+            features, logits = self.discriminator.judge(fake, self.dtype)
+            figures = {"loss_generator": generator_loss(logits).mean()}
+            loss = settings.adversarial_weight * figures["loss_generator"]
+            if count:
+                distances = self._distances(fake[:count], [each[:count] for each in features], real[shard][:count])
+                loss = loss + factor * (
+                    settings.feature_weight * distances["feature_distance"] + settings.l1_weight * distances["l1"]
+                )
+                figures |= distances
             # Without noise its strengths have no gradient: zeros then, and they stay as they were initialised.
             gradients = torch.autograd.grad(loss, parameters, materialize_grads=True)
-            return gradients, fake.detach(), w_mean, game.detach(), distance.detach()
+            return gradients, fake.detach(), w_mean, {name: value.detach() for name, value in figures.items()}
 
-        gradients, fakes, w_means, games, distances = zip(*self._in_parallel(compute), strict=True)
+        gradients, fakes, w_means, figures = zip(*self._in_parallel(compute), strict=True)
         self._descend(self.generator_optimizer, parameters, gradients, "generator")
         self.generator.mapping.update_mean(torch.stack(w_means).mean(dim=0))
         # The discriminator learns from these same pictures: a synthesis less than with fresh ones.
-        figures = {"loss_generator": torch.stack(games).mean()} if adversarial else {}
-        if known[0] is not None:
-            figures["reconstruction"] = torch.stack(distances).mean()
-        return list(fakes), figures
+        return list(fakes), {name: torch.stack([each[name] for each in figures]).mean() for name in figures[0]}
+
+    def _distances(self, fake: Tensor, features: Sequence[Tensor], real: Tensor) -> dict[str, Tensor]:
+        """Measure pictures (N, 3, R, R), whose features in the discriminator are given, against real ones."""
+        if not self.settings.feature_weight:
+            distance = fake.new_zeros(())
+        else:
+            with torch.no_grad():
+                targets, _ = self.discriminator.judge(real, self.dtype)
+            distance = feature_distance(features, targets)
+        return {"feature_distance": distance, "l1": (fake - real).abs().mean()}
 
     def _path_length_phase(self, count: int) -> dict[str, Tensor]:
         parameters = list(self.generator.parameters())
@@ -263,25 +308,42 @@ class AdversarialStep:
         self._descend(self.discriminator_optimizer, parameters, gradients, "R1")
         return {"r1_penalty": torch.stack(penalties).mean()}
 
-    def _latents(self, count: int, shard: int, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Draw ws (count, num_ws, w_dim), styles mixed, and the mean of the first latents' w (w_dim,).
+    def _all_latents(self, count: int, shard: int, known: Tensor | None) -> tuple[Tensor, Tensor, int]:
+        """Return ws (count, num_ws, w_dim), the mean of the latents' w (w_dim,), and how many first rows are known.
 
-        Where the first numbers of z are known, the rest is drawn and no styles are mixed.
+        Of the known latents (count, K) the first are taken, their z filled up with numbers drawn anew; the others of
+        the batch are drawn freely.
         """
-        random = self._random[shard]
-        mapping = self.generator.mapping
-        if known is not None:
-            rest = torch.randn(count, mapping.z_dim - known.shape[1], generator=random, device=self.device)
-            ws = mapping(torch.cat([known, rest], dim=1))
-            return ws, ws[:, 0].detach().mean(dim=0)
+        if known is None:
+            return *self._latents(count, shard), 0
+        random, mapping = self._random[shard], self.generator.mapping
+        free = round(count * self.settings.free_share)
+        known = known[: count - free]
+        rest = torch.randn(len(known), mapping.z_dim - known.shape[1], generator=random, device=self.device)
+        ws = mapping(torch.cat([known, rest], dim=1))
+        total = ws[:, 0].detach().sum(dim=0)
+        if free:
+            drawn, mean = self._latents(free, shard)
+            ws, total = torch.cat([ws, drawn]), total + free * mean
+        return ws, total / count, len(known)
+
+    def _latents(self, count: int, shard: int) -> tuple[Tensor, Tensor]:
+        """Draw ws (count, num_ws, w_dim), mixed and truncated, and the mean of the first latents' w (w_dim,)."""
+        random, mapping, settings = self._random[shard], self.generator.mapping, self.settings
         z = torch.randn(2 * count, mapping.z_dim, generator=random, device=self.device)
         ws, other = mapping(z).chunk(2)
-        return mix_styles(ws, other, self.settings.style_mixing, random), ws[:, 0].detach().mean(dim=0)
+        mean = ws[:, 0].detach().mean(dim=0)
+        ws = mix_styles(ws, other, settings.style_mixing, random)
+        if settings.truncated_share:
+            chance, place = torch.rand(2, count, 1, 1, generator=random, device=self.device)
+            psi = settings.lowest_truncation + (1 - settings.lowest_truncation) * place
+            ws = mapping.w_avg.lerp(ws, torch.where(chance < settings.truncated_share, psi, 1.0))
+        return ws, mean
 
     def _in_parallel(self, compute: Callable[[int], Result]) -> list[Result]:
-        if self.settings.shards == 1:
+        if self.shards == 1:
             return [compute(0)]
-        return list(self._pool.map(compute, range(self.settings.shards)))
+        return list(self._pool.map(compute, range(self.shards)))
 
     def _source(self, step: int, shard: int) -> torch.Generator:
         on_cpu = counter_generator(self.settings.seed, f"noise{shard}", step)
