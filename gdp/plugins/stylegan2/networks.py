@@ -354,10 +354,15 @@ class Discriminator(nn.Module):
         Raises:
             ShapeError: the pictures are not of the discriminator's size.
         """
-        return self.judge(images, dtype)[1]
+        return self.judge(self.features(images, dtype))
 
-    def judge(self, images: Tensor, dtype: torch.dtype = torch.float32) -> tuple[list[Tensor], Tensor]:
-        """Return what each block makes of pictures (N, 3, R, R), (N, C, R/2, R/2) down to 4x4, and the logits (N, 1).
+    def judge(self, features: list[Tensor]) -> Tensor:
+        """Return float32 logits (N, 1) of what `features` gives."""
+        logits: Tensor = self.b4(features[-1].float())
+        return logits
+
+    def features(self, images: Tensor, dtype: torch.dtype = torch.float32) -> list[Tensor]:
+        """Return what each block makes of pictures (N, 3, R, R): (N, C, R/2, R/2) down to 4x4, each by itself.
 
         Raises:
             ShapeError: the pictures are not of the discriminator's size.
@@ -373,7 +378,7 @@ class Discriminator(nn.Module):
         for size in self.resolutions:
             x = self.get_submodule(f"b{size}")(x)
             features.append(x)
-        return features, self.b4(x.float())
+        return features
 
 
 @torch.no_grad()

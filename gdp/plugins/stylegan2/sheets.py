@@ -22,15 +22,17 @@ _PARTS = ((48, 0.7), (24, 1.0))
 """How many samples a sheet shows, at which truncation psi."""
 _LARGEST = 128
 """Pixels of a picture on a sheet; larger ones are reduced."""
+_MARKED = 10
+"""Curves of fewer points show each."""
 _TOGETHER, _PIXELS = 8, 8 * 256 * 256
 """Pictures, and pixels in them, that are synthesized together."""
 
 CURVES = (
-    ("the game", ("loss_generator", "loss_discriminator", "logit_real", "logit_fake")),
-    ("reconstruction", ("feature_distance", "l1", "held_out_l1")),
-    ("penalties", ("r1_penalty", "path_length_penalty")),
+    ("the game", "logistic loss and logit", ("loss_generator", "loss_discriminator", "logit_real", "logit_fake")),
+    ("reconstruction", "L1 of [-1, 1]; of features a share", ("feature_distance", "l1", "held_out_l1")),
+    ("penalties", "squared length", ("r1_penalty", "path_length_penalty")),
 )
-"""What is drawn over the pictures seen, a field each; fields and lines of which there are no numbers are left out."""
+"""What is drawn over the pictures seen, a field each with its axis; what has no numbers is left out."""
 
 
 class SampleSheets:
@@ -81,21 +83,22 @@ def draw_curves(statistics: Path) -> bytes:
         json.loads(line) for line in statistics.read_text(encoding="utf-8").splitlines()
     ]
     told = {name for line in lines for name in line}
-    fields = [(title, [name for name in names if name in told]) for title, names in CURVES if told & {*names}]
+    fields = [(*words, [name for name in names if name in told]) for *words, names in CURVES if told & {*names}]
     figure = Figure(figsize=(5 * max(1, len(fields)), 3.5), layout="constrained")
-    for number, (title, names) in enumerate(fields):
-        _field(figure.add_subplot(1, len(fields), number + 1), title, names, lines)
+    for number, (title, unit, names) in enumerate(fields):
+        axes = figure.add_subplot(1, len(fields), number + 1)
+        axes.set(title=title, xlabel="thousand pictures seen", ylabel=unit)
+        _plot(axes, names, lines)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
     return buffer.getvalue()
 
 
-def _field(axes: Axes, title: str, names: Sequence[str], lines: Sequence[Mapping[str, float]]) -> None:
+def _plot(axes: Axes, names: Sequence[str], lines: Sequence[Mapping[str, float]]) -> None:
     for name in names:
         points = [(line["images"] / 1000, line[name]) for line in lines if name in line]
-        axes.plot(*zip(*points, strict=True), label=name.replace("_", " "), linewidth=1)
-    axes.set_title(title)
-    axes.set_xlabel("thousand pictures seen")
+        marker = "." if len(points) < _MARKED else ""
+        axes.plot(*zip(*points, strict=True), marker=marker, label=name.replace("_", " "), linewidth=1)
     axes.legend()
 
 

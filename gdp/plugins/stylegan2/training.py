@@ -143,10 +143,13 @@ class _Training:
     def _after_step(self, last: bool) -> dict[str, float]:
         """Do what is due, and return what is worth showing."""
         settings, shown = self.settings, {}
-        if last or self._due(settings.samples_every):
+        looks = last or self._due(settings.samples_every)
+        if looks:
             self._draw_samples()
         if last or self._due(settings.statistics_every):
             shown = self._report()
+        if looks:
+            write_atomically(self.folder / "curves.png", draw_curves(self.folder / STATISTICS))
         if last or self._due(settings.checkpoint_every):
             self._save_checkpoint()
         return shown
@@ -188,7 +191,6 @@ class _Training:
             figures = self.sheets.draw(self.networks.generator, self.seen)
         if figures:
             self.statistics.write({"step": self.step, "images": self.seen, **figures})
-        write_atomically(self.folder / "curves.png", draw_curves(self.folder / STATISTICS))
 
     def _save_checkpoint(self) -> None:
         self.statistics.sync()

@@ -230,8 +230,8 @@ class AdversarialStep:
         def compute(shard: int) -> tuple[Gradients, Tensor, Tensor, dict[str, Tensor]]:
             ws, w_mean, count = self._all_latents(len(real[shard]), shard, known[shard])
             fake = self.generator.synthesis(ws, self.noise_mode, self.dtype, self._random[shard])
-            features, logits = self.discriminator.judge(fake, self.dtype)
-            figures = {"loss_generator": generator_loss(logits).mean()}
+            features = self.discriminator.features(fake, self.dtype)
+            figures = {"loss_generator": generator_loss(self.discriminator.judge(features)).mean()}
             loss = settings.adversarial_weight * figures["loss_generator"]
             if count:
                 distances = self._distances(fake[:count], [each[:count] for each in features], real[shard][:count])
@@ -255,7 +255,7 @@ class AdversarialStep:
             distance = fake.new_zeros(())
         else:
             with torch.no_grad():
-                targets, _ = self.discriminator.judge(real, self.dtype)
+                targets = self.discriminator.features(real, self.dtype)
             distance = feature_distance(features, targets)
         return {"feature_distance": distance, "l1": (fake - real).abs().mean()}
 

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from gdp.core.errors import MissingResourceError
+from gdp.core.errors import CorruptFileError, MissingResourceError
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.datasets import Part, UnpairedDataset
 from gdp.core.progress import Progress, SilentProgress
@@ -21,6 +21,7 @@ from gdp.core.training.optimizer import Descent
 from gdp.core.training.precision import autocaster
 from gdp.core.training.ways import Batch
 from gdp.plugins.cyclegan import CycleGANConfig, CycleGANTraining
+from gdp.plugins.cyclegan.bundle import untrained_networks
 from gdp.plugins.cyclegan.teacher import CycleGANTeacher
 from gdp.plugins.cyclegan.training import _losses
 from gdp.plugins.resnet import ResnetConfig
@@ -213,3 +214,74 @@ def test_a_missing_direction_is_told(tmp_path: Path) -> None:
     assert CycleGANTeacher(CycleGANConfig(weights=tmp_path / "one.safetensors"), BuildContext()).opposite is None
     with pytest.raises(MissingResourceError, match=r"no generator G_B \(BtoA\)"):
         CycleGANTeacher(CycleGANConfig(weights=tmp_path / "one.safetensors", direction="BtoA"), BuildContext())
+
+
+def random_networks(width: int, upsampling: str = "deconvolution") -> dict[str, Tensor]:
+    """Return all four networks' tensors, biases that are no zeros among them."""
+    settings = CycleGANTraining.model_validate({**SETTINGS, "width": width, "upsampling": upsampling})
+    made = untrained_networks(settings)
+    named = {"G_A": made.generator, "G_B": made.opposite, "D_A": made.discriminator, "D_B": made.opposite_discriminator}
+    random = torch.Generator().manual_seed(3)
+    return {
+        f"{name}.{key}": tensor + 0.1 * torch.randn(tensor.shape, generator=random)
+        for name, network in named.items()
+        if network is not None
+        for key, tensor in network.state_dict().items()
+    }
+
+
+@pytest.mark.parametrize("upsampling", ["deconvolution", "resize"])
+def test_a_training_goes_on_from_both_generators_and_wider_ones_draw_the_same(tmp_path: Path, upsampling: str) -> None:
+    save_file(random_networks(2, upsampling), tmp_path / "given.safetensors")
+    wide = {"width": 3, "discriminator_width": 3, "upsampling": upsampling, "learning_rate": 1e-12}
+    made = train(tmp_path / "wide", from_weights=tmp_path / "given.safetensors", **wide)
+    pictures = torch.rand(2, 3, SIZE, SIZE) * 2 - 1
+    for direction in ("AtoB", "BtoA"):
+        narrow, wider = (
+            CycleGANTeacher(CycleGANConfig(weights=file, direction=direction), BuildContext())
+            for file in (tmp_path / "given.safetensors", made)
+        )
+        assert wider.module.channels.stem == 3
+        torch.testing.assert_close(wider.translate(pictures), narrow.translate(pictures), atol=1e-5, rtol=1e-4)
+        for ours, theirs in zip(wider.discriminators, narrow.discriminators, strict=True):
+            assert ours is not None and theirs is not None
+            torch.testing.assert_close(ours(pictures)[0][-1], theirs(pictures)[0][-1], atol=1e-5, rtol=1e-4)
+
+
+def test_a_published_folder_can_be_gone_on_from(tmp_path: Path) -> None:
+    for network, tensors in by_network(random_networks(2)).items():
+        torch.save(tensors, tmp_path / f"latest_net_{network}.pth")
+    made = load_file(train(tmp_path / "run", from_weights=tmp_path, learning_rate=1e-12))
+    (tmp_path / "latest_net_G_B.pth").unlink()
+    assert all(torch.allclose(made[name], tensor, atol=1e-6) for name, tensor in random_networks(2).items())
+    with pytest.raises(MissingResourceError, match="needs both generators to go on from, and G_B is not there"):
+        train(tmp_path / "other", from_weights=tmp_path)
+
+
+@pytest.mark.parametrize("changes", [{"width": 1}, {"blocks": 3}, {"discriminator_width": 1}])
+def test_networks_that_do_not_fit_are_refused_with_what_to_set(tmp_path: Path, changes: dict[str, int]) -> None:
+    save_file(random_networks(2), tmp_path / "given.safetensors")
+    with pytest.raises(CorruptFileError, match=r"does not fit the recipe's network: .* Set blocks and upsampling"):
+        train(tmp_path / "run", from_weights=tmp_path / "given.safetensors", **changes)
+
+
+def test_a_training_that_has_begun_goes_on_from_its_checkpoint_and_says_so(tmp_path: Path) -> None:
+    save_file(random_networks(2), tmp_path / "given.safetensors")
+    first = train(tmp_path / "run", from_weights=tmp_path / "given.safetensors")
+    bits = first.read_bytes()
+    told: list[str] = []
+
+    class Told(SilentProgress):
+        def message(self, text: str) -> None:
+            told.append(text)
+
+    assert train(tmp_path / "run", None, Told(), from_weights=tmp_path / "given.safetensors").read_bytes() == bits
+    assert any("has begun, and goes on from its checkpoint" in line for line in told)
+
+
+def by_network(tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    parts: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        network, _, key = name.partition(".")
+        parts.setdefault(network, {})[key] = tensor
+    return parts

@@ -1,20 +1,22 @@
 """Training runs, resumes to the bit, and stops with a reason."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
 import torch
+from known_pictures import InterruptingProgress, KnownPictures
 from pydantic import ValidationError
 from torch import Tensor
 
 from gdp.core.errors import NonFiniteError, ShapeError, TrainingError
+from gdp.core.progress import Progress, SilentProgress, Stopped
 from gdp.plugins.stylegan2 import TrainingSettings
 from gdp.plugins.stylegan2.loading import load_generator
-from gdp.plugins.stylegan2.training import TrainingProgress, train
-from gdp.plugins.stylegan2.training_step import AdversarialStep
+from gdp.plugins.stylegan2.training import train as train_on
+from gdp.plugins.stylegan2.training_step import AdversarialStep, learning_rate_factor
 
 pytestmark = pytest.mark.training
 
@@ -41,12 +43,12 @@ def pictures() -> Tensor:
     return torch.randint(0, 256, (20, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 
 
-def interrupt_at(images: int) -> Callable[[TrainingProgress], None]:
-    def stop(progress: TrainingProgress) -> None:
-        if progress.images >= images:
-            raise KeyboardInterrupt
+def train(pictures: Tensor, settings: TrainingSettings, folder: Path, progress: Progress | None = None) -> Path:
+    return train_on(KnownPictures(pictures), settings, folder, progress or SilentProgress())
 
-    return stop
+
+def interrupt_at(images: int, by: type[BaseException] = KeyboardInterrupt) -> Progress:
+    return InterruptingProgress(images, by)
 
 
 def lines(folder: Path) -> list[dict[str, float]]:
@@ -70,10 +72,50 @@ def test_an_interrupted_training_ends_in_the_same_bits(pictures: Tensor, tmp_pat
     assert lines(tmp_path / "whole")[-1] == lines(tmp_path / "broken")[-1]
 
 
+def test_a_stopped_training_writes_a_checkpoint_first_and_its_numbers_go_on(pictures: Tensor, tmp_path: Path) -> None:
+    whole = train(pictures, TINY, tmp_path / "whole")
+    with pytest.raises(Stopped):  # in the middle of a window of statistics, far from any checkpoint's place
+        train(pictures, TINY, tmp_path / "stopped", interrupt_at(24, Stopped))
+    assert [path.name for path in (tmp_path / "stopped" / "checkpoints").iterdir()] == ["step-00000003"]
+    assert train(pictures, TINY, tmp_path / "stopped").read_bytes() == whole.read_bytes()
+    assert lines(tmp_path / "stopped") == lines(tmp_path / "whole")
+
+
+def test_pictures_that_do_not_fit_into_memory_are_read_ahead_and_give_the_same_bits(
+    pictures: Tensor, tmp_path: Path
+) -> None:
+    kept, streamed = KnownPictures(pictures), KnownPictures(pictures, memory=1, seconds=0.01)
+    files = [
+        train_on(each, TINY, tmp_path / str(number), SilentProgress()) for number, each in enumerate((kept, streamed))
+    ]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert kept.asked == [1, 20], "all of them once, after the one whose size was looked at"
+    assert streamed.asked == [1, *[8] * 12], "a batch at a time, and none twice"
+    assert "MainThread" not in streamed.threads[1:]
+
+
+def test_the_learning_rate_falls_in_a_line_to_what_is_left_at_the_end(pictures: Tensor, tmp_path: Path) -> None:
+    falling = TINY.model_copy(update={"learning_rate_end": 0.1, "learning_rate_falls_from": 32})
+    factors = [learning_rate_factor(falling, seen) for seen in (0, 32, 64, 96, 200)]
+    assert factors == pytest.approx([1, 1, 0.55, 0.1, 0.1])
+    train(pictures, falling, tmp_path)
+    assert lines(tmp_path)[-1]["learning_rate"] == pytest.approx(falling.learning_rate * (1 - 0.9 * 56 / 64))
+    assert [learning_rate_factor(TINY, seen) for seen in (0, 96)] == [1, 1]
+
+
+def test_the_size_of_checkpoints_is_told_once(pictures: Tensor, tmp_path: Path) -> None:
+    progress = InterruptingProgress()
+    train(pictures, TINY, tmp_path, progress)
+    (told,) = progress.told
+    assert "a checkpoint every 32 pictures" in told
+    assert "MB each; the newest two are kept" in told
+
+
 def test_the_outcome_is_a_generator_that_loads(pictures: Tensor, tmp_path: Path) -> None:
     file = train(pictures, TINY, tmp_path)
     generator = load_generator(file)
     assert generator(torch.randn(2, 8)).shape == (2, 3, 8, 8)
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     names = sorted(path.name for path in (tmp_path / "samples").iterdir())
     assert names == ["images-00000048.png", "images-00000096.png"]
     assert len(list((tmp_path / "checkpoints").iterdir())) == 2
@@ -147,10 +189,38 @@ def test_divergence_stops_with_the_phase_and_keeps_the_weights(pictures: Tensor)
 
 
 def test_pictures_that_do_not_fit_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ShapeError, match="uint8"):
-        train(torch.zeros(4, 3, 16, 16), TINY, tmp_path)
     with pytest.raises(ShapeError, match="power of two"):
         train(torch.zeros(4, 3, 12, 12, dtype=torch.uint8), TINY, tmp_path)
+
+
+def edit_settings(folder: Path, change: dict[str, Any]) -> None:
+    """Let a training's checkpoints tell other settings, as those of another version do."""
+    for place in (folder / "checkpoints").iterdir():
+        content = json.loads((place / "state.json").read_text())
+        content["state"]["settings"] |= change
+        (place / "state.json").write_text(json.dumps(content))
+
+
+def test_a_checkpoint_of_the_old_objective_says_what_to_do_and_its_networks_go_on(
+    pictures: Tensor, tmp_path: Path
+) -> None:
+    train(pictures, TINY, tmp_path / "old")
+    edit_settings(tmp_path / "old", {"reconstruction_weight": 20.0, "reconstruction_images": 80})
+    with pytest.raises(TrainingError, match=r"earlier version of gdp.*--folder NEW --from ") as refused:
+        train(pictures, TINY, tmp_path / "old")
+    named = Path(str(refused.value).rpartition("--from ")[2])
+    again = TINY.model_copy(update={"from_weights": named, "learning_rate": 1e-9})
+    first = tmp_path / "old" / "generator.safetensors"
+    went_on = train(pictures, again, tmp_path / "new")
+    z = torch.randn(2, 8)
+    torch.testing.assert_close(load_generator(went_on)(z), load_generator(first)(z), atol=1e-2, rtol=0)
+
+
+def test_a_checkpoint_of_an_old_plain_game_goes_on(pictures: Tensor, tmp_path: Path) -> None:
+    train(pictures, TINY, tmp_path)
+    edit_settings(tmp_path, {"reconstruction_weight": 0.0, "reconstruction_images": 0})
+    train(pictures, TINY.model_copy(update={"images": 112}), tmp_path)
+    assert lines(tmp_path)[-1]["images"] == 112
 
 
 def test_a_batch_that_cannot_be_grouped_is_refused() -> None:
