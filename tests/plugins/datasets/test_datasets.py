@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ from PIL import Image
 
 from gdp.core.errors import CorruptFileError, MissingResourceError
 from gdp.core.interfaces.context import BuildContext
-from gdp.plugins.datasets import ImageFolderConfig
+from gdp.plugins.datasets import ImageFolderConfig, folders
 from gdp.plugins.datasets.folders import ImageFolder
 from gdp.plugins.datasets.pictures import open_picture, square
 from gdp.plugins.faces import RenderedFacesConfig
@@ -23,6 +25,43 @@ def test_rendered_faces_are_the_renderers(capsys: pytest.CaptureFixture[str]) ->
     assert (len(faces), faces.resolution, pictures.shape, pictures.dtype) == (40, 32, (3, 3, 32, 32), torch.uint8)
     torch.testing.assert_close(pictures.float() / 127.5 - 1, expected, atol=1 / 255, rtol=0)
     assert torch.equal(faces.images(range(4))[3], pictures[1]), "the same whenever it is asked for"
+
+
+def test_millions_of_rendered_faces_take_no_memory() -> None:
+    faces = RenderedFaces(RenderedFacesConfig(count=10**9, seed=5, resolution=1024), BuildContext())  # 3 PB of pictures
+    assert len(faces) == 10**9
+    small = RenderedFaces(RenderedFacesConfig(count=10**9, seed=5, resolution=32), BuildContext())
+    last, again = (small.images([10**9 - 1, 4]) for _ in range(2))
+    assert torch.equal(last, again)
+    assert torch.equal(
+        last[1:], RenderedFaces(RenderedFacesConfig(count=5, seed=5, resolution=32), BuildContext()).images([4])
+    )
+
+
+def test_many_faces_asked_for_at_once_are_the_same_as_one_by_one() -> None:
+    faces = RenderedFaces(RenderedFacesConfig(count=200, resolution=16), BuildContext())
+    wanted = [*range(130), 7]  # more than are rendered at once
+    assert torch.equal(faces.images(wanted), torch.cat([faces.images([index]) for index in wanted]))
+
+
+def test_a_batch_is_decoded_by_several_threads_and_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders.os, "cpu_count", lambda: 4)
+    for level in range(20):
+        Image.new("RGB", (16, 16), (10 * level, 0, 0)).save(tmp_path / f"{level:02}.png")
+    threads: set[str] = set()
+    read = folders.open_picture
+
+    def watched(path: Path) -> Image.Image:
+        threads.add(threading.current_thread().name)
+        time.sleep(0.001 * (20 - int(path.stem)))  # the first is done last
+        return read(path)
+
+    monkeypatch.setattr(folders, "open_picture", watched)
+    folder = ImageFolder(ImageFolderConfig(folder=tmp_path, resolution=8), BuildContext())
+    pictures = folder.images([*range(20), 3])
+    assert pictures[:, 0, 0, 0].tolist() == [*range(0, 200, 10), 30]
+    assert 1 < len(threads) <= 4
+    assert folder.images([]).shape == (0, 3, 8, 8)
 
 
 def test_a_folders_pictures_are_numbered_by_path(tmp_path: Path) -> None:
