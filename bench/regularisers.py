@@ -1,0 +1,180 @@
+"""What R1 and the path length cost, with gdp's twice differentiable low-pass filter and with torch's own derivative.
+
+    python bench/regularisers.py
+    python bench/regularisers.py --case config-f --rounds 3 --output regularisers.json
+
+Writes bench/results/regularisers.json. It fails where the two give other gradients.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from time import process_time
+from typing import TYPE_CHECKING, Any
+
+from gdp.cli.common import prepare_processor
+from gdp.console import choose_progress, print_table
+from gdp.core.files import write_atomically
+from gdp.core.progress import ProgressTask
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gdp.plugins.stylegan2 import TrainingSettings
+
+CASES = ("faces64", "config-f")
+REGULARISERS = ("R1", "path length")
+RECIPE = Path(__file__).parents[1] / "recipes" / "train_faces64.toml"
+RESULT = Path(__file__).parent / "results" / "regularisers.json"
+TOLERANCE = 1e-3
+"""Largest difference of two gradients, as a share of the tensor's largest value, that rounding explains."""
+PROTOCOL = (
+    "One process on one thread; torch's own second derivative of a depthwise convolution and gdp's take turns, on the "
+    "same random weights, pictures and latents, float32. A regulariser is its penalty and the gradient for all weights "
+    "of its network: R1 of a whole batch by the discriminator, the path length of half a batch by the generator. "
+    "milliseconds: of processor time, median and quartiles; ratio: torch's by gdp's, of each turn; two turns of "
+    "warm-up are not counted. largest_difference: of the two gradients, as a share of each tensor's largest value. "
+    "faces64: the networks of recipes/train_faces64.toml, batch 16; config-f: published widths up to 256 channels, "
+    "batch 4."
+)
+
+
+def settings_of(case: str, options: argparse.Namespace) -> tuple[TrainingSettings, int]:
+    """Return what a case's networks are built of, and its resolution."""
+    from gdp.plugins.stylegan2 import TrainingSettings
+
+    if case == "faces64":
+        recipe = tomllib.loads(RECIPE.read_text(encoding="utf-8"))
+        return TrainingSettings.model_validate({**recipe["train"], "batch": 16}), int(recipe["dataset"]["resolution"])
+    width = options.width
+    return TrainingSettings(
+        batch=4, shards=1, z_dim=512, w_dim=512, channel_base=32 * width, channel_max=width
+    ), options.size
+
+
+@contextmanager
+def torchs_own_derivative() -> Iterator[None]:
+    """Let torch differentiate the low-pass filter."""
+    from gdp.plugins.stylegan2 import low_pass
+
+    ours = low_pass._differentiated
+    low_pass._differentiated = lambda function, x, *arguments: function.compute(x, *arguments)
+    try:
+        yield
+    finally:
+        low_pass._differentiated = ours
+
+
+def regularisers(settings: TrainingSettings, size: int) -> Mapping[str, Callable[[], tuple[Tensor, ...]]]:
+    """Return for each regulariser what computes its gradients."""
+    import torch
+
+    from gdp.plugins.stylegan2.training_step import build_networks, path_length_penalty, r1_penalty
+
+    generator, discriminator = build_networks(settings, size)
+    random = torch.Generator().manual_seed(1)
+    real = (torch.rand(settings.batch, 3, size, size, generator=random) * 2 - 1).contiguous(
+        memory_format=torch.channels_last
+    )
+    z = torch.randn(settings.batch // 2, settings.z_dim, generator=random)
+    noise = torch.randn(len(z), 3, size, size, generator=random)
+
+    def r1() -> tuple[Tensor, ...]:
+        images = real.detach().requires_grad_()
+        penalty = r1_penalty(discriminator(images), images).mean()
+        return torch.autograd.grad(penalty, list(discriminator.parameters()), materialize_grads=True)
+
+    def path_length() -> tuple[Tensor, ...]:
+        ws = generator.mapping(z)
+        images = generator.synthesis(ws, "none")
+        penalty, _ = path_length_penalty(images, ws, torch.zeros(()), noise=noise)
+        return torch.autograd.grad(penalty.mean(), list(generator.parameters()), materialize_grads=True)
+
+    return {"R1": r1, "path length": path_length}
+
+
+def measure(compute: Callable[[], tuple[Tensor, ...]], rounds: int, task: ProgressTask) -> dict[str, Any]:
+    """Take turns, and return times, their ratio and how far the gradients are apart."""
+    from plain.measuring import WARM_UP
+    from plain.turns import told
+
+    times: dict[str, list[float]] = {"torch": [], "gdp": []}
+    difference = 0.0
+    for turn in range(WARM_UP + rounds):
+        start = process_time()
+        ours = compute()
+        middle = process_time()
+        with torchs_own_derivative():
+            theirs = compute()
+        if turn >= WARM_UP:
+            times["gdp"].append((middle - start) * 1000)
+            times["torch"].append((process_time() - middle) * 1000)
+        difference = max(difference, *(_apart(*pair) for pair in zip(ours, theirs, strict=True)))
+        task.advance(1)
+    return {"largest_difference": difference, **told(times, "torch")}
+
+
+def _apart(ours: Tensor, theirs: Tensor) -> float:
+    return float((ours - theirs).abs().max()) / max(float(theirs.abs().max()), 1e-20)
+
+
+def show(cases: Mapping[str, Any]) -> None:
+    """Print a row for each regulariser."""
+    from plain.turns import spread_text
+
+    rows = []
+    for name, found in cases.items():
+        for regulariser in REGULARISERS:
+            told = found[regulariser]
+            spreads = told["milliseconds"]["torch"], told["milliseconds"]["gdp"], told["ratio"]["gdp"]
+            label = f"{name} {found['resolution']} px, {regulariser}"
+            rows.append([label, *map(spread_text, spreads), f"{told['largest_difference']:.1g}"])
+    print("milliseconds of processor time: median (quartiles)")
+    print_table(["case", "torch's own", "gdp", "torch / gdp", "difference"], rows)
+
+
+def options_of(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--case", action="append", choices=CASES, help="which; repeatable; default: all")
+    parser.add_argument("--size", type=int, default=256, help="pixels of config-f; default: 256")
+    parser.add_argument("--width", type=int, default=256, help="most channels of config-f; default: 256")
+    parser.add_argument("--rounds", type=int, default=9, help="timed turns of each regulariser; default: 9")
+    parser.add_argument("--output", type=Path, default=RESULT, help="JSON file")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure the chosen cases one after another, write what was found and print a table."""
+    options = options_of(arguments)
+    prepare_processor()
+    import torch
+    from plain.measuring import WARM_UP
+    from plain.turns import conditions
+
+    torch.set_num_threads(1)
+    progress, cases, start = choose_progress(), {}, conditions()
+    for name in options.case or CASES:
+        settings, size = settings_of(name, options)
+        cases[name] = {"resolution": size, "batch": settings.batch}
+        for regulariser, compute in regularisers(settings, size).items():
+            with progress.task(f"{name} {regulariser}", WARM_UP + options.rounds, "turns") as task:
+                cases[name][regulariser] = found = measure(compute, options.rounds, task)
+            if not found["largest_difference"] < TOLERANCE:
+                raise SystemExit(
+                    f"{name} {regulariser}: the gradients differ by {found['largest_difference']:.2g} of their largest "
+                    f"value, where rounding makes less than {TOLERANCE:g}. Nothing was written."
+                )
+    content = json.dumps({"protocol": PROTOCOL, **start, "cases": cases}, indent=1, allow_nan=False)
+    write_atomically(options.output, (content + "\n").encode())
+    show(cases)
+    print(f"written: {options.output}")
+
+
+if __name__ == "__main__":
+    main()
