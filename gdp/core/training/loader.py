@@ -58,7 +58,8 @@ class BatchSampler:
 
 
 CACHE_LIMIT = 2 * 1024**3
-"""Training pictures are kept in memory as uint8 where they take at most so many bytes, or as many as the user gives."""
+"""Training pictures are kept in memory as uint8 where they take at most so many bytes, or as many as the user gives, and
+where so many are asked for."""
 CACHED = 0.5
 """Share of the memory for pictures in work that kept training pictures take."""
 CHUNK_BYTES = 2**26
@@ -123,7 +124,9 @@ def open_feed(
     memory = memory or MemoryBound()
     first = load(items[:1])
     each = sum(picture.nbytes for picture in first)
-    if len(items) * each <= cache_limit(memory):
+    together = len(sampler.indices(steps.start)) if steps else 0
+    # What few steps ask for is less than all that there is.
+    if len(items) * each <= cache_limit(memory) and len(items) <= len(steps) * together:
         cached = _load_all(load, items, first, max(1, CHUNK_BYTES // each), progress)
 
         def from_memory(step: int) -> tuple[Tensor, ...]:
@@ -134,8 +137,7 @@ def open_feed(
         return
 
     with ThreadPoolExecutor(1, "pairs") as executor:
-        together = max(1, len(sampler.indices(steps.start)) if steps else 1)
-        most = max(1, min(READ_AHEAD, memory.share(READ_AHEAD_SHARE) // (together * each)))
+        most = max(1, min(READ_AHEAD, memory.share(READ_AHEAD_SHARE) // max(1, together * each)))
         ahead: deque[Future[tuple[Tensor, ...]]] = deque()
         unasked = iter(steps)
 
