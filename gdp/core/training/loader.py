@@ -58,8 +58,8 @@ class BatchSampler:
 
 
 CACHE_LIMIT = 2 * 1024**3
-"""Training pictures are kept in memory as uint8 where they take at most so many bytes, or as many as the user gives, and
-where so many are asked for."""
+"""Training pictures are kept in memory as uint8 where they take at most so many bytes, or as many as the user gives,
+and where no fewer are asked for."""
 CACHED = 0.5
 """Share of the memory for pictures in work that kept training pictures take."""
 CHUNK_BYTES = 2**26
