@@ -97,7 +97,7 @@ def test_evaluators_are_heard_in_turn_and_may_be_silent() -> None:
     document = verdict_document([("talkative", lambda: Talkative), ("silent", lambda: Silent)], {"a.b": 2.0})
     assert json.loads(json.dumps(document)) == {
         "sentences": [{"evaluator": "talkative", "text": "It is 2.", "rank": 100, "place": "speed and size"}],
-        "headlines": [{"evaluator": "talkative", "value": "1", "words": "of all", "rank": 3}],
+        "headlines": [{"evaluator": "talkative", "value": "1", "words": "of all", "rank": 3, "number": ""}],
         "failed": [],
     }
 

@@ -228,7 +228,10 @@ def _time_metrics(context: EvaluationContext, journey: _Journey) -> dict[str, Me
         f"{len(journey.route_ms)} pictures, one at a time: projection ({projection.steps} steps; "
         f"{projection.distance}), edit, synthesis; {machine}"
     )
-    beside = f"{len(journey.student_ms)} runs as deployed, taken before each slow picture and after the last; {machine}"
+    beside = (
+        f"{len(journey.student_ms)} runs as deployed, one picture at a time at {context.pair_source.resolution} px, "
+        f"taken before each slow picture and after the last; {machine}"
+    )
     own = timing_metrics("student", Timing(journey.student_ms), beside) if journey.student_ms else {}
     student = own[STUDENT].value if own else context.measured[STUDENT]
     return {

@@ -198,6 +198,7 @@ def edit_settings(folder: Path, change: dict[str, Any]) -> None:
     for place in (folder / "checkpoints").iterdir():
         content = json.loads((place / "state.json").read_text())
         content["state"]["settings"] |= change
+        del content["check"]  # which an older gdp did not write
         (place / "state.json").write_text(json.dumps(content))
 
 
