@@ -134,6 +134,8 @@ class TrainingSettings(Config):
     """Samples over which the discriminator sees a standard deviation."""
     learning_rate: float = Field(default=0.0025, gt=0)
     """Adam's step size for both networks."""
+    discriminator_learning_rate: float | None = Field(default=None, gt=0)
+    """The discriminator's, where it is another."""
     learning_rate_end: float = Field(default=1.0, gt=0, le=1)
     """What is left of the learning rate at the end, to which it falls in a line: 0.1 for a tenth, 1 keeps it."""
     learning_rate_falls_from: int = Field(default=0, ge=0)

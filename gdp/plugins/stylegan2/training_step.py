@@ -178,7 +178,8 @@ class AdversarialStep:
         self.average = WeightAverage(self.generator, settings.ema_half_life)
         self._intervals = (settings.path_length_interval if settings.path_length_weight else None, settings.r1_interval)
         self.generator_optimizer = lazy_adam(self.generator, settings.learning_rate, self._intervals[0])
-        self.discriminator_optimizer = lazy_adam(self.discriminator, settings.learning_rate, self._intervals[1])
+        rate = settings.discriminator_learning_rate or settings.learning_rate
+        self.discriminator_optimizer = lazy_adam(self.discriminator, rate, self._intervals[1])
         self._rates = [optimizer.param_groups[0]["lr"] for optimizer in self._optimizers]
         self.mean_path_length = torch.zeros((), device=self.device)
         bf16 = settings.precision == "bf16" or (settings.precision == "auto" and computes_bf16(self.device))

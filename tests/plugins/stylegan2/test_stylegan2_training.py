@@ -94,6 +94,19 @@ def test_pictures_that_do_not_fit_into_memory_are_read_ahead_and_give_the_same_b
     assert "MainThread" not in streamed.threads[1:]
 
 
+def test_the_discriminator_may_learn_at_a_rate_of_its_own() -> None:
+    rates = []
+    for settings in (TINY, TINY.model_copy(update={"discriminator_learning_rate": 0.5})):
+        step = AdversarialStep(settings, 8)
+        rates.append(
+            [optimizer.param_groups[0]["lr"] for optimizer in (step.generator_optimizer, step.discriminator_optimizer)]
+        )
+        step.close()
+    lazy = TINY.r1_interval / (TINY.r1_interval + 1)
+    assert rates[0][1] == pytest.approx(TINY.learning_rate * lazy)
+    assert rates[1] == [rates[0][0], pytest.approx(0.5 * lazy)]
+
+
 def test_the_learning_rate_falls_in_a_line_to_what_is_left_at_the_end(pictures: Tensor, tmp_path: Path) -> None:
     falling = TINY.model_copy(update={"learning_rate_end": 0.1, "learning_rate_falls_from": 32})
     factors = [learning_rate_factor(falling, seen) for seen in (0, 32, 64, 96, 200)]
