@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -81,8 +82,12 @@ def fallen(home: Path, kind: Kind, cases: Iterator[tuple[str, Damage]]) -> Itera
         damage(run / name, chance)
         if name.endswith(".sqlite") and says_the_same(run / name, whole[name]):
             continue
-        ended = [gdp_command(command, kind.folder, cwd=world).exit_code for command in ("doctor", "pairs", "report")]
-        done = gdp_command(*kind.command, cwd=world)
+        with warnings.catch_warnings(record=True):  # as of a recipe that was changed
+            warnings.simplefilter("always")
+            ended = [
+                gdp_command(command, kind.folder, cwd=world).exit_code for command in ("doctor", "pairs", "report")
+            ]
+            done = gdp_command(*kind.command, cwd=world)
         problem = ""
         if ended[0] != 1 or not {*ended} <= {0, 1, 2}:
             problem = f"doctor, pairs and report end with {ended}"
