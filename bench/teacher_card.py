@@ -190,24 +190,24 @@ def _introduction(stem: str, megabytes: float) -> str:
     return f"""# {stem}: a StyleGAN2 of drawn faces
 
 The embedded teacher: a StyleGAN2 generator (64 px, moving average of the weights, stored as float16,
-{megabytes:.1f} MB) trained on faces of gdp's own procedural renderer, with the objective of `recipes/train_faces64.toml`.
-It shows drawn faces of nobody. Licence: Apache-2.0, as gdp.
+{megabytes:.1f} MB) trained on faces of gdp's own procedural renderer, with the objective of
+`recipes/train_faces64.toml`. It shows drawn faces of nobody. Licence: Apache-2.0, as gdp.
 """
 
 
 HISTORY = """It went on from the teacher that was shipped before (commit 54bb947; 100,000 pictures, 0.40 hours), made
-wider at 32 and 64 px, on one core (float32), every picture a rendering that it had not seen: 30,000 in batches of 20 (12
-reconstructed, 8 freely drawn, learning rate 0.002), after which spectacles were still ghosts, then 120,000 in batches
-of 8, all reconstructed, by the recipe's settings, the learning rates falling to a fifth over the last 36,000. From
-random weights the recipe was not run to its end. The curves show these pictures."""
+wider at 32 and 64 px, on one core (float32), every picture a rendering that it had not seen: 30,000 in batches of 20
+(12 reconstructed, 8 freely drawn, learning rate 0.002), after which spectacles were still ghosts, then 120,000 in
+batches of 8, all reconstructed, by the recipe's settings, the learning rates falling to a fifth over the last 36,000.
+From random weights the recipe was not run to its end. The curves show these pictures.
+"""
 """How the shipped networks came about; to be told anew with other ones."""
 
 
 def _training_section(stem: str, training: Mapping[str, Any] | None) -> str:
     seen = "" if training is None else f"{training['images']:,} pictures seen in {training['hours']:.2f} hours.\n"
     return f"""## Training
-{seen}{HISTORY}
-The renderer knows from which standard normal numbers it drew each picture, so the generator learns to draw a
+{seen}{HISTORY}The renderer knows from which standard normal numbers it drew each picture, so the generator learns to draw a
 picture from its own numbers beside the game with a discriminator. The plain game was tried first: after 73,000
 pictures its samples had one outline and no eyes. The price of this help: the latent space follows the renderer's
 attributes, so directions are easier to find in it than in a GAN that had to find its own.
