@@ -207,10 +207,11 @@ From random weights the recipe was not run to its end. The curves show these pic
 def _training_section(stem: str, training: Mapping[str, Any] | None) -> str:
     seen = "" if training is None else f"{training['images']:,} pictures seen in {training['hours']:.2f} hours.\n"
     return f"""## Training
-{seen}{HISTORY}The renderer knows from which standard normal numbers it drew each picture, so the generator learns to draw a
-picture from its own numbers beside the game with a discriminator. The plain game was tried first: after 73,000
-pictures its samples had one outline and no eyes. The price of this help: the latent space follows the renderer's
-attributes, so directions are easier to find in it than in a GAN that had to find its own.
+{seen}{HISTORY}
+The renderer knows from which standard normal numbers it drew each picture, so the generator learns to draw a picture
+from its own numbers beside the game with a discriminator. The plain game was tried first: after 73,000 pictures its
+samples had one outline and no eyes. The price of this help: the latent space follows the renderer's attributes, so
+directions are easier to find in it than in a GAN that had to find its own.
 
 ![losses and penalties over the pictures seen]({stem}-training.png)
 """
