@@ -53,6 +53,7 @@ KINDS = {
         (
             ("/pruned.safetensors", flip_in_the_middle),
             ("/pruning.json", remove),
+            ("/pruning.json", put_other_json),
             ("student/student.json", put_other_json),
         ),
     ),

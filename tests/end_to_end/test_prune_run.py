@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 import gdp
 from gdp.cli.app import app
-from gdp.core.errors import CorruptFileError, GdpError, PluginError, RecipeError, RunFolderError, RunLockedError
+from gdp.core.errors import GdpError, PluginError, RecipeError, RunFolderError, RunLockedError
 from gdp.core.progress import SilentProgress
 from gdp.core.run.pipeline import Plan, execute
 from gdp.core.run.session import Session
@@ -236,13 +236,15 @@ def test_a_pruning_begun_by_an_older_gdp_gives_its_run_the_sizes_before_when_it_
     assert given["size.before_pruning.macs"].value == record.before.macs
 
 
-def test_a_damaged_record_is_told(run: Path, tmp_path: Path) -> None:
+def test_a_damaged_record_is_told_and_written_anew(run: Path, tmp_path: Path) -> None:
     request = PruningRequest(run, 0.5, folder=tmp_path / "pruned")
     opened(request)
-    (tmp_path / "pruned" / "pruning.json").write_text('{"of": "student"}')
-    with pytest.raises(CorruptFileError, match=r"pruning\.json: is not what was written here.*delete it"):
-        opened(request)
     weights = (tmp_path / "pruned" / "pruned.safetensors").read_bytes()
+    record = (tmp_path / "pruned" / "pruning.json").read_bytes()
+    (tmp_path / "pruned" / "pruning.json").write_text('{"of": "student"}')
+    with pytest.warns(UserWarning, match=r"pruning\.json: was damaged and is written anew"):
+        opened(request)
+    assert (tmp_path / "pruned" / "pruning.json").read_bytes() == record
     (tmp_path / "pruned" / "pruning.json").unlink()
     opened(request)
     assert (tmp_path / "pruned" / "pruned.safetensors").read_bytes() == weights

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from gdp.core.errors import GdpError, MissingResourceError, RunFolderError
+from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, RunFolderError
 from gdp.core.recipe.reading import Recipe
 from gdp.core.records import Plugins
 from gdp.core.run_folder import RunFolder, find_run, is_like_run
@@ -103,6 +103,21 @@ def _weights_of(run: RunFolder, of: Subject) -> str:
     return found
 
 
+def _record_of(folder: RunFolder) -> PruningRecord | None:
+    """Read a folder's record; one that was damaged counts as lost where a pruning was done: the same is done again.
+
+    Raises:
+        CorruptFileError: there is something else in its place.
+    """
+    try:
+        return read_record(folder)
+    except CorruptFileError:
+        if STAGE not in folder.stages():
+            raise
+        warnings.warn(f"{folder.path / FILE}: was damaged and is written anew", stacklevel=4)
+        return None
+
+
 def known_pruning(asked: AskedPruning) -> PruningRecord | None:
     """Return the record of the same pruning, begun before; None where the folder is still free.
 
@@ -110,7 +125,7 @@ def known_pruning(asked: AskedPruning) -> PruningRecord | None:
         RunFolderError: the folder holds something else.
     """
     folder, run, request = asked.folder, asked.run, asked.request
-    record = read_record(folder)
+    record = _record_of(folder)
     advice = "Choose another folder with --folder, or move this one away; nothing was changed."
     if folder.path == run.path:
         raise RunFolderError(
