@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from fitting import fit
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
@@ -142,19 +143,14 @@ def train(faces: int, steps: int, batch: int, learning_rate: float, seed: int) -
     pictures = torch.cat([to_levels(render(attributes[slice(start, start + 512)])) for start in range(0, faces, 512)])
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    network = AttributeNetwork().train().to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps, pct_start=0.1)
-    for step in range(steps):
+    network = AttributeNetwork().to(memory_format=torch.channels_last)
+
+    def loss_of_batch() -> Tensor:
         chosen = torch.randint(faces, (batch,), generator=generator)
-        loss = _loss(network.head(network.trunk(from_levels(pictures[chosen]))), attributes[chosen])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        if step % 100 == 0:
-            print(f"step {step} of {steps}, loss {loss.item():.3f}", flush=True)
-    return network.eval().requires_grad_(False)
+        return _loss(network.head(network.trunk(from_levels(pictures[chosen]))), attributes[chosen])
+
+    fit(network, loss_of_batch, steps=steps, learning_rate=learning_rate, weight_decay=0.05)
+    return network
 
 
 def held_out_figures(network: AttributeNetwork, seed: int, count: int = 2000) -> dict[str, Any]:

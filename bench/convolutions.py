@@ -10,14 +10,12 @@ machine with nothing else to do.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gdp.cli.common import prepare_processor
 from gdp.console import choose_progress, print_table
-from gdp.core.files import write_atomically
 from gdp.core.progress import Progress
 
 if TYPE_CHECKING:
@@ -233,7 +231,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = options_of(arguments)
     prepare_processor()
     import torch
-    from plain.turns import conditions
+    from plain.turns import conditions, write_results
 
     from gdp.core.training.precision import find_compiler
 
@@ -242,8 +240,7 @@ def main(arguments: list[str] | None = None) -> None:
     compiles = not options.no_compile and find_compiler() is not None
     progress, start = choose_progress(), conditions()
     found = [measure(shape, options.rounds, compiles, progress) for shape in options.shape or SHAPES]
-    content = json.dumps({"protocol": PROTOCOL, **start, "shapes": found}, indent=1, allow_nan=False)
-    write_atomically(options.output, (content + "\n").encode())
+    write_results(options.output, PROTOCOL, {**start, "shapes": found})
     show(found)
     print(f"written: {options.output}")
 

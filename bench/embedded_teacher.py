@@ -34,9 +34,8 @@ from gdp.plugins.faces.judge import FaceAssessment, FaceJudge
 from gdp.plugins.faces.renderer import render
 from gdp.plugins.filters.quality import laplacian_variance
 from gdp.plugins.stylegan2 import StyleGAN2Config
-from gdp.plugins.stylegan2.loading import file_sha256
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
-from gdp.toolbox import write_atomically
+from gdp.toolbox import file_sha256, write_atomically
 
 RESULT = Path(__file__).parent / "results" / "embedded_teacher.json"
 PICTURES = Path(__file__).parents[1] / "build" / "embedded_teacher"

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from fitting import fit
 from plain.turns import conditions
 from safetensors.torch import load_file
 from sheets import labelled_columns
@@ -31,8 +32,7 @@ from gdp.plugins.cyclegan.teacher import CycleGANTeacher
 from gdp.plugins.scenes.landscape import Material
 from gdp.plugins.scenes.parameters import SceneParameters, sample_scenes
 from gdp.plugins.scenes.renderer import render, render_materials
-from gdp.plugins.stylegan2.loading import file_sha256
-from gdp.toolbox import write_atomically, write_tensors
+from gdp.toolbox import file_sha256, write_atomically, write_tensors
 
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "bench" / "results" / "house_shapes.json"
@@ -218,22 +218,17 @@ def train(scenes: int = 1500, steps: int = 700, batch: int = 12, seed: int = TRA
     parts = torch.cat([house_parts(each) for each in mixed])
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    network = HouseNetwork().train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=5e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, total_steps=steps, pct_start=0.1)
+    network = HouseNetwork()
     weights = torch.tensor([0.2, 1.0, 1.0])
-    for step in range(steps):
+
+    def loss_of_batch() -> Tensor:
         chosen = torch.randint(len(pictures), (batch,), generator=generator)
         # Translations are a little off in colour and sharpness; where a house is must be told in spite of it.
         tint = 0.15 * torch.randn(batch, 3, 1, 1, generator=generator)
-        loss = functional.cross_entropy(network(pictures[chosen] + tint), parts[chosen], weights)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        if step % 100 == 0:
-            print(f"step {step} of {steps}, loss {loss.item():.4f}", flush=True)
-    return network.eval().requires_grad_(False)
+        return functional.cross_entropy(network(pictures[chosen] + tint), parts[chosen], weights)
+
+    fit(network, loss_of_batch, steps=steps, learning_rate=5e-3, weight_decay=0.01)
+    return network
 
 
 def _translator(options: argparse.Namespace) -> tuple[str, Callable[[Tensor], Tensor]]:

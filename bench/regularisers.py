@@ -9,7 +9,6 @@ Writes bench/results/regularisers.json. It fails where the two give other gradie
 from __future__ import annotations
 
 import argparse
-import json
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from gdp.cli.common import prepare_processor
 from gdp.console import choose_progress, print_table
-from gdp.core.files import write_atomically
 from gdp.core.progress import ProgressTask
 
 if TYPE_CHECKING:
@@ -125,17 +123,10 @@ def _apart(ours: Tensor, theirs: Tensor) -> float:
 
 def show(cases: Mapping[str, Any]) -> None:
     """Print a row for each regulariser."""
-    from plain.turns import spread_text
+    from plain.turns import table_rows
 
-    rows = []
-    for name, found in cases.items():
-        for regulariser in REGULARISERS:
-            told = found[regulariser]
-            spreads = told["milliseconds"]["torch"], told["milliseconds"]["gdp"], told["ratio"]["gdp"]
-            label = f"{name} {found['resolution']} px, {regulariser}"
-            rows.append([label, *map(spread_text, spreads), f"{told['largest_difference']:.1g}"])
     print("milliseconds of processor time: median (quartiles)")
-    print_table(["case", "torch's own", "gdp", "torch / gdp", "difference"], rows)
+    print_table(["case", "torch's own", "gdp", "torch / gdp", "difference"], table_rows(cases, REGULARISERS, "torch"))
 
 
 def options_of(arguments: list[str] | None) -> argparse.Namespace:
@@ -155,7 +146,7 @@ def main(arguments: list[str] | None = None) -> None:
     prepare_processor()
     import torch
     from plain.measuring import WARM_UP
-    from plain.turns import conditions
+    from plain.turns import conditions, write_results
 
     torch.set_num_threads(1)
     progress, cases, start = choose_progress(), {}, conditions()
@@ -170,8 +161,7 @@ def main(arguments: list[str] | None = None) -> None:
                     f"{name} {regulariser}: the gradients differ by {found['largest_difference']:.2g} of their largest "
                     f"value, where rounding makes less than {TOLERANCE:g}. Nothing was written."
                 )
-    content = json.dumps({"protocol": PROTOCOL, **start, "cases": cases}, indent=1, allow_nan=False)
-    write_atomically(options.output, (content + "\n").encode())
+    write_results(options.output, PROTOCOL, {**start, "cases": cases})
     show(cases)
     print(f"written: {options.output}")
 

@@ -10,7 +10,6 @@ to do.
 from __future__ import annotations
 
 import argparse
-import json
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from gdp.cli.common import prepare_processor
 from gdp.console import choose_progress, print_table
-from gdp.core.files import write_atomically
 from gdp.core.progress import Progress
 
 if TYPE_CHECKING:
@@ -148,17 +146,13 @@ def _latent(generator: Generator) -> Tensor:
 
 def show(cases: Mapping[str, Any]) -> None:
     """Print a row for each piece of work."""
-    from plain.turns import spread_text
+    from plain.turns import table_rows
 
-    rows = []
-    for name, found in cases.items():
-        for work in ("synthesis", "projection"):
-            told = found[work]
-            spreads = told["milliseconds"]["plain"], told["milliseconds"]["gdp"], told["ratio"]["gdp"]
-            label = f"{name} {found['resolution']} px, {work}"
-            rows.append([label, *map(spread_text, spreads), f"{told['largest_difference']:.1g}"])
     print("milliseconds: median (quartiles)")
-    print_table(["case", "plain fp32", "gdp", "plain / gdp", "difference"], rows)
+    print_table(
+        ["case", "plain fp32", "gdp", "plain / gdp", "difference"],
+        table_rows(cases, ("synthesis", "projection"), "plain"),
+    )
 
 
 def options_of(arguments: list[str] | None) -> argparse.Namespace:
@@ -181,7 +175,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = options_of(arguments)
     prepare_processor()
     import torch
-    from plain.turns import conditions
+    from plain.turns import conditions, write_results
 
     if options.threads is not None:
         torch.set_num_threads(options.threads)
@@ -199,8 +193,7 @@ def main(arguments: list[str] | None = None) -> None:
             "synthesis": synthesis(ours, plain, options.rounds, progress, name),
             "projection": projection(ours, plain, options.rounds, progress, name),
         }
-    content = json.dumps({"protocol": PROTOCOL, **start, "cases": cases}, indent=1, allow_nan=False)
-    write_atomically(options.output, (content + "\n").encode())
+    write_results(options.output, PROTOCOL, {**start, "cases": cases})
     show(cases)
     print(f"written: {options.output}")
 

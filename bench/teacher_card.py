@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torchvision.transforms.functional import gaussian_blur
 
@@ -17,7 +15,9 @@ from gdp.plugins.faces.attributes import sample_attributes
 from gdp.plugins.faces.judge import FaceJudge
 from gdp.plugins.faces.renderer import render
 from gdp.plugins.stylegan2 import discriminator_path, weights_path
+from gdp.plugins.stylegan2.sheets import draw_curves
 from gdp.plugins.stylegan2.teacher import StyleGAN2Teacher
+from gdp.plugins.stylegan2.training import STATISTICS
 from gdp.toolbox import write_atomically
 
 SEED = 2_000_000
@@ -124,27 +124,10 @@ def with_training(folder: Path | None, pictures: dict[str, bytes]) -> dict[str, 
     """Return how long the training in `folder` was, and draw its curves into `pictures`; nothing without a folder."""
     if folder is None:
         return {}
-    lines = [json.loads(line) for line in (folder / "statistics.jsonl").read_text().splitlines()]
-    pictures["training"] = draw_curves(lines)
-    return {"training": {"images": int(lines[-1]["images"]), "hours": round(lines[-1]["seconds"] / 3600, 2)}}
-
-
-def draw_curves(statistics: Sequence[Mapping[str, float]]) -> bytes:
-    """Draw losses and whatever else the training noted over the pictures seen, as PNG."""
-    names = list(dict.fromkeys(name for line in statistics for name in line))
-    losses = [name for name in names if name.startswith("loss")]
-    others = [name for name in names if name not in (*losses, "images", "step", "seconds")]
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
-    for axis, shown, title in zip(figure.subplots(1, 2), (losses, others), ("losses", "beside them"), strict=True):
-        for name in shown:
-            points = [(line["images"] / 1000, line[name]) for line in statistics if name in line]
-            axis.plot(*zip(*points, strict=True), label=name.replace("_", " "), linewidth=1)
-        axis.set_xlabel("thousand training pictures seen")
-        axis.set_ylabel(title)
-        axis.legend(fontsize=7)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    return buffer.getvalue()
+    statistics = folder / STATISTICS
+    last = json.loads(statistics.read_text().splitlines()[-1])
+    pictures["training"] = draw_curves(statistics)
+    return {"training": {"images": int(last["images"]), "hours": round(last["seconds"] / 3600, 2)}}
 
 
 CARD_PICTURES = ("samples", "nearest", "training")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gdp.core.config import content_key
     from gdp.core.counters import counter_generator, counter_keys, counter_uniform, keyed_uniform
     from gdp.core.errors import readable_os_errors
-    from gdp.core.files import write_atomically
+    from gdp.core.files import file_sha256, write_atomically
     from gdp.core.interfaces.evaluators import EVALUATED_BYTES_A_PIXEL
     from gdp.core.ledger import Ledger, Outcome
     from gdp.core.memory import MemoryBound, free_memory, readable_memory_errors
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from gdp.core.recipe.sections import TrainSection
     from gdp.core.tensor_file import write_tensors
     from gdp.core.training import TrainingPairs, train_student
-    from gdp.core.training.checkpoint import Checkpoint, CheckpointFolder
+    from gdp.core.training.checkpoint import Checkpoint, CheckpointFolder, read_checkpoint_state
     from gdp.core.training.loader import BatchSampler, open_feed
     from gdp.core.training.optimizer import WeightAverage
     from gdp.core.training.precision import autocaster, computes_bf16
@@ -152,7 +152,7 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "devices": {"gdp.support.devices": ("DeviceName", "resolve_device")},
     "files": {
-        "gdp.core.files": ("write_atomically",),
+        "gdp.core.files": ("file_sha256", "write_atomically"),
         "gdp.support.half_written": ("half_written",),
         "gdp.core.config": ("content_key",),
         "gdp.core.errors": ("readable_os_errors",),
@@ -215,6 +215,7 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
         "gdp.core.training.checkpoint": (
             "Checkpoint",
             "CheckpointFolder",
+            "read_checkpoint_state",
         ),
         "gdp.core.training.optimizer": ("WeightAverage",),
         "gdp.core.training.precision": (
@@ -350,6 +351,7 @@ __all__ = [
     "downsampling",
     "duration",
     "encode_png",
+    "file_sha256",
     "find_pictures",
     "fit_similarity",
     "forecast_calls",
@@ -381,6 +383,7 @@ __all__ = [
     "project_out",
     "project_out_of_spread",
     "public_direction",
+    "read_checkpoint_state",
     "read_direction",
     "read_foreign",
     "read_picture",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from gdp.core.files import write_atomically
 from gdp.core.progress import ProgressTask
 from gdp.core.run.versions import machine, versions
 from gdp.core.run_folder import now
@@ -48,6 +51,24 @@ def told(times: Mapping[str, Sequence[float]], reference: str) -> dict[str, Any]
         },
         "measured_ms": {name: [round(value, 3) for value in values] for name, values in times.items()},
     }
+
+
+def table_rows(cases: Mapping[str, Any], works: Sequence[str], reference: str) -> list[list[str]]:
+    """Return a row for each piece of work of each case: the reference's times, gdp's, their ratio, the difference."""
+    rows = []
+    for name, found in cases.items():
+        for work in works:
+            told = found[work]
+            spreads = told["milliseconds"][reference], told["milliseconds"]["gdp"], told["ratio"]["gdp"]
+            label = f"{name} {found['resolution']} px, {work}"
+            rows.append([label, *map(spread_text, spreads), f"{told['largest_difference']:.1g}"])
+    return rows
+
+
+def write_results(output: Path, protocol: str, found: Mapping[str, Any]) -> None:
+    """Write what was found as JSON, its protocol first."""
+    content = json.dumps({"protocol": protocol, **found}, indent=1, allow_nan=False)
+    write_atomically(output, (content + "\n").encode())
 
 
 def spread_text(values: Mapping[str, Any]) -> str:

@@ -27,8 +27,7 @@ from gdp.core.progress import SilentProgress
 from gdp.plugins.faces.attributes import sample_attributes
 from gdp.plugins.faces.judge import FaceJudge
 from gdp.plugins.faces.renderer import degrade, render
-from gdp.plugins.stylegan2.loading import file_sha256
-from gdp.toolbox import from_array
+from gdp.toolbox import file_sha256, from_array
 
 QUIET = SilentProgress()
 

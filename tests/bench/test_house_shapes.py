@@ -23,7 +23,7 @@ from house_shapes import (
 )
 
 from gdp.plugins.scenes.renderer import render, render_materials
-from gdp.plugins.stylegan2.loading import file_sha256
+from gdp.toolbox import file_sha256
 
 
 def test_the_parts_of_a_house_are_where_the_renderer_paints_them() -> None:

@@ -7,7 +7,6 @@ It is written under another name, synced and renamed; the one before it is kept 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -23,7 +22,7 @@ from torch import Tensor, nn
 
 from gdp.core.config import CHECK, check_of
 from gdp.core.errors import TrainingError, readable_os_errors
-from gdp.core.files import sync_folder, write_atomically
+from gdp.core.files import file_sha256, sync_folder, write_atomically
 from gdp.core.interfaces.students import Student, TrainingPhase
 from gdp.core.recipe.sections import TrainSection
 from gdp.core.tensor_file import StoredTensors, fill_module, write_tensors
@@ -273,7 +272,7 @@ class CheckpointFolder:
 
     def _write(self, folder: Path, checkpoint: Checkpoint) -> None:
         write_tensors(folder / TENSORS, checkpoint.tensors)
-        state = {"step": checkpoint.step, "sha256": _sha256(folder / TENSORS), "state": checkpoint.state}
+        state = {"step": checkpoint.step, "sha256": file_sha256(folder / TENSORS), "state": checkpoint.state}
         write_atomically(folder / STATE, json.dumps({**state, CHECK: check_of(state)}, allow_nan=False).encode())
         sync_folder(folder)
 
@@ -293,11 +292,6 @@ def read_checkpoint_state(folder: Path) -> dict[str, Any]:
     # An older gdp wrote no hash of the state itself.
     if not isinstance(content, dict) or content.pop(CHECK, None) not in (None, check_of(content)):
         raise ValueError(f"{STATE} is not what was written")
-    if content["sha256"] != _sha256(folder / TENSORS):
+    if content["sha256"] != file_sha256(folder / TENSORS):
         raise ValueError(f"{TENSORS} is not what was written")
     return content
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

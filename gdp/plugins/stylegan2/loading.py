@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,12 +16,6 @@ from gdp.plugins.stylegan2.networks import Discriminator, Generator, MappingNetw
 from gdp.toolbox import count_parameters
 
 Network = TypeVar("Network", Generator, Discriminator)
-
-
-def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load_generator(path: Path) -> Generator:
@@ -121,16 +114,26 @@ def _described(
     return network
 
 
-def _load(path: Path, what: str, build: Callable[[Mapping[str, Tensor], Mapping[str, str]], Network]) -> Network:
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read the tensors of a safetensors file, by name, and its metadata.
+
+    Raises:
+        CorruptFileError: it is none, or not whole.
+    """
     try:
         with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 # the file is no mapping
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 # the file is no mapping
+            return tensors, file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise CorruptFileError(f"{path}: this is no whole safetensors file ({error}). Copy it again.") from error
+
+
+def _load(path: Path, what: str, build: Callable[[Mapping[str, Tensor], Mapping[str, str]], Network]) -> Network:
+    state, metadata = read_tensors(path)
+    try:
         with torch.random.fork_rng(devices=[]):  # what is drawn is overwritten: the global random state is to stay
             network = build(state, metadata)
         _fill(network, state)
-    except (OSError, SafetensorError) as error:
-        raise CorruptFileError(f"{path}: this is no whole safetensors file ({error}). Copy it again.") from error
     except (KeyError, ValueError, IndexError, GdpError) as error:
         raise CorruptFileError(
             f"{path}: not the weights of a StyleGAN2 {what} in the layout of stylegan2-ada-pytorch: {error}"

@@ -2,7 +2,7 @@
 
 torch differentiates a depthwise convolution twice by a loop over its channels, because the kernel might need a
 gradient; here it never does. The backward pass of a filter spreads, that of spreading filters, so that R1 and the path
-length, which differentiate twice, cost what their pictures cost (`bench/low_pass.py` measures it).
+length, which differentiate twice, cost what their pictures cost (`bench/regularisers.py` measures it).
 """
 
 from __future__ import annotations

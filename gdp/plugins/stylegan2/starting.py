@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from gdp import CorruptFileError, Progress, ShapeError, TrainingError
 from gdp.plugins.stylegan2 import StyleGAN2Config, TrainingSettings, discriminator_path, weights_path
-from gdp.plugins.stylegan2.loading import describe_discriminator, describe_generator
+from gdp.plugins.stylegan2.loading import describe_discriminator, describe_generator, read_tensors
 from gdp.plugins.stylegan2.networks import Discriminator, Generator, channels_by_resolution
-from gdp.toolbox import widened
+from gdp.toolbox import read_checkpoint_state, widened
 
 _DEFAULT_MULTIPLIER = "0.01"
 """Of the mapping network's learning rate, where a file does not tell: the published one."""
@@ -95,23 +93,23 @@ def read_given(weights: str | Path, progress: Progress) -> GivenNetworks:
         CorruptFileError: a file is damaged.
     """
     path = weights_path(weights, progress, setting="train.from_weights (--from)")
-    state, metadata = _read(path)
+    state, metadata = read_tensors(path)
     if any(name.startswith("generator.mapping.") for name in state):
         return _of_checkpoint(path, state)
     judge = discriminator_path(StyleGAN2Config(weights=weights), progress)
     if judge is None:
         progress.message(f"{path}: there is no discriminator beside this generator; it begins with random weights")
         return GivenNetworks(path, state, metadata, None)
-    return GivenNetworks(path, state, metadata, *_read(judge))
+    return GivenNetworks(path, state, metadata, *read_tensors(judge))
 
 
 def _of_checkpoint(path: Path, state: Mapping[str, Tensor]) -> GivenNetworks:
     """Take the averaged generator and the discriminator out of a training's checkpoint."""
     kind = "average" if any(name.startswith("average.") for name in state) else "generator"
     try:
-        content = json.loads(path.with_name("state.json").read_text(encoding="utf-8"))["state"]["settings"]
+        content = read_checkpoint_state(path.parent)["state"]["settings"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CorruptFileError(f"{path}: the state.json of this checkpoint is missing or damaged.") from error
+        raise CorruptFileError(f"{path}: this checkpoint is not whole ({error}).") from error
     names = ("mapping_learning_rate_multiplier", "conv_clamp")
     metadata = {name: str(content[name]) for name in names if content.get(name) is not None}
     discriminator = with_prefix(state, "discriminator.")
@@ -121,15 +119,6 @@ def _of_checkpoint(path: Path, state: Mapping[str, Tensor]) -> GivenNetworks:
 def with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Return the tensors whose names begin so, without that beginning."""
     return {name.removeprefix(prefix): tensors[name] for name in tensors if name.startswith(prefix)}
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    try:
-        with safe_open(path, "pt") as file:
-            names = file.keys()
-            return {name: file.get_tensor(name).float() for name in names}, file.metadata() or {}
-    except (OSError, SafetensorError) as error:
-        raise CorruptFileError(f"{path}: this is no whole safetensors file ({error}). Copy it again.") from error
 
 
 def _misfit(path: Path, wrong: Mapping[str, Any], settings: TrainingSettings) -> str:
@@ -160,10 +149,11 @@ def _shares_of_discriminator(name: str) -> tuple[int | None, bool]:
     return (1, True) if name.endswith(".weight") else (None, False)
 
 
-def _fill(network: nn.Module, given: Mapping[str, Tensor], shares: Any) -> None:
+def _fill(network: nn.Module, given: Mapping[str, Tensor], shares: Callable[[str], tuple[int | None, bool]]) -> None:
     filled = network.state_dict()
-    for name, tensor in given.items():
+    for name, stored in given.items():
         fresh, (inputs, divides) = filled[name], shares(name)
+        tensor = stored.to(fresh.dtype)
         scale = 1.0 if inputs is None or not divides else (fresh.shape[1] / tensor.shape[1]) ** 0.5
         if name == _EPILOGUE and fresh.shape[1] > tensor.shape[1]:
             # Its last inputs are the deviation, which stays the last when features come before it.

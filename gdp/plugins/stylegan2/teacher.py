@@ -22,14 +22,14 @@ from gdp import (
 )
 from gdp.plugins.stylegan2 import StyleGAN2Config, TrainingSettings, discriminator_path, weights_path
 from gdp.plugins.stylegan2.layers import SynthesisLayer, ToRgbLayer
-from gdp.plugins.stylegan2.loading import file_sha256, load_discriminator, load_generator
+from gdp.plugins.stylegan2.loading import load_discriminator, load_generator
 from gdp.plugins.stylegan2.networks import Discriminator, Generator, SynthesisBlock, judge_alone
-from gdp.toolbox import in_fixed_chunks
+from gdp.toolbox import file_sha256, in_fixed_chunks
 
 _MAPPING_CHUNK = 64
+"""Rows that go through the network at once, never more nor fewer, so that pictures do not depend on the batch."""
 _SYNTHESIS_CHUNK, _SYNTHESIS_PIXELS = 4, 4 * 256 * 256
 """Pictures, and pixels in them, that are synthesized together: by their size alone, for their bits depend on it."""
-"""Rows that go through the network at once, never more nor fewer, so that pictures do not depend on the batch."""
 
 _DEVIATION_SAMPLES = 16
 """Samples over which the discriminator's standard deviation is taken once and for all; four groups of four."""
