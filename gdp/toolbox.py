@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gdp.core.recipe.messages import did_you_mean
     from gdp.core.recipe.sections import TrainSection
     from gdp.core.tensor_file import write_tensors
-    from gdp.core.training import TrainingPairs, train_student
+    from gdp.core.training import TrainingPairs, WeightedLoss, train_student
     from gdp.core.training.checkpoint import Checkpoint, CheckpointFolder, read_checkpoint_state
     from gdp.core.training.loader import BatchSampler, open_feed
     from gdp.core.training.optimizer import WeightAverage
@@ -84,12 +84,16 @@ if TYPE_CHECKING:
         NormalisationFactory,
         NormalisationName,
         PaddingName,
+        PredictionName,
         ResidualBlock,
         ResizeConvolution,
         UpsamplingName,
+        begin_unchanged,
+        check_prediction,
         downsampling,
         initialise_weights,
         normalisation,
+        predicted_picture,
         stem,
         upsampling,
     )
@@ -195,12 +199,16 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
             "NormalisationFactory",
             "NormalisationName",
             "PaddingName",
+            "PredictionName",
             "ResidualBlock",
             "ResizeConvolution",
             "UpsamplingName",
+            "begin_unchanged",
+            "check_prediction",
             "downsampling",
             "initialise_weights",
             "normalisation",
+            "predicted_picture",
             "stem",
             "upsampling",
         ),
@@ -210,6 +218,7 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
         "gdp.core.recipe.sections": ("TrainSection",),
         "gdp.core.training": (
             "TrainingPairs",
+            "WeightedLoss",
             "train_student",
         ),
         "gdp.core.training.checkpoint": (
@@ -317,6 +326,7 @@ __all__ = [
     "PictureFile",
     "PictureLimits",
     "Points",
+    "PredictionName",
     "Reply",
     "ResidualBlock",
     "ResizeConvolution",
@@ -329,13 +339,16 @@ __all__ = [
     "TransposedConvolution",
     "UpsamplingName",
     "WeightAverage",
+    "WeightedLoss",
     "WeightsAddress",
     "account",
     "answers_to",
     "as_tensor",
     "asked_to_wait",
     "autocaster",
+    "begin_unchanged",
     "bind",
+    "check_prediction",
     "check_weights",
     "computes_bf16",
     "content_key",
@@ -379,6 +392,7 @@ __all__ = [
     "plain",
     "plain_state",
     "plan_move",
+    "predicted_picture",
     "printable",
     "project_out",
     "project_out_of_spread",

@@ -8,12 +8,11 @@ import torch
 from torch import Tensor
 
 from gdp.core.counters import counter_generator
-from gdp.core.interfaces.losses import Loss
 from gdp.core.interfaces.students import Student
 from gdp.core.recipe.sections import TrainSection
 from gdp.core.training.checkpoint import TrainingState
 from gdp.core.training.loader import to_network
-from gdp.core.training.objective import check_losses, train_step
+from gdp.core.training.objective import LossTerm, check_losses, train_step, unique_names
 from gdp.core.training.optimizer import learning_rate_factor
 from gdp.core.training.precision import FEWEST_STEPS, autocaster, compilation, place_networks
 from gdp.core.training.ways import Batch, Pool
@@ -24,7 +23,7 @@ class GdpTraining:
 
     Args:
         student: with its weights to begin with.
-        losses: name, weight and loss of each term.
+        losses: the terms of the objective.
         settings: the recipe's `[train]`.
         seed: of the image pools' choices.
         device: where to train.
@@ -34,16 +33,16 @@ class GdpTraining:
     def __init__(
         self,
         student: Student,
-        losses: Sequence[tuple[str, float, Loss]],
+        losses: Sequence[LossTerm],
         settings: TrainSection,
         seed: int,
         device: torch.device,
         unpaired: bool,
     ) -> None:
-        self.student, self.losses, self.settings = student, losses, settings
+        self.student, self.losses, self.settings = student, unique_names(losses), settings
         self.seed, self.device, self.unpaired = seed, device, unpaired
         self.memory_format = torch.channels_last if settings.channels_last else torch.contiguous_format
-        adversarial = check_losses(student, losses, unpaired)
+        adversarial = check_losses(student, self.losses, unpaired)
         place_networks(student, device, self.memory_format)
         self.autocast = autocaster(settings.precision, device)
         self.state = TrainingState(student, {}, adversarial, settings, device)

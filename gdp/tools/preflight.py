@@ -240,14 +240,14 @@ def _losses(rehearsal: _Rehearsal) -> str:
     student = rehearsal.initialised_student
     check_losses(student, losses, source.unpaired is not None)
     if source.live and asks_for_pairs(session):
-        return f"{', '.join(name for name, _, _ in losses)}; not tried, for the teacher asks others at every step"
+        return f"{', '.join(term.name for term in losses)}; not tried, for the teacher asks others at every step"
     decide(session.recipe.train.compile, 1)  # says so here where a compiler is asked for and missing
     place_networks(student, session.device, torch.contiguous_format)
     example = rehearsal.pair.source.to(session.device)
     prepared = prepare_losses(student, losses, session.teacher, source.teach if source.live else None, example)
     prepared.close()
     adapters = sum(count_parameters(helper) for helper in prepared.helpers.values())
-    terms = ", ".join(f"{name} x {weight:g}" for name, weight, _ in losses)
+    terms = ", ".join(f"{term.name} x {term.weight:g}" for term in losses)
     return f"{terms}; {adapters:,} parameters of adapters" if adapters else terms
 
 

@@ -87,6 +87,9 @@ class LossSection(Config):
     """Name of a loss plugin."""
     weight: float = Field(default=1.0, ge=0.0)
     """Factor of this term in the generator's objective."""
+    begins: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of the steps before which this term is left out: an adversary that begins at 0.6 of them costs nothing
+    until then, and meets a generator that has learnt what the other terms teach. A discriminator rests with it."""
 
 
 class EvaluatorSection(Config):
@@ -168,6 +171,9 @@ class TrainSection(Config):
     jitter: int | None = Field(default=None, ge=8)
     """Height and width in pixels that training pictures are enlarged to (bicubic) before they are cropped back at a
     random place: 286 for pictures of 256 pixels is CycleGAN's recipe. Left out: no crops."""
+    flat_frames: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of the training pairs whose pictures are both replaced by one flat frame of a random colour, so that a
+    student draws nothing where there is nothing to edit. Needs stored targets."""
     image_pool: int = Field(default=0, ge=0)
     """Earlier predictions from which the discriminator is shown one half of the time; 0 for none."""
     sample_every: int = Field(default=250, ge=1)
@@ -188,6 +194,10 @@ class TrainSection(Config):
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError("betas must each be in [0, 1)")
         return self
+
+    def for_key(self) -> dict[str, Any]:
+        """Return the settings that a training depends on; without flat frames the same as before there were any."""
+        return self.model_dump(mode="json", exclude=None if self.flat_frames else {"flat_frames"})
 
 
 class LimitsSection(Config):

@@ -36,6 +36,7 @@ from gdp.core.records import PluginRecord, Plugins
 from gdp.core.run.reduced import ReducedSource
 from gdp.core.run_folder import RunFolder
 from gdp.core.training.inference import WEIGHTS, load_generator_weights
+from gdp.core.training.objective import WeightedLoss
 
 if TYPE_CHECKING:
     from gdp.core.run.steps import Step
@@ -315,12 +316,12 @@ class Session:
         """Let a new student get ready to be trained, and return what it did."""
         return student.initialise(self.teacher)
 
-    def new_losses(self) -> list[tuple[str, float, Loss]]:
-        """Build the terms of the objective: (name, weight, loss)."""
+    def new_losses(self) -> list[WeightedLoss]:
+        """Build the terms of the objective."""
         terms = []
         for choice in self.recipe.losses:
             loss = self.build(choice, Loss, self.context(teacher=self.teacher, seed=self.training_seed))
-            terms.append((choice.record.name, choice.section.weight, loss))
+            terms.append(WeightedLoss(choice.record.name, choice.section.weight, loss, choice.section.begins))
         return terms
 
     def new_evaluators(self) -> list[tuple[str, Evaluator]]:

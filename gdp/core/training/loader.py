@@ -200,6 +200,34 @@ def jitter(pictures: tuple[Tensor, ...], size: int, seed: int, step: int, stream
     return tuple(jittered)
 
 
+FLAT_ENDS = 0.3
+"""Share of flat frames that are black or white."""
+GRAINY, GRAIN = 0.3, 0.01
+"""Share of flat frames that have a grain, and its standard deviation in [-1, 1]: what a camera shows of a wall."""
+
+
+def flatten_some(pictures: tuple[Tensor, ...], share: float, seed: int, step: int) -> tuple[Tensor, ...]:
+    """Replace source and target of some pairs by one flat frame of a random colour, chosen by (seed, step).
+
+    Args:
+        pictures: source (N, C, H, W) and target (N, 3, H, W), float in [-1, 1]; of a source of several pictures the
+            first is flattened like the target, the others each by a colour of their own.
+        share: of the pairs that are replaced, in [0, 1).
+        seed: with the step it decides which, and their colours.
+        step: of the training.
+    """
+    random, (source, target) = counter_generator(seed, "flat frames", step), pictures
+    count, channels = source.shape[:2]
+    chosen = torch.rand(count, 1, 1, 1, generator=random) < share
+    colour = 2 * torch.rand(count, channels, 1, 1, generator=random) - 1
+    ends = torch.rand(count, 1, 1, 1, generator=random)
+    colour = torch.where(ends < FLAT_ENDS, torch.where(ends < FLAT_ENDS / 2, -1.0, 1.0), colour)
+    grain = GRAIN * torch.randn(source.shape, generator=random)
+    grain = torch.where(torch.rand(count, 1, 1, 1, generator=random) < GRAINY, grain, torch.zeros(()))
+    frames, chosen = (colour + grain).clamp(-1, 1).to(source), chosen.to(source.device)
+    return torch.where(chosen, frames, source), torch.where(chosen, frames[:, : target.shape[1]], target)
+
+
 def to_network(image: Tensor, device: torch.device, memory_format: torch.memory_format, downscale: int = 1) -> Tensor:
     """Turn uint8 pictures (N, C, H, W) into float32 in [-1, 1] on the device, `downscale` times smaller by area."""
     image = from_levels(image.to(device, non_blocking=True))
@@ -226,12 +254,17 @@ def open_batches(
     """Open the flow of batches: a function from (step, downscale) to the step's pictures.
 
     Raises:
-        TrainingError: pictures cannot be jittered as the settings ask.
+        TrainingError: pictures cannot be jittered as the settings ask, or there are no targets to be flat.
     """
     unpaired = pairs.unpaired
     with ExitStack() as stack:
         sampler = BatchSampler(pairs.train, settings.batch, seed)
         learns = pairs.learns_from_targets and pairs.teach is None
+        if settings.flat_frames and not learns:
+            raise TrainingError(
+                "train.flat_frames replaces targets as well as sources, and this training has no stored targets: "
+                "leave it out, or make the pairs beforehand (live = false)"
+            )
         load_pairs: Load = pairs.load_uint8 if learns else lambda some: pairs.load_uint8(some)[:1]
         feed = stack.enter_context(open_feed(load_pairs, pairs.train, sampler, steps, progress, memory))
         other = None
@@ -257,6 +290,8 @@ def open_batches(
                 pictures = jitter(pictures, settings.jitter, seed, step, "jitter")
                 if picture is not None:
                     (picture,) = jitter((picture,), settings.jitter, seed, step, "jitter unpaired")
+            if settings.flat_frames:
+                pictures = flatten_some(pictures, settings.flat_frames, seed, step)
             return Batch(pictures[0], pictures[1] if learns else None, picture)
 
         yield batch

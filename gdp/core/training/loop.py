@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from gdp.core.config import content_key
 from gdp.core.counters import counter_generator
 from gdp.core.errors import TrainingError, readable_os_errors
-from gdp.core.interfaces.losses import Loss
 from gdp.core.interfaces.students import Student
 from gdp.core.interfaces.teachers import Teacher
 from gdp.core.memory import MemoryBound, readable_memory_errors
@@ -23,7 +22,7 @@ from gdp.core.recipe.sections import TrainSection
 from gdp.core.tensor_file import write_tensors
 from gdp.core.training.checkpoint import CheckpointFolder, TrainingState
 from gdp.core.training.loader import TrainingPairs, open_batches, to_network
-from gdp.core.training.objective import WeightedLoss, check_losses, train_step, unique_names
+from gdp.core.training.objective import LossTerm, WeightedLoss, check_losses, taking_part, train_step, unique_names
 from gdp.core.training.optimizer import learning_rate_factor, phase_ends, total_steps
 from gdp.core.training.precision import autocaster, compilation, fastest_convolutions, place_networks
 from gdp.core.training.preparation import prepare_losses
@@ -68,7 +67,7 @@ def never() -> bool:
 
 def train_student(
     student: Student,
-    losses: Sequence[tuple[str, float, Loss]],
+    losses: Sequence[LossTerm],
     pairs: TrainingPairs,
     settings: TrainSection,
     folder: Path,
@@ -87,7 +86,7 @@ def train_student(
     Args:
         student: its networks are moved to the device and trained; in the end its generator holds the averaged
             weights, in evaluation mode.
-        losses: plugin name, weight and loss of each term.
+        losses: the terms of the objective, by their plugins' names.
         pairs: what to train on.
         settings: the recipe's `[train]`.
         folder: gets `student.safetensors`, `statistics.jsonl`, `held_out.jsonl` (distance to held-out targets at
@@ -218,6 +217,7 @@ class _Training:
         ):
             for step in remaining:
                 self._enter_phase_of(step)
+                self._close_window_before(step)
                 if step == 0:
                     self._draw_samples()
                 self._one_step(step, self._batch(feed, step))
@@ -248,17 +248,24 @@ class _Training:
         if number != self.state.phase:
             self.state.enter_phase(number, self.phases[number])
 
+    def _close_window_before(self, step: int) -> None:
+        """Write a line of statistics before a step whose terms are others than those of the step before."""
+        if self.state.window.rows and step in {term.first_step(self.steps) for term in self.prepared.losses}:
+            self._log()
+
     def _one_step(self, step: int, batch: Batch) -> None:
         state, phase = self.state, self.phases[self.state.phase]
+        losses = taking_part(self.prepared.losses, step, self.steps)
+        trains_discriminator = any(term.loss.adversarial for term in losses)
         streams = ("pool", "opposite pool")
         pools = state.pools or (None, None)
         values = train_step(
             self.student,
             batch,
-            self.prepared.losses,
+            losses,
             generate=lambda images: self.student.generate_in_phase(phase, images),
             generator_descent=state.generator_descent,
-            discriminator_descent=state.discriminator_descent,
+            discriminator_descent=state.discriminator_descent if trains_discriminator else None,
             factor=learning_rate_factor(self.settings, step, self.steps),
             autocast=self.autocast,
             guidance=self.prepared.guidance,
@@ -343,8 +350,10 @@ class _Training:
         shapes = [{name: list(value.shape) for name, value in net.state_dict().items()} for net in self._networks()]
         return {
             "seed": self.seed,
-            "train section": self.settings.model_dump(mode="json"),
-            "list of losses": [[name, weight] for name, weight, _ in self.prepared.losses],
+            "train section": self.settings.for_key(),
+            "list of losses": [
+                [term.name, term.weight, *([term.begins] if term.begins else [])] for term in self.prepared.losses
+            ],
             "choice of training pairs": content_key({"train": list(self.pairs.train)}),
             "network shape": content_key({"shapes": shapes}),
             "number of phases": len(self.phases),
@@ -358,9 +367,11 @@ class Rehearsal:
         self._training, self._feed = training, feed
 
     @property
-    def phase_ends(self) -> Sequence[int]:
-        """For each phase the step that it ends before, of the training as its settings have it."""
-        return self._training.phase_ends
+    def stretch_ends(self) -> Sequence[int]:
+        """For each stretch of steps alike the step that it ends before: a phase, or a part without a later loss."""
+        training = self._training
+        begins = {term.first_step(training.steps) for term in training.prepared.losses}
+        return sorted({*training.phase_ends, *begins} - {0})
 
     def step(self, number: int) -> None:
         """Do a step as it is done at this place of the training; the number decides the phase and the batch."""
@@ -390,7 +401,7 @@ class Rehearsal:
 @contextmanager
 def rehearse(
     student: Student,
-    losses: Sequence[tuple[str, float, Loss]],
+    losses: Sequence[LossTerm],
     pairs: TrainingPairs,
     settings: TrainSection,
     folder: Path,

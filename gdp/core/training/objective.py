@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -13,18 +14,41 @@ from gdp.core.interfaces.students import Student
 from gdp.core.training.optimizer import Descent
 from gdp.core.training.ways import Batch, Guidance, Pool, build_ways
 
-WeightedLoss = tuple[str, float, Loss]
-"""Name of a loss in the statistics, its weight, and the loss."""
+
+class WeightedLoss(NamedTuple):
+    """One term of the objective."""
+
+    name: str
+    """In the statistics."""
+    weight: float
+    """Factor in the generator's objective."""
+    loss: Loss
+    begins: float = 0.0
+    """Share of the steps before which the term is left out, in [0, 1)."""
+
+    def first_step(self, steps: int) -> int:
+        """Return the first step, counted from 0, of a training of so many that the term takes part in."""
+        return round(self.begins * steps)
 
 
-def unique_names(losses: Sequence[WeightedLoss]) -> list[WeightedLoss]:
+LossTerm = WeightedLoss | tuple[str, float, Loss]
+"""A term, or its name, weight and loss where it takes part from the beginning."""
+
+
+def unique_names(losses: Sequence[LossTerm]) -> list[WeightedLoss]:
     """Number the losses that a recipe names more than once: l1, l1-2."""
     counts: dict[str, int] = {}
     unique = []
-    for name, weight, loss in losses:
-        counts[name] = counts.get(name, 0) + 1
-        unique.append((name if counts[name] == 1 else f"{name}-{counts[name]}", weight, loss))
+    for term in (WeightedLoss(*each) for each in losses):
+        counts[term.name] = counts.get(term.name, 0) + 1
+        number = counts[term.name]
+        unique.append(term if number == 1 else term._replace(name=f"{term.name}-{number}"))
     return unique
+
+
+def taking_part(losses: Sequence[WeightedLoss], step: int, steps: int) -> list[WeightedLoss]:
+    """Return the terms that a step (counted from 0) of a training of `steps` has."""
+    return [term for term in losses if step >= term.first_step(steps)]
 
 
 def check_losses(student: Student, losses: Sequence[WeightedLoss], has_unpaired: bool) -> bool:
@@ -35,13 +59,19 @@ def check_losses(student: Student, losses: Sequence[WeightedLoss], has_unpaired:
     """
     if not losses:
         raise TrainingError("the recipe has no [[losses]]: a student needs at least one, such as l1")
-    adversarial = [name for name, _, loss in losses if loss.adversarial]
+    if all(term.begins > 0 for term in losses):
+        first = min(losses, key=lambda term: term.begins)
+        raise TrainingError(
+            f"every loss begins later than the training does, the first one, {first.name}, after {first.begins:g} of "
+            f"the steps: leave out the `begins` of at least one"
+        )
+    adversarial = [term.name for term in losses if term.loss.adversarial]
     if adversarial and student.discriminator is None:
         raise TrainingError(
             f"the losses {', '.join(adversarial)} need a discriminator and the student {type(student).__name__} has "
             f"none: take them out of the recipe or choose another student"
         )
-    cyclic = [name for name, _, loss in losses if loss.needs_opposite]
+    cyclic = [term.name for term in losses if term.loss.needs_opposite]
     if cyclic and (student.opposite is None or not has_unpaired):
         lacking = "the student has no way back" if student.opposite is None else "the pair source has no such pictures"
         raise TrainingError(
@@ -53,15 +83,14 @@ def check_losses(student: Student, losses: Sequence[WeightedLoss], has_unpaired:
 
 def generator_terms(step: TrainingStep, losses: Sequence[WeightedLoss]) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the generators' objective and its terms by statistics name, before their weights."""
-    terms = {f"generator.{name}": loss.generator(step).float() for name, _, loss in losses}
-    weights = [weight for _, weight, _ in losses]
-    return _sum(weight * term for weight, term in zip(weights, terms.values(), strict=True)), terms
+    terms = {f"generator.{term.name}": term.loss.generator(step).float() for term in losses}
+    return _sum(term.weight * value for term, value in zip(losses, terms.values(), strict=True)), terms
 
 
 def discriminator_terms(step: TrainingStep, losses: Sequence[WeightedLoss]) -> tuple[Tensor, dict[str, Tensor]] | None:
     """Return the discriminators' objective and its terms by statistics name; None where no loss trains one."""
-    values = {f"discriminator.{name}": loss.discriminator(step) for name, _, loss in losses}
-    terms = {name: term.float() for name, term in values.items() if term is not None}
+    values = {f"discriminator.{term.name}": term.loss.discriminator(step) for term in losses}
+    terms = {name: value.float() for name, value in values.items() if value is not None}
     return (_sum(iter(terms.values())), terms) if terms else None
 
 
@@ -90,7 +119,7 @@ def train_step(
     Args:
         student: what is trained.
         batch: the step's pictures.
-        losses: name, weight and loss of each term.
+        losses: the terms that take part.
         generate: the generator as the phase trains it.
         generator_descent: moves the generator and what is trained beside it.
         discriminator_descent: moves the discriminators; None where none is trained.

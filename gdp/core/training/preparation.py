@@ -45,7 +45,7 @@ def prepare_losses(
 
     Args:
         student: with its networks on the device.
-        losses: name, weight and loss of each term.
+        losses: all terms, those that begin later among them.
         teacher: whose hidden states may be watched; None where the recipe has none.
         teach: makes targets during training by running the teacher; None where the stored ones are used.
         example: a source (1, C, H, W) on the device.
@@ -54,7 +54,7 @@ def prepare_losses(
         TrainingError: a path is wrong, or hidden states are wanted of a teacher that does not run.
         ShapeError: hidden states do not fit together.
     """
-    watched = {name: loss.watch(student.generator, teacher) for name, _, loss in losses}
+    watched = {term.name: term.loss.watch(student.generator, teacher) for term in losses}
     student_hidden, teacher_hidden = _hidden_states(student, watched, teacher, teach)
     training = student.generator.training
     student.generator.eval()  # a dry forward must move no running statistics
@@ -68,12 +68,12 @@ def prepare_losses(
     finally:
         student.generator.train(training)
     helpers = {}
-    for name, _, loss in losses:
-        helper = loss.fit(
+    for term in losses:
+        helper = term.loss.fit(
             student_hidden.outputs if student_hidden else {}, teacher_hidden.outputs if teacher_hidden else {}
         )
         if helper is not None:
-            helpers[name] = helper.to(example.device)
+            helpers[term.name] = helper.to(example.device)
     return Prepared(losses, helpers, Guidance(teach, student_hidden, teacher_hidden))
 
 

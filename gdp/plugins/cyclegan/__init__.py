@@ -69,6 +69,9 @@ class CycleGANTraining(TrainSection):
     """Residual blocks: 9 for 256 pixels, 6 for 128."""
     upsampling: Literal["deconvolution", "resize"] = "deconvolution"
     """How to upsample: `deconvolution` as published, or `resize` and convolve, which leaves no checkerboards."""
+    predicts: Literal["image", "change"] = "image"
+    """What the generators compute: the picture, as published, or the change added to their input. A change leaves
+    shapes where they are, and is for domains of the same things in other colours and textures."""
     discriminator_width: int = Field(default=64, ge=1)
     """Channels of the discriminators' first layer."""
     discriminator_layers: int = Field(default=3, ge=1)

@@ -125,8 +125,8 @@ def fill(
             _fill(network, given[name])
         except ValueError as error:
             raise CorruptFileError(
-                f"{place}: {name} does not fit the recipe's network: {error}. Set blocks and upsampling in [train] as "
-                "they were there, and width, discriminator_width and discriminator_layers to no less."
+                f"{place}: {name} does not fit the recipe's network: {error}. Set blocks, upsampling and predicts in "
+                "[train] as they were there, and width, discriminator_width and discriminator_layers to no less."
             ) from error
 
 
@@ -153,8 +153,8 @@ def untrained_networks(training: CycleGANTraining) -> Networks:
         torch.manual_seed(training.seed)
         return _frozen(
             Networks(
-                ResnetGenerator(channels, upsampling=training.upsampling),
-                ResnetGenerator(channels, upsampling=training.upsampling),
+                ResnetGenerator(channels, upsampling=training.upsampling, predicts=training.predicts),
+                ResnetGenerator(channels, upsampling=training.upsampling, predicts=training.predicts),
                 PatchDiscriminator(width=judge, layers=layers),
                 PatchDiscriminator(width=judge, layers=layers),
             )

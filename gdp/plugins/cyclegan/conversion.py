@@ -13,7 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from gdp import Converted, Converter, CorruptFileError, Progress
-from gdp.plugins.resnet.networks import FIRST_BLOCK, GeneratorChannels, NormName, PatchDiscriminator, ResnetGenerator
+from gdp.plugins.resnet.networks import (
+    CHANGE_SCALE,
+    FIRST_BLOCK,
+    GeneratorChannels,
+    NormName,
+    PatchDiscriminator,
+    ResnetGenerator,
+)
 from gdp.toolbox import ForeignFile, UpsamplingName, count_parameters, plain_state, without_wrappers
 
 RunningStatistics = Literal["drop", "use"]
@@ -85,6 +92,7 @@ def generator_from_state(state: Mapping[str, Tensor]) -> ResnetGenerator:
                 # A convolution's weight in the seventh place, not a norm's, means that a dropout shifted it there.
                 dropout=0.0 if second is not None and second.ndim == 4 else None,
                 bias="model.1.bias" in state,
+                predicts="change" if CHANGE_SCALE in state else "image",
             )
         return _filled(generator, state)
     except ValueError as error:

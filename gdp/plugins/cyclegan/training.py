@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from gdp import BuildContext, Loss, MissingResourceError, Part, Pictures, Progress, Student, UnpairedDataset
+from gdp import BuildContext, MissingResourceError, Part, Pictures, Progress, Student, UnpairedDataset
 from gdp.plugins.cyclegan import CycleGANConfig, CycleGANTraining
 from gdp.plugins.cyclegan.bundle import bundle, fill, load_states
 from gdp.plugins.losses import NoSettings
@@ -16,7 +16,7 @@ from gdp.plugins.losses.terms import LSGANLoss
 from gdp.plugins.losses.translation import CycleL1Loss, IdentityL1Loss
 from gdp.plugins.resnet import ResnetConfig
 from gdp.plugins.resnet.student import ResnetStudent
-from gdp.toolbox import TrainingPairs, TrainSection, resolve_device, train_student, write_tensors
+from gdp.toolbox import TrainingPairs, TrainSection, WeightedLoss, resolve_device, train_student, write_tensors
 
 RESULT = "teacher.safetensors"
 
@@ -80,20 +80,21 @@ def _both_generators(config: CycleGANTraining) -> ResnetConfig:
         blocks=config.blocks,
         width=config.width,
         upsampling=config.upsampling,
+        predicts=config.predicts,
         opposite="trained",
         discriminator_width=config.discriminator_width,
         discriminator_layers=config.discriminator_layers,
     )
 
 
-def _losses(config: CycleGANTraining, context: BuildContext) -> Sequence[tuple[str, float, Loss]]:
+def _losses(config: CycleGANTraining, context: BuildContext) -> Sequence[WeightedLoss]:
     settings = NoSettings()
-    terms: Sequence[tuple[str, float, Loss]] = (
-        ("lsgan", config.adversarial_weight, LSGANLoss(settings, context)),
-        ("cycle-l1", config.cycle_weight, CycleL1Loss(settings, context)),
-        ("identity-l1", config.identity_weight, IdentityL1Loss(settings, context)),
+    terms = (
+        WeightedLoss("lsgan", config.adversarial_weight, LSGANLoss(settings, context)),
+        WeightedLoss("cycle-l1", config.cycle_weight, CycleL1Loss(settings, context)),
+        WeightedLoss("identity-l1", config.identity_weight, IdentityL1Loss(settings, context)),
     )
-    return [(name, weight, loss) for name, weight, loss in terms if weight > 0]
+    return [term for term in terms if term.weight > 0]
 
 
 def _unpaired_pictures(images: UnpairedDataset) -> TrainingPairs:

@@ -111,6 +111,12 @@ def gdp_register_losses(register: Register) -> None:
         summary="Mean absolute difference of prediction and target",
     )
     register(
+        "rmse",
+        config=NoSettings,
+        implementation="gdp.plugins.losses.terms:RMSELoss",
+        summary="Root of the mean squared difference of prediction and target, over the batch",
+    )
+    register(
         "feature-l2",
         config=FeatureL2Config,
         implementation="gdp.plugins.losses.translation:FeatureL2Loss",

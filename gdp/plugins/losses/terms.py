@@ -203,5 +203,17 @@ class L1Loss(Loss):
         return l1_loss(step.prediction, step.target)
 
 
+_SMALLEST_SQUARE = 1e-12
+"""Added below the root, whose slope has no end at 0."""
+
+
+class RMSELoss(Loss):
+    """Root of the mean squared difference over the whole batch, in [0, 2]: what PSNR measures, at any scale alike."""
+
+    def generator(self, step: TrainingStep) -> Tensor:
+        """Return the root of the mean squared difference of prediction and target."""
+        return (F.mse_loss(step.prediction, step.target) + _SMALLEST_SQUARE).sqrt()
+
+
 Judgement = Sequence[Sequence[Tensor]]
 AdversarialName = Literal["lsgan", "hinge", "non-saturating"]

@@ -7,8 +7,6 @@ pix2pixHD's patch discriminators (Wang et al., CVPR 2018, section 3.2) with the 
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -18,16 +16,18 @@ from gdp.toolbox import (
     NormalisationFactory,
     NormalisationName,
     PaddingName,
+    PredictionName,
     ResidualBlock,
     UpsamplingName,
+    begin_unchanged,
+    check_prediction,
     downsampling,
     initialise_weights,
     normalisation,
+    predicted_picture,
     stem,
     upsampling,
 )
-
-PredictionName = Literal["image", "change"]
 
 _HEAD_MODULES = 3  # padding, 7x7 convolution, tanh
 
@@ -55,7 +55,7 @@ class GlobalGenerator(nn.Module):
         predicts: PredictionName = "image",
     ) -> None:
         super().__init__()
-        _check_prediction(predicts, in_channels, out_channels)
+        check_prediction(predicts, in_channels, out_channels)
         self.predicts = predicts
         self.out_channels = out_channels
         self.size_multiple = 2**downsamplings
@@ -78,7 +78,7 @@ class GlobalGenerator(nn.Module):
         """
         _check_size(x, self.size_multiple)
         picture: Tensor = self.model(x)
-        return _finished(picture, x, self.predicts, self.training)
+        return predicted_picture(picture, x, self.predicts, self.training)
 
 
 class LocalEnhancer(nn.Module):
@@ -148,7 +148,7 @@ class LocalEnhancer(nn.Module):
             down = self.get_submodule(f"model{number}_1")
             up = self.get_submodule(f"model{number}_2")
             hidden = up(down(pyramid[self.enhancers - number]) + hidden)
-        return _finished(hidden, x, self.predicts, self.training)
+        return predicted_picture(hidden, x, self.predicts, self.training)
 
     def generate_coarse(self, x: Tensor) -> Tensor:
         """Translate reduced pictures `x` (N, in_channels, h, w) by the coarse part alone, to (N, out_channels, h, w).
@@ -159,7 +159,7 @@ class LocalEnhancer(nn.Module):
         if self.coarse_head is None:
             raise ValueError("this LocalEnhancer was built without coarse_head, so its coarse part makes no picture")
         _check_size(x, self.size_multiple // 2**self.enhancers)
-        return _finished(self.coarse_head(self.model(x)), x, self.predicts, self.training)
+        return predicted_picture(self.coarse_head(self.model(x)), x, self.predicts, self.training)
 
 
 def halve(pictures: Tensor) -> Tensor:
@@ -176,17 +176,8 @@ def _initialise(generator: nn.Module, predicts: PredictionName) -> None:
     initialise_weights(generator)
     if predicts == "change":
         for head in generator.modules():
-            if isinstance(head, FewChannelConvolution) and head.bias is not None:
-                nn.init.zeros_(head.weight)
-                nn.init.zeros_(head.bias)
-
-
-def _check_prediction(predicts: PredictionName, in_channels: int, out_channels: int) -> None:
-    if predicts == "change" and in_channels < out_channels:
-        raise ValueError(
-            f'predicts="change" adds {out_channels} output channels to the first {out_channels} of the input, '
-            f'which has only {in_channels}; use predicts="image" or more input channels'
-        )
+            if isinstance(head, FewChannelConvolution):
+                begin_unchanged(head)
 
 
 def _check_size(x: Tensor, multiple: int) -> None:
@@ -195,14 +186,6 @@ def _check_size(x: Tensor, multiple: int) -> None:
     height, width = x.shape[-2:]
     if height % multiple or width % multiple:
         raise ValueError(f"the picture is {width}x{height} pixels, but both must be multiples of {multiple}")
-
-
-def _finished(output: Tensor, x: Tensor, predicts: PredictionName, training: bool) -> Tensor:
-    """Make the picture of the head's output in [-1, 1]; differences of two pictures reach from -2 to 2."""
-    if predicts == "image":
-        return output
-    picture = x[:, : output.shape[1]] + 2 * output
-    return picture if training else picture.clamp(-1, 1)
 
 
 _MAX_CHANNELS = 512

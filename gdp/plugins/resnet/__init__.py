@@ -39,6 +39,9 @@ class ResnetConfig(Config):
     """Channels at full resolution, doubled by each of the two downsamplings."""
     upsampling: Literal["deconvolution", "resize"] = "deconvolution"
     """How to upsample: `deconvolution` as published, or `resize` and convolve, which leaves no checkerboards."""
+    predicts: Literal["image", "change"] = "image"
+    """What the generator computes: the picture, as published, or the change added to its (first) input; best as its
+    teacher does."""
     separable: bool = False
     """Depthwise-separable convolutions in the residual blocks: about a ninth of their arithmetic."""
     channels: ChannelsConfig | None = None

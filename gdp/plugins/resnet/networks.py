@@ -14,16 +14,23 @@ from gdp.toolbox import (
     Convolution,
     FewChannelConvolution,
     NormalisationFactory,
+    PredictionName,
     ResizeConvolution,
     TransposedConvolution,
     UpsamplingName,
+    begin_unchanged,
+    check_prediction,
     initialise_weights,
     normalisation,
+    predicted_picture,
 )
 
 NormName = Literal["instance", "batch", "instance-tracked"]
 """instance: by the picture itself; batch: affine, with running statistics; instance-tracked: as in the checkpoints of
 2017 and 2018, by the picture itself while training and by running statistics in evaluation."""
+
+CHANGE_SCALE = "change_scale"
+"""Name of the tensor by which a file tells that its generator predicts a change."""
 
 FIRST_BLOCK = 10
 """Number of the first residual block in `model`."""
@@ -104,8 +111,10 @@ class ResnetGenerator(nn.Module):
     `dropout` is the probability of the dropout in every block, None for blocks without that layer: 0.0 has no effect
     but on the published names, which count it. `bias` tells whether convolutions before a normalisation have a bias;
     None means, as published, that they have unless the normalisation has one itself. Convolutions of
-    `upsampling="resize"`, which is not published, always have theirs. Weights are drawn from torch's global random
-    state, N(0, 0.02).
+    `upsampling="resize"`, which is not published, always have theirs. With `predicts="change"`, not published either,
+    the output is added to the first channels of the input, and an untrained network returns its input: shapes stay
+    where nothing in an unpaired training holds them; a buffer of that name tells it in the state dict. Weights are
+    drawn from torch's global random state, N(0, 0.02).
     """
 
     def __init__(
@@ -119,8 +128,10 @@ class ResnetGenerator(nn.Module):
         separable: bool = False,
         dropout: float | None = None,
         bias: bool | None = None,
+        predicts: PredictionName = "image",
     ) -> None:
         super().__init__()
+        check_prediction(predicts, in_channels, out_channels)
         self.channels = channels
         self.in_channels = in_channels
         self.out_channels = out_channels
@@ -129,6 +140,7 @@ class ResnetGenerator(nn.Module):
         self.separable = separable
         self.dropout = dropout
         self.bias = _default_bias(norm) if bias is None else bias
+        self.predicts: PredictionName = predicts
         make_norm = _normalisation(norm)
 
         def convolution(in_channels: int, out_channels: int) -> nn.Module:
@@ -149,6 +161,16 @@ class ResnetGenerator(nn.Module):
             nn.Tanh(),
         )
         initialise_weights(self)
+        if predicts == "change":
+            begin_unchanged(self.head)
+            self.register_buffer(CHANGE_SCALE, torch.tensor(2.0))
+
+    @property
+    def head(self) -> nn.Conv2d:
+        """The 7x7 convolution before the tanh."""
+        head = self.model[-2]
+        assert isinstance(head, nn.Conv2d)
+        return head
 
     @property
     def block_paths(self) -> list[str]:
@@ -158,11 +180,12 @@ class ResnetGenerator(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Translate `x` (N, in_channels, H, W; [-1, 1]) to pictures (N, out_channels, H, W) in [-1, 1].
 
-        Raises ShapeError where H or W is no multiple of 4 or below 8.
+        Pictures of a predicted change are in [-1, 1] in evaluation mode alone. Raises ShapeError where H or W is no
+        multiple of 4 or below 8.
         """
         _check_size(x)
-        picture: Tensor = self.model(x)
-        return picture
+        output: Tensor = self.model(x)
+        return predicted_picture(output, x, self.predicts, self.training)
 
 
 class PatchDiscriminator(nn.Module):

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from gdp import ShapeError
-from gdp.plugins.resnet.networks import FIRST_BLOCK, GeneratorChannels, ResnetGenerator
+from gdp.plugins.resnet.networks import CHANGE_SCALE, FIRST_BLOCK, GeneratorChannels, ResnetGenerator
 
 SMALLEST_GROUP = 4
 """No group is pruned below this many channels."""
@@ -85,6 +85,7 @@ def prune_generator(generator: ResnetGenerator, macs: float, example: Tensor) ->
     pruned = _like(generator, {group: len(channels) for group, channels in kept.items()})
     state = generator.state_dict()
     smaller = {name: tensor for convolution in convolutions for name, tensor in _slices(convolution, state, kept)}
+    smaller |= {name: state[name] for name in pruned.state_dict().keys() & {CHANGE_SCALE}}
     pruned.load_state_dict(smaller, assign=True)
     return pruned.train(generator.training)
 
@@ -207,6 +208,7 @@ def _like(generator: ResnetGenerator, widths: _Widths) -> ResnetGenerator:
             separable=generator.separable,
             dropout=generator.dropout,
             bias=generator.bias,
+            predicts=generator.predicts,
         )
 
 

@@ -66,7 +66,11 @@ class ResnetStudent(Student):
         if config.channels is not None:
             channels = GeneratorChannels(**config.channels.model_dump())
         return ResnetGenerator(
-            channels, in_channels=in_channels, upsampling=config.upsampling, separable=config.separable
+            channels,
+            in_channels=in_channels,
+            upsampling=config.upsampling,
+            separable=config.separable,
+            predicts=config.predicts,
         )
 
     @property
@@ -196,6 +200,7 @@ class ResnetStudent(Student):
             "channels": _settings(network.channels),
             "upsampling": network.upsampling,
             "separable": network.separable,
+            "predicts": network.predicts,
         }
         weights = network.state_dict()
         if network.dropout is not None:  # it does nothing in a teacher, but the published names count it

@@ -18,6 +18,9 @@ from gdp.support.networks.convolution import Convolution, TransposedConvolution
 NormalisationName = Literal["instance", "batch"]
 """How activations are normalised: each picture by itself, or the batch."""
 
+PredictionName = Literal["image", "change"]
+"""What a generator's head computes: the picture, or what is added to the (first) input picture."""
+
 _EPSILON = 1e-5
 
 
@@ -204,3 +207,40 @@ def initialise_weights(network: nn.Module) -> None:
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.weight, 1.0, 0.02)
             nn.init.zeros_(module.bias)
+
+
+def begin_unchanged(head: nn.Conv2d) -> None:
+    """Set the convolution before the tanh of a generator that predicts a change to zero: it returns its input."""
+    nn.init.zeros_(head.weight)
+    if head.bias is not None:
+        nn.init.zeros_(head.bias)
+
+
+def check_prediction(predicts: PredictionName, in_channels: int, out_channels: int) -> None:
+    """Make sure that there is a picture that a change can be added to.
+
+    Raises:
+        ValueError: the input has fewer channels than the output.
+    """
+    if predicts == "change" and in_channels < out_channels:
+        raise ValueError(
+            f'predicts="change" adds {out_channels} output channels to the first {out_channels} of the input, '
+            f'which has only {in_channels}; use predicts="image" or more input channels'
+        )
+
+
+def predicted_picture(output: Tensor, x: Tensor, predicts: PredictionName, training: bool) -> Tensor:
+    """Make the picture of a head's output in [-1, 1]; differences of two pictures reach from -2 to 2.
+
+    A sum is left unclamped in training, so that its gradient does not vanish where it overshoots.
+
+    Args:
+        output: of the tanh, (N, C, H, W).
+        x: the generator's input (N, C or more, H, W), in [-1, 1].
+        predicts: what the output is.
+        training: whether the generator is in training mode.
+    """
+    if predicts == "image":
+        return output
+    picture = x[:, : output.shape[1]] + 2 * output
+    return picture if training else picture.clamp(-1, 1)

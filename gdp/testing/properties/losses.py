@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from gdp.core.interfaces.losses import Loss, TrainingStep
 from gdp.core.interfaces.students import Student
 from gdp.core.interfaces.teachers import TranslatorTeacher
+from gdp.core.training.objective import WeightedLoss
 from gdp.core.training.precision import place_networks
 from gdp.core.training.preparation import prepare_losses
 from gdp.core.training.ways import Batch, Pool, build_ways
@@ -53,7 +54,7 @@ def _scene(subject: Subject, loss: Loss) -> Iterator[_Scene]:
         world.pairs.target[:_PICTURES],
         pictures(_PICTURES, world.resolution, seed=21),
     )
-    prepared = prepare_losses(student, [(subject.name, 1.0, loss)], teacher, teach, batch.source[:1])
+    prepared = prepare_losses(student, [WeightedLoss(subject.name, 1.0, loss)], teacher, teach, batch.source[:1])
     try:
         ways = build_ways(student, batch, student.generator, prepared.guidance, (Pool(), Pool()))
         yield _Scene(loss, student, list(prepared.helpers.values()), ways.step)

@@ -97,13 +97,13 @@ def _on_meta(trial: Session) -> Iterator[None]:
 
 
 def begins(rehearsal: Rehearsal) -> list[int]:
-    """Return the first step of each phase."""
-    return [0, *rehearsal.phase_ends[:-1]]
+    """Return the first step of each stretch of steps alike."""
+    return [0, *rehearsal.stretch_ends[:-1]]
 
 
 def phase_shares(rehearsal: Rehearsal) -> list[float]:
-    """Return each phase's share of the steps."""
-    ends = rehearsal.phase_ends
+    """Return each stretch's share of the steps."""
+    ends = rehearsal.stretch_ends
     return [(end - begin) / ends[-1] for begin, end in zip(begins(rehearsal), ends, strict=True)]
 
 

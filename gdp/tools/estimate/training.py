@@ -155,7 +155,7 @@ def _try(probe: TrainingProbe, few: TrainingPairs, counted: Counted | None) -> _
     with rehearse(student, losses, few, settings, trial.train_folder, **place) as rehearsal:  # type: ignore[arg-type] # a table of keywords
         tried = _Tried(perf_counter() - started, [], 0.0, phase_shares(rehearsal), checkpoint_bytes(student))
         firsts = begins(rehearsal)
-        for begin, end in zip(firsts, rehearsal.phase_ends, strict=True):
+        for begin, end in zip(firsts, rehearsal.stretch_ends, strict=True):
             numbers = range(begin, max(end, begin + 1))
             times, warming = _time_steps(rehearsal, numbers, here, probe.limit / len(firsts))
             tried.phases.append(times)
@@ -168,7 +168,7 @@ def _try_files(rehearsal: Rehearsal, tried: _Tried, grid: float, shown: int, pro
     """Draw a sample grid and write a checkpoint, where they are expected to be small enough."""
     rehearsal.open_files()
     rehearsal.log()
-    rehearsal.step(rehearsal.phase_ends[-1] - 1)
+    rehearsal.step(rehearsal.stretch_ends[-1] - 1)
     rehearsal.log()  # the report draws curves, each from two lines on
     pictures = _grid_pictures(probe)
     if grid * shown / pictures < probe.limit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.losses import TrainingStep
 from gdp.core.interfaces.students import TrainingPhase
 from gdp.core.memory import MemoryBound
-from gdp.core.training import TrainingPairs
+from gdp.core.training import TrainingPairs, WeightedLoss
 from gdp.core.training import loader as training_pairs
 from gdp.core.training.objective import train_step
 from gdp.core.training.optimizer import Descent
@@ -171,6 +172,48 @@ def test_without_adversarial_losses_the_discriminator_rests(tmp_path: Path) -> N
     train(tmp_path, student=student, losses=both_losses()[1:], steps=3)
     assert student._discriminator.runs == 0
     assert all(torch.equal(value, before[name]) for name, value in student._discriminator.state_dict().items())
+
+
+def late_adversary(begins: float = 0.5) -> list[WeightedLoss]:
+    adversarial, distance = both_losses()
+    return [adversarial._replace(begins=begins), distance]
+
+
+def test_a_loss_that_begins_later_costs_nothing_before_and_its_discriminator_rests(tmp_path: Path) -> None:
+    student = TinyStudent()
+    before = {name: weight.clone() for name, weight in student.discriminator.state_dict().items()}
+    stopped = iter([*[False] * 11, True])
+    train(tmp_path, student=student, losses=late_adversary(), stop=lambda: next(stopped), log_every=5)
+    assert student.discriminator.runs == 0
+    assert all(torch.equal(weight, before[name]) for name, weight in student.discriminator.state_dict().items())
+    again = TinyStudent()
+    train(tmp_path, student=again, losses=late_adversary(), log_every=5)
+    assert again.discriminator.runs > 0
+    assert not all(torch.equal(weight, before[name]) for name, weight in again.discriminator.state_dict().items())
+    lines = [json.loads(line) for line in (tmp_path / "statistics.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["step"] for line in lines if "generator.adversarial" not in line] == [5, 10, 12]
+    assert [line["step"] for line in lines if "generator.adversarial" in line] == [15, 20, 24]
+
+
+def test_before_a_loss_begins_the_training_is_that_without_it(tmp_path: Path) -> None:
+    weights = []
+    for name, losses in (("late", late_adversary(0.9)), ("without", both_losses()[1:])):
+        student, stopped = TinyStudent(), iter([*[False] * 9, True])
+        train(tmp_path / name, student=student, losses=losses, stop=lambda stopped=stopped: next(stopped))
+        weights.append(student.generator.state_dict())
+    assert all(torch.equal(weight, weights[1][name]) for name, weight in weights[0].items())
+
+
+def test_a_training_in_which_every_loss_begins_later_is_refused(tmp_path: Path) -> None:
+    losses = [term._replace(begins=0.25) for term in both_losses()]
+    with pytest.raises(TrainingError, match="every loss begins later than the training does, the first one, adversar"):
+        train(tmp_path, losses=losses)
+
+
+def test_flat_frames_need_stored_targets(tmp_path: Path) -> None:
+    pairs = dataclasses.replace(tiny_pairs(), teach=lambda source: -source)
+    with pytest.raises(TrainingError, match=r"train\.flat_frames replaces targets as well as sources"):
+        train(tmp_path, pairs=pairs, flat_frames=0.1)
 
 
 def test_one_step_has_the_gradients_of_the_textbook(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from gdp.core.interfaces.students import TrainingPhase
 from gdp.core.recipe.sections import TrainSection
 from gdp.core.training.adversary import ImagePool
 from gdp.core.training.checkpoint import Checkpoint, CheckpointFolder
-from gdp.core.training.loader import BatchSampler, mirror_half, to_network
+from gdp.core.training.loader import BatchSampler, flatten_some, mirror_half, to_network
 from gdp.core.training.objective import Descent
 from gdp.core.training.optimizer import WeightAverage, learning_rate_factor, phase_ends, total_steps
 from gdp.core.training.precision import autocaster
@@ -127,6 +127,21 @@ def test_mirroring_keeps_source_and_target_together() -> None:
     assert 16 < int(flipped.sum()) < 48
     assert torch.equal(mirrored[flipped], source[flipped].flip(3))
     assert torch.equal(mirror_half((source, source), 3, 5)[0], mirrored)
+
+
+def test_some_pairs_become_flat_frames_that_stay_as_they_are() -> None:
+    source, target = torch.rand(400, 6, 4, 4), torch.rand(400, 3, 4, 4)
+    flat, same = flatten_some((source, target), 0.25, seed=3, step=5)
+    chosen = (flat != source).flatten(1).any(1)
+    assert 70 < int(chosen.sum()) < 130
+    assert torch.equal(same[~chosen], target[~chosen])
+    assert torch.equal(same[chosen], flat[chosen, :3])
+    spread = flat[chosen].flatten(2).std(dim=2)
+    assert float(spread.max()) < 0.05  # a grain at most
+    assert float((spread == 0).float().mean()) > 0.5
+    assert {-1.0, 1.0} < set(flat[chosen].mean(dim=(1, 2, 3)).tolist())
+    assert torch.equal(flatten_some((source, target), 0.25, 3, 5)[0], flat)
+    assert not torch.equal(flatten_some((source, target), 0.25, 3, 6)[0], flat)
 
 
 def test_pictures_reach_the_network_in_its_range_and_layout() -> None:

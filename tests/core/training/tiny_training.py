@@ -14,7 +14,7 @@ from gdp.core.interfaces.losses import Loss, TrainingStep
 from gdp.core.interfaces.students import Discrimination, Student, TrainingPhase
 from gdp.core.progress import SilentProgress
 from gdp.core.recipe.sections import TrainSection
-from gdp.core.training import TrainingPairs, TrainingResult, train_student
+from gdp.core.training import TrainingPairs, TrainingResult, WeightedLoss, train_student
 
 SIZE = 16
 CPU = torch.device("cpu")
@@ -108,8 +108,11 @@ def tiny_pairs(count: int = 20, size: int = SIZE) -> TrainingPairs:
     return TrainingPairs(train, held_out, lambda indices: (source[list(indices)], target[list(indices)]))
 
 
-def both_losses() -> list[tuple[str, float, Loss]]:
-    return [("adversarial", 1.0, Adversarial(None, BuildContext())), ("l1", 10.0, Distance(None, BuildContext()))]
+def both_losses() -> list[WeightedLoss]:
+    return [
+        WeightedLoss("adversarial", 1.0, Adversarial(None, BuildContext())),
+        WeightedLoss("l1", 10.0, Distance(None, BuildContext())),
+    ]
 
 
 def settings(**changes: Any) -> TrainSection:

@@ -49,6 +49,17 @@ def test_the_architecture_is_told_by_the_tensors_alone(channels, norm, upsamplin
     torch.testing.assert_close(loaded(x), made(x), rtol=0, atol=0)
 
 
+def test_a_generator_of_changes_is_told_by_a_tensor_of_its_own():
+    made = make(predicts="change").eval()
+    torch.nn.init.normal_(made.head.weight, std=0.02)
+    half = {name: tensor.half() for name, tensor in made.state_dict().items()}
+    loaded = generator_from_state(half)
+    assert loaded.predicts == "change"
+    x = torch.rand(1, 3, 8, 12) * 2 - 1
+    torch.testing.assert_close(loaded(x), made(x), rtol=0, atol=0.01)
+    assert generator_from_state(make().state_dict()).predicts == "image"
+
+
 @pytest.mark.parametrize("norm", ["instance", "batch", "instance-tracked"])
 @pytest.mark.parametrize("layers", [1, 2, 4])
 def test_a_discriminator_is_told_by_its_tensors(norm, layers):

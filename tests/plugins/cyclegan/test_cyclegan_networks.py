@@ -45,6 +45,20 @@ def test_every_setting_gives_a_picture_of_the_input_size(settings, training):
     assert picture.abs().max() <= 1
 
 
+def test_a_generator_of_changes_begins_with_none_and_stays_in_range_in_evaluation():
+    generator = small(predicts="change")
+    x = torch.rand(2, 3, 16, 24) * 2 - 1
+    assert torch.equal(generator(x), x)
+    torch.nn.init.constant_(generator.head.bias, 2.0)
+    assert generator.train()(x).max() > 1
+    assert generator.eval()(x).abs().max() <= 1
+
+
+def test_a_change_needs_a_picture_that_it_is_added_to():
+    with pytest.raises(ValueError, match='predicts="change" adds 3 output channels to the first 3 of the input'):
+        small(predicts="change", in_channels=1)
+
+
 def test_every_width_may_be_odd():
     generator = small(GeneratorChannels(5, 7, 11, (13, 1), 9, 3), in_channels=6, out_channels=1)
     assert generator(torch.randn(1, 6, 8, 12)).shape == (1, 1, 8, 12)

@@ -49,6 +49,13 @@ def test_the_arithmetic_stays_below_the_target_and_close_to_it(upsampling, norm,
     assert generator_from_state(pruned.state_dict()).channels == pruned.channels
 
 
+def test_a_generator_of_changes_stays_one():
+    generator, x = make(predicts="change"), pictures(2)
+    torch.nn.init.normal_(generator.head.weight, std=0.1)
+    torch.testing.assert_close(run(prune_generator(generator, 1.0, pictures()), x), run(generator, x), rtol=0, atol=0)
+    assert prune_generator(generator, 0.4, pictures()).predicts == "change"
+
+
 def test_in_a_network_of_the_published_kind_the_target_is_met_closely():
     generator = make(GeneratorChannels.uniform(32, 9))
     for share in (0.75, 0.25, 0.05):

@@ -12,16 +12,16 @@ from torch import Tensor
 
 from gdp.core.arithmetic import count_parameters
 from gdp.core.errors import OutOfMemoryError
-from gdp.core.interfaces.losses import Loss
 from gdp.core.interfaces.stages import Stage
 from gdp.core.interfaces.students import Student
 from gdp.core.memory import describe_bytes, free_memory
 from gdp.core.progress import Progress, Stopped
-from gdp.core.recipe.sections import TrainSection
+from gdp.core.recipe.choices import Choice
+from gdp.core.recipe.sections import LossSection, TrainSection
 from gdp.core.run.judging import indices_digest
 from gdp.core.run.session import Session
 from gdp.core.run.stages.filters import HELD_OUT, TRAIN
-from gdp.core.training import TrainingPairs, TrainingResult, train_student
+from gdp.core.training import LossTerm, TrainingPairs, TrainingResult, train_student
 
 CHECKPOINTS = "checkpoints"
 INITIALISATION = "initialisation.json"
@@ -41,8 +41,8 @@ class TrainStage(Stage[Session]):
             "train": indices_digest(train),
             "held_out": indices_digest(held_out),
             "student": session.settings_key(recipe.student),
-            "losses": [{**session.settings_key(choice), "weight": choice.section.weight} for choice in recipe.losses],
-            "settings": recipe.train.model_dump(mode="json"),
+            "losses": [_loss_key(session, choice) for choice in recipe.losses],
+            "settings": recipe.train.for_key(),
             "seed": session.training_seed,
         }
 
@@ -113,6 +113,11 @@ class TrainStage(Stage[Session]):
         }
 
 
+def _loss_key(session: Session, choice: Choice[LossSection]) -> dict[str, Any]:
+    later = {"begins": choice.section.begins} if choice.section.begins else {}
+    return {**session.settings_key(choice), "weight": choice.section.weight, **later}
+
+
 def require_room(session: Session) -> None:
     """Refuse a batch whose pictures alone are more than the memory that is free: the system would end the process.
 
@@ -170,7 +175,7 @@ def training_pairs(
 def train(
     session: Session,
     student: Student,
-    losses: Sequence[tuple[str, float, Loss]],
+    losses: Sequence[LossTerm],
     pairs: TrainingPairs,
     settings: TrainSection,
     *,
