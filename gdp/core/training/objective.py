@@ -16,15 +16,19 @@ from gdp.core.training.ways import Batch, Guidance, Pool, build_ways
 
 
 class WeightedLoss(NamedTuple):
-    """One term of the objective."""
+    """One term of the objective.
+
+    Attributes:
+        name: In the statistics.
+        weight: Factor in the generator's objective.
+        loss: The term itself.
+        begins: Share of the steps before which the term is left out, in [0, 1).
+    """
 
     name: str
-    """In the statistics."""
     weight: float
-    """Factor in the generator's objective."""
     loss: Loss
     begins: float = 0.0
-    """Share of the steps before which the term is left out, in [0, 1)."""
 
     def first_step(self, steps: int) -> int:
         """Return the first step, counted from 0, of a training of so many that the term takes part in."""
