@@ -7,7 +7,7 @@ import math
 import re
 from typing import Any
 
-_THIN_SPACE = "\u2009"
+_THIN_SPACE = "\u202f"  # one that no line is broken at
 _MINUS = "\u2212"
 _NO_BREAK_SPACE = "\u00a0"
 

@@ -8,7 +8,7 @@ from gdp.toolbox import duration, percent, plain, scaled, times, with_unit
 
 
 def spaced(text: str) -> str:
-    return text.replace("\u2009", " ").replace("\u00a0", " ").replace("\u2212", "-")
+    return text.replace("\u202f", " ").replace("\u00a0", " ").replace("\u2212", "-")
 
 
 @pytest.mark.parametrize(

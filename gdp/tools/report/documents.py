@@ -29,7 +29,7 @@ from gdp.tools.report.curves import draw_curves
 from gdp.tools.report.folder import Number, RunData, mapping, mappings
 from gdp.tools.report.pictures import embed_pictures
 from gdp.tools.report.variants import read_comparison
-from gdp.tools.report.verdict import assess, headlines, paragraph, said
+from gdp.tools.report.verdict import assess, details, headlines, said, verdict
 
 REPORT = "report.html"
 CARD = "README.md"
@@ -71,7 +71,8 @@ def render_report(data: RunData) -> str:
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         state=str(data.run.get("state") or "") if data.unfinished else "",
         time=duration(sum(seconds)) if seconds else "",
-        verdict=paragraph(data),
+        verdict=verdict(data),
+        details=details(data),
         headlines=headlines(data),
         same_judge={name: judge for name in data.numbers if (judge := data.filtered_by_its_judge(name))},
         assessments=assess(data),

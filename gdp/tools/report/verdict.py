@@ -105,11 +105,15 @@ def assess(data: RunData) -> list[Assessment]:
     return assessments
 
 
-def paragraph(data: RunData) -> Markup:
-    """Say in one paragraph what came of the run: how it stands to the truth, what is missed, and all else."""
-    missed, reached = _missed(data), _reached(data)
-    first, then = (said(data, "verdict", truth) for truth in (True, False))
-    return Markup(" ").join([*first, *missed, *_student(data), *then, *_same_judge(data), *reached, *_missing(data)])
+def verdict(data: RunData) -> Markup:
+    """Say in a few sentences what came of the run: how it stands to the truth, what is missed, what the student is."""
+    first = said(data, "verdict", before_student=True)
+    return Markup(" ").join([*first, *_missed(data), *_reached(data), *_missing(data), *_student(data)])
+
+
+def details(data: RunData) -> Markup:
+    """Say all else that the evaluators found."""
+    return Markup(" ").join([*said(data, "verdict", before_student=False), *_same_judge(data)])
 
 
 def said(data: RunData, place: Place, before_student: bool | None = None) -> list[Markup]:

@@ -164,7 +164,7 @@ def test_sizes_stand_in_one_table_whoever_measured_them(run_folder: Path) -> Non
     places = [text.index(row) for row in rows]
     assert places == sorted(places)
     assert "9 blocks 400 ms 96.8 × 9 k 380 ms to 500 ms" in text  # noqa: RUF001  # the sign that is shown
-    assert "slow route 41.9 s 10 100 × 41 s to 43 s" in text.replace("\u2009", " ")  # noqa: RUF001  # the same
+    assert "slow route 41.9 s 10 100 × 41 s to 43 s" in text.replace("\u202f", " ")  # noqa: RUF001  # the same
     assert "10th to 90th percentile, of the slow route the fastest and the slowest picture." in text
 
 

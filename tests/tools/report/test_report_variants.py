@@ -57,9 +57,9 @@ def compared(run_folder: Path) -> Path:
 def test_the_table_marks_differences_that_are_larger_than_the_spread(compared: Path) -> None:
     page = page_of(compared)
     assert "quality.l1 lower is better" in page.text
-    assert "everything 0.05000 ± 0.00100 273 k 1 500" in page.text.replace("\u2009", " ")
+    assert "everything 0.05000 ± 0.00100 273 k 1 500" in page.text.replace("\u202f", " ")
     assert "plain 0.09000 ± 0.00100 +0.04000 worse" in page.text
-    assert "other 0.05040 ± 0.00100 +0.00040 273 k" in page.text.replace("\u2009", " ")
+    assert "other 0.05040 ± 0.00100 +0.00040 273 k" in page.text.replace("\u202f", " ")
     assert "not trained yet" not in page.text
     assert "Means over 2 trainings" in page.text
 
