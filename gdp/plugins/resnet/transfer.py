@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gdp.plugins.losses.translation import block_paths, evenly_spread
+from gdp.plugins.resnet.networks import CHANGE_SCALE
 
 Shape = tuple[int, ...]
 
@@ -69,6 +70,8 @@ def transfer(teacher: nn.Module, student: nn.Module, everything: bool = False) -
         if roles:
             left = layer.role[0] in (_STEM, _HEAD) and not everything
             reason = f"the {layer.role[0]} is learnt anew" if left else _why_not(layer, match, given, wanted)
+            if layer.role[0] == _HEAD and not reason:
+                reason = _other_prediction(teacher, student)
         for part, name in layer.tensors.items():
             source = None if match is None else match.tensors.get(part)
             if source is not None and not reason:
@@ -92,6 +95,15 @@ def _why_not(layer: _Layer, match: _Layer | None, given: Mapping[str, Tensor], w
         if wanted[name].shape != given[match.tensors[part]].shape:
             return f"another shape of {part}"
     return ""
+
+
+def _other_prediction(teacher: nn.Module, student: nn.Module) -> str:
+    """Say whether the two heads compute different things; nothing if they do not."""
+    theirs, ours = (CHANGE_SCALE in network.state_dict() for network in (teacher, student))
+    if theirs == ours:
+        return ""
+    of_teacher, of_student = ("the change" if change else "the picture" for change in (theirs, ours))
+    return f"the teacher's computes {of_teacher}, the student's {of_student} (student.predicts)"
 
 
 def _layers(network: nn.Module) -> list[_Layer]:

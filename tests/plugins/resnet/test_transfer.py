@@ -148,3 +148,13 @@ def test_blocks_with_a_dropout_are_copied_by_the_order_of_their_layers() -> None
     assert all(row.copied for row in rows), [row for row in rows if not row.copied]
     sources = {row.student: row.teacher for row in rows}
     assert sources["model.10.conv_block.5.conv.2.weight"] == "model.11.conv_block.6.conv.2.weight"
+
+
+def test_a_head_that_computes_something_else_is_not_copied():
+    teacher, student = make(2, 0, predicts="change"), make(2, 1)
+    torch.nn.init.normal_(teacher.head.weight)
+    rows = {row.student: row for row in transfer(teacher, student, everything=True)}
+    head = f"model.{len(student.model) - 2}.weight"
+    assert not rows[head].copied
+    assert rows[head].reason == "the teacher's computes the change, the student's the picture (student.predicts)"
+    assert rows["model.1.weight"].copied
