@@ -19,18 +19,23 @@ Precision = Literal["auto", "float32", "bf16"]
 
 
 def computes_bf16(device: torch.device) -> bool:
-    """Say whether the device multiplies in bf16 natively; elsewhere bf16 is emulated and slower than float32."""
+    """Say whether the device multiplies in bf16 natively, and no slower than in float32.
+
+    Elsewhere bf16 is emulated. Intel's processors gain by AMX alone: a Xeon of 2023 without it computes
+    convolutions in AVX-512's bf16 at 44 GMAC/s a core, in float32 at 77.
+    """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     has = torch.cpu.get_capabilities()
-    return device.type == "cpu" and any(bool(has.get(name)) for name in ("amx_bf16", "avx512_bf16", "bf16"))
+    by_vectors = bool(has.get("avx512_bf16")) and "Intel" not in str(has.get("cpu_name"))
+    return device.type == "cpu" and (by_vectors or any(bool(has.get(name)) for name in ("amx_bf16", "bf16")))
 
 
 def autocaster(precision: Precision, device: torch.device) -> Callable[[], AbstractContextManager[object]]:
     """Return a maker of contexts in which forward passes compute in that precision; weights stay float32.
 
     Args:
-        precision: `auto` is bf16 where the device computes it natively, else float32.
+        precision: `auto` is bf16 where the device computes it natively and no slower, else float32.
         device: where the forward passes run.
     """
     if precision == "bf16" or (precision == "auto" and computes_bf16(device)):

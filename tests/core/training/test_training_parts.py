@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ from gdp.core.training.checkpoint import Checkpoint, CheckpointFolder
 from gdp.core.training.loader import BatchSampler, flatten_some, mirror_half, to_network
 from gdp.core.training.objective import Descent
 from gdp.core.training.optimizer import WeightAverage, learning_rate_factor, phase_ends, total_steps
-from gdp.core.training.precision import autocaster
+from gdp.core.training.precision import autocaster, computes_bf16
 from gdp.core.training.statistics import StatisticsFile, Window
 
 
@@ -142,6 +143,23 @@ def test_some_pairs_become_flat_frames_that_stay_as_they_are() -> None:
     assert {-1.0, 1.0} < set(flat[chosen].mean(dim=(1, 2, 3)).tolist())
     assert torch.equal(flatten_some((source, target), 0.25, 3, 5)[0], flat)
     assert not torch.equal(flatten_some((source, target), 0.25, 3, 6)[0], flat)
+
+
+@pytest.mark.parametrize(
+    ("has", "expected"),
+    [
+        ({"cpu_name": "AMD EPYC", "avx512_bf16": True}, True),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": True}, True),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": False}, False),
+        ({"bf16": True}, True),
+        ({"cpu_name": "AMD EPYC"}, False),
+    ],
+)
+def test_a_processor_computes_in_bf16_where_that_is_no_slower(
+    has: dict[str, Any], expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
+    assert computes_bf16(torch.device("cpu")) is expected
 
 
 def test_pictures_reach_the_network_in_its_range_and_layout() -> None:
