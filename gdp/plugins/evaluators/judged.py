@@ -268,7 +268,8 @@ class RenderedFacesEvaluator(Evaluator):
         text = f"On rendered faces the judged age shift is **{percent(shift)}** of the true one"
         text += _in_years(numbers, f"{RENDERED}.age_shift_truth_years")
         if kept is not None:
-            text += f", and every attribute that must not change agrees on at least {percent(kept)}"
+            least = "all of them" if kept >= 1 else f"at least {percent(kept)}"
+            text += f", and every attribute that must not change agrees on {least}"
         yield Sentence(f"{text}.", rank=80)
 
     @classmethod

@@ -85,6 +85,11 @@ def test_the_verdict_is_made_of_the_numbers(run_folder: Path) -> None:
     )
 
 
+def test_an_attribute_that_is_always_kept_is_kept_on_all(run_folder: Path) -> None:
+    change(run_folder, quality__rendered__attribute_agreement=1.0)
+    assert "every attribute that must not change agrees on all of them." in verdict_of(run_folder)
+
+
 def test_what_is_missed_stands_right_behind_the_truth_and_before_all_else(run_folder: Path) -> None:
     change(run_folder, quality__rendered__attribute_agreement=0.885, quality__rendered__psnr_db_gain=-0.5)
     text = verdict_of(run_folder)
