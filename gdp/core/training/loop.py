@@ -217,7 +217,8 @@ class _Training:
         ):
             for step in remaining:
                 self._enter_phase_of(step)
-                self._close_window_before(step)
+                if self.state.window.rows and self._other_terms_begin_at(step):
+                    self._log()  # a line of statistics is of steps with the same terms
                 if step == 0:
                     self._draw_samples()
                 self._one_step(step, self._batch(feed, step))
@@ -248,10 +249,8 @@ class _Training:
         if number != self.state.phase:
             self.state.enter_phase(number, self.phases[number])
 
-    def _close_window_before(self, step: int) -> None:
-        """Write a line of statistics before a step whose terms are others than those of the step before."""
-        if self.state.window.rows and step in {term.first_step(self.steps) for term in self.prepared.losses}:
-            self._log()
+    def _other_terms_begin_at(self, step: int) -> bool:
+        return step in {term.first_step(self.steps) for term in self.prepared.losses}
 
     def _one_step(self, step: int, batch: Batch) -> None:
         state, phase = self.state, self.phases[self.state.phase]
@@ -377,6 +376,8 @@ class Rehearsal:
         """Do a step as it is done at this place of the training; the number decides the phase and the batch."""
         training = self._training
         training._enter_phase_of(number)
+        if training._other_terms_begin_at(number):
+            training.state.window.rows.clear()  # a line of statistics is of steps with the same terms
         training._one_step(number, training._batch(self._feed, number))
         training._look_at_newest()
 

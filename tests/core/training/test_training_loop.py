@@ -31,7 +31,7 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.losses import TrainingStep
 from gdp.core.interfaces.students import TrainingPhase
 from gdp.core.memory import MemoryBound
-from gdp.core.training import TrainingPairs, WeightedLoss
+from gdp.core.training import TrainingPairs, WeightedLoss, rehearse
 from gdp.core.training import loader as training_pairs
 from gdp.core.training.objective import train_step
 from gdp.core.training.optimizer import Descent
@@ -202,6 +202,18 @@ def test_before_a_loss_begins_the_training_is_that_without_it(tmp_path: Path) ->
         train(tmp_path / name, student=student, losses=losses, stop=lambda stopped=stopped: next(stopped))
         weights.append(student.generator.state_dict())
     assert all(torch.equal(weight, weights[1][name]) for name, weight in weights[0].items())
+
+
+def test_a_rehearsal_tries_each_stretch_of_steps_alike(tmp_path: Path) -> None:
+    about = {"seed": 1, "device": CPU}
+    with rehearse(TinyStudent(), late_adversary(), tiny_pairs(), settings(), tmp_path, **about) as rehearsal:
+        assert rehearsal.stretch_ends == [12, 24]
+        for number in (0, 1, 12, 13):
+            rehearsal.step(number)
+        rehearsal.open_files()
+        rehearsal.log()
+    line = json.loads((tmp_path / "statistics.jsonl").read_text(encoding="utf-8"))
+    assert "generator.adversarial" in line
 
 
 def test_a_training_in_which_every_loss_begins_later_is_refused(tmp_path: Path) -> None:
