@@ -258,11 +258,21 @@ def test_a_published_folder_can_be_gone_on_from(tmp_path: Path) -> None:
         train(tmp_path / "other", from_weights=tmp_path)
 
 
-@pytest.mark.parametrize("changes", [{"width": 1}, {"blocks": 3}, {"discriminator_width": 1}])
-def test_networks_that_do_not_fit_are_refused_with_what_to_set(tmp_path: Path, changes: dict[str, int]) -> None:
+@pytest.mark.parametrize("changes", [{"width": 1}, {"blocks": 3}, {"discriminator_width": 1}, {"predicts": "change"}])
+def test_networks_that_do_not_fit_are_refused_with_what_to_set(tmp_path: Path, changes: dict[str, Any]) -> None:
     save_file(random_networks(2), tmp_path / "given.safetensors")
-    with pytest.raises(CorruptFileError, match=r"does not fit the recipe's network: .* Set blocks and upsampling"):
+    with pytest.raises(
+        CorruptFileError, match=r"does not fit the recipe's network: .* Set blocks, upsampling and predicts"
+    ):
         train(tmp_path / "run", from_weights=tmp_path / "given.safetensors", **changes)
+
+
+def test_a_training_that_predicts_changes_writes_a_teacher_that_tells_so(tmp_path: Path) -> None:
+    made = train(tmp_path / "run", predicts="change", learning_rate=1e-12)
+    teacher = CycleGANTeacher(CycleGANConfig(weights=made), BuildContext())
+    pictures = torch.rand(2, 3, SIZE, SIZE) * 2 - 1
+    assert teacher.module.predicts == "change"
+    torch.testing.assert_close(teacher.translate(pictures), pictures, atol=1e-5, rtol=0)
 
 
 def test_a_training_that_has_begun_goes_on_from_its_checkpoint_and_says_so(tmp_path: Path) -> None:
