@@ -52,8 +52,9 @@ def train_teacher(
     With your own pictures, from a public checkpoint: gdp train-teacher mine.toml --from ffhq256.safetensors
     """
     from gdp.core.recipe.text import read_recipe_text
+    from gdp.tools.named_recipes import find_recipe
 
-    read_recipe_text(recipe)  # what is wrong with the file itself is told before plugins are looked for
+    read_recipe_text(*find_recipe(recipe))  # what is wrong with the file itself is told before plugins are looked for
     from gdp.api import train_teacher as train
 
     registry: PluginRegistry = context.obj.registry

@@ -11,8 +11,10 @@ import typer
 from gdp.cli.common import SetOption, State
 from gdp.console import print_json
 from gdp.core.errors import RecipeError
-from gdp.core.recipe.reading import Choice, Compare, Recipe, load_recipe
+from gdp.core.recipe.reading import Choice, Compare, Recipe
 from gdp.registry import PluginRegistry
+from gdp.tools.named_recipes import find_recipe
+from gdp.tools.run_recipes import load_named_recipe
 from gdp.tools.teacher_recipe import TeacherRecipe, is_teacher_recipe, load_teacher_recipe
 
 
@@ -42,13 +44,13 @@ def validate(
         command = "train-teacher" if isinstance(loaded, TeacherRecipe) else "run"
         print_json({"valid": True, "command": command, "recipe": loaded.to_data()})
     else:
-        typer.echo(f"{recipe}: the recipe is valid\n{_summary(loaded)}")
+        typer.echo(f"{find_recipe(recipe).file}: the recipe is valid\n{_summary(loaded)}")
 
 
 def _load(path: Path, registry: PluginRegistry, overrides: Sequence[str]) -> Recipe | TeacherRecipe:
     if is_teacher_recipe(path, overrides):
         return load_teacher_recipe(path, registry, overrides)
-    return load_recipe(path, registry, overrides)
+    return load_named_recipe(path, registry, overrides)
 
 
 def _summary(recipe: Recipe | TeacherRecipe) -> str:

@@ -25,19 +25,26 @@ def built_in_commands() -> Mapping[str, PlainRecord]:
 
 
 def build_command(record: PlainRecord) -> Any:
-    """Import a command's function and return it as typer's command.
+    """Import a command's function, or its `typer.Typer` of several, and return it as typer's command.
 
-    Whatever a third party's function raises is told as a fault of its package, unless it is a `GdpError` or one of
+    Whatever a third party's functions raise is told as a fault of its package, unless it is a `GdpError` or one of
     typer's own exceptions (`typer.Exit`, `typer.BadParameter`); SystemExit passes, too.
 
     Raises:
-        PluginError: it cannot be imported, is no function, or has parameters that typer does not understand.
+        PluginError: it cannot be imported, is neither, or has parameters that typer does not understand.
     """
     import typer
 
     function = load_implementation(record)
     where = describe_plugin(record)
     own = record.package == DISTRIBUTION
+    if isinstance(function, typer.Typer):
+        with plugin_errors(where):
+            group = typer.main.get_group(function)
+        group.name = record.name
+        for command in () if own else (group, *group.commands.values()):
+            command.callback = command.callback and _blamed(command.callback, where)
+        return group
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     text = inspect.getdoc(function) or record.summary
     app.command(record.name, help=text)(function if own else _blamed(function, where))

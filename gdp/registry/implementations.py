@@ -44,7 +44,7 @@ def missing_needs(needs: Needs) -> list[str]:
 
 
 def load_implementation(record: PluginRecord | PlainRecord) -> Any:
-    """Import the class of a plugin, of a command the function; here torch and the plugin's dependencies come in.
+    """Import the class of a plugin, of a command the function or `typer.Typer`; here torch and the like come in.
 
     Raises:
         PluginError: it cannot be imported, is not there, is not what the plugin's kind asks for, or lacks methods.
@@ -104,6 +104,10 @@ def _instead(record: PluginRecord | PlainRecord) -> str:
 
 
 def _check_function(who: str, record: PluginRecord | PlainRecord, found: object) -> None:
+    from typer import Typer
+
+    if isinstance(found, Typer):
+        return
     if not inspect.isfunction(found):
         raise PluginError(f"{who}: {_place(record)} is {type(found).__name__}, not a function.")
     if inspect.iscoroutinefunction(found) or inspect.isgeneratorfunction(found):

@@ -22,6 +22,7 @@ from gdp.core.recipe.reading import Recipe, load_recipe
 from gdp.core.recipe.text import read_recipe_text
 from gdp.core.records import Kind, PluginRecord, Plugins
 from gdp.core.run_folder import RunFolder
+from gdp.tools.named_recipes import find_recipe
 
 RECIPE = "recipe.toml"
 _PLAIN = re.compile(r"[\w. -]{1,200}")
@@ -113,13 +114,19 @@ def recipe_changed(folder: RunFolder) -> str | None:
 
 
 def require_recipe(path: Path) -> None:
-    """Make sure that a path is a recipe's file or a run, which costs nothing beside a look at all plugins.
+    """Make sure that there is a recipe or a run of that path or name, which costs nothing beside a look at all plugins.
 
     Raises:
         RecipeError: there is no such file, or it is not TOML.
     """
     if not is_run(path):
-        read_recipe_text(path)
+        read_recipe_text(*find_recipe(path))
+
+
+def load_named_recipe(path: Path, plugins: Plugins, overrides: Sequence[str] = ()) -> Recipe:
+    """Read and check a recipe of `gdp run`, by its file or by its name; see `load_recipe`."""
+    place = find_recipe(path)
+    return load_recipe(place.path, plugins, overrides, place.file)
 
 
 def load_run_recipe(
@@ -169,7 +176,8 @@ def open_recipe(
     """Read a recipe and choose the run's folder; nothing is written.
 
     Args:
-        recipe: the TOML file; or the folder of a run, which goes on by the recipe that is written there.
+        recipe: the TOML file, or the name of a recipe that comes with gdp; or the folder of a run, which goes on by the
+            recipe that is written there.
         plugins: that the recipe names.
         overrides: such as `train.steps=200`.
         folder: of the run; None for `runs/<name of the recipe>` below the present folder, or the run's own.
@@ -180,14 +188,14 @@ def open_recipe(
     if is_run(recipe):
         loaded, place = load_run_recipe(RunFolder(recipe.absolute()), plugins, overrides), recipe
     else:
-        loaded = load_recipe(recipe, _as_made_here(recipe, plugins, folder), overrides)
+        loaded = load_named_recipe(recipe, _as_made_here(recipe, plugins, folder), overrides)
         place = Path("runs") / loaded.name
     return loaded, RunFolder((folder or place).absolute())
 
 
 def _as_made_here(recipe: Path, plugins: Plugins, folder: Path | None) -> Plugins:
     """Return the registry for a recipe's file whose run may have been made before, in a folder or in `runs/NAME`."""
-    name = read_recipe_text(recipe).data.get("name")
+    name = read_recipe_text(*find_recipe(recipe)).data.get("name")
     is_plain = isinstance(name, str) and _PLAIN.fullmatch(name) is not None  # what is wrong with it, others tell
     place = folder or (Path("runs") / str(name) if is_plain else None)
     return plugins if place is None or not is_run(place) else as_made(plugins, RunFolder(place.absolute()))

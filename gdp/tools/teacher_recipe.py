@@ -14,6 +14,7 @@ from gdp.core.recipe.reading import RUN_KEYS, absolute, open_recipe, raise_mista
 from gdp.core.recipe.sections import DatasetSection, LimitsSection, TeacherSection
 from gdp.core.recipe.text import read_recipe_text
 from gdp.core.records import PluginRecord, Plugins
+from gdp.tools.named_recipes import find_recipe
 
 TEACHER_KEYS = ("name", "seed", "teacher", "dataset", "train", "limits")
 """What a recipe of `gdp train-teacher` may hold at the top."""
@@ -54,14 +55,15 @@ def load_teacher_recipe(path: Path, plugins: Plugins, overrides: Sequence[str] =
     """Read and check a recipe of `gdp train-teacher`.
 
     Args:
-        path: the TOML file.
+        path: the TOML file, or the name of a recipe that comes with gdp.
         plugins: what is installed.
         overrides: `KEY=VALUE` as of `--set`, such as `train.batch=8`.
 
     Raises:
         RecipeError: with every mistake of the file and of the overrides.
     """
-    checker = open_recipe(path, plugins, overrides)
+    place = find_recipe(path)
+    checker = open_recipe(place.path, plugins, overrides, place.file)
     hint = "this section belongs to a recipe of gdp run, not to a teacher's training"
     checker.top_level(TEACHER_KEYS, dict.fromkeys(set(RUN_KEYS) - set(TEACHER_KEYS), hint))
     header = read_header(checker)
@@ -75,7 +77,7 @@ def load_teacher_recipe(path: Path, plugins: Plugins, overrides: Sequence[str] =
     raise_mistakes(checker)
     if header is None or teacher is None or dataset is None or train is None or limits is None:
         raise AssertionError("a section without mistakes is there")
-    return TeacherRecipe(header.name, header.seed, teacher, dataset, train, limits, absolute(path))
+    return TeacherRecipe(header.name, header.seed, teacher, dataset, train, limits, absolute(place.path))
 
 
 def is_teacher_recipe(path: Path, overrides: Sequence[str] = ()) -> bool:
@@ -84,7 +86,7 @@ def is_teacher_recipe(path: Path, overrides: Sequence[str] = ()) -> bool:
     Raises:
         RecipeError: the file cannot be read or is not TOML.
     """
-    data = read_recipe_text(path).data
+    data = read_recipe_text(*find_recipe(path)).data
     apply_overrides(data, overrides)
     return "dataset" in data and "student" not in data
 

@@ -39,6 +39,18 @@ def test_a_third_partys_command_is_registered_and_runs(
     assert capsys.readouterr().out == "thus\n"
 
 
+def test_a_command_may_have_commands_below_it_and_a_fault_of_each_is_its_packages(
+    install: Any, make_package: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    below = "watch = typer.Typer()\n@watch.command()\ndef one(): print('one')\n@watch.command()\ndef two(): 1 / 0\n"
+    install(make_package(source() + below))
+    registry = PluginRegistry.discover()
+    run(registry, "one")
+    assert capsys.readouterr().out == "one\n"
+    with pytest.raises(PluginError, match=r"command watch \(gdp-made\): failed with ZeroDivisionError"):
+        run(registry, "two")
+
+
 def test_a_built_in_command_keeps_its_name(install: Any, make_package: Callable[..., Path]) -> None:
     install(make_package(source("pairs")))
     registry = PluginRegistry.discover()

@@ -52,18 +52,19 @@ RUN_KEYS = (
 """What a recipe of `gdp run` may hold at the top."""
 
 
-def load_recipe(path: Path, plugins: Plugins, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(path: Path, plugins: Plugins, overrides: Sequence[str] = (), file: Path | None = None) -> Recipe:
     """Read and check a recipe of `gdp run`.
 
     Args:
-        path: the TOML file.
+        path: the TOML file, in whose folder relative paths begin.
         plugins: what is installed.
         overrides: `KEY=VALUE` as of `--set`, such as `train.steps=200` or `filters[0].min_age=21`.
+        file: that holds the recipe's text, where it is another one.
 
     Raises:
         RecipeError: with every mistake of the file and of the overrides.
     """
-    checker = open_recipe(path, plugins, overrides)
+    checker = open_recipe(path, plugins, overrides, file)
     checker.top_level(RUN_KEYS, {})
     recipe = _read(checker, path)
     compare = _compare(checker, path)
@@ -73,13 +74,13 @@ def load_recipe(path: Path, plugins: Plugins, overrides: Sequence[str] = ()) -> 
     return replace(recipe, compare=compare)
 
 
-def open_recipe(path: Path, plugins: Plugins, overrides: Sequence[str]) -> Checker:
+def open_recipe(path: Path, plugins: Plugins, overrides: Sequence[str], file: Path | None = None) -> Checker:
     """Read a recipe's file of either sort, with overrides written over it, and return what checks its sections.
 
     Raises:
         RecipeError: the file cannot be read, is not TOML, or nests too deeply.
     """
-    text = read_recipe_text(path)
+    text = read_recipe_text(path, file)
     written, mistakes = apply_overrides(text.data, overrides)
     if nesting(text.data) > DEEPEST_NESTING:
         raise RecipeError(text.file, [*mistakes, Mistake("--set", "nests tables deeper than any recipe needs")])

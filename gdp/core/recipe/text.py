@@ -54,13 +54,17 @@ class RecipeText:
         return None
 
 
-def read_recipe_text(path: Path) -> RecipeText:
+def read_recipe_text(path: Path, file: Path | None = None) -> RecipeText:
     """Read and parse a recipe.
+
+    Args:
+        path: as the user named it.
+        file: that holds the text, where it is another one.
 
     Raises:
         RecipeError: no such file, a folder, no permission, larger than 1 MB, not UTF-8, or not TOML.
     """
-    text = _read_text(path)
+    text = _read_text(path, file or path)
     if _DEEP_KEY.search(text):  # each of its tables is walked to from the top
         raise _unreadable(path, "nested too deeply for a recipe")
     try:
@@ -75,15 +79,12 @@ def read_recipe_text(path: Path) -> RecipeText:
     return RecipeText(str(path), data, dict(_LineScanner(text.replace("\r\n", "\n")).scan()))
 
 
-def _read_text(path: Path) -> str:
+def _read_text(path: Path, holder: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with holder.open("rb") as file:
             content = file.read(LARGEST_RECIPE + 1)
     except FileNotFoundError:
-        shipped = _shipped(path)
-        if shipped is None:
-            raise _unreadable(path, f"no such file{_similar_files(path)}") from None
-        content = shipped.read_bytes()
+        raise _unreadable(path, f"no such file{_similar_files(path)}") from None
     except IsADirectoryError:
         raise _unreadable(path, "this is a folder; name the recipe's TOML file in it") from None
     except (OSError, ValueError) as error:
@@ -98,20 +99,6 @@ def _read_text(path: Path) -> str:
         raise _unreadable(path, "not UTF-8 text; save the recipe as UTF-8", line) from None
 
 
-def shipped_recipes() -> dict[str, Path]:
-    """Return the recipes that come with gdp by their names; paths in them count from where the user named them."""
-    package = Path(__file__).parents[2]
-    folders = (package / "recipes", package.parent / "recipes")  # of the wheel, and of a checkout
-    folder = next((folder for folder in folders if (folder / "stylegan_age.toml").is_file()), None)
-    return {} if folder is None else {path.stem: path for path in sorted(folder.glob("*.toml"))}
-
-
-def _shipped(path: Path) -> Path | None:
-    """Return the recipe of gdp's that `NAME`, `NAME.toml` or `recipes/NAME.toml` means where there is no such file."""
-    is_name = path.parent in (Path(), Path("recipes")) and path.suffix in ("", ".toml")
-    return shipped_recipes().get(path.stem.replace("-", "_")) if is_name else None
-
-
 def _unreadable(path: Path, message: str, line: int | None = None) -> RecipeError:
     return RecipeError(str(path), [Mistake("", message, line)])
 
@@ -122,8 +109,6 @@ def _similar_files(path: Path) -> str:
     except (OSError, ValueError):
         return ""
     close = get_close_matches(path.name, names, n=1, cutoff=0.75)
-    if not close and not path.suffix and path.parent == Path():
-        close = get_close_matches(path.name.replace("-", "_"), shipped_recipes(), n=1, cutoff=0.75)
     return f", did you mean {path.parent / close[0]}?" if close else ""
 
 

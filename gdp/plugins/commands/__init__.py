@@ -25,6 +25,7 @@ _COMMANDS = (
     ("list-plugins", "gdp.cli.list_plugins:list_plugins", "Show which plugins there are, and which cannot work"),
     ("describe", "gdp.cli.describe:describe", "Show what a plugin does, its settings and an example"),
     ("new-plugin", "gdp.cli.new_plugin:new_plugin", "Write a package with a plugin that works"),
+    ("recipes", "gdp.cli.recipes:recipes", "Show the recipes that come with gdp, and copy one"),
     ("schema", "gdp.cli.schema:schema", "Print the JSON Schema of recipes, for editors"),
     ("validate", "gdp.cli.validate:validate", "Check a recipe and show all its mistakes"),
     ("runs", "gdp.cli.runs:runs", "Show which runs are here, and their state"),

@@ -14,6 +14,7 @@ from gdp.core.recipe.overrides import apply_overrides
 from gdp.core.recipe.sections import DirectionMethodSection, FilterSection, TeacherSection
 from gdp.core.recipe.text import RecipeText, read_recipe_text
 from gdp.core.records import Plugins
+from gdp.tools.named_recipes import find_recipe
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ def read_choices(choices: SearchChoices, plugins: Plugins) -> Chosen:
 
 def _checker(choices: SearchChoices, plugins: Plugins) -> Checker:
     """Put what was named and what the recipe says into one table, and write the overrides into it."""
-    recipe = RecipeText("gdp find-direction", {}) if choices.recipe is None else read_recipe_text(choices.recipe)
+    place = None if choices.recipe is None else find_recipe(choices.recipe)
+    recipe = RecipeText("gdp find-direction", {}) if place is None else read_recipe_text(*place)
     data: dict[str, Any] = {"method": {"plugin": choices.method}}
     if choices.teacher is None and "teacher" in recipe.data:
         data["teacher"] = recipe.data["teacher"]
@@ -81,7 +83,7 @@ def _checker(choices: SearchChoices, plugins: Plugins) -> Checker:
     if choices.filter is not None:
         data["filter"] = {"plugin": choices.filter, **_score_settings(recipe.data, choices.filter, plugins)}
     written, mistakes = apply_overrides(data, choices.overrides)
-    folder = (choices.recipe or Path("recipe")).expanduser().absolute().parent
+    folder = (Path("recipe") if place is None else place.path).expanduser().absolute().parent
     checker = Checker(RecipeText(recipe.file, data, recipe.lines), plugins, folder, written)
     checker.mistakes += mistakes
     checker.top_level(("teacher", "filter", "method"), {})

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from gdp.core.errors import GdpError
-from gdp.core.recipe.reading import Recipe, load_recipe
+from gdp.core.recipe.reading import Recipe
 from gdp.core.records import Plugins
 from gdp.core.run_folder import RunFolder, find_run
-from gdp.tools.run_recipes import as_recorded, load_run_recipe
+from gdp.tools.run_recipes import as_recorded, load_named_recipe, load_run_recipe
 
 SUFFIXES = (".png", ".html")
 
@@ -61,7 +61,7 @@ def read_new_filters(request: RefilterRequest, plugins: Plugins) -> NewFilters:
     if request.recipe is None:
         new = load_run_recipe(folder, plugins, request.overrides, look=True)
     else:
-        new = load_recipe(request.recipe, as_recorded(plugins), request.overrides)
+        new = load_named_recipe(request.recipe, as_recorded(plugins), request.overrides)
     _refuse_other_changes(old, new)
     return NewFilters(folder, old, new)
 
