@@ -108,11 +108,16 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], spare: Se
         print(encodable(line, sys.stdout.encoding))
 
 
-def print_line(text: str) -> None:
-    """Print a sentence: a terminal breaks no words and indents all its lines as the first; elsewhere it is one line."""
+def print_line(text: str, hanging: int | None = None) -> None:
+    """Print a sentence: a terminal breaks no words and indents all its lines as the first; elsewhere it is one line.
+
+    Args:
+        text: the sentence.
+        hanging: blanks before all lines but the first, where that are others.
+    """
     console = rich_console(sys.stdout)
     if console is not None:
-        indent = " " * (len(text) - len(text.lstrip()))
+        indent = " " * (len(text) - len(text.lstrip()) if hanging is None else hanging)
         text = textwrap.fill(
             text, console.width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
         )

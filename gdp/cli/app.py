@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from gdp import __version__
 from gdp.cli.common import EXIT_CODES, State, prepare_processor, readable_errors
@@ -16,9 +16,11 @@ from gdp.cli.streams import drop_closed_output
 from gdp.console import end_on_signal, json_alone
 from gdp.core.errors import GdpError, PluginNotFoundError
 from gdp.core.records import DISTRIBUTION, PlainRecord
+from gdp.plugins.commands import PURPOSES
 from gdp.registry.commands import build_command, built_in_commands
 
 _JSON = "gdp.cli.json"
+_COMPLETES = "gdp.cli.completes"
 _SHARED_OPTIONS = ("--no-plugin", "--plugins-dir")
 
 
@@ -44,9 +46,20 @@ class GdpGroup(TyperGroup):
         """Return the names of all commands, those of plugins included."""
         return [record.name for record in [*built_in_commands().values(), *_of_plugins(state_of(ctx))]]
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Return what a shell completes behind `gdp`: names and summaries of commands; none of them is imported."""
+        ctx.meta[_COMPLETES] = True
+        try:
+            return super().shell_complete(ctx, incomplete)
+        except GdpError:  # of plugins; whoever types is told nothing between two words
+            return []
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Import a command and return it; a built-in one is found without asking which plugins there are."""
         state, built_in = state_of(ctx), built_in_commands().get(cmd_name)
+        if ctx.meta.get(_COMPLETES):
+            record = built_in or state.registry.get("command", cmd_name)
+            return TyperCommand(record.name, short_help=record.summary)
         if built_in is not None and cmd_name not in state.disabled:
             return build_command(built_in)
         try:
@@ -57,8 +70,11 @@ class GdpGroup(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List all commands with their summaries, and import none of them; help is there even if plugins fail."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(record.name, record.summary) for record in built_in_commands().values()])
+        commands = built_in_commands()
+        width = max(map(len, commands))
+        for purpose, names in PURPOSES.items():
+            with formatter.section(purpose):
+                formatter.write_dl([(name.ljust(width), commands[name].summary) for name in names])
         try:
             found = _of_plugins(state_of(ctx))
         except GdpError as error:
@@ -78,11 +94,11 @@ def _asks_for_json(arguments: Sequence[str]) -> bool:
 
 _ANSWERING = {
     *("azure-face-emulator", "bench", "describe", "estimate", "find-direction", "list-plugins", "pairs", "runs"),
-    "schema",
+    *("recipes", "schema"),
 }
 """Commands whose work is what they print, unless an option names a file for it; what doctor and validate find, their
 exit codes tell, too."""
-_INTO_FILES = {"--csv", "--sheet", "--output", "-o", "--strip", "--plot"}
+_INTO_FILES = {"--csv", "--sheet", "--output", "-o", "--strip", "--plot", "copy"}
 _FOR_AN_ANSWER = {"--json", "--list", "--dry-run", "--help", "-h", "--version"}
 
 
@@ -165,13 +181,15 @@ def _stands_alone(rest: Sequence[str]) -> bool:
     return is_picture_or_video(path) or (bool(rest[0]) and path.expanduser().is_dir())
 
 
+WIDEST_HELP = 160
+"""Columns; help is as wide as the terminal up to there, for longer lines are hard to read."""
+
 app = typer.Typer(
     cls=GdpGroup,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,  # recipes' [sections] in help texts are no markup
     pretty_exceptions_enable=False,  # its tracebacks show local variables, and so could show keys
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST_HELP},
     epilog=EXIT_CODES,
 )
 
@@ -210,6 +228,6 @@ def root(
 ) -> None:
     """Turn a slow or heavy GAN system into a small, fast, feed-forward network.
 
-    Example: gdp run recipes/stylegan_age.toml
+    Example: gdp run stylegan-age
     """
     prepare_processor()

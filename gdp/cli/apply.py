@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gdp.cli.common import DeviceOption, MemoryOption, end_unfinished, stopped_by
+from gdp.cli.completion import complete_run, plugins_of
 from gdp.console import choose_progress, print_json, stop_on_signal
 from gdp.core.errors import GdpError
 from gdp.core.memory import MemoryBound
@@ -27,7 +28,12 @@ FOR_FILES = "landmarks"
 def apply(
     context: typer.Context,
     model: Annotated[
-        Path, typer.Argument(help="The run, its student folder, or a file of gdp export.", show_default=False)
+        Path,
+        typer.Argument(
+            help="The run, its student folder, or a file of gdp export.",
+            show_default=False,
+            autocompletion=complete_run,
+        ),
     ],
     inputs: Annotated[
         list[str], typer.Argument(help="Pictures, videos, folders or patterns ('faces/*.jpg').", show_default=False)
@@ -37,7 +43,11 @@ def apply(
     ],
     engine: Annotated[
         str | None,
-        typer.Option("--engine", help="torch, onnx, openvino. Default: the fastest, by a short trial."),
+        typer.Option(
+            "--engine",
+            help="torch, onnx, openvino. Default: the fastest, by a short trial.",
+            autocompletion=plugins_of("engine"),
+        ),
     ] = None,
     compare: Annotated[bool, typer.Option("--compare", help="Put the original at the left of each picture.")] = False,
     format_: Annotated[

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gdp.cli.common import DeviceOption
+from gdp.cli.completion import complete_run
 from gdp.console import choose_progress, print_json, print_line, print_table
 from gdp.core.errors import GdpError
 from gdp.core.files import write_atomically
@@ -25,7 +26,11 @@ def bench(
     context: typer.Context,
     model: Annotated[
         Path | None,
-        typer.Argument(help="A run, its student folder, or a file of gdp export.", show_default=False),
+        typer.Argument(
+            help="A run, its student folder, or a file of gdp export.",
+            show_default=False,
+            autocompletion=complete_run,
+        ),
     ] = None,
     sizes: Annotated[
         str | None, typer.Option("--sizes", help="Pixels, as 256,512. Default: as the student was trained.")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from gdp.cli.completion import complete_device, complete_recipe, complete_run
 from gdp.console import StopRequest, Terminated, encodable, rich_console
 from gdp.core.errors import GdpError, OutOfMemoryError
 from gdp.core.memory import MemoryBound, is_out_of_memory
@@ -37,7 +38,20 @@ NOT_ENOUGH = (
     "once then), the batch, the size of the pictures or of the network, or close what else takes memory"
 )
 
-RecipeArgument = Annotated[Path, typer.Argument(help="The recipe, a TOML file.", show_default=False)]
+RecipeArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="The recipe: a TOML file, or a name that gdp recipes lists.",
+        show_default=False,
+        autocompletion=complete_recipe,
+    ),
+]
+RunArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="The run folder, or the name of a run in runs/.", show_default=False, autocompletion=complete_run
+    ),
+]
 FolderOption = Annotated[
     Path | None, typer.Option("--folder", "-f", help="Run folder. Default: runs/<name of the recipe>.")
 ]
@@ -53,7 +67,9 @@ MemoryOption = Annotated[
         help="Memory for pictures in work, beside the networks, as 4GB. Default: a quarter of what is free.",
     ),
 ]
-DeviceOption = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu, cuda or cuda:1.")]
+DeviceOption = Annotated[
+    str, typer.Option(help="auto (a GPU where there is one), cpu, cuda or cuda:1.", autocompletion=complete_device)
+]
 
 
 @dataclass(frozen=True)

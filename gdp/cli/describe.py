@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from gdp.cli.common import State
+from gdp.cli.completion import complete_described, complete_kind
 from gdp.cli.settings_help import Setting, describe_settings, toml_value
 from gdp.console import print_json, print_line
 from gdp.core.config import Config
@@ -36,11 +37,18 @@ def describe(
     kind: Annotated[
         str,
         typer.Argument(
-            help=f"One of {', '.join((*KINDS, *PLAIN_KINDS))}; or {' or '.join(SECTIONS)}.", show_default=False
+            help=f"One of {', '.join((*KINDS, *PLAIN_KINDS))}; or {' or '.join(SECTIONS)}.",
+            show_default=False,
+            autocompletion=complete_kind,
         ),
     ],
     name: Annotated[
-        str, typer.Argument(help="The plugin's name, as gdp list-plugins shows it.", show_default=False)
+        str,
+        typer.Argument(
+            help="The plugin's name, as gdp list-plugins shows it.",
+            show_default=False,
+            autocompletion=complete_described,
+        ),
     ] = "",
     json_: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gdp.cli.completion import complete_run, plugins_of
 from gdp.console import print_json
 
 if TYPE_CHECKING:
@@ -15,8 +16,21 @@ if TYPE_CHECKING:
 
 def export(
     context: typer.Context,
-    run: Annotated[Path, typer.Argument(help="The run, or the folder of a trained student.", show_default=False)],
-    to: Annotated[str, typer.Option("--to", help="onnx, openvino, torch, or another engine.", show_default=False)],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            help="The run, or the folder of a trained student.", show_default=False, autocompletion=complete_run
+        ),
+    ],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            help="onnx, openvino, torch, or another engine.",
+            show_default=False,
+            autocompletion=plugins_of("engine"),
+        ),
+    ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the file. Default: beside the student's weights.")
     ] = None,

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from gdp.cli.common import State
+from gdp.cli.completion import plugins_of
 from gdp.console import choose_progress, print_json, print_table
 from gdp.support.downloads.records import DownloadRecord
 from gdp.support.downloads.unpacking import count_pictures
@@ -16,7 +17,12 @@ from gdp.support.downloads.unpacking import count_pictures
 
 def fetch_data(
     context: typer.Context,
-    name: Annotated[str | None, typer.Argument(help="Name of the set, as --list shows it.", show_default=False)] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="Name of the set, as --list shows it.", show_default=False, autocompletion=plugins_of("download")
+        ),
+    ] = None,
     folder: Annotated[Path, typer.Option("--folder", "-f", help="Folder that holds the sets.")] = Path("datasets"),
     mirror: Annotated[
         str | None,

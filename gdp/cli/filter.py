@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gdp.cli.common import DeviceOption, end_unfinished, stopped_by
+from gdp.cli.common import DeviceOption, RunArgument, end_unfinished, stopped_by
+from gdp.cli.completion import complete_recipe
 from gdp.console import choose_progress, print_json, print_table, stop_on_signal
 
 if TYPE_CHECKING:
@@ -18,13 +19,16 @@ if TYPE_CHECKING:
 
 def filter_(
     context: typer.Context,
-    run: Annotated[Path, typer.Argument(help="The run folder, or the name of a run in runs/.", show_default=False)],
+    run: RunArgument,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, as filters.0.min_age=21. Repeatable."),
     ] = None,
     recipe: Annotated[
-        Path | None, typer.Option("--recipe", help="Recipe with the new filters. Default: the run's own.")
+        Path | None,
+        typer.Option(
+            "--recipe", help="Recipe with the new filters. Default: the run's own.", autocompletion=complete_recipe
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be kept and change nothing.")] = False,
     measure: Annotated[

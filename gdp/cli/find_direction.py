@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gdp.cli.common import DeviceOption, MemoryOption
+from gdp.cli.completion import complete_recipe, plugins_of
 from gdp.console import choose_progress, encodable, print_json, print_table
 from gdp.core.errors import GdpError
 
@@ -23,18 +24,36 @@ def find_direction(
     context: typer.Context,
     recipe: Annotated[
         Path | None,
-        typer.Argument(help="A recipe whose teacher to take, and what its filters' scores depend on."),
+        typer.Argument(
+            help="A recipe whose teacher to take, and what its filters' scores depend on.",
+            autocompletion=complete_recipe,
+        ),
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="The .safetensors file to write; of several, OUTPUT-NAME each."),
     ] = None,
-    method: Annotated[str, typer.Option("--method", help="A direction method; see gdp list-plugins.")] = "ridge",
+    method: Annotated[
+        str,
+        typer.Option(
+            "--method", help="A direction method; see gdp list-plugins.", autocompletion=plugins_of("direction-method")
+        ),
+    ] = "ridge",
     teacher: Annotated[
-        str | None, typer.Option("--teacher", help="A teacher plugin. Default: the recipe's, or stylegan2.")
+        str | None,
+        typer.Option(
+            "--teacher",
+            help="A teacher plugin. Default: the recipe's, or stylegan2.",
+            autocompletion=plugins_of("teacher"),
+        ),
     ] = None,
     filter_: Annotated[
-        str | None, typer.Option("--filter", help="The filter plugin whose scores are the labels and the measure.")
+        str | None,
+        typer.Option(
+            "--filter",
+            help="The filter plugin whose scores are the labels and the measure.",
+            autocompletion=plugins_of("filter"),
+        ),
     ] = None,
     label: Annotated[
         str,

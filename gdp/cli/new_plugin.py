@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gdp.cli.common import State
+from gdp.cli.completion import complete_kind
 from gdp.console import print_json
 from gdp.scaffold.kinds import LICENCES, SCAFFOLDS
 from gdp.scaffold.names import choose_names, parse_kind
@@ -17,7 +18,9 @@ from gdp.scaffold.writing import write_package
 
 def new_plugin(
     context: typer.Context,
-    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(SCAFFOLDS)}.", show_default=False)],
+    kind: Annotated[
+        str, typer.Argument(help=f"One of {', '.join(SCAFFOLDS)}.", show_default=False, autocompletion=complete_kind)
+    ],
     name: Annotated[str, typer.Argument(help="What recipes will call it, such as contrast.", show_default=False)],
     folder: Annotated[Path, typer.Option("--folder", "-f", help="Where the package's folder is made.")] = Path(),
     author: Annotated[

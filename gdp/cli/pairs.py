@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gdp.cli.common import RunArgument
 from gdp.cli.histograms import print_summary
 from gdp.console import choose_progress, print_json, print_line, print_table
 from gdp.core.errors import GdpError
@@ -30,7 +31,7 @@ ON_SHEET = 200
 
 def pairs(
     context: typer.Context,
-    run: Annotated[Path, typer.Argument(help="The run folder, or the name of a run in runs/.", show_default=False)],
+    run: RunArgument,
     where: Annotated[
         str | None, typer.Option("--where", help="Only pairs that meet this, such as \"decision == 'drop'\".")
     ] = None,

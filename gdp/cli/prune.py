@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import DeviceOption, SetOption, end_unfinished, stopped_by
+from gdp.cli.common import DeviceOption, RunArgument, SetOption, end_unfinished, stopped_by
 from gdp.console import choose_progress, json_output, stop_on_signal
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Subject(StrEnum):
 
 def prune(
     context: typer.Context,
-    run: Annotated[Path, typer.Argument(help="The run folder, or the name of a run in runs/.", show_default=False)],
+    run: RunArgument,
     macs: Annotated[
         float,
         typer.Option("--macs", help="Share of the multiply-accumulates to keep, such as 0.5.", show_default=False),

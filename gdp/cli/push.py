@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gdp.cli.completion import complete_run
 from gdp.console import print_json, print_line, print_table
 from gdp.core.records import KINDS
 from gdp.tools.publish import HUB_VARIABLE
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 
 def push(
     context: typer.Context,
-    run: Annotated[Path, typer.Argument(help="The run, or the folder of a trained student.", show_default=False)],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            help="The run, or the folder of a trained student.", show_default=False, autocompletion=complete_run
+        ),
+    ],
     repository: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Of the hub.", show_default=False)],
     private: Annotated[bool, typer.Option("--private", help="Nobody else may see the repository.")] = False,
     with_: Annotated[

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gdp.cli.common import State
+from gdp.cli.common import RunArgument, State
 from gdp.console import print_json
 from gdp.core.run_folder import find_run
 
 
 def report(
     context: typer.Context,
-    run: Annotated[Path, typer.Argument(help="The run folder, or the name of a run in runs/.", show_default=False)],
+    run: RunArgument,
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print where it was written as JSON.")] = False,
 ) -> None:

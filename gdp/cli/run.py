@@ -17,6 +17,7 @@ from gdp.cli.common import (
     stopped_by,
     with_memory,
 )
+from gdp.cli.completion import complete_stage
 from gdp.console import StopRequest, choose_progress, json_output, stop_on_signal
 from gdp.core.records import CORE_STAGES
 
@@ -36,9 +37,16 @@ def run(
     memory: MemoryOption = None,
     from_: Annotated[
         str | None,
-        typer.Option("--from", metavar="STAGE", help="Repeat this stage and all after it, even if nothing changed."),
+        typer.Option(
+            "--from",
+            metavar="STAGE",
+            help="Repeat this stage and all after it, even if nothing changed.",
+            autocompletion=complete_stage,
+        ),
     ] = None,
-    until: Annotated[str | None, typer.Option(metavar="STAGE", help="Stop after this stage.")] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="STAGE", help="Stop after this stage.", autocompletion=complete_stage)
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Repeat every stage.")] = False,
     max_hours: Annotated[
         float | None, typer.Option("--max-hours", min=0.0, help="Stop cleanly after so many hours of this command.")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gdp.cli.common import SetOption, State
+from gdp.cli.common import RecipeArgument, SetOption, State
 from gdp.console import print_json
 from gdp.core.errors import RecipeError
 from gdp.core.recipe.reading import Choice, Compare, Recipe
@@ -20,7 +20,7 @@ from gdp.tools.teacher_recipe import TeacherRecipe, is_teacher_recipe, load_teac
 
 def validate(
     context: typer.Context,
-    recipe: Annotated[Path, typer.Argument(help="The recipe, a TOML file.", show_default=False)],
+    recipe: RecipeArgument,
     set_: SetOption = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the resolved recipe, or its mistakes, as JSON.")] = False,
 ) -> None:

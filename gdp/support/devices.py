@@ -27,9 +27,9 @@ def resolve_device(name: str = "auto", asked_by: str = "--device") -> str:
         GdpError: there is no such device; the message says which there are.
     """
     known = _NAMES.fullmatch(name) is not None
-    if name == "cpu" or (name == "auto" and not _may_have_gpu()):
+    if name == "cpu" or (name == "auto" and not may_have_gpu()):
         return "cpu"
-    count = _count_gpus() if _may_have_gpu() else 0
+    count = _count_gpus() if may_have_gpu() else 0
     if name == "auto":
         return "cuda" if count else "cpu"
     if known and int(name.partition(":")[2] or 0) < count:
@@ -40,7 +40,7 @@ def resolve_device(name: str = "auto", asked_by: str = "--device") -> str:
 
 def _is_a_name(name: str) -> str:
     if _NAMES.fullmatch(name) is None:
-        raise ValueError(f"there is no such device; there is {_listed(_count_gpus() if _may_have_gpu() else 0)}")
+        raise ValueError(f"there is no such device; there is {_listed(_count_gpus() if may_have_gpu() else 0)}")
     return name
 
 
@@ -52,7 +52,8 @@ def _listed(count: int) -> str:
     return ", ".join(["auto", "cpu", *(["cuda"] if count else []), *(f"cuda:{number}" for number in range(count))])
 
 
-def _may_have_gpu() -> bool:
+def may_have_gpu() -> bool:
+    """Say, without torch, whether there may be a GPU: on Linux by the files of its driver, elsewhere yes."""
     return sys.platform != "linux" or any(Path(file).exists() for file in _GPU_FILES)
 
 

@@ -13,7 +13,7 @@ from gdp.support.devices import resolve_device
 def gpus(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """A machine of so many GPUs, as torch would count them."""
     count: int = request.param
-    monkeypatch.setattr(devices, "_may_have_gpu", lambda: count > 0)
+    monkeypatch.setattr(devices, "may_have_gpu", lambda: count > 0)
     monkeypatch.setattr(devices, "_count_gpus", lambda: count)
     return count
 
