@@ -49,7 +49,7 @@ def estimate(
     each machine. Paid services are not asked without --pay, nothing is written into the run folder, and finished
     stages count for nothing.
 
-    Example: gdp estimate recipes/stylegan_age.toml --set train.steps=5000 --price 0.4
+    Example: gdp estimate stylegan-age --set train.steps=5000 --price 0.4
     """
     from gdp.tools.estimate.instances import read_prices
     from gdp.tools.run_recipes import require_recipe

@@ -109,7 +109,7 @@ def find_direction(
     measurement, and its effect on every score is measured on other samples. pca needs no labels, sefa no samples
     either. --describe looks at a file instead, such as a public one.
 
-    Example: gdp find-direction --filter face-attributes --label source_age --hold all -o age.safetensors
+    Example: gdp find-direction --filter face-attributes --label source_age
     """
     registry: PluginRegistry = context.obj.registry
     if describe:

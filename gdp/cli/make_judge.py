@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gdp.console import print_json
+from gdp.console import print_json, print_line
 
 
 def make_judge(
@@ -39,7 +39,8 @@ def make_judge(
             print_json([{"name": name, **asdict(judge)} for name, judge in JUDGES.items()])
             return
         for known, judge in JUDGES.items():
-            typer.echo(f"{known}: {judge.what}\n  from: {judge.source}\n  licence: {judge.licence}")
+            for line in (f"{known}: {judge.what}", f"  from: {judge.source}", f"  licence: {judge.licence}"):
+                print_line(line)
         return
     if name is None or source is None:
         raise typer.BadParameter("name a judge and what it is made from; --list shows them")

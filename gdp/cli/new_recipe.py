@@ -65,7 +65,7 @@ def new_recipe(
 
     What options answer is not asked, and where nobody can answer nothing is: options say it all then.
 
-    Example: gdp new-recipe -o mine.toml --teacher stylegan2 --pairs latent-direction --student pix2pixhd
+    Example: gdp new-recipe --output my_recipe.toml
     """  # fmt: skip
     state: State = context.obj
     given = {"teacher": teacher, "weights": weights, "pairs": pairs, "student": student}

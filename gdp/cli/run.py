@@ -66,7 +66,7 @@ def run(
 
     The same command goes on where a stopped or killed run was; finished stages whose inputs did not change are kept.
 
-    Example: gdp run recipes/stylegan_age.toml --set train.steps=200
+    Example: gdp run stylegan-age --set train.steps=200
     """
     from gdp.core.recipe.messages import require_stage
     from gdp.tools.run_recipes import require_recipe

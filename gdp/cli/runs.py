@@ -29,7 +29,7 @@ def runs(
         typer.echo(f"no runs in {root}")
     else:
         columns = ("NAME", "STATE", "STAGES DONE", "TIME", "UPDATED", "FOLDER")
-        print_table(columns, [_cells(row) for row in rows])
+        print_table(columns, [_cells(row) for row in rows], spare=("FOLDER", "UPDATED"))  # --json tells them
         for reason in (row["reason"] for row in rows if "reason" in row):
             typer.echo(reason, err=True)
 

@@ -47,7 +47,7 @@ def train_teacher(
 ) -> None:
     """Train a teacher on pictures, or go on where its training stopped.
 
-    Example: gdp train-teacher recipes/train_faces64.toml
+    Example: gdp train-teacher train-scenes64
 
     With your own pictures, from a public checkpoint: gdp train-teacher mine.toml --from ffhq256.safetensors
     """

@@ -29,7 +29,7 @@ def validate(
     Recipes of gdp run and of gdp train-teacher are told apart by their [dataset] section. In overrides, relative
     paths are relative to the recipe's folder, as in the recipe, and an empty value takes a key out.
 
-    Example: gdp validate recipes/stylegan_age.toml --set train.steps=200
+    Example: gdp validate my_recipe.toml --set train.steps=200
     """
     state: State = context.obj
     try:
