@@ -53,7 +53,7 @@ def pairs(
     --where and --sort take scores (source_age, sharpness.target), calculations with them, and of the pair itself
     index, decision (keep, drop, pending), filter, reason and split. A run that is at work can be looked at, too.
 
-    Example: gdp pairs stylegan-age --where "source_age < 20" --sheet young.html
+    Example: gdp pairs runs/stylegan-age --where "source_age < 20"
     """
     from gdp.api import look_at
     from gdp.core.run_folder import find_run

@@ -73,7 +73,7 @@ try:
     main()
 except SystemExit as end:
     assert not end.code, end.code
-own = {f"gdp.cli.{name}" for name in ("app", "common", "streams")}
+own = {f"gdp.cli.{name}" for name in ("app", "common", "completion", "streams")}
 imported = {name for name in sys.modules if name.startswith("gdp.cli.")} - own
 assert imported == set(), imported
 heavy = {"torch", "rich", "jinja2", "numpy"} & set(sys.modules)
@@ -87,7 +87,7 @@ assert not heavy, heavy
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
     for record in built_in_commands().values():
         assert f"{record.name} {record.summary}" in lines, "each on one line of 80 characters"
-    commands, others = lines.index("Commands:"), lines.index("Commands of plugins:")
+    commands, others = lines.index("Runs:"), lines.index("Commands of plugins:")
     assert commands < lines.index("runs Show which runs are here, and their state") < others
     assert "watch Shows a run while it works (watching.py)" in lines[others:]
 
