@@ -4,7 +4,7 @@ A heavy GAN system (the teacher) becomes a small, fast, feed-forward network (th
 
     import gdp
 
-    run = gdp.run("recipes/stylegan_age.toml")
+    run = gdp.run("stylegan-age")
     student = gdp.load(run.path)
     older = student(picture)
 

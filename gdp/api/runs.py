@@ -102,7 +102,8 @@ def open_session(
     """Read a recipe and prepare its run; nothing is written yet.
 
     Args:
-        recipe: the TOML file; or the folder of a run, which then goes on by the recipe that is written there.
+        recipe: the TOML file, or the name of a recipe that comes with gdp; or the folder of a run, which then goes on
+            by the recipe that is written there.
         folder: the run folder; by default `runs/<name of the recipe>` below the present folder.
         overrides: such as `train.steps=200`, several in a list, or `{"train.steps": 200}`.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.

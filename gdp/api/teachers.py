@@ -189,7 +189,7 @@ def train_teacher(
     """Train a teacher by its recipe, or go on where it stopped; return the file of its weights.
 
     Args:
-        recipe: the TOML file.
+        recipe: the TOML file, or the name of a recipe that comes with gdp.
         folder: where it trains; by default `runs/<name of the recipe>` below the present folder.
         from_weights: networks to begin with instead of random ones: a file, `builtin:faces64` or the like, or an
             address, as of the recipe's `train.from_weights`. A training that has begun goes on from its checkpoint.

@@ -141,7 +141,7 @@ def gdp_register_converters(register: RegisterConverter) -> None:
 
 @hookspec
 def gdp_register_commands(register: RegisterCommand) -> None:
-    """Register commands of the command line: `gdp NAME`, a function whose parameters typer reads.
+    """Register commands of the command line: `gdp NAME`, a function whose parameters typer reads, or a `typer.Typer`.
 
     Args:
         register: call it once for each command.

@@ -1,4 +1,4 @@
-"""`python -m gdp.testing.full_size recipes`: what `recipes/stylegan2_ffhq_age.toml` names, with random weights.
+"""`python -m gdp.testing.full_size .`: what the recipe stylegan2-ffhq-age names, with random weights.
 
 The recipe's dry run, its estimate and a shortened run can so be tried before the real files are there. The files take
 about 200 MB; pictures made with them show nothing.
@@ -18,7 +18,9 @@ from gdp.tools.bench.random_weights import write_published
 def main() -> None:
     """Write the files into the folder that is named."""
     parser = argparse.ArgumentParser(prog="python -m gdp.testing.full_size", description=__doc__)
-    parser.add_argument("folder", type=Path, help="folder of the recipe, such as recipes")
+    parser.add_argument(
+        "folder", type=Path, help="where the recipe is used: the present folder, .; or that of its file"
+    )
     arguments = parser.parse_args()
     try:
         for path in write_published(PluginRegistry.discover(), arguments.folder):

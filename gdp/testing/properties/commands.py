@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from typing import Any
 
@@ -32,9 +31,12 @@ def importing_it_imports_nothing_heavy(subject: PlainSubject) -> None:
 
 
 def every_parameter_is_explained(subject: PlainSubject) -> None:
-    """Typer understands every parameter, and each has a line of help."""
-    command: Any = build_command(subject.record)
-    bare = [parameter.name for parameter in command.params if not (getattr(parameter, "help", None) or "").strip()]
+    """Typer understands every parameter, of commands below it, too, and each has a line of help."""
+    whole: Any = build_command(subject.record)
+    commands = [whole, *getattr(whole, "commands", {}).values()]
+    bare = [
+        each.name for command in commands for each in command.params if not (getattr(each, "help", "") or "").strip()
+    ]
     require(
         not bare,
         f"without help: {', '.join(map(str, bare))}",
@@ -44,7 +46,7 @@ def every_parameter_is_explained(subject: PlainSubject) -> None:
 
 def the_help_has_an_example(subject: PlainSubject) -> None:
     """The docstring, which is the help, shows how to call it."""
-    text = " ".join((inspect.getdoc(subject.implementation) or "").split())
+    text = " ".join((build_command(subject.record).help or "").split())
     require(
         f"Example: gdp {subject.name}" in text,
         f"the help has no example of gdp {subject.name}",

@@ -172,7 +172,7 @@ def the_implementation_keeps_its_contract(subject: AnySubject) -> None:
     own = vars(implementation).get("__doc__") if isinstance(implementation, type) else implementation.__doc__
     require(
         bool((own or "").strip()),
-        f"{subject.implementation.__name__} has no docstring",
+        f"{getattr(implementation, '__name__', subject.name)} has no docstring",
         "say in one line what it does, and below what it raises",
     )
 
