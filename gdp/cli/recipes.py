@@ -91,10 +91,12 @@ def copy(
     copied = copy_recipe(name, output, state.registry, recipe_schema(state.registry), force=force)
     if json_:
         print_json({
-            "recipe": str(copied.recipe), "schema": str(copied.schema), "command": copied.command,
+            "recipe": str(copied.recipe), "schema": copied.schema and str(copied.schema), "command": copied.command,
             "yours": [file.data() for file in copied.yours],
         })  # fmt: skip
         return
+    if copied.schema is None:
+        return  # a pipe is read by a program, or is where this would be printed
     print_line(f"wrote {copied.recipe}, and {copied.schema.name} beside it for editors")
     for file in copied.yours:
         print_line(f"{INDENT}{_own(copied, file)}")

@@ -23,6 +23,7 @@ from gdp.core.recipe.overrides import apply_overrides
 from gdp.core.recipe.reading import load_recipe
 from gdp.core.recipe.sections import TrainSection
 from gdp.core.records import Kind, Plugins
+from gdp.core.written_through import is_special
 
 NO_TEACHER = "none"
 USUAL_PAIRS: Mapping[str, str] = {"stylegan2": "latent-direction", "cyclegan": "translate", NO_TEACHER: "folder"}
@@ -245,7 +246,7 @@ def write_recipe(path: Path, answers: Answers, plugins: Plugins, *, force: bool 
     """
     if not path.parent.is_dir():
         raise GdpError(f"{path.parent}: there is no such folder. Make it, or name another file with -o.")
-    if path.exists() and not force:
+    if path.exists() and not force and not is_special(path):
         raise GdpError(f"{path}: is there already. Name another file with -o, or overwrite it with --force.")
     text = recipe_text(answers, plugins)
     handle, name = tempfile.mkstemp(suffix=".toml")

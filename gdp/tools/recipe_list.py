@@ -17,6 +17,7 @@ from gdp.core.recipe.messages import did_you_mean
 from gdp.core.recipe.reading import Recipe, load_recipe
 from gdp.core.recipe.text import KeyPath, format_path, read_recipe_text
 from gdp.core.records import Plugins
+from gdp.core.written_through import is_special
 from gdp.tools.named_recipes import SUFFIX, shipped_recipes
 from gdp.tools.teacher_recipe import is_teacher_recipe, load_teacher_recipe
 
@@ -179,7 +180,8 @@ class Copied:
     """What `copy_recipe` wrote."""
 
     recipe: Path
-    schema: Path
+    schema: Path | None
+    """None beside a device or a pipe, into which the recipe went."""
     command: str
     """That takes the recipe: `run` or `train-teacher`."""
     yours: tuple[OwnFile, ...]
@@ -190,6 +192,8 @@ def copy_recipe(
 ) -> Copied:
     """Copy a recipe that comes with gdp, with the schema of recipes beside it, which its first line names.
 
+    Devices and pipes are written through, and have nothing beside them.
+
     Args:
         name: of the recipe.
         output: the file, or a folder to put it into; None for a file of the recipe's name in the present folder.
@@ -198,7 +202,7 @@ def copy_recipe(
         force: whether files that are there are overwritten.
 
     Raises:
-        RecipeError: there is no such recipe.
+        RecipeError: there is no such recipe, or plugins that it names are left out.
         MissingResourceError: there is no such folder.
         GdpError: a file is there already.
     """
@@ -207,15 +211,16 @@ def copy_recipe(
     target = target / source.name if target.is_dir() else target
     if not target.parent.is_dir():
         raise MissingResourceError(f"{target.parent}: there is no such folder. Make it, or name another file with -o.")
-    beside = target.parent / SCHEMA
-    for file in (target, beside):
-        if not force and file.exists() and not (file == beside and _is_like(file, schema)):
+    beside = None if is_special(target) else target.parent / SCHEMA
+    for file in () if beside is None or force else (target, beside):
+        if file.exists() and not (file == beside and _is_like(file, schema)):
             raise GdpError(f"{file}: is there already. Name another file with -o, or overwrite it with --force.")
+    command = "train-teacher" if is_teacher_recipe(source) else "run"
+    own, read = own_files(chosen_plugins(target, source, plugins)), read_recipe_text(target, source)
     text = _SCHEMA_LINE.sub("", source.read_text(encoding="utf-8"), count=1)
-    write_atomically(beside, (json.dumps(schema, indent=2, ensure_ascii=False) + "\n").encode())
+    if beside is not None:
+        write_atomically(beside, (json.dumps(schema, indent=2, ensure_ascii=False) + "\n").encode())
     write_atomically(target, f"#:schema {SCHEMA}\n{text}".encode())
-    command = "train-teacher" if is_teacher_recipe(target) else "run"
-    own, read = own_files(chosen_plugins(target, target, plugins)), read_recipe_text(target)
     return Copied(target, beside, command, tuple(OwnFile(format_path(key), read.line(key), path) for key, path in own))
 
 

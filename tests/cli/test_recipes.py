@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -113,6 +115,15 @@ def test_a_copy_goes_into_a_folder_that_is_there_and_tells_what_is_the_users_own
     assert f"filters[0].weights is {somewhere}/folder/version-RFB-320.onnx, which is not there: name your own" in told
     assert "Next: gdp run folder/face_detector.toml" in told
     assert "no such folder" in gdp("recipes", "copy", "face-detector", "-o", "nowhere/mine.toml").stderr
+
+
+@pytest.mark.process
+def test_a_pipe_gets_the_recipe_alone(somewhere: Path) -> None:
+    command = [sys.executable, "-c", "from gdp.cli import main; main()", "recipes", "copy", "folder-pairs", "-o"]
+    told = subprocess.run([*command, "/dev/stdout"], capture_output=True, text=True, check=True).stdout
+    assert tomllib.loads(told)["name"] == "folder-pairs"
+    assert list(somewhere.iterdir()) == []
+    assert not Path("/dev/recipe.schema.json").exists()
 
 
 @pytest.mark.parametrize(
