@@ -22,6 +22,8 @@ from gdp.tools.named_recipes import SUFFIX, shipped_recipes
 from gdp.tools.teacher_recipe import is_teacher_recipe, load_teacher_recipe
 
 SCHEMA = "recipe.schema.json"
+LONGEST = 130
+"""Characters of a recipe's summary."""
 _HEAD = re.compile(r"(?:#.*\n)+")
 _SCHEMA_LINE = re.compile(r"#:schema [^\n]*\n")
 _FACT = re.compile(r"# (Takes|Needs): (.+)")
@@ -79,7 +81,13 @@ def read_about(text: str) -> About:
     facts = {found[1]: found[2] for line in lines if (found := _FACT.fullmatch(line))}
     told = " ".join(line.removeprefix("#").strip() for line in lines if not _FACT.fullmatch(line))
     end = _SENTENCE_END.search(told)
-    return About(told[: end.start()] if end else told, facts.get("Takes", ""), facts.get("Needs", ""))
+    return About(_shortened(told[: end.start()] if end else told), facts.get("Takes", ""), facts.get("Needs", ""))
+
+
+def _shortened(sentence: str) -> str:
+    """Leave out what stands behind a colon or semicolon of a sentence that is too long for a list."""
+    cut = max(sentence.rfind(sign, 0, LONGEST) for sign in (": ", "; "))
+    return sentence if len(sentence) <= LONGEST or cut < 0 else sentence[:cut]
 
 
 def listed_recipes(plugins: Plugins) -> list[ListedRecipe]:

@@ -18,7 +18,10 @@ from gdp.tools.named_recipes import shipped_recipes
 from gdp.tools.recipe_list import read_about
 
 NAMES = sorted(shipped_recipes())
-TAKING_NOTHING = {"stylegan-age", "cyclegan-painting", "cyclegan-painting-ablation", "train-faces64", "train-scenes64"}
+TAKING_NOTHING = {
+    *("stylegan-age", "stylegan-age-ablation", "cyclegan-painting", "cyclegan-painting-ablation"),
+    *("train-faces64", "train-scenes64"),
+}
 
 
 def gdp(*arguments: str) -> Result:
@@ -36,7 +39,7 @@ def test_every_recipe_says_what_it_does_how_long_it_takes_and_what_it_needs() ->
     assert sorted(rows) == NAMES
     told = gdp("recipes").stdout
     for name, row in rows.items():
-        assert 20 < len(row["summary"]) < 130, name
+        assert 20 < len(row["summary"]) <= 130, name
         assert row["takes"], name
         for words in (name, row["summary"], row["takes"], row["needs"], *row["yours"], *row["install"]):
             assert words in told
@@ -145,4 +148,6 @@ def test_the_head_of_a_recipe_is_read_by_sentences() -> None:
     text = "#:schema x.json\n# One thing of\n# two lines (64 px, e.g. faces). More of it.\n# Takes: 2 h\n# Needs: a\n"
     about = read_about(f"{text}name = 1\n# No. Never\n")
     assert (about.summary, about.takes, about.needs) == ("One thing of two lines (64 px, e.g. faces)", "2 h", "a")
+    long = read_about(f"# {'word ' * 20}of it: {'more ' * 20}and so on.\n")
+    assert long.summary == f"{'word ' * 20}of it"
     assert read_about("name = 1\n# Not at the head.") == read_about("")
