@@ -49,7 +49,7 @@ def complete(line: str) -> list[str]:
     [
         ("gdp re", ["recipes", "report"]),
         ("gdp recipes copy face", ["face-detector"]),
-        ("gdp run stylegan-", ["stylegan-age", "stylegan-age-azure"]),
+        ("gdp run horse", ["horse2zebra-compressed"]),
         ("gdp report f", ["faces", "fish"]),
         ("gdp describe filter face", ["face-attributes"]),
         ("gdp run mine.toml --until e", ["evaluate", "export"]),

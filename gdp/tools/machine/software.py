@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from importlib import metadata
 from io import StringIO
 from typing import Protocol
 
@@ -43,6 +42,10 @@ EXTRAS = (
 """All of `pyproject.toml` but those for gdp's own developers; a test compares."""
 
 
+_IMPORTED = ("torch", "torchvision")
+"""Packages of which not the version alone is looked at."""
+
+
 class _Row(Protocol):
     """What is asked of a row of the registry."""
 
@@ -56,33 +59,16 @@ class _Row(Protocol):
     def mend(self) -> str: ...
 
 
-def version_facts() -> list[Fact]:
-    """Tell the versions of Python, gdp and what numbers depend on; those that cannot be imported are problems."""
-    found = [Fact(name, version, problem=version == "not installed") for name, version in versions().items()]
-    if metadata_is_missing():
-        found = [
-            Fact(fact.name, "run from its source, not installed", mend="pip install gdp-distill")
-            if fact.name == DISTRIBUTION
-            else fact
-            for fact in found
-        ]
-    return [_imported(fact) if fact.name in ("torch", "torchvision") else fact for fact in found]
-
-
-def metadata_is_missing() -> bool:
-    """Say whether gdp itself runs from source files that no package manager knows of."""
-    try:
-        metadata.version(DISTRIBUTION)
-    except metadata.PackageNotFoundError:
-        return True
-    return False
-
-
-def _imported(fact: Fact) -> Fact:
-    reason = why_broken(fact.name)
-    if fact.problem or not reason:
-        return fact
-    return Fact(fact.name, f"{fact.value}, and cannot be imported ({reason})", True, f"pip install {fact.name}")
+def version_facts() -> Iterator[Fact]:
+    """Tell the versions of Python, gdp and what numbers depend on; what is not there or not importable is a problem."""
+    for name, version in versions().items():
+        lacks = version == "not installed"
+        if lacks and name == DISTRIBUTION:
+            yield Fact(name, "run from its source, not installed", mend=f"pip install {DISTRIBUTION}")
+            continue
+        reason = why_broken(name) if name in _IMPORTED and not lacks else ""
+        value = f"{version}, and cannot be imported ({reason})" if reason else version
+        yield Fact(name, value, lacks or bool(reason), f"pip install {name}" if lacks or reason else "")
 
 
 def extra_facts() -> Iterator[Fact]:
