@@ -36,10 +36,10 @@ def test_a_recipe_is_copied_changed_and_checked_without_the_repository(
     installed.run("gdp", "recipes", "copy", "stylegan-age", "-o", "mine.toml", cwd=tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"mine.toml", "recipe.schema.json"}
     text = (tmp_path / "mine.toml").read_text()
-    (tmp_path / "mine.toml").write_text(text.replace("count = 3000", "count = 30"))
+    (tmp_path / "mine.toml").write_text(text.replace('name = "stylegan-age"', 'name = "mine"'))
     told = installed.run("gdp", "validate", "mine", cwd=tmp_path)
     assert "mine.toml: the recipe is valid" in told
-    assert "30 pairs" in told
+    assert "name       mine" in told
 
 
 def test_the_machine_is_told_though_no_extra_is_installed(installed: CleanEnvironment, tmp_path: Path) -> None:
