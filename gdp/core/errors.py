@@ -16,7 +16,8 @@ GdpError
 ├── RunFolderError           the run folder cannot be used
 │   └── RunLockedError       another process works in it
 └── TrainingError            training cannot go on
-    └── NonFiniteError       a loss or gradient became NaN or infinite
+    ├── NonFiniteError       a loss or gradient became NaN or infinite
+    └── RankLostError        another of the processes that train together has ended
 
 OutOfDepthWarning warns of the same where nothing was asked.
 
@@ -144,6 +145,10 @@ class TrainingError(GdpError):
 
 class NonFiniteError(TrainingError):
     """A loss or a gradient became NaN or infinite; the last good checkpoint is kept."""
+
+
+class RankLostError(TrainingError):
+    """Another of the processes that train together has ended; the last checkpoint is kept."""
 
 
 NAME_OF = "_gdp_name"

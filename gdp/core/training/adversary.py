@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gdp.core.interfaces.students import Discrimination
+from gdp.core.training.group import ALONE, Group
 
 
 class ImagePool:
@@ -19,10 +20,12 @@ class ImagePool:
 
     Args:
         size: how many pictures are stored at most, 1 or more.
+        group: the processes that train together: each keeps the same pool, of the pictures of all.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, group: Group = ALONE) -> None:
         self._size = size
+        self._group = group
         self.images: Tensor | None = None
         """(n, C, H, W), n <= size, or None while empty."""
 
@@ -33,6 +36,7 @@ class ImagePool:
             images: the newest pictures; with a conditional discriminator, source and picture in one.
             generator: a CPU generator that the choice is drawn from.
         """
+        images = self._group.gather(images)
         shown = images.clone()
         stored = images[:0] if self.images is None else self.images
         for number in range(len(images)):
@@ -45,7 +49,7 @@ class ImagePool:
                 shown[number] = stored[place]
                 stored[place] = images[number]
         self.images = stored
-        return shown
+        return self._group.part(shown)
 
 
 class StepDiscriminator:

@@ -27,6 +27,7 @@ from gdp.core.interfaces.students import Student, TrainingPhase
 from gdp.core.recipe.sections import TrainSection
 from gdp.core.tensor_file import StoredTensors, fill_module, write_tensors
 from gdp.core.training.adversary import ImagePool
+from gdp.core.training.group import ALONE, Group
 from gdp.core.training.optimizer import Descent, WeightAverage
 from gdp.core.training.statistics import Window
 
@@ -40,6 +41,7 @@ class TrainingState:
         adversarial: whether the discriminators are trained.
         settings: the recipe's `[train]`.
         device: where the networks are.
+        group: the processes that train together.
     """
 
     def __init__(
@@ -49,8 +51,10 @@ class TrainingState:
         adversarial: bool,
         settings: TrainSection,
         device: torch.device,
+        group: Group = ALONE,
     ) -> None:
         self._student = student
+        self._group = group
         self._settings = settings
         self._device = device
         opposite = student.opposite
@@ -86,15 +90,16 @@ class TrainingState:
         for name, weight in named.items():
             weight.requires_grad_(phase.trainable is None or name in phase.trainable)
         trained = _trainable({"": generator, **self._beside})
-        self.generator_descent = Descent(trained, settings.learning_rate, settings.betas, settings.gradient_clip)
+        rate, clip = settings.learning_rate, settings.gradient_clip
+        self.generator_descent = Descent(trained, rate, settings.betas, clip, self._group)
         self.discriminator_descent = self._adversary() if self._adversaries else None
-        has_pools = settings.image_pool and self._adversaries
-        self.pools = (ImagePool(settings.image_pool), ImagePool(settings.image_pool)) if has_pools else None
+        size, group = settings.image_pool, self._group
+        self.pools = (ImagePool(size, group), ImagePool(size, group)) if size and self._adversaries else None
         self.phase = number
 
     def _adversary(self) -> Descent:
         rate = self._settings.discriminator_learning_rate or self._settings.learning_rate
-        return Descent(_trainable(self._adversaries), rate, self._settings.betas)
+        return Descent(_trainable(self._adversaries), rate, self._settings.betas, group=self._group)
 
     def checkpoint(self, fingerprint: Mapping[str, Any]) -> Checkpoint:
         """Gather everything.

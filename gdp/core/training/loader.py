@@ -22,6 +22,7 @@ from gdp.core.memory import MemoryBound
 from gdp.core.pictures import from_levels
 from gdp.core.progress import Progress
 from gdp.core.recipe.sections import TrainSection
+from gdp.core.training.group import ALONE, Group, training_group
 from gdp.core.training.ways import Batch
 
 
@@ -32,25 +33,27 @@ class BatchSampler:
         pairs: indices of the training pairs.
         batch: pairs in a batch.
         seed: with it and the epoch's number the order is drawn.
+        group: the processes that train together; each gets its part of the batch.
     """
 
-    def __init__(self, pairs: Sequence[int], batch: int, seed: int) -> None:
+    def __init__(self, pairs: Sequence[int], batch: int, seed: int, group: Group = ALONE) -> None:
         self._pairs = pairs if isinstance(pairs, range) else list(pairs)  # there may be millions
         self._batch = batch
         self._seed = seed
+        self._group = group
         self._orders: dict[int, Tensor] = {}
 
     def positions(self, step: int) -> list[int]:
-        """Return the positions in `pairs` that make up the batch of step number `step`, counted from 0."""
+        """Return the positions in `pairs` of this process's part of the batch of step number `step`, from 0."""
         count = len(self._pairs)
         dealt = range(step * self._batch, (step + 1) * self._batch)
         epochs = range(dealt[0] // count, dealt[-1] // count + 1)
         kept = self._orders
         self._orders = {epoch: kept[epoch] if epoch in kept else self._order(epoch) for epoch in epochs}
-        return [int(self._orders[number // count][number % count]) for number in dealt]
+        return [int(self._orders[number // count][number % count]) for number in self._group.part(dealt)]
 
     def indices(self, step: int) -> list[int]:
-        """Return the indices of the pairs that make up the batch of step number `step`."""
+        """Return the indices of the pairs of this process's part of the batch of step number `step`."""
         return [self._pairs[position] for position in self.positions(step)]
 
     def _order(self, epoch: int) -> Tensor:
@@ -97,9 +100,9 @@ class TrainingPairs:
     measures_targets: bool = True
 
 
-def cache_limit(memory: MemoryBound) -> int:
+def cache_limit(memory: MemoryBound, group: Group = ALONE) -> int:
     """Return the bytes that training pictures may take which are kept in memory; others are read ahead."""
-    return memory.share(CACHED, max(CACHE_LIMIT, memory.given or 0))
+    return memory.share(CACHED, max(CACHE_LIMIT, memory.given or 0)) // group.world
 
 
 @contextmanager
@@ -126,7 +129,7 @@ def open_feed(
     each = sum(picture.nbytes for picture in first)
     together = len(sampler.indices(steps.start)) if steps else 0
     # What few steps ask for is less than all that there is.
-    if len(items) * each <= cache_limit(memory) and len(items) <= len(steps) * together:
+    if len(items) * each <= cache_limit(memory, training_group()) and len(items) <= len(steps) * together:
         cached = _load_all(load, items, first, max(1, CHUNK_BYTES // each), progress)
 
         def from_memory(step: int) -> tuple[Tensor, ...]:
@@ -166,14 +169,22 @@ def _load_all(
     return whole
 
 
-def mirror_half(pictures: tuple[Tensor, ...], seed: int, step: int, stream: str = "flip") -> tuple[Tensor, ...]:
+def mirror_half(
+    pictures: tuple[Tensor, ...], seed: int, step: int, stream: str = "flip", group: Group = ALONE
+) -> tuple[Tensor, ...]:
     """Mirror left and right about half of the items, in all their pictures alike; chosen by (seed, stream, step)."""
-    chosen = torch.rand(len(pictures[0]), generator=counter_generator(seed, stream, step)) < 0.5
-    chosen = chosen[:, None, None, None]
+    chosen = mirrored(len(pictures[0]), counter_generator(seed, stream, step), group)
     return tuple(torch.where(chosen, picture.flip(3), picture) for picture in pictures)
 
 
-def jitter(pictures: tuple[Tensor, ...], size: int, seed: int, step: int, stream: str) -> tuple[Tensor, ...]:
+def mirrored(count: int, random: torch.Generator, group: Group = ALONE) -> Tensor:
+    """Choose which of this process's `count` items of a batch are mirrored: booleans (count, 1, 1, 1)."""
+    return group.part(torch.rand(count * group.world, generator=random) < 0.5)[:, None, None, None]
+
+
+def jitter(
+    pictures: tuple[Tensor, ...], size: int, seed: int, step: int, stream: str, group: Group = ALONE
+) -> tuple[Tensor, ...]:
     """Enlarge pictures to `size` and crop them back at random places, all pictures of an item alike.
 
     pix2pix's random jitter (Isola et al., CVPR 2017, appendix 6.2), from 286 to 256 pixels there.
@@ -184,11 +195,12 @@ def jitter(pictures: tuple[Tensor, ...], size: int, seed: int, step: int, stream
         seed: with the step and the stream it decides the places.
         step: of the training.
         stream: a name, so that pairs and unpaired pictures are cut differently.
+        group: the processes that train together; the places of the whole batch are drawn.
     """
     count, _, height, width = pictures[0].shape
-    random = counter_generator(seed, stream, step)
-    tops = torch.randint(0, size - height + 1, (count,), generator=random).tolist()
-    lefts = torch.randint(0, size - width + 1, (count,), generator=random).tolist()
+    whole, random = (count * group.world,), counter_generator(seed, stream, step)
+    tops = group.part(torch.randint(0, size - height + 1, whole, generator=random)).tolist()
+    lefts = group.part(torch.randint(0, size - width + 1, whole, generator=random)).tolist()
     jittered = []
     for picture in pictures:
         large = functional.interpolate(picture, size=(size, size), mode="bicubic", align_corners=False).clamp(-1, 1)
@@ -206,7 +218,9 @@ GRAINY, GRAIN = 0.3, 0.01
 """Share of flat frames that have a grain, and its standard deviation in [-1, 1]: what a camera shows of a wall."""
 
 
-def flatten_some(pictures: tuple[Tensor, ...], share: float, seed: int, step: int) -> tuple[Tensor, ...]:
+def flatten_some(
+    pictures: tuple[Tensor, ...], share: float, seed: int, step: int, group: Group = ALONE
+) -> tuple[Tensor, ...]:
     """Replace source and target of some pairs by one flat frame of a random colour, chosen by (seed, step).
 
     Args:
@@ -215,16 +229,17 @@ def flatten_some(pictures: tuple[Tensor, ...], share: float, seed: int, step: in
         share: of the pairs that are replaced, in [0, 1).
         seed: with the step it decides which, and their colours.
         step: of the training.
+        group: the processes that train together; the frames of the whole batch are drawn.
     """
     random, (source, target) = counter_generator(seed, "flat frames", step), pictures
-    count, channels = source.shape[:2]
+    count, channels = len(source) * group.world, source.shape[1]
     chosen = torch.rand(count, 1, 1, 1, generator=random) < share
     colour = 2 * torch.rand(count, channels, 1, 1, generator=random) - 1
     ends = torch.rand(count, 1, 1, 1, generator=random)
     colour = torch.where(ends < FLAT_ENDS, torch.where(ends < FLAT_ENDS / 2, -1.0, 1.0), colour)
-    grain = GRAIN * torch.randn(source.shape, generator=random)
+    grain = GRAIN * torch.randn(count, *source.shape[1:], generator=random)
     grain = torch.where(torch.rand(count, 1, 1, 1, generator=random) < GRAINY, grain, torch.zeros(()))
-    frames, chosen = (colour + grain).clamp(-1, 1).to(source), chosen.to(source.device)
+    frames, chosen = group.part((colour + grain).clamp(-1, 1)).to(source), group.part(chosen).to(source.device)
     return torch.where(chosen, frames, source), torch.where(chosen, frames[:, : target.shape[1]], target)
 
 
@@ -256,9 +271,9 @@ def open_batches(
     Raises:
         TrainingError: pictures cannot be jittered as the settings ask, or there are no targets to be flat.
     """
-    unpaired = pairs.unpaired
+    unpaired, group = pairs.unpaired, training_group()
     with ExitStack() as stack:
-        sampler = BatchSampler(pairs.train, settings.batch, seed)
+        sampler = BatchSampler(pairs.train, settings.batch, seed, group)
         learns = pairs.learns_from_targets and pairs.teach is None
         if settings.flat_frames and not learns:
             raise TrainingError(
@@ -271,7 +286,7 @@ def open_batches(
         if unpaired is not None:
             numbers = range(unpaired.count)
             own_seed = int(torch.randint(2**62, (), generator=counter_generator(seed, UNPAIRED_SEEDS, 0)))
-            sampler = BatchSampler(numbers, settings.batch, own_seed)
+            sampler = BatchSampler(numbers, settings.batch, own_seed, group)
             load = unpaired.load_uint8
             other = stack.enter_context(
                 open_feed(lambda some: (load(some),), numbers, sampler, steps, progress, memory)
@@ -281,17 +296,17 @@ def open_batches(
             pictures = feed(step)
             real = None if other is None else other(step)
             if settings.flip:
-                pictures = mirror_half(pictures, seed, step)
-                real = None if real is None else mirror_half(real, seed, step, "flip unpaired")
+                pictures = mirror_half(pictures, seed, step, group=group)
+                real = None if real is None else mirror_half(real, seed, step, "flip unpaired", group)
             pictures = tuple(to_network(image, device, memory_format, downscale) for image in pictures)
             picture = None if real is None else to_network(real[0], device, memory_format, downscale)
             if settings.jitter is not None:
                 _check_jitter(settings.jitter, pictures[0].shape[2])
-                pictures = jitter(pictures, settings.jitter, seed, step, "jitter")
+                pictures = jitter(pictures, settings.jitter, seed, step, "jitter", group)
                 if picture is not None:
-                    (picture,) = jitter((picture,), settings.jitter, seed, step, "jitter unpaired")
+                    (picture,) = jitter((picture,), settings.jitter, seed, step, "jitter unpaired", group)
             if settings.flat_frames:
-                pictures = flatten_some(pictures, settings.flat_frames, seed, step)
+                pictures = flatten_some(pictures, settings.flat_frames, seed, step, group)
             return Batch(pictures[0], pictures[1] if learns else None, picture)
 
         yield batch

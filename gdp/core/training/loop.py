@@ -17,10 +17,12 @@ from gdp.core.errors import TrainingError, readable_os_errors
 from gdp.core.interfaces.students import Student
 from gdp.core.interfaces.teachers import Teacher
 from gdp.core.memory import MemoryBound, readable_memory_errors
-from gdp.core.progress import Progress, ProgressTask, SilentProgress
+from gdp.core.progress import Progress, ProgressTask, SilentProgress, Stopped
 from gdp.core.recipe.sections import TrainSection
 from gdp.core.tensor_file import write_tensors
+from gdp.core.training.batch_norm import other_buffers, shared_batch_norms
 from gdp.core.training.checkpoint import CheckpointFolder, TrainingState
+from gdp.core.training.group import training_group
 from gdp.core.training.loader import TrainingPairs, open_batches, to_network
 from gdp.core.training.objective import LossTerm, WeightedLoss, check_losses, taking_part, train_step, unique_names
 from gdp.core.training.optimizer import learning_rate_factor, phase_ends, total_steps
@@ -103,10 +105,14 @@ def train_student(
         teacher: whom losses may watch while it teaches.
         memory: for the pictures that are kept or read ahead; a share of what is free where none is given.
 
+    Within `trains_in` each process of the group calls it with the same arguments, computes its part of every batch, and
+    ends with the same weights; rank 0 alone writes files and calls `on_metrics` and `on_images`.
+
     Raises:
         OutOfMemoryError: the networks or a step do not fit into memory.
         TrainingError: losses, student and settings do not fit together, or the checkpoints are another training's.
         NonFiniteError: a loss or gradient became NaN or infinite.
+        RankLostError: another process of the group has ended.
         DiskFullError, RunFolderError: something cannot be written.
     """
     cuda = [device] if device.type == "cuda" else []
@@ -115,7 +121,11 @@ def train_student(
         training = _Training(student, unique_names(losses), pairs, settings, folder, seed, device, progress, teacher)
         training.on_metrics, training.on_images, training.memory = on_metrics, on_images, memory
         try:
-            with compilation(settings.compile, training.steps), readable_memory_errors(*_out_of_memory(settings)):
+            with (
+                compilation(settings.compile, training.steps),
+                readable_memory_errors(*_out_of_memory(settings)),
+                shared_batch_norms(training.networks, training.group),
+            ):
                 finished = training.run(stop)
         finally:
             training.prepared.close()
@@ -160,7 +170,10 @@ class _Training:
         if not pairs.train:
             raise TrainingError("there is no pair to train on: make more pairs, keep more, or hold out fewer")
         self.student, self.pairs, self.settings = student, pairs, settings
-        self.folder, self.seed, self.device, self.progress = folder, seed, device, progress
+        self.folder, self.seed, self.device = folder, seed, device
+        self.group = training_group()
+        self.group.require_parts(settings.batch)
+        self.progress = progress
         self.memory_format = torch.channels_last if settings.channels_last else torch.contiguous_format
         adversarial = check_losses(student, losses, pairs.unpaired is not None)
         place_networks(student, device, self.memory_format)
@@ -168,14 +181,20 @@ class _Training:
         self.prepared = prepare_losses(
             student, losses, teacher, pairs.teach, to_network(example, device, self.memory_format)
         )
+        self._begin_alike()
         self.steps = total_steps(settings, len(pairs.train))
         self.phases = list(student.phases)
         self.phase_ends = phase_ends(self.phases, self.steps)
         self.autocast = autocaster(settings.precision, device)
-        self.state = TrainingState(student, self.prepared.helpers, adversarial, settings, device)
+        self.state = TrainingState(student, self.prepared.helpers, adversarial, settings, device, self.group)
         self.checkpoints = CheckpointFolder(folder / "checkpoints")
         self.saved: int | None = None
         """Step of the newest checkpoint."""
+
+    def _begin_alike(self) -> None:
+        """Give all processes the weights of rank 0: a device may have computed something of theirs otherwise."""
+        networks = self.networks
+        self.group.share([tensor for network in networks for tensor in network.state_dict(keep_vars=True).values()])
 
     def run(self, stop: Callable[[], bool]) -> bool:
         """Train to the end and return True, or until `stop` and return False."""
@@ -183,18 +202,21 @@ class _Training:
         if checkpoint is not None:
             self.state.restore(checkpoint, self.phases, self._fingerprint())
             self.saved = checkpoint.step
+        self.group.require_same(self.state.step, "checkpoints")
         with readable_os_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         if self.state.step < self.steps:
             self._train(stop)
-        for network in self._networks():
+        for network in self.networks:
             network.zero_grad(set_to_none=True)  # as large as the weights, and the student is used on
         if self.state.step < self.steps:
             return False
         self.state.average.copy_to_module()
         self.student.generator.eval()
-        for name, network in self._trained_networks().items():
-            write_tensors(self.folder / name, network.state_dict())
+        if self.group.leads:
+            for name, network in self._trained_networks().items():
+                write_tensors(self.folder / name, network.state_dict())
+        self.group.meet()  # whoever returns finds the files
         return True
 
     def _trained_networks(self) -> dict[str, nn.Module]:
@@ -222,19 +244,24 @@ class _Training:
                 if step == 0:
                     self._draw_samples()
                 self._one_step(step, self._batch(feed, step))
-                self._after_step(task)
-                if stop():
+                stopped = self._after_step(task)
+                if self.group.agree(stop() or stopped is not None):
                     break
             self.state.clock.stop()
             self._save_checkpoint()
+            self.group.meet()  # whoever ends early ends with the checkpoint written
+            if stopped is not None:
+                raise stopped
 
     def _open_files(self) -> None:
         step = self.state.step
+        self.logged = (step, self.state.clock.seconds())
+        if not self.group.leads:
+            return
         self.statistics = StatisticsFile(self.folder / STATISTICS, step)
         # Step 0 comes before any checkpoint: a training that begins again writes its line again.
         self.distances = StatisticsFile(self.folder / HELD_OUT, step or -1)
         self.grids = SampleGrids(self.pairs, self.folder / "samples", self.device, self.memory_format)
-        self.logged = (step, self.state.clock.seconds())
 
     def _open_feed(self, steps: range) -> AbstractContextManager[Feed]:
         return open_batches(
@@ -258,6 +285,7 @@ class _Training:
         trains_discriminator = any(term.loss.adversarial for term in losses)
         streams = ("pool", "opposite pool")
         pools = state.pools or (None, None)
+        self._seed_part(step)
         values = train_step(
             self.student,
             batch,
@@ -274,10 +302,23 @@ class _Training:
             ),
         )
         state.step = step + 1
+        self._make_alike(values)
         state.window.add(values)
         state.average.update(state.step * self.settings.batch, self.settings.batch)
 
-    def _after_step(self, task: ProgressTask) -> None:
+    def _seed_part(self, step: int) -> None:
+        """Let dropout, which draws from torch's global state, be another on each process, and the same after a kill."""
+        if self.group.world > 1:
+            torch.manual_seed(counter_generator(self.seed, f"part {self.group.rank}", step).initial_seed())
+
+    def _make_alike(self, values: Mapping[str, Tensor]) -> None:
+        """Average a step's numbers over the processes, so that all see a NaN, and take rank 0's buffers."""
+        if self.group.world > 1:
+            self.group.average(list(values.values()))
+            self.group.share(other_buffers(self.networks))
+
+    def _after_step(self, task: ProgressTask) -> Stopped | None:
+        """Do what is due; return the exception by which who watches the progress asks for an early end."""
         step, last = self.state.step, self.state.step == self.steps
         self._look_at_newest()
         shown: Mapping[str, float] = {}
@@ -287,7 +328,11 @@ class _Training:
             self._draw_samples()
         if step % self.settings.checkpoint_every == 0 and not last:
             self._save_checkpoint()
-        task.advance(1, **shown)
+        try:
+            task.advance(1, **shown)
+        except Stopped as stopped:  # raised when the checkpoint is written, on all processes
+            return stopped
+        return None
 
     def _look_at_newest(self) -> None:
         if self.device.type == "cpu":  # elsewhere looking at a number waits for the device
@@ -309,11 +354,14 @@ class _Training:
         images = (step - self.logged[0]) * self.settings.batch
         numbers["images_per_s"] = round(images / max(seconds - self.logged[1], 1e-9), 2)
         self.logged = (step, seconds)
-        self.statistics.write({"step": step, "phase": self.phases[self.state.phase].name, **numbers})
-        self.on_metrics(step, numbers)
+        if self.group.leads:
+            self.statistics.write({"step": step, "phase": self.phases[self.state.phase].name, **numbers})
+            self.on_metrics(step, numbers)
         return {"loss": numbers["generator"]}
 
     def _draw_samples(self) -> None:
+        if not self.group.leads:
+            return
         phase, generator, opposite = self.phases[self.state.phase], self.student.generator, self.student.opposite
         downscale = self.student.phase_downscale(phase)
 
@@ -333,12 +381,15 @@ class _Training:
         if self.saved == self.state.step:
             return
         self._check_finite()
-        self.statistics.sync()
-        self.distances.sync()
-        self.checkpoints.save(self.state.checkpoint(self._fingerprint()))
+        if self.group.leads:
+            self.statistics.sync()
+            self.distances.sync()
+            self.checkpoints.save(self.state.checkpoint(self._fingerprint()))
         self.saved = self.state.step
 
-    def _networks(self) -> list[nn.Module]:
+    @property
+    def networks(self) -> list[nn.Module]:
+        """All that the training has of networks, the frozen ones too."""
         opposite = self.student.opposite
         networks = [self.student.generator, self.student.discriminator, *self.prepared.helpers.values()]
         networks += [opposite.generator, opposite.discriminator] if opposite is not None else []
@@ -346,7 +397,7 @@ class _Training:
 
     def _fingerprint(self) -> dict[str, Any]:
         """Return what a checkpoint's training must share with this one, by the name that a message would use."""
-        shapes = [{name: list(value.shape) for name, value in net.state_dict().items()} for net in self._networks()]
+        shapes = [{name: list(value.shape) for name, value in net.state_dict().items()} for net in self.networks]
         return {
             "seed": self.seed,
             "train section": self.settings.for_key(),

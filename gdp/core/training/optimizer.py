@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from gdp.core.errors import TrainingError
 from gdp.core.interfaces.students import TrainingPhase
 from gdp.core.recipe.sections import TrainSection
+from gdp.core.training.group import ALONE, Group
 
 
 def total_steps(settings: TrainSection, pairs: int) -> int:
@@ -61,6 +62,7 @@ class Descent:
         learning_rate: before the schedule's factor.
         betas: Adam's decay rates.
         clip: largest L2 norm of the gradient, or None.
+        group: the processes over whose parts of the batch the gradients are averaged.
     """
 
     def __init__(
@@ -69,8 +71,10 @@ class Descent:
         learning_rate: float,
         betas: tuple[float, float],
         clip: float | None = None,
+        group: Group = ALONE,
     ) -> None:
         self.parameters = parameters
+        self._group = group
         self.learning_rate = learning_rate
         self._clip = clip
         # The fused optimizer first copies a gradient that is not contiguous, as channels_last ones are not. So it gets
@@ -93,6 +97,7 @@ class Descent:
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(objective, inputs=list(self.parameters.values()), retain_graph=retain_graph)
         gradients = [weight.grad for weight in self.parameters.values() if weight.grad is not None]
+        self._group.average(gradients)
         norm = torch.nn.utils.get_total_norm(gradients)
         if self._clip is not None:
             torch.nn.utils.clip_grads_with_norm_(list(self.parameters.values()), self._clip, norm)
