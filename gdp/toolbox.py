@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from gdp.core.tensor_file import write_tensors
     from gdp.core.training import TrainingPairs, WeightedLoss, train_student
     from gdp.core.training.checkpoint import Checkpoint, CheckpointFolder, read_checkpoint_state
-    from gdp.core.training.loader import BatchSampler, open_feed
+    from gdp.core.training.group import Group, training_group
+    from gdp.core.training.loader import BatchSampler, mirrored, open_feed
     from gdp.core.training.optimizer import WeightAverage
     from gdp.core.training.precision import autocaster, computes_bf16
     from gdp.core.training.statistics import StatisticsFile
@@ -113,7 +114,7 @@ if TYPE_CHECKING:
 SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
     "numbers that do not depend on what is beside them": {
         "gdp.support.batching": ("in_fixed_chunks",),
-        "gdp.core.training.loader": ("BatchSampler", "open_feed"),
+        "gdp.core.training.loader": ("BatchSampler", "mirrored", "open_feed"),
         "gdp.core.counters": (
             "counter_generator",
             "counter_keys",
@@ -226,6 +227,7 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
             "CheckpointFolder",
             "read_checkpoint_state",
         ),
+        "gdp.core.training.group": ("Group", "training_group"),
         "gdp.core.training.optimizer": ("WeightAverage",),
         "gdp.core.training.precision": (
             "autocaster",
@@ -310,6 +312,7 @@ __all__ = [
     "FewChannelConvolution",
     "ForeignFile",
     "ForeignObject",
+    "Group",
     "HttpClients",
     "HttpService",
     "Ledger",
@@ -376,6 +379,7 @@ __all__ = [
     "in_order",
     "initialise_weights",
     "keyed_uniform",
+    "mirrored",
     "module_state",
     "names_direction",
     "normalisation",
@@ -421,6 +425,7 @@ __all__ = [
     "to_levels",
     "trace_origin",
     "train_student",
+    "training_group",
     "unrounded_levels",
     "upsampling",
     "walk_modules",

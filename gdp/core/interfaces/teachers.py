@@ -32,6 +32,8 @@ class Teacher(ABC):
     """From the settings, the files that hold the weights; by their hashes a run knows it again without loading it."""
     trains_on: ClassVar[type[Dataset] | type[UnpairedDataset]] = Dataset
     """What `train` needs: a dataset of one domain or of two."""
+    trains_together: ClassVar[bool] = False
+    """Whether several processes may call `train` at once, each for its part of every batch (`training_group`)."""
 
     def __init__(self, config: Any, context: BuildContext) -> None:
         self.config = config

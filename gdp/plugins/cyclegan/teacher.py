@@ -27,6 +27,7 @@ class CycleGANTeacher(TranslatorTeacher):
     config: CycleGANConfig
     weight_files: ClassVar[Callable[[Any], Sequence[Path]]] = staticmethod(files)
     trains_on: ClassVar[type[Dataset] | type[UnpairedDataset]] = UnpairedDataset
+    trains_together = True
 
     def __init__(self, config: CycleGANConfig, context: BuildContext, networks: Networks | None = None) -> None:
         super().__init__(config, context)

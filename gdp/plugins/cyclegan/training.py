@@ -16,7 +16,15 @@ from gdp.plugins.losses.terms import LSGANLoss
 from gdp.plugins.losses.translation import CycleL1Loss, IdentityL1Loss
 from gdp.plugins.resnet import ResnetConfig
 from gdp.plugins.resnet.student import ResnetStudent
-from gdp.toolbox import TrainingPairs, TrainSection, WeightedLoss, resolve_device, train_student, write_tensors
+from gdp.toolbox import (
+    TrainingPairs,
+    TrainSection,
+    WeightedLoss,
+    resolve_device,
+    train_student,
+    training_group,
+    write_tensors,
+)
 
 RESULT = "teacher.safetensors"
 
@@ -56,7 +64,10 @@ def train(config: CycleGANTraining, images: UnpairedDataset, folder: Path, progr
         on_images=_ignore,
         memory=images.context.memory,
     )
-    write_tensors(folder / RESULT, bundle(_networks(student), config.half))
+    group = training_group()
+    if group.leads:
+        write_tensors(folder / RESULT, bundle(_networks(student), config.half))
+    group.meet()  # whoever returns finds the file
     return folder / RESULT
 
 

@@ -56,6 +56,7 @@ class StyleGAN2Teacher(LatentTeacher):
     """
 
     weight_files: ClassVar[Callable[[Any], Sequence[Path]]] = staticmethod(_weight_files)
+    trains_together = True
 
     def __init__(self, config: StyleGAN2Config, context: BuildContext) -> None:
         super().__init__(config, context)

@@ -22,6 +22,7 @@ from gdp.toolbox import (
     StatisticsFile,
     counter_generator,
     from_levels,
+    mirrored,
     open_feed,
     write_atomically,
     write_tensors,
@@ -40,6 +41,8 @@ def train(images: Dataset, settings: TrainingSettings, folder: Path, progress: P
 
     The discriminator as it stands at the end lies beside it.
 
+    Where several processes train together, each computes its part of every batch, and rank 0 alone writes files.
+
     A stopped or killed training goes on from its newest checkpoint when called again, and on a processor ends in the
     same bits. The pictures are kept in memory where all of them fit into what the dataset's context allows, and are
     read in a thread while others are trained on where they do not; the numbers do not depend on it.
@@ -56,6 +59,7 @@ def train(images: Dataset, settings: TrainingSettings, folder: Path, progress: P
         TrainingError: the folder holds a training with other settings, or the settings ask for what the dataset lacks.
         MissingResourceError, CorruptFileError: networks to go on from, or pictures, cannot be read.
         NonFiniteError: the training diverged.
+        RankLostError: another of the processes that train together has ended.
         DiskFullError, RunFolderError: the folder cannot be written.
     """
     first = images.latents([0]) if settings.reconstructs else None
@@ -101,9 +105,12 @@ class _Training:
         self.networks = AdversarialStep(settings, images.resolution, given)
         if found is not None:
             self._restore(found)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.statistics = StatisticsFile(folder / STATISTICS, self.step)
-        self.sheets = SampleSheets(folder, settings.z_dim, settings.seed, self._held_out())
+        self.group = self.networks.group
+        self.group.require_same(self.step, "checkpoints")
+        if self.group.leads:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.statistics = StatisticsFile(folder / STATISTICS, self.step)
+            self.sheets = SampleSheets(folder, settings.z_dim, settings.seed, self._held_out())
         self.told_size = False
 
     def _held_out(self) -> tuple[Tensor, Tensor] | None:
@@ -114,7 +121,7 @@ class _Training:
     def run(self) -> Path:
         settings = self.settings
         steps = -(-settings.images // settings.batch)
-        sampler = BatchSampler(self.trained, settings.batch, settings.seed)
+        sampler = BatchSampler(self.trained, settings.batch, settings.seed, self.group)
         remaining = range(self.step, steps)
         if remaining:
             with (
@@ -124,7 +131,10 @@ class _Training:
                 self.progress.task("training the teacher", settings.images, "pictures", done=self.seen) as task,
             ):
                 self._train(feed, steps, task)
-        return self._export()
+        if self.group.leads:
+            self._export()
+        self.group.meet()  # whoever returns finds the files
+        return self.folder / RESULT
 
     def _train(self, feed: Callable[[int], tuple[Tensor, ...]], steps: int, task: ProgressTask) -> None:
         self.mark, self.first = time.monotonic(), self.step
@@ -134,11 +144,15 @@ class _Training:
                 self.window.setdefault(name, []).append(value)
             self.step += 1
             shown = self._after_step(self.step == steps)
+            stopped = None
             try:
                 task.advance(self.settings.batch, **shown)
-            except Stopped:
+            except Stopped as asked:
+                stopped = asked
+            if self.group.agree(stopped is not None):
                 self._save_checkpoint()
-                raise
+                self.group.meet()
+                raise stopped or Stopped
 
     def _after_step(self, last: bool) -> dict[str, float]:
         """Do what is due, and return what is worth showing."""
@@ -148,7 +162,7 @@ class _Training:
             self._draw_samples()
         if last or self._due(settings.statistics_every):
             shown = self._report()
-        if looks:
+        if looks and self.group.leads:
             write_atomically(self.folder / "curves.png", draw_curves(self.folder / STATISTICS))
         if last or self._due(settings.checkpoint_every):
             self._save_checkpoint()
@@ -171,8 +185,7 @@ class _Training:
         real = from_levels(loaded[0].to(self.networks.device))
         if self.settings.mirror:
             random = counter_generator(self.settings.seed, "mirror", self.step)
-            flipped = (torch.rand(len(real), generator=random) < 0.5).to(real.device)
-            real = torch.where(flipped[:, None, None, None], real.flip(3), real)
+            real = torch.where(mirrored(len(real), random, self.group).to(real.device), real.flip(3), real)
         return real, loaded[1] if len(loaded) > 1 else None
 
     def _report(self) -> dict[str, float]:
@@ -183,16 +196,21 @@ class _Training:
         spent = {"seconds": self.seconds, "images_per_second": steps * self.settings.batch / max(elapsed, 1e-9)}
         factor = learning_rate_factor(self.settings, self.seen - self.settings.batch)
         rate = {"learning_rate": self.settings.learning_rate * factor}
-        self.statistics.write({"step": self.step, "images": self.seen, **figures, **rate, **spent})
+        if self.group.leads:
+            self.statistics.write({"step": self.step, "images": self.seen, **figures, **rate, **spent})
         return {**figures, **spent}
 
     def _draw_samples(self) -> None:
+        if not self.group.leads:
+            return
         with self.networks.average.applied():
             figures = self.sheets.draw(self.networks.generator, self.seen)
         if figures:
             self.statistics.write({"step": self.step, "images": self.seen, **figures})
 
     def _save_checkpoint(self) -> None:
+        if not self.group.leads:
+            return
         self.statistics.sync()
         checkpoint = self._checkpoint()
         self.checkpoints.save(checkpoint)
@@ -252,7 +270,7 @@ class _Training:
         self.step = checkpoint.step
         self.seconds = checkpoint.state["seconds"]
 
-    def _export(self) -> Path:
+    def _export(self) -> None:
         metadata = {
             "images": str(self.seen),
             "conv_clamp": "" if self.settings.conv_clamp is None else str(self.settings.conv_clamp),
@@ -260,7 +278,6 @@ class _Training:
         multiplier = {"mapping_learning_rate_multiplier": str(self.settings.mapping_learning_rate_multiplier)}
         write_tensors(self.folder / DISCRIMINATOR_FILE, _halved(self.networks.discriminator.state_dict()), metadata)
         write_tensors(self.folder / RESULT, _halved(self.networks.average.tensors), metadata | multiplier)
-        return self.folder / RESULT
 
 
 def _halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
