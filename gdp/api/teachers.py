@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gdp.api.runs import choose_device
 from gdp.core.building import build, class_of
+from gdp.core.errors import PluginError
 from gdp.core.memory import MemoryBound
 from gdp.core.progress import Progress, SilentProgress
 from gdp.core.recipe.overrides import Overrides, written_overrides
@@ -15,10 +17,13 @@ from gdp.core.run_folder import RunFolder
 from gdp.registry import PluginRegistry
 from gdp.support.devices import resolve_device
 from gdp.tools.teacher_recipe import load_teacher_recipe
+from gdp.tools.together.places import device_of
 
 if TYPE_CHECKING:
+    from gdp.core.interfaces.teachers import Teacher
     from gdp.tools.directions.describing import Description
     from gdp.tools.directions.search import Finding
+    from gdp.tools.together.company import ProcessCompany
 
 DEFAULT_TEACHER = "stylegan2"
 """The teacher of `gdp find-direction` where neither the user nor a recipe names one."""
@@ -176,6 +181,14 @@ def _absolute(weights: str | Path) -> str:
     return str(weights) if named else str(Path(weights).absolute())
 
 
+def _require_together(name: str, teacher: type[Teacher]) -> None:
+    if not teacher.trains_together:
+        raise PluginError(
+            f"the teacher {name} cannot be trained by several processes: its plugin does not say trains_together. "
+            f"Leave --devices out"
+        )
+
+
 def train_teacher(
     recipe: str | Path,
     *,
@@ -185,6 +198,7 @@ def train_teacher(
     device: str | None = None,
     registry: PluginRegistry | None = None,
     progress: Progress | None = None,
+    company: ProcessCompany | None = None,
 ) -> Path:
     """Train a teacher by its recipe, or go on where it stopped; return the file of its weights.
 
@@ -197,6 +211,8 @@ def train_teacher(
         device: `auto`, `cpu`, `cuda`, `cuda:1`; by default what the recipe's `[train]` says.
         registry: the plugins; by default all that are installed.
         progress: where to show progress; by default nowhere. What `advance` of it raises ends the training.
+        company: the processes that train together, each of which calls this; by default this one is alone. All but
+            rank 0 write nothing, and return the folder.
 
     Raises:
         RecipeError: with all mistakes of the recipe.
@@ -211,7 +227,6 @@ def train_teacher(
     loaded = load_teacher_recipe(Path(recipe), registry, written)
     from gdp.core.interfaces.context import BuildContext
     from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
-    from gdp.core.interfaces.teachers import Teacher
 
     place = RunFolder((Path(folder) if folder is not None else Path("runs") / loaded.name).absolute())
     memory = MemoryBound(loaded.limits.memory_bytes)
@@ -219,8 +234,19 @@ def train_teacher(
     teacher: type[Teacher] = class_of(registry, loaded.teacher)
     kind: type[Dataset | UnpairedDataset] = registry.load(loaded.dataset.record)
     teacher.require_dataset(loaded.teacher.name, kind)
-    with place.locked():
-        place.write_text("recipe.toml", loaded.to_toml())
+
+    def work(*called: object) -> Path:
         record, config = loaded.dataset.record, loaded.dataset.config
         images = build(registry, record, config, context, kind=(Dataset, UnpairedDataset))
         return teacher.train(loaded.train, images, place.path, context.progress)
+
+    if company is not None:
+        _require_together(loaded.teacher.name, teacher)
+        device_of(company.place, device or str(getattr(loaded.train, "device", "auto")))
+        if not company.place.leads:
+            company.serve(work)
+            return place.path
+    with place.locked():
+        place.write_text("recipe.toml", loaded.to_toml())
+        with nullcontext() if company is None else company.called("teacher", {}):
+            return work()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +20,8 @@ from gdp.cli.common import (
     with_memory,
 )
 from gdp.cli.completion import complete_stage
-from gdp.console import StopRequest, choose_progress, json_output, stop_on_signal
+from gdp.cli.several import DevicesOption, company_of, progress_of, take_place
+from gdp.console import StopRequest, json_output, stop_on_signal
 from gdp.core.records import CORE_STAGES
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from gdp.core.run.session import Session
     from gdp.registry import PluginRegistry
     from gdp.tools.estimate.limits import Limits
+    from gdp.tools.together.places import Place
 
 
 def run(
@@ -34,6 +38,7 @@ def run(
     folder: FolderOption = None,
     set_: SetOption = None,
     device: DeviceOption = "auto",
+    devices: DevicesOption = None,
     memory: MemoryOption = None,
     from_: Annotated[
         str | None,
@@ -73,20 +78,21 @@ def run(
 
     require_recipe(recipe)
     from gdp.api import open_session
+    from gdp.tools.together.places import device_of
 
     registry: PluginRegistry = context.obj.registry
     known = [*CORE_STAGES, *registry.names("stage")]
     require_stage(known, from_, "--from")
     require_stage(known, until, "--until")
-    progress = choose_progress()
+    place = None if dry_run else take_place(devices)
     with stop_on_signal() as stop_requested:
         session = open_session(
             recipe,
             folder=folder,
             overrides=with_memory(set_, memory),
-            device=device,
+            device=device if place is None else device_of(place, device),
             registry=registry,
-            progress=progress,
+            progress=progress_of(place),
         )
         from gdp.core.run.pipeline import Plan
         from gdp.tools.estimate.limits import Limits
@@ -100,8 +106,28 @@ def run(
             typer.echo(allow_paying(session, pairs_alone=True), err=True)
         if dry_run:
             _print_preflight(session, json_)
+            return
+        work = partial(
+            _execute, session, Plan(CORE_STAGES[0] if force else from_, until), limits, stop_requested, json_
+        )
+        if place is None:
+            work()
         else:
-            _execute(session, Plan(CORE_STAGES[0] if force else from_, until), limits, stop_requested, json_)
+            _work_together(session, place, work)
+
+
+def _work_together(session: Session, place: Place, work: Callable[[], None]) -> None:
+    """Do a run as one of several processes: rank 0 works, the others take part when it trains."""
+    from gdp.core.training.group import Group
+    from gdp.tools.together.runs import take_part
+
+    Group(place.rank, place.world).require_parts(session.recipe.train.batch)
+    with company_of(place) as company:
+        if place.leads:
+            session.company = company
+            work()
+        else:
+            company.serve(partial(take_part, session))
 
 
 def _execute(session: Session, plan: Plan, limits: Limits, stop_requested: StopRequest, json_: bool) -> None:

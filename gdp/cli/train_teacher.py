@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +16,8 @@ from gdp.cli.common import (
     stopped_by,
     with_memory,
 )
-from gdp.console import choose_progress, print_json, stop_on_signal
+from gdp.cli.several import DevicesOption, company_of, progress_of, take_place
+from gdp.console import print_json, stop_on_signal
 from gdp.core.progress import StoppableProgress, Stopped
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ def train_teacher(
             help="auto (a GPU where there is one), cpu, cuda or cuda:1. Default: as the recipe's [train] says."
         ),
     ] = None,
+    devices: DevicesOption = None,
     memory: MemoryOption = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
@@ -58,8 +61,9 @@ def train_teacher(
     from gdp.api import train_teacher as train
 
     registry: PluginRegistry = context.obj.registry
-    with stop_on_signal() as stop_requested:
-        progress = StoppableProgress(choose_progress(), stop_requested)
+    place = take_place(devices)
+    with stop_on_signal() as stop_requested, company_of(place) if place else nullcontext() as company:
+        progress = StoppableProgress(progress_of(place), stop_requested)
         try:
             weights = train(
                 recipe,
@@ -69,9 +73,12 @@ def train_teacher(
                 device=device,
                 registry=registry,
                 progress=progress,
+                company=company,
             )
         except Stopped:
             weights = None
+    if place is not None and not place.leads:
+        return
     if json_:
         told = {"state": "finished", "weights": str(weights)}
         print_json(told if weights is not None else {"state": "stopped", "stopped_by": stopped_by(stop_requested, "")})

@@ -35,6 +35,7 @@ from gdp.core.recipe.reading import Choice, Recipe
 from gdp.core.records import PluginRecord, Plugins
 from gdp.core.run.reduced import ReducedSource
 from gdp.core.run_folder import RunFolder
+from gdp.core.training.group import Company, Nobody
 from gdp.core.training.inference import WEIGHTS, load_generator_weights
 from gdp.core.training.objective import WeightedLoss
 
@@ -137,6 +138,8 @@ class Session:
     """Whether `folder` says which pairs were kept and held out; if not, the pair store does."""
     seed_shift: int = 0
     """What is added to the recipe's seed for the training; a comparison trains with several seeds."""
+    company: Company = field(default_factory=Nobody, repr=False, compare=False)
+    """Who is called when the run trains."""
     steps: tuple[Step, ...] | None = field(default=None, repr=False, compare=False)
     """The stages of this run, once `gdp.core.run.steps.steps_of` has built them."""
     _trained: tuple[Path, Student] | None = field(default=None, init=False, repr=False, compare=False)

@@ -6,11 +6,11 @@ other processes must be called by all of them, in the same order: it waits for t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor, distributed
@@ -134,6 +134,21 @@ def trains_in(group: Group) -> Iterator[None]:
         yield
     finally:
         _GROUP.reset(token)
+
+
+class Company(Protocol):
+    """The processes of a command, which may be called to a training: `gdp.tools.together` brings them."""
+
+    def called(self, work: str, keys: Mapping[str, str]) -> AbstractContextManager[None]:
+        """Call all to a piece of work, by its name and the content keys of the run: those inside train together."""
+
+
+class Nobody:
+    """The company of a process that is alone."""
+
+    def called(self, work: str, keys: Mapping[str, str]) -> AbstractContextManager[None]:
+        """Call nobody."""
+        return nullcontext()
 
 
 def _give_back(flat: Tensor, tensors: Sequence[Tensor]) -> None:

@@ -14,6 +14,10 @@ from gdp.core.interfaces.teachers import Teacher
 from gdp.core.progress import StoppableProgress
 from gdp.core.run.origin import teacher_licence
 from gdp.core.run.session import TRAINED, Session, trained_weights
+from gdp.core.training.group import Nobody
+
+WORK = "teacher"
+"""What the processes that train together are called to."""
 
 
 class TeacherStage(Stage[Session]):
@@ -70,11 +74,20 @@ class TeacherStage(Stage[Session]):
 def _train(session: Session) -> None:
     choice = session.recipe.teacher
     assert choice is not None
-    record, folder = choice.record, session.teacher_folder
-    implementation: type[Teacher] = class_of(session.plugins, record)
-    dataset = session.dataset
-    progress = StoppableProgress(session.progress, session.stop_requested)
-    implementation.require_dataset(record.name, dataset)
-    weights = implementation.train(session.recipe.teacher_training, dataset, folder, progress)
+    implementation: type[Teacher] = class_of(session.plugins, choice.record)
+    implementation.require_dataset(choice.record.name, session.dataset)
+    company = session.company if implementation.trains_together else Nobody()
+    with company.called(WORK, session.keys):
+        weights = take_part(session)
+    folder = session.teacher_folder
     name = f"{session.pairs_home.relative(folder)}/{TRAINED}"
     session.pairs_home.write_json(name, {"weights": weights.relative_to(folder).as_posix()})
+
+
+def take_part(session: Session) -> Path:
+    """Train the teacher, or in one of several processes its part, and return the file of its weights."""
+    choice = session.recipe.teacher
+    assert choice is not None
+    implementation: type[Teacher] = class_of(session.plugins, choice.record)
+    progress = StoppableProgress(session.progress, session.stop_requested)
+    return implementation.train(session.recipe.teacher_training, session.dataset, session.teacher_folder, progress)

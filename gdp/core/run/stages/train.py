@@ -22,8 +22,11 @@ from gdp.core.run.judging import indices_digest
 from gdp.core.run.session import Session
 from gdp.core.run.stages.filters import HELD_OUT, TRAIN
 from gdp.core.training import LossTerm, TrainingPairs, TrainingResult, train_student
+from gdp.core.training.group import training_group
 
 CHECKPOINTS = "checkpoints"
+WORK = "train"
+"""What the processes that train together are called to."""
 INITIALISATION = "initialisation.json"
 """What the student took over before its first step, in the training's folder."""
 
@@ -73,33 +76,8 @@ class TrainStage(Stage[Session]):
             OutOfMemoryError: a batch is larger than what is free, or the training did not fit.
         """
         require_room(session)
-        student = session.new_student()
-        session.folder.write_json(
-            f"{session.folder.relative(session.train_folder)}/{INITIALISATION}",
-            {"student": session.initialise(student)},
-        )
-
-        def on_metrics(step: int, metrics: Mapping[str, float]) -> None:
-            session.plugins.notify("gdp_metrics", run=session.folder, stage="train", step=step, metrics=metrics)
-
-        def on_images(step: int, path: Path) -> None:
-            session.plugins.notify("gdp_images", run=session.folder, stage="train", step=step, path=path)
-
-        with session.open_store(read_only=True) as store:
-            pairs = training_pairs(
-                session, session.split(store, TRAIN), session.split(store, HELD_OUT), store.load_uint8
-            )
-            result = train(
-                session,
-                student,
-                session.new_losses(),
-                pairs,
-                session.recipe.train,
-                progress=session.progress,
-                stop=session.stop_requested,
-                on_metrics=on_metrics,
-                on_images=on_images,
-            )
+        with session.company.called(WORK, session.keys):
+            result, student = take_part(session)
         if not result.finished:
             raise Stopped
         return {
@@ -111,6 +89,36 @@ class TrainStage(Stage[Session]):
             "images_per_second": round(result.images_per_second, 3),
             "parameters": count_parameters(student.generator),
         }
+
+
+def take_part(session: Session) -> tuple[TrainingResult, Student]:
+    """Train the student of the session's keys, or in one of several processes its part; return how it ended."""
+    leads, student = training_group().leads, session.new_student()
+    taken_over = session.initialise(student)
+    if leads:
+        initialisation = f"{session.folder.relative(session.train_folder)}/{INITIALISATION}"
+        session.folder.write_json(initialisation, {"student": taken_over})
+
+    def on_metrics(step: int, metrics: Mapping[str, float]) -> None:
+        session.plugins.notify("gdp_metrics", run=session.folder, stage="train", step=step, metrics=metrics)
+
+    def on_images(step: int, path: Path) -> None:
+        session.plugins.notify("gdp_images", run=session.folder, stage="train", step=step, path=path)
+
+    with session.open_store(read_only=True) as store:
+        pairs = training_pairs(session, session.split(store, TRAIN), session.split(store, HELD_OUT), store.load_uint8)
+        result = train(
+            session,
+            student,
+            session.new_losses(),
+            pairs,
+            session.recipe.train,
+            progress=session.progress,
+            stop=session.stop_requested,
+            on_metrics=on_metrics,
+            on_images=on_images,
+        )
+    return result, student
 
 
 def _loss_key(session: Session, choice: Choice[LossSection]) -> dict[str, Any]:

@@ -1,0 +1,154 @@
+"""`--devices N`: start the command N times, pass signals on, and end all where one ends. Imports no torch."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from types import FrameType
+from typing import IO
+
+from gdp.core.errors import RankLostError
+from gdp.tools.together.places import LAUNCHED
+
+EXIT_LOST = 75
+"""What a started process ends with where it has only lost another: which one, the launcher tells."""
+_GRACE = 5.0
+"""Seconds that the others have to end by themselves when one has ended."""
+_POLL = 0.05
+"""Seconds between two looks at the processes."""
+
+
+@dataclass(frozen=True)
+class _Rank:
+    number: int
+    process: subprocess.Popen[bytes]
+    errors: IO[bytes] | None
+    """What it writes to standard error; rank 0 writes to ours."""
+
+    @property
+    def status(self) -> int | None:
+        return self.process.poll()
+
+
+def launch(world: int, arguments: Sequence[str]) -> int:
+    """Run `gdp ARGUMENTS` in `world` processes of this machine to the end, and return the exit code.
+
+    Args:
+        world: how many.
+        arguments: of the command line.
+
+    Raises:
+        RankLostError: one of them was killed; all others have ended.
+    """
+    with ExitStack() as stack:
+        errors = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(1, world)]
+        ranks = _start(arguments, [None, *errors])
+        stack.callback(_kill, ranks)
+        with _signals_passed_on(ranks):
+            _wait(ranks)
+        return _exit_code(ranks)
+
+
+def _start(arguments: Sequence[str], errors: Sequence[IO[bytes] | None]) -> list[_Rank]:
+    """Start a process for each of the files that standard error goes to; None is ours."""
+    shared = {
+        "WORLD_SIZE": str(len(errors)),
+        "LOCAL_WORLD_SIZE": str(len(errors)),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(_free_port()),
+        LAUNCHED: "1",
+    }
+    if sys.platform == "linux":
+        shared["GLOO_SOCKET_IFNAME"] = "lo"  # nobody outside is to connect
+    ranks = []
+    for number, file in enumerate(errors):
+        process = subprocess.Popen(  # noqa: S603 # this very program, with the arguments that it was called with
+            [sys.executable, "-m", "gdp", *arguments],
+            env={**os.environ, **shared, "RANK": str(number), "LOCAL_RANK": str(number)},
+            stdin=subprocess.PIPE,  # which ends when this process does, however that is
+            stdout=subprocess.DEVNULL if number else None,
+            stderr=file,
+            start_new_session=True,  # Ctrl-C comes to this process alone, which passes it on once
+        )
+        ranks.append(_Rank(number, process, file))
+    return ranks
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _signals_passed_on(ranks: Sequence[_Rank]) -> Iterator[None]:
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        for rank in ranks:
+            with suppress(ProcessLookupError):
+                rank.process.send_signal(number)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _wait(ranks: Sequence[_Rank]) -> None:
+    """Wait until rank 0 or a failure ends the work, and then a little for the others."""
+    while ranks[0].status is None and not any(rank.status for rank in ranks):
+        time.sleep(_POLL)
+    latest = time.monotonic() + _GRACE
+    while any(rank.status is None for rank in ranks) and time.monotonic() < latest:
+        time.sleep(_POLL)
+
+
+def _kill(ranks: Sequence[_Rank]) -> None:
+    for rank in ranks:
+        if rank.status is None:
+            rank.process.kill()
+        rank.process.wait()
+        if rank.process.stdin is not None:
+            rank.process.stdin.close()
+
+
+def _exit_code(ranks: Sequence[_Rank]) -> int:
+    """Return rank 0's exit code; tell of another process's failure where that ended the work.
+
+    Raises:
+        RankLostError: one was killed.
+    """
+    ended = [(rank, rank.status) for rank in ranks]
+    killed = next(((rank, -status) for rank, status in ended if status is not None and status < 0), None)
+    if killed is not None:
+        raise RankLostError(_told_of_killed(len(ranks), killed[0].number, signal.Signals(killed[1])))
+    first = ended[0][1]
+    if first not in (None, EXIT_LOST):
+        return first
+    for rank, status in ended[1:]:
+        if status not in (None, 0, EXIT_LOST) and rank.errors is not None:
+            rank.errors.seek(0)
+            sys.stderr.write(rank.errors.read().decode(errors="backslashreplace"))
+            return status
+    raise RankLostError(f"the {len(ranks)} processes of this command could not reach each other any more. {_KEPT}")
+
+
+_KEPT = (
+    "What was trained is kept as far as the last checkpoint: the same command goes on from there, on any number of "
+    "devices."
+)
+
+
+def _told_of_killed(world: int, rank: int, by: signal.Signals) -> str:
+    memory = " If nobody did that, the memory was full: lower train.batch." * (by == signal.SIGKILL)
+    return f"process {rank + 1} of {world} was ended by {by.name}, and so the others were ended, too.{memory} {_KEPT}"
