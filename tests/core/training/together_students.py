@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from tiny_training import CPU, ignore_images, ignore_metrics
 from torch import Tensor
 
@@ -20,6 +21,7 @@ from gdp.core.recipe.sections import TrainSection
 from gdp.core.training import TrainingPairs, WeightedLoss, train_student
 from gdp.core.training.group import Group
 from gdp.plugins.cyclegan import CycleGANConfig
+from gdp.plugins.cyclegan.bundle import bundle
 from gdp.plugins.cyclegan.teacher import CycleGANTeacher
 from gdp.plugins.losses import FeatureL2Config, NoSettings
 from gdp.plugins.losses.terms import FeatureMatchingLoss, L1Loss, LSGANLoss
@@ -27,9 +29,10 @@ from gdp.plugins.losses.translation import CycleL1Loss, FeatureL2Loss, IdentityL
 from gdp.plugins.pix2pixhd import Pix2PixHDConfig
 from gdp.plugins.pix2pixhd.student import Pix2PixHDStudent
 from gdp.plugins.resnet import ResnetConfig
+from gdp.plugins.resnet.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
 from gdp.plugins.resnet.student import ResnetStudent
 
-SIZE = 32
+SIZE = 16
 NONE = NoSettings()
 
 
@@ -41,8 +44,10 @@ def pairs(**more: Any) -> TrainingPairs:
 
 def train_pix2pixhd(norm: str, folder: Path, stop: Callable[[], bool], **changes: Any) -> None:
     context = BuildContext(resolution=SIZE)
-    settings = {"width": 8, "downsamplings": 2, "blocks": 2, "discriminator_width": 8, "discriminator_layers": 2}
-    student = Pix2PixHDStudent(Pix2PixHDConfig.model_validate(settings | {"norm": norm}), context)
+    config = {"width": 4, "downsamplings": 1, "blocks": 1, "discriminator_width": 4, "discriminator_layers": 2}
+    student = Pix2PixHDStudent(
+        Pix2PixHDConfig.model_validate({**config, "num_discriminators": 1, "norm": norm}), context
+    )
     losses = [
         WeightedLoss("lsgan", 1.0, LSGANLoss(NONE, context)),
         WeightedLoss("feature-matching", 10.0, FeatureMatchingLoss(NONE, context)),
@@ -53,9 +58,9 @@ def train_pix2pixhd(norm: str, folder: Path, stop: Callable[[], bool], **changes
 
 def train_resnet(folder: Path, stop: Callable[[], bool], **changes: Any) -> None:
     context = BuildContext(resolution=SIZE)
-    teacher = CycleGANTeacher(CycleGANConfig(), context)
+    teacher = _teacher(folder, context)
     config = ResnetConfig(
-        blocks=1, width=4, transfer="none", upsampling="resize", opposite="trained", discriminator_width=8
+        blocks=1, width=4, opposite="trained", discriminator_width=4, discriminator_layers=2, transfer="none"
     )
     student = ResnetStudent(config, context)
     student.initialise(teacher)
@@ -73,7 +78,22 @@ def train_resnet(folder: Path, stop: Callable[[], bool], **changes: Any) -> None
         return real[list(numbers)]
 
     these = pairs(unpaired=Pictures(23, load), teach=teacher.translate)
-    _train(student, losses, these, folder, stop, jitter=36, teacher=teacher, **changes)
+    _train(student, losses, these, folder, stop, jitter=20, teacher=teacher, **changes)
+
+
+def _teacher(folder: Path, context: BuildContext) -> CycleGANTeacher:
+    folder.mkdir(parents=True, exist_ok=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        channels = GeneratorChannels.uniform(6, 2)
+        networks = {
+            "G_A": ResnetGenerator(channels),
+            "G_B": ResnetGenerator(channels),
+            "D_A": PatchDiscriminator(width=4, layers=2),
+            "D_B": PatchDiscriminator(width=4, layers=2),
+        }
+    save_file(bundle(networks, half=False), folder / "teacher.safetensors")
+    return CycleGANTeacher(CycleGANConfig.model_validate({"weights": folder / "teacher.safetensors"}), context)
 
 
 def _train(student: Any, losses: Any, these: Any, folder: Path, stop: Any, teacher: Any = None, **changes: Any) -> None:

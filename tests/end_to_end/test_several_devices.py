@@ -1,0 +1,109 @@
+"""`--devices N` and torchrun: one command in several processes, whatever ends one of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from forked import GdpProcess
+from tiny_translation import make_tiny_teacher_recipe
+from tiny_world import make_tiny_world
+
+from gdp.cli.common import EXIT_STOPPED, EXIT_TERMINATED
+
+pytestmark = [pytest.mark.process, pytest.mark.training]
+
+STEPS = 300
+SETTINGS = (f"train.steps={STEPS}", "train.batch=6", "train.checkpoint_every=5", "train.sample_every=100")
+RUN = ["run", "tiny.toml", "--until", "train", "--device", "cpu", *(f"--set={setting}" for setting in SETTINGS)]
+
+
+def run_in(world: int, arguments: Sequence[str], folder: Path) -> list[subprocess.CompletedProcess[str]]:
+    """Run `gdp ARGUMENTS` in so many processes that know of each other as torchrun tells them."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    shared = {"WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    ranks = [GdpProcess(arguments, folder, environment={**shared, "RANK": str(rank)}) for rank in range(world)]
+    return [rank.finish() for rank in ranks]
+
+
+def newest_checkpoint(folder: Path) -> int:
+    return max((int(path.name[5:]) for path in folder.glob("runs/tiny/train/*/checkpoints/step-*")), default=0)
+
+
+def end_in_training(folder: Path, end: Callable[[subprocess.Popen[str]], None]) -> subprocess.CompletedProcess[str]:
+    """Start the run on two devices and, when it has trained some steps, end it somehow."""
+    before = newest_checkpoint(folder)
+    command = [sys.executable, "-m", "gdp", *RUN, "--devices", "2"]
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **ONE_THREAD}
+    ) as launcher:
+        while launcher.poll() is None and newest_checkpoint(folder) <= before:
+            time.sleep(0.02)
+        started = processes_of(launcher.pid)
+        end(launcher)
+        output, errors = launcher.communicate(timeout=120)
+    assert len(started) == 2
+    assert not any(Path(f"/proc/{pid}").exists() for pid in started), "a process hangs"
+    return subprocess.CompletedProcess(command, launcher.returncode, output, errors)
+
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+
+
+def processes_of(launcher: int) -> list[int]:
+    """Return what a launcher has started, rank 0 first."""
+    return sorted(map(int, Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()))
+
+
+def kill_rank_1(launcher: subprocess.Popen[str]) -> None:
+    os.kill(processes_of(launcher.pid)[1], signal.SIGKILL)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc says which processes a command has started")
+def test_a_stopped_and_a_killed_run_go_on_from_the_checkpoint_on_any_number_of_devices(tmp_path: Path) -> None:
+    make_tiny_world(tmp_path)
+    stopped = end_in_training(tmp_path, lambda launcher: launcher.send_signal(signal.SIGTERM))
+    assert stopped.returncode == EXIT_TERMINATED, stopped.stderr
+    assert "stopped by SIGTERM; the same command goes on from here" in stopped.stdout
+    killed = end_in_training(tmp_path, kill_rank_1)
+    assert killed.returncode == 1
+    assert killed.stderr.count("error: ") == 1
+    assert "process 2 of 2 was ended by SIGKILL" in killed.stderr
+    assert "Traceback" not in killed.stderr
+    before = newest_checkpoint(tmp_path)
+    assert 0 < before < STEPS
+    ended = run_in(3, RUN, tmp_path)
+    assert [each.returncode for each in ended] == [EXIT_STOPPED, 0, 0], ended
+    assert [each.stdout for each in ended[1:]] == ["", ""]
+    (statistics,) = tmp_path.glob("runs/tiny/train/*/statistics.jsonl")
+    steps = [json.loads(line)["step"] for line in statistics.read_text().splitlines()]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == STEPS
+    assert run_in(1, RUN, tmp_path)[0].returncode == EXIT_STOPPED  # all is up to date
+
+
+def test_a_teacher_trains_in_two_processes_and_one_writes(tmp_path: Path) -> None:
+    recipe = make_tiny_teacher_recipe(tmp_path)
+    first, second = run_in(2, ["train-teacher", recipe.name, "--device", "cpu", "--set", "train.steps=4"], tmp_path)
+    assert (first.returncode, second.returncode) == (0, 0), second.stderr
+    assert "teacher.safetensors" in first.stdout
+    assert second.stdout == ""
+    assert (tmp_path / "runs" / "tiny-teacher" / "teacher.safetensors").is_file()
+
+
+def test_a_batch_that_cannot_be_divided_is_refused_before_any_pair_is_made(tmp_path: Path) -> None:
+    make_tiny_world(tmp_path)
+    ended = run_in(2, [*RUN, "--set=train.batch=5"], tmp_path)
+    assert [each.returncode for each in ended] == [1, 1]
+    assert "train.batch=6" in ended[0].stderr
+    assert not (tmp_path / "runs").exists()
