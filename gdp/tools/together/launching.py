@@ -128,14 +128,13 @@ def _exit_code(ranks: Sequence[_Rank]) -> int:
     Raises:
         RankLostError: one was killed.
     """
-    ended = [(rank, rank.status) for rank in ranks]
-    killed = next(((rank, -status) for rank, status in ended if status is not None and status < 0), None)
-    if killed is not None:
-        raise RankLostError(_told_of_killed(len(ranks), killed[0].number, signal.Signals(killed[1])))
-    first = ended[0][1]
-    if first not in (None, EXIT_LOST):
-        return first
-    for rank, status in ended[1:]:
+    first, others = ranks[0].status, [(rank, rank.status) for rank in ranks[1:]]
+    if first is not None and first >= 0 and first != EXIT_LOST:
+        return first  # it has told what there is to tell
+    for rank, status in [(ranks[0], first), *others]:
+        if status is not None and status < 0:
+            raise RankLostError(_told_of_killed(len(ranks), rank.number, signal.Signals(-status)))
+    for rank, status in others:
         if status not in (None, 0, EXIT_LOST) and rank.errors is not None:
             rank.errors.seek(0)
             sys.stderr.write(rank.errors.read().decode(errors="backslashreplace"))
