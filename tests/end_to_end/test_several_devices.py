@@ -21,8 +21,8 @@ from gdp.cli.common import EXIT_STOPPED, EXIT_TERMINATED
 
 pytestmark = [pytest.mark.process, pytest.mark.training]
 
-STEPS = 300
-SETTINGS = (f"train.steps={STEPS}", "train.batch=6", "train.checkpoint_every=5", "train.sample_every=100")
+STEPS = 60
+SETTINGS = (f"train.steps={STEPS}", "train.batch=6", "train.checkpoint_every=3", "train.sample_every=30")
 RUN = ["run", "tiny.toml", "--until", "train", "--device", "cpu", *(f"--set={setting}" for setting in SETTINGS)]
 
 
