@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from gdp.core.training.group import Group, training_group
     from gdp.core.training.loader import BatchSampler, mirrored, open_feed
     from gdp.core.training.optimizer import WeightAverage
-    from gdp.core.training.precision import autocaster, computes_bf16
+    from gdp.core.training.precision import autocaster, chooses_bf16, computes_bf16
     from gdp.core.training.statistics import StatisticsFile
     from gdp.support.assets import packaged_asset
     from gdp.support.batching import in_fixed_chunks
@@ -167,6 +167,7 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
             "ConvertedWeights",
             "WeightsAddress",
             "check_weights",
+            "chooses_bf16",
             "weights_file",
         ),
     },
@@ -231,6 +232,7 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
         "gdp.core.training.optimizer": ("WeightAverage",),
         "gdp.core.training.precision": (
             "autocaster",
+            "chooses_bf16",
             "computes_bf16",
         ),
         "gdp.core.training.statistics": ("StatisticsFile",),
@@ -353,6 +355,7 @@ __all__ = [
     "bind",
     "check_prediction",
     "check_weights",
+    "chooses_bf16",
     "computes_bf16",
     "content_key",
     "count_macs",

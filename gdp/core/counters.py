@@ -26,12 +26,19 @@ _BITS = 64
 _WRAP = (1 << _BITS) - 1
 
 
-def counter_generator(seed: int, stream: str, counter: int) -> torch.Generator:
-    """Return a CPU generator determined by the three; different streams or counters give unrelated numbers."""
+def counter_generator(seed: int, stream: str, counter: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """Return a generator determined by the three; different streams or counters give unrelated numbers.
+
+    Args:
+        seed: of all that is drawn.
+        stream: what it is drawn for.
+        counter: number of the step, epoch or picture.
+        device: where it draws; a GPU's generator gives other numbers than a processor's.
+    """
     import torch
 
     digest = hashlib.blake2b(f"{seed}/{stream}/{counter}".encode(), digest_size=8).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest, "little"))
+    return torch.Generator(device).manual_seed(int.from_bytes(digest, "little"))
 
 
 def counter_fraction(seed: int, stream: str, counter: int) -> float:

@@ -239,7 +239,8 @@ def flatten_some(
     colour = torch.where(ends < FLAT_ENDS, torch.where(ends < FLAT_ENDS / 2, -1.0, 1.0), colour)
     grain = GRAIN * torch.randn(count, *source.shape[1:], generator=random)
     grain = torch.where(torch.rand(count, 1, 1, 1, generator=random) < GRAINY, grain, torch.zeros(()))
-    frames, chosen = group.part((colour + grain).clamp(-1, 1)).to(source), group.part(chosen).to(source.device)
+    frames = group.part((colour + grain).clamp(-1, 1)).to(source, non_blocking=True)
+    chosen = group.part(chosen).to(source.device, non_blocking=True)
     return torch.where(chosen, frames, source), torch.where(chosen, frames[:, : target.shape[1]], target)
 
 

@@ -185,7 +185,7 @@ class _Training:
         self.steps = total_steps(settings, len(pairs.train))
         self.phases = list(student.phases)
         self.phase_ends = phase_ends(self.phases, self.steps)
-        self.autocast = autocaster(settings.precision, device)
+        self.autocast = autocaster(settings.precision, device, progress.message)
         self.state = TrainingState(student, self.prepared.helpers, adversarial, settings, device, self.group)
         self.checkpoints = CheckpointFolder(folder / "checkpoints")
         self.saved: int | None = None

@@ -31,14 +31,39 @@ def computes_bf16(device: torch.device) -> bool:
     return device.type == "cpu" and (by_vectors or any(bool(has.get(name)) for name in ("amx_bf16", "bf16")))
 
 
-def autocaster(precision: Precision, device: torch.device) -> Callable[[], AbstractContextManager[object]]:
+def chooses_bf16(
+    precision: Precision, device: torch.device, tell: Callable[[str], None] = lambda sentence: None
+) -> bool:
+    """Say whether convolutions compute in bf16.
+
+    Args:
+        precision: `auto` is bf16 where the device computes it natively and no slower, else float32. A GPU that does
+            not (before Ampere, compute capability 8.0) computes in float32 whatever is asked for.
+        device: where they run.
+        tell: told in a sentence where a GPU computes no bf16 that it might have been given.
+    """
+    if precision == "float32":
+        return False
+    if computes_bf16(device):
+        return True
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+        tell(f'{name} does not compute in bf16: with precision = "{precision}" it computes in float32')
+        return False
+    return precision == "bf16"
+
+
+def autocaster(
+    precision: Precision, device: torch.device, tell: Callable[[str], None] = lambda sentence: None
+) -> Callable[[], AbstractContextManager[object]]:
     """Return a maker of contexts in which forward passes compute in that precision; weights stay float32.
 
     Args:
-        precision: `auto` is bf16 where the device computes it natively and no slower, else float32.
+        precision: as `chooses_bf16` takes it.
         device: where the forward passes run.
+        tell: told what `chooses_bf16` has to say.
     """
-    if precision == "bf16" or (precision == "auto" and computes_bf16(device)):
+    if chooses_bf16(precision, device, tell):
         return lambda: torch.autocast(device.type, torch.bfloat16)
     return nullcontext
 

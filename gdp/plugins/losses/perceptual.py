@@ -34,6 +34,9 @@ class PerceptualLoss:
     """
 
     def __init__(self, features: nn.Sequential, imagenet_normalisation: bool = False) -> None:
+        # Made once: made in each call, they would be copied to a GPU each time, for which the processor waits.
+        device = next(features.parameters()).device
+        self._mean, self._deviation = (torch.tensor(values, device=device) for values in (_MEAN, _DEVIATION))
         self.imagenet_normalisation = imagenet_normalisation
         frozen = features[: _SLICE_ENDS[-1]].eval().requires_grad_(False)
         for module in frozen:
@@ -55,7 +58,7 @@ class PerceptualLoss:
     def activations(self, pictures: Tensor) -> list[Tensor]:
         """Give the five activations of `pictures` (N, 3, H, W; [-1, 1]), relu1_1 first, at 1/1 ... 1/16 of the size."""
         if self.imagenet_normalisation:
-            pictures = ((pictures + 1) / 2 - pictures.new_tensor(_MEAN)) / pictures.new_tensor(_DEVIATION)
+            pictures = ((pictures + 1) / 2 - self._mean.to(pictures.dtype)) / self._deviation.to(pictures.dtype)
         activations = []
         for part in self._slices:
             pictures = part(pictures)

@@ -31,6 +31,8 @@ W_NOISE = 0.05
 W_NOISE_RAMP = 0.75
 NOISE_REGULARISATION = 1e5
 LARGEST_SIDE = 256
+SHOWN_EVERY = 25
+"""Steps from one look at the distance, for the display, to the next."""
 
 Features = Callable[[Tensor], Sequence[Tensor]]
 """Pictures (N, 3, S, S) in [-1, 1] to feature tensors (N, ...); the sum of squared differences is the distance."""
@@ -116,7 +118,8 @@ def project(
         for step in range(search.steps):
             distances = search.advance(step)
             history.append(distances)
-            task.advance(1, distance=float(distances.mean()))
+            # To look at a number is to wait for the GPU: not after each step.
+            task.advance(1, **({} if step % SHOWN_EVERY else {"distance": float(distances.mean())}))
     w = search.w.detach()
     with torch.no_grad():
         ws = w[:, None].repeat(1, generator.num_ws, 1)
@@ -130,13 +133,13 @@ class _Search:
         self.features = features
         self.steps = steps
         self.num_ws = generator.num_ws
-        self.random = counter_generator(seed, "projection", 0)
+        self.random = counter_generator(seed, "projection", 0, images.device)
         with torch.no_grad():
             self.target = [feature.detach() for feature in features(_reduced(images))]
             mean, self.deviation = _w_statistics(generator, seed)
         self.w = mean.repeat(len(images), 1).requires_grad_()  # (N, w_dim)
         self.noise = {
-            name: self._normal(len(images), 1, *buffer.shape, device=buffer.device).requires_grad_()
+            name: self._normal(len(images), 1, *buffer.shape).requires_grad_()
             for name, buffer in generator.synthesis.named_buffers()
             if name.endswith("noise_const")
         }
@@ -148,7 +151,7 @@ class _Search:
         time = step / self.steps
         self.optimizer.param_groups[0]["lr"] = LEARNING_RATE * _learning_rate_factor(time)
         spread = self.deviation * W_NOISE * max(0.0, 1 - time / W_NOISE_RAMP) ** 2
-        w = self.w + self._normal(*self.w.shape, device=self.w.device) * spread
+        w = self.w + self._normal(*self.w.shape) * spread
         ws = w[:, None].repeat(1, self.num_ws, 1)
         images = functional_call(self.synthesis, self.noise, (ws, "const"))
         distances = _squared_difference(self.features(_reduced(images)), self.target)
@@ -159,8 +162,8 @@ class _Search:
         _renormalise(list(self.noise.values()))
         return distances.detach()
 
-    def _normal(self, *shape: int, device: torch.device) -> Tensor:
-        return torch.randn(shape, generator=self.random).to(device)
+    def _normal(self, *shape: int) -> Tensor:
+        return torch.randn(shape, generator=self.random, device=self.random.device)
 
 
 def noise_autocorrelation(maps: Sequence[Tensor]) -> Tensor:

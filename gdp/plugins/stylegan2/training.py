@@ -102,7 +102,7 @@ class _Training:
             given.require_fit(settings, images.resolution)
         elif found is not None:
             self._require_same_settings(found)
-        self.networks = AdversarialStep(settings, images.resolution, given)
+        self.networks = AdversarialStep(settings, images.resolution, given, progress.message)
         if found is not None:
             self._restore(found)
         self.group = self.networks.group
@@ -182,13 +182,15 @@ class _Training:
         return (pictures,) if latents is None else (pictures, latents)
 
     def _batch(self, loaded: tuple[Tensor, ...]) -> tuple[Tensor, Tensor | None]:
-        real = from_levels(loaded[0].to(self.networks.device))
+        real = from_levels(loaded[0].to(self.networks.device, non_blocking=True))
         if self.settings.mirror:
             random = counter_generator(self.settings.seed, "mirror", self.step)
-            real = torch.where(mirrored(len(real), random, self.group).to(real.device), real.flip(3), real)
+            flipped = mirrored(len(real), random, self.group).to(real.device, non_blocking=True)
+            real = torch.where(flipped, real.flip(3), real)
         return real, loaded[1] if len(loaded) > 1 else None
 
     def _report(self) -> dict[str, float]:
+        self.networks.check_finite()
         figures = {name: float(torch.stack(values).mean()) for name, values in self.window.items()}
         elapsed, steps = time.monotonic() - self.mark, self.step - self.first
         self.window, self.mark, self.first = {}, time.monotonic(), self.step
@@ -201,6 +203,7 @@ class _Training:
         return {**figures, **spent}
 
     def _draw_samples(self) -> None:
+        self.networks.check_finite()
         if not self.group.leads:
             return
         with self.networks.average.applied():
@@ -209,6 +212,7 @@ class _Training:
             self.statistics.write({"step": self.step, "images": self.seen, **figures})
 
     def _save_checkpoint(self) -> None:
+        self.networks.check_finite()
         if not self.group.leads:
             return
         self.statistics.sync()

@@ -18,7 +18,7 @@ from gdp.plugins.stylegan2 import TrainingSettings
 from gdp.plugins.stylegan2.layers import NoiseMode
 from gdp.plugins.stylegan2.networks import Discriminator, Generator, channels_by_resolution
 from gdp.plugins.stylegan2.starting import GivenNetworks
-from gdp.toolbox import Group, WeightAverage, computes_bf16, counter_generator, resolve_device, training_group
+from gdp.toolbox import Group, WeightAverage, chooses_bf16, counter_generator, resolve_device, training_group
 
 
 def generator_loss(fake_logits: Tensor) -> Tensor:
@@ -88,12 +88,12 @@ def mix_styles(ws: Tensor, other: Tensor, probability: float, random: torch.Gene
         ws: (N, num_ws, w_dim).
         other: the same shape, from other latents.
         probability: chance of mixing; one crossover layer is drawn for the whole batch.
-        random: source of random numbers.
+        random: source of random numbers, on the processor wherever the ws are: it decides what is done next, and a
+            GPU would be waited for.
     """
-    device = ws.device if random is None else random.device
-    if torch.rand((), generator=random, device=device).item() >= probability:
+    if torch.rand((), generator=random).item() >= probability:
         return ws
-    crossover = int(torch.randint(1, ws.shape[1], (), generator=random, device=device).item())
+    crossover = int(torch.randint(1, ws.shape[1], (), generator=random).item())
     return torch.cat([ws[:, :crossover], other[:, crossover:]], dim=1)
 
 
@@ -187,9 +187,16 @@ class AdversarialStep:
         settings: how to train.
         resolution: of the pictures.
         given: networks to go on from; None begins with random ones.
+        tell: told in a sentence where a GPU does not compute in the precision that is asked for.
     """
 
-    def __init__(self, settings: TrainingSettings, resolution: int, given: GivenNetworks | None = None) -> None:
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        resolution: int,
+        given: GivenNetworks | None = None,
+        tell: Callable[[str], None] = lambda sentence: None,
+    ) -> None:
         self.settings = settings
         self.device = torch.device(resolve_device(settings.device, "the device of the training"))
         self.group = training_group()
@@ -209,11 +216,12 @@ class AdversarialStep:
         self.discriminator_optimizer = lazy_adam(self.discriminator, rate, self._intervals[1])
         self._rates = [optimizer.param_groups[0]["lr"] for optimizer in self._optimizers]
         self.mean_path_length = torch.zeros((), device=self.device)
-        bf16 = settings.precision == "bf16" or (settings.precision == "auto" and computes_bf16(self.device))
         self.noise_mode: NoiseMode = "random" if settings.noise else "none"
-        self.dtype = torch.bfloat16 if bf16 else torch.float32
+        self.dtype = torch.bfloat16 if chooses_bf16(settings.precision, self.device, tell) else torch.float32
         self._pool = ThreadPoolExecutor(self.shards)
         self._random: list[torch.Generator] = []
+        self._choices = self._random
+        self._finite: list[tuple[str, Tensor]] = []  # phases since the last look, and whether all was finite, ()
 
     @property
     def _optimizers(self) -> tuple[torch.optim.Adam, torch.optim.Adam]:
@@ -233,14 +241,15 @@ class AdversarialStep:
                 is drawn anew each time, so that the generator learns to ignore it.
 
         Raises:
-            NonFiniteError: a gradient is NaN or infinite; the weights are as they were.
+            NonFiniteError: a gradient is NaN or infinite; the weights are as they were. On a GPU `check_finite` tells.
         """
         settings, seen = self.settings, step * self.settings.batch
         for optimizer, rate in zip(self._optimizers, self._rates, strict=True):
             optimizer.param_groups[0]["lr"] = rate * learning_rate_factor(settings, seen)
-        self._random = [self._source(step, shard) for shard in range(self.shards)]
+        self._open_sources(step)
         parts = [part.contiguous(memory_format=torch.channels_last) for part in real.chunk(self.shards)]
-        known = [None] * self.shards if latents is None else latents.to(self.device).chunk(self.shards)
+        shards, device = self.shards, self.device
+        known = [None] * shards if latents is None else latents.to(device, non_blocking=True).chunk(shards)
         fakes, figures = self._generator_phase(parts, known, reconstruction_factor(settings, seen))
         if settings.path_length_weight and step % settings.path_length_interval == 0:
             figures |= self._path_length_phase(max(1, len(parts[0]) // settings.path_length_shrink))
@@ -250,6 +259,21 @@ class AdversarialStep:
         self.average.update((step + 1) * settings.batch, settings.batch)
         self.group.average(list(figures.values()))
         return figures
+
+    def check_finite(self) -> None:
+        """Make sure that no gradient became NaN or infinite since the last call. On a GPU this waits for it.
+
+        Raises:
+            NonFiniteError: one did; it names the phase.
+        """
+        seen, self._finite = self._finite, []
+        finite = torch.stack([each for _, each in seen]).tolist() if seen else []
+        if not all(finite):
+            raise NonFiniteError(
+                f"A gradient of the {seen[finite.index(False)][0]} phase became NaN or infinite. The last checkpoint "
+                "is intact: start again from it with a smaller learning_rate, a larger r1_gamma, or precision = "
+                "'float32'."
+            )
 
     def _generator_phase(
         self, real: Sequence[Tensor], known: Sequence[Tensor | None], factor: float
@@ -294,8 +318,9 @@ class AdversarialStep:
 
         def compute(shard: int) -> tuple[Gradients, Tensor, Tensor]:
             ws, _ = self._latents(count, shard)
-            images = self.generator.synthesis(ws, self.noise_mode, torch.float32, self._random[shard])
-            noise = torch.randn(images.shape, generator=self._random[shard], device=self.device)
+            random = self._random[shard]
+            images = self.generator.synthesis(ws, self.noise_mode, torch.float32, random)
+            noise = torch.randn(images.shape, generator=random, device=self.device)
             decay = self.settings.path_length_decay
             penalty, mean = path_length_penalty(images, ws, self.mean_path_length, decay, noise)
             gradients = torch.autograd.grad(penalty.mean() * weight, parameters, materialize_grads=True)
@@ -362,7 +387,7 @@ class AdversarialStep:
         z = torch.randn(2 * count, mapping.z_dim, generator=random, device=self.device)
         ws, other = mapping(z).chunk(2)
         mean = ws[:, 0].detach().mean(dim=0)
-        ws = mix_styles(ws, other, settings.style_mixing, random)
+        ws = mix_styles(ws, other, settings.style_mixing, self._choices[shard])
         if settings.truncated_share:
             chance, place = torch.rand(2, count, 1, 1, generator=random, device=self.device)
             psi = settings.lowest_truncation + (1 - settings.lowest_truncation) * place
@@ -380,10 +405,14 @@ class AdversarialStep:
         self.group.average([mean])
         return mean
 
-    def _source(self, step: int, shard: int) -> torch.Generator:
-        part = self.group.rank * self.shards + shard
-        on_cpu = counter_generator(self.settings.seed, f"noise{part}", step)
-        return on_cpu if self.device.type == "cpu" else torch.Generator(self.device).manual_seed(on_cpu.initial_seed())
+    def _open_sources(self, step: int) -> None:
+        """Open what a step's parts draw from: noise on the device, and on the processor what decides what is done."""
+        first, seed = self.group.rank * self.shards, self.settings.seed
+        numbers = range(first, first + self.shards)
+        self._random = [counter_generator(seed, f"noise{part}", step, self.device) for part in numbers]
+        self._choices = self._random
+        if self.device.type != "cpu":
+            self._choices = [counter_generator(seed, f"noise{part}", step) for part in numbers]
 
     def _descend(
         self,
@@ -400,11 +429,9 @@ class AdversarialStep:
         if self.group.world > 1:
             gradients = [gradient.clone() for gradient in gradients]
             self.group.average(gradients)
-        if not bool(torch.stack(list(torch._foreach_norm(gradients))).isfinite().all()):
-            raise NonFiniteError(
-                f"A gradient of the {phase} phase became NaN or infinite. The last checkpoint is intact: start again "
-                "from it with a smaller learning_rate, a larger r1_gamma, or precision = 'float32'."
-            )
+        self._finite.append((phase, torch.stack(list(torch._foreach_norm(gradients))).isfinite().all()))
+        if self.device.type == "cpu":
+            self.check_finite()
         for parameter, gradient in zip(parameters, gradients, strict=True):
             # The fused optimizer reads memory in order: gradients must be laid out as their parameters.
             parameter.grad = gradient.contiguous()

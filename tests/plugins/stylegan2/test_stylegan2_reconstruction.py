@@ -114,18 +114,18 @@ def test_a_share_of_the_batch_is_drawn_freely_mixed_and_truncated() -> None:
     step = AdversarialStep(settings, 8)
     step.generator.requires_grad_(False)
     step.close()
-    step._random = [torch.Generator().manual_seed(0)]
+    step._random = step._choices = [torch.Generator().manual_seed(0)]
     known = torch.randn(400, 3)
     ws, mean, count = step._all_latents(400, 0, known)
     assert (ws.shape, count) == ((400, step.generator.num_ws, 16), 200)
     assert mean.shape == (16,)
     assert torch.equal(ws[:200], ws[:200, :1].expand_as(ws[:200])), "a picture's own latent is neither mixed nor pulled"
     assert not torch.equal(ws[200:, 0], ws[200:, -1])
-    step._random = [torch.Generator().manual_seed(0)]
+    step._random = step._choices = [torch.Generator().manual_seed(0)]
     plain = AdversarialStep(settings.model_copy(update={"truncated_share": 0.0}), 8)
     plain.generator.requires_grad_(False)
     plain.close()
-    plain._random = [torch.Generator().manual_seed(0)]
+    plain._random = plain._choices = [torch.Generator().manual_seed(0)]
     psi = (ws[200:] / plain._all_latents(400, 0, known)[0][200:])[:, 0, 0]  # the mean w is still zero
     pulled = psi[psi < 0.999]
     assert 0.35 < len(pulled) / 200 < 0.65

@@ -1,6 +1,7 @@
 """Training runs, resumes to the bit, and stops with a reason."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from gdp.core.errors import NonFiniteError, ShapeError, TrainingError
 from gdp.core.progress import Progress, SilentProgress, Stopped
-from gdp.plugins.stylegan2 import TrainingSettings
+from gdp.plugins.stylegan2 import TrainingSettings, training_step
 from gdp.plugins.stylegan2.loading import load_generator
 from gdp.plugins.stylegan2.training import train as train_on
 from gdp.plugins.stylegan2.training_step import AdversarialStep, learning_rate_factor
@@ -199,6 +200,28 @@ def test_divergence_stops_with_the_phase_and_keeps_the_weights(pictures: Tensor)
         step.run(pictures[:8].float(), 1)
     step.close()
     assert all(torch.equal(*pair) for pair in zip(before, step.generator.parameters(), strict=True))
+
+
+def test_divergence_on_a_gpu_is_told_at_the_next_look_and_no_checkpoint_is_written(
+    pictures: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU, whose numbers are not looked at in a step: there no phase asks whether its gradients are finite."""
+    look, asks = AdversarialStep.check_finite, set[str]()
+
+    def look_outside_of_steps(step: AdversarialStep) -> None:
+        caller = sys._getframe(1).f_code.co_name
+        if caller != "_descend":
+            asks.add(caller)
+            look(step)
+
+    monkeypatch.setattr(AdversarialStep, "check_finite", look_outside_of_steps)
+    train(pictures, TINY.model_copy(update={"images": 32, "checkpoint_every": 16}), tmp_path)
+    assert asks == {"_report", "_draw_samples", "_save_checkpoint"}
+    kept = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    monkeypatch.setattr(training_step, "discriminator_loss", lambda real, fake: (real + fake) * float("nan"))
+    with pytest.raises(NonFiniteError, match="discriminator phase"):
+        train(pictures, TINY.model_copy(update={"images": 64, "checkpoint_every": 16}), tmp_path)
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == kept
 
 
 def test_pictures_that_do_not_fit_are_refused(tmp_path: Path) -> None:

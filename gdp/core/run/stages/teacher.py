@@ -90,4 +90,8 @@ def take_part(session: Session) -> Path:
     assert choice is not None
     implementation: type[Teacher] = class_of(session.plugins, choice.record)
     progress = StoppableProgress(session.progress, session.stop_requested)
-    return implementation.train(session.recipe.teacher_training, session.dataset, session.teacher_folder, progress)
+    training = session.recipe.teacher_training
+    assert training is not None
+    if getattr(training, "device", None) == "auto":  # the run's own: `gdp run --device cuda:1` means all of it
+        training = training.model_copy(update={"device": str(session.device)})
+    return implementation.train(training, session.dataset, session.teacher_folder, progress)
