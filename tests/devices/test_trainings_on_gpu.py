@@ -1,0 +1,69 @@
+"""Every training keeps to its device and waits for it in named places alone, on a GPU with bf16 and on one without."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import gpu_trainings
+import pytest
+from gpu_checks import needs_pretended_gpu, waits_in_steps
+from small_works import describes_the_device
+
+from gdp.testing.pretended_gpu import HOPPER, TURING, Found, run_each_on_pretended_gpu
+
+pytestmark = [pytest.mark.process, needs_pretended_gpu]
+
+TRAININGS = {
+    work.__name__: work
+    for work in (
+        gpu_trainings.all_losses_of_pairs,
+        gpu_trainings.local_enhancer,
+        gpu_trainings.distillation,
+        gpu_trainings.frozen_way_back,
+        gpu_trainings.cyclegan,
+        gpu_trainings.stylegan2,
+        gpu_trainings.stylegan2_of_known_latents,
+        gpu_trainings.that_looks_at_a_number,
+    )
+}
+ON_TURING = ("cyclegan", "stylegan2")
+NO_BF16 = 'pretended GPU does not compute in bf16: with precision = "auto" it computes in float32'
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Found]:
+    works = {name: partial(work, tmp_path_factory.mktemp(name)) for name, work in TRAININGS.items()}
+    return run_each_on_pretended_gpu(works, capability=HOPPER)
+
+
+@pytest.fixture(scope="module")
+def trained_on_turing(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Found]:
+    works = {name: partial(TRAININGS[name], tmp_path_factory.mktemp(f"turing-{name}")) for name in ON_TURING}
+    return run_each_on_pretended_gpu({**works, "device": describes_the_device}, capability=TURING)
+
+
+@pytest.mark.parametrize("name", [name for name in TRAININGS if name != "that_looks_at_a_number"])
+def test_a_training_keeps_to_its_gpu_and_no_step_waits(name: str, trained: dict[str, Found]) -> None:
+    found = trained[name].require()
+    assert waits_in_steps(found.notes) == []
+    assert found.notes.kernels.total() > 1000
+    assert NO_BF16 not in found.value
+    in_bf16 = found.notes.types["bfloat16"] > 100
+    assert in_bf16 == (name != "local_enhancer")  # whose precision is float32
+
+
+def test_a_loss_that_looks_at_a_number_is_found_with_its_line(trained: dict[str, Found]) -> None:
+    waits = waits_in_steps(trained["that_looks_at_a_number"].require().notes)
+    assert len(waits) == 1
+    assert waits[0].startswith("item in gpu_trainings:Looking.generator, line ")
+    assert "called by gdp.core.training.objective:train_step" in waits[0]
+
+
+@pytest.mark.parametrize("name", ON_TURING)
+def test_a_gpu_without_bf16_trains_in_float32_and_says_so(name: str, trained_on_turing: dict[str, Found]) -> None:
+    found = trained_on_turing[name].require()
+    assert waits_in_steps(found.notes) == []
+    assert NO_BF16 in found.value
+    assert found.notes.types["bfloat16"] == 0
+    described = trained_on_turing["device"].require().value
+    assert (described["capability"], described["bf16"]) == ([7, 5], False)
