@@ -143,22 +143,11 @@ class PretendedGpu:
         _require_generator_of_gpu(name, leaves)
         if name not in _COPIES and name not in _INDEXES and name != "set_":
             _require_one_device(name, tensors)
-        if name in _COPIES:
-            self._note_copy(name, arguments, named)
-        elif name in _INDEXES:
-            self._note_indices(name, arguments)
-        elif name in _WAIT:
-            self._note_wait(_WAIT[name])
-        given, given_named = arguments, named
+        self._note_waits_of(name, arguments, named)
         if not all(isinstance(value, FakeTensor) for value in tensors):
-            given, given_named = tree_map(self._pretended, (arguments, named))
-        if name in ("index", "_unsafe_index"):
-            given = (given[0], self._without_masks(given[1]))
+            arguments, named = tree_map(self._pretended, (arguments, named))
         try:
-            result = self._of_all(name, given)
-            if result is None:
-                with self._computes:
-                    result = operator(*given, **given_named)
+            result = self._computed(operator, name, arguments, named)
         except NUMBERS_NEEDED as error:
             raise RuntimeError(
                 f"the pretended GPU cannot do {name}: what comes out depends on numbers, which it does not have. A GPU "
@@ -172,26 +161,16 @@ class PretendedGpu:
                 notes.types[str(changed[0].dtype).removeprefix("torch.")] += 1
         return result if all(map(_is_pretended, made)) else tree_map(self._landed, result)
 
-    def _of_all(self, name: str, given: tuple[Any, ...]) -> Tensor | None:
-        """Return what operators give whose result's size depends on numbers, as if all that they look at were true."""
-        if name not in ("nonzero", "masked_select"):
-            return None
+    def _computed(self, operator: Any, name: str, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """Return what comes out; where numbers decide its size, as if all that is looked at were true."""
         with self._computes:
             if name == "nonzero":
                 return torch.empty((given[0].numel(), given[0].ndim), dtype=torch.int64, device=given[0].device)
-            return torch.where(given[1], given[0], given[0]).flatten()
-
-    def _without_masks(self, indices: Iterable[Tensor | None]) -> list[Tensor | None]:
-        chosen: list[Tensor | None] = []
-        for index in indices:
-            if index is None or index.dtype not in (torch.bool, torch.uint8):
-                chosen.append(index)
-                continue
-            with self._computes:
-                chosen += [
-                    torch.empty(index.numel(), dtype=torch.int64, device=index.device) for _ in range(index.ndim)
-                ]
-        return chosen
+            if name == "masked_select":
+                return torch.where(given[1], given[0], given[0]).flatten()
+            if name in ("index", "_unsafe_index"):
+                given = (given[0], _without_masks(given[1]))
+            return operator(*given, **named)
 
     def _pretended(self, value: Any) -> Any:
         if isinstance(value, Tensor) and not isinstance(value, FakeTensor):
@@ -232,6 +211,14 @@ class PretendedGpu:
             wait = Wait(what, function, line, tuple(place for place, _ in places[1:]))
             for notes in self._noted:
                 notes.waits[wait] += 1
+
+    def _note_waits_of(self, name: str, arguments: Sequence[Any], named: Mapping[str, Any]) -> None:
+        if name in _COPIES:
+            self._note_copy(name, arguments, named)
+        elif name in _INDEXES:
+            self._note_indices(name, arguments)
+        elif name in _WAIT:
+            self._note_wait(_WAIT[name])
 
     def _note_copy(self, name: str, arguments: Sequence[Any], named: Mapping[str, Any]) -> None:
         source = arguments[1] if name == "copy_" else arguments[0]
@@ -282,6 +269,17 @@ def _shape_alone(value: Any) -> Any:
     if not isinstance(value, FakeTensor):
         return value
     return torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device="meta")
+
+
+def _without_masks(indices: Iterable[Tensor | None]) -> list[Tensor | None]:
+    chosen: list[Tensor | None] = []
+    for index in indices:
+        if index is None or index.dtype not in (torch.bool, torch.uint8):
+            chosen.append(index)
+        else:
+            of_each = [torch.empty(index.numel(), dtype=torch.int64, device=index.device) for _ in range(index.ndim)]
+            chosen += of_each
+    return chosen
 
 
 _NO_SCALARS_BESIDE = ("cat", "stack", "_fused_adam_", "_fused_adamw_", "_fused_sgd_")
