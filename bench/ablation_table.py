@@ -40,7 +40,7 @@ def table(comparison: Mapping[str, Any], words: Sequence[str]) -> Iterator[str]:
     """Yield the lines of the table.
 
     Args:
-        comparison: a run's comparison.json.
+        comparison: a run's variants.json.
         words: heads of the columns, by the order of the metrics; where there are fewer, the metrics' names.
     """
     metrics = comparison["metrics"]
@@ -59,7 +59,7 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--words", nargs="*", default=[], help="heads of the columns")
     parser.add_argument("--output", type=Path, help="by default bench/results/NAME.json")
     options = parser.parse_args(given)
-    source = options.run / "comparison.json"
+    source = options.run / "variants.json"
     if not source.is_file():
         parser.error(f"{source} is not there: the recipe has no [compare], or the run is not finished")
     comparison = json.loads(source.read_text(encoding="utf-8"))

@@ -29,7 +29,7 @@ def comparison():
 
 
 def test_means_stand_with_their_spread_and_what_nobody_measured_is_said(tmp_path, capsys):
-    (tmp_path / "comparison.json").write_text(json.dumps(comparison()))
+    (tmp_path / "variants.json").write_text(json.dumps(comparison()))
     main([str(tmp_path), "--output", str(tmp_path / "result.json"), "--words", "nearer to the truth"])
     assert capsys.readouterr().out.splitlines() == [
         "| | nearer to the truth | quality.rendered.age_shift_ratio | size.student.macs |",
@@ -43,4 +43,4 @@ def test_means_stand_with_their_spread_and_what_nobody_measured_is_said(tmp_path
 def test_a_run_without_variants_is_refused(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main([str(tmp_path)])
-    assert "comparison.json is not there: the recipe has no [compare]" in capsys.readouterr().err
+    assert "variants.json is not there: the recipe has no [compare]" in capsys.readouterr().err
