@@ -24,9 +24,10 @@ from torch import Tensor
 from gdp import BuildContext
 from gdp.plugins.cyclegan import CycleGANConfig, weights_path
 from gdp.plugins.cyclegan.teacher import CycleGANTeacher
+from gdp.plugins.evaluators.similarity import psnr_db
 from gdp.plugins.scenes import RenderedScenesConfig
 from gdp.plugins.scenes.renderer import RenderedScenes
-from gdp.toolbox import file_sha256, write_atomically
+from gdp.toolbox import file_sha256, from_levels, write_atomically
 
 RESULT = Path(__file__).parent / "results" / "scenes_teacher.json"
 SHOWN = 8
@@ -75,16 +76,10 @@ falling from 0.3 of them on, 35 minutes (float32). Adversarial (least squares) 1
 loss: a painting's colours differ from a photo's on purpose."""
 
 
-def levels(pictures: Tensor) -> Tensor:
-    """Return uint8 pictures as floats in [-1, 1]."""
-    return pictures.float() / 127.5 - 1
-
-
 def distances(made: Tensor, truth: Tensor) -> dict[str, float]:
     """Return PSNR and L1 of pictures (N, 3, H, W) in [-1, 1] to their truth."""
-    squared = (made - truth).square().flatten(1).mean(dim=1)
     return {
-        "psnr_db": round(float((10 * torch.log10(4 / squared.clamp(min=1e-10))).mean()), 3),
+        "psnr_db": round(float(psnr_db(made, truth).mean()), 3),
         "l1": round(float((made - truth).abs().mean()), 5),
     }
 
@@ -99,8 +94,8 @@ def measure(teacher: CycleGANTeacher, count: int) -> tuple[dict[str, Any], list[
     """Return the figures, and the first pictures as titled columns."""
     scenes = RenderedScenes(RenderedScenesConfig(test_count=count), BuildContext())
     numbers = range(count)
-    photos, paintings = levels(scenes.images("testA", numbers)), levels(scenes.images("testB", numbers))
-    of_photos, of_paintings = levels(scenes.truth("testA", numbers)), levels(scenes.truth("testB", numbers))
+    photos, paintings = (from_levels(scenes.images(part, numbers)) for part in ("testA", "testB"))
+    of_photos, of_paintings = (from_levels(scenes.truth(part, numbers)) for part in ("testA", "testB"))
     there = translated(teacher.module, photos)
     again, back = translated(teacher.opposite, there), translated(teacher.opposite, paintings)
     figures = {

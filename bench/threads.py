@@ -132,15 +132,16 @@ def _works() -> dict[str, Work]:
 
 
 def _training_step() -> Work:
-    """One step of the recipe's student, with its losses and its batch."""
+    """One step of the recipe's student, with the losses that begin with the training and its batch."""
     import torch
     from plain.gdp_training import GdpTraining
 
     from gdp.core.interfaces.context import BuildContext
     from gdp.core.interfaces.losses import Loss
     from gdp.core.recipe.sections import TrainSection
+    from gdp.core.training import WeightedLoss
     from gdp.plugins.losses import NoSettings
-    from gdp.plugins.losses.terms import FeatureMatchingLoss, L1Loss, LSGANLoss
+    from gdp.plugins.losses.terms import FeatureMatchingLoss, L1Loss, LSGANLoss, RMSELoss
     from gdp.plugins.pix2pixhd import Pix2PixHDConfig
     from gdp.plugins.pix2pixhd.student import Pix2PixHDStudent
 
@@ -152,10 +153,12 @@ def _training_step() -> Work:
         "lsgan": LSGANLoss,
         "feature-matching": FeatureMatchingLoss,
         "l1": L1Loss,
+        "rmse": RMSELoss,
     }
     losses = [
-        (loss["plugin"], float(loss.get("weight", 1)), kinds[loss["plugin"]](NoSettings(), context))
+        WeightedLoss(name, float(loss.get("weight", 1)), kinds[name](NoSettings(), context), loss.get("begins", 0.0))
         for loss in recipe["losses"]
+        for name in (loss["plugin"],)
     ]
     settings = TrainSection(**{**recipe["train"], "compile": "never"})
     training = GdpTraining(student, losses, settings, 1, torch.device("cpu"), unpaired=False)

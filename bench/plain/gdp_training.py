@@ -12,7 +12,7 @@ from gdp.core.interfaces.students import Student
 from gdp.core.recipe.sections import TrainSection
 from gdp.core.training.checkpoint import TrainingState
 from gdp.core.training.loader import to_network
-from gdp.core.training.objective import LossTerm, check_losses, train_step, unique_names
+from gdp.core.training.objective import LossTerm, check_losses, taking_part, train_step, unique_names
 from gdp.core.training.optimizer import learning_rate_factor
 from gdp.core.training.precision import FEWEST_STEPS, autocaster, compilation, place_networks
 from gdp.core.training.ways import Batch, Pool
@@ -54,14 +54,16 @@ class GdpTraining:
         source, other = (to_network(picture, self.device, self.memory_format) for picture in pictures)
         pools = state.pools or (None, None)
         random = [counter_generator(self.seed, stream, number) for stream in ("pool", "opposite pool")]
+        losses = taking_part(self.losses, number, settings.steps or 1)
+        adversarial = any(term.loss.adversarial for term in losses)
         with compilation(settings.compile, FEWEST_STEPS):
             values = train_step(
                 self.student,
                 Batch(source, None, other) if self.unpaired else Batch(source, other),
-                self.losses,
+                losses,
                 generate=lambda images: self.student.generate_in_phase(self.student.phases[0], images),
                 generator_descent=state.generator_descent,
-                discriminator_descent=state.discriminator_descent,
+                discriminator_descent=state.discriminator_descent if adversarial else None,
                 factor=learning_rate_factor(settings, number, settings.steps or 1),
                 autocast=self.autocast,
                 pools=(Pool(pools[0], random[0]), Pool(pools[1], random[1])),

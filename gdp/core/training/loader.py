@@ -237,9 +237,11 @@ def flatten_some(
     colour = 2 * torch.rand(count, channels, 1, 1, generator=random) - 1
     ends = torch.rand(count, 1, 1, 1, generator=random)
     colour = torch.where(ends < FLAT_ENDS, torch.where(ends < FLAT_ENDS / 2, -1.0, 1.0), colour)
-    grain = GRAIN * torch.randn(count, *source.shape[1:], generator=random)
-    grain = torch.where(torch.rand(count, 1, 1, 1, generator=random) < GRAINY, grain, torch.zeros(()))
-    frames = group.part((colour + grain).clamp(-1, 1)).to(source, non_blocking=True)
+    grainy = chosen & (torch.rand(count, 1, 1, 1, generator=random) < GRAINY)
+    frames = colour.expand(count, *source.shape[1:]).clone()
+    for item in grainy.flatten().nonzero().flatten().tolist():  # few: whole batches of grain would cost more than they
+        frames[item] += GRAIN * torch.randn(source.shape[1:], generator=random)
+    frames = group.part(frames.clamp_(-1, 1)).to(source, non_blocking=True)
     chosen = group.part(chosen).to(source.device, non_blocking=True)
     return torch.where(chosen, frames, source), torch.where(chosen, frames[:, : target.shape[1]], target)
 

@@ -31,7 +31,7 @@ def processor_facts() -> list[Fact]:
 
 def _bf16() -> Fact:
     if not computes_bf16(torch.device("cpu")):
-        return Fact("bf16", "not computed by this processor: trainings on it stay in float32")
+        return Fact("bf16", "not computed by this processor, or no faster: trainings on it stay in float32")
     has = torch.cpu.get_capabilities()
     by = "by AMX tiles" if has.get("amx_bf16") else "by vector instructions alone (no AMX)"
     return Fact("bf16", f'computed {by}: precision = "auto" trains in it')
