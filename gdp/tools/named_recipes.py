@@ -26,7 +26,7 @@ def shipped_recipes() -> dict[str, Path]:
     """Return the files of the recipes that come with gdp, by the names that they are run by (`stylegan-age`)."""
     folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
     files = [] if folder is None else sorted(folder.glob(f"*{SUFFIX}"))
-    return {_plain(file.stem): file for file in files}
+    return {plain_name(file.stem): file for file in files}
 
 
 def find_recipe(path: Path) -> RecipePlace:
@@ -45,7 +45,7 @@ def find_recipe(path: Path) -> RecipePlace:
         if file.is_file():
             return RecipePlace(file, file)
     shipped = shipped_recipes()
-    found = shipped.get(_plain(_stem(path)))
+    found = shipped.get(plain_name(path.name))
     if found is None:
         raise RecipeError(str(path), [Mistake("", f"no such file{_nearest(path, shipped)}")])
     return RecipePlace(path, found)
@@ -62,27 +62,24 @@ def _may_be_there(path: Path) -> bool:
         return True
 
 
-def _stem(path: Path) -> str:
-    return path.name.removesuffix(SUFFIX)
-
-
-def _plain(stem: str) -> str:
-    return stem.replace("_", "-")
+def plain_name(name: str) -> str:
+    """Return a recipe's name as it is listed, whether it was written with underscores or with the file's ending."""
+    return name.removesuffix(SUFFIX).replace("_", "-")
 
 
 def _spellings(path: Path) -> dict[str, None]:
-    stem = _stem(path)
-    return dict.fromkeys((stem, _plain(stem), stem.replace("-", "_")))
+    stem = path.name.removesuffix(SUFFIX)
+    return dict.fromkeys((stem, plain_name(stem), stem.replace("-", "_")))
 
 
 def _nearest(path: Path, shipped: dict[str, Path]) -> str:
     """Return what was perhaps meant: a file beside it, or a recipe of gdp's."""
     try:
-        files = {_plain(file.stem): str(file) for file in sorted(path.parent.glob(f"*{SUFFIX}"))}
+        files = {plain_name(file.stem): str(file) for file in sorted(path.parent.glob(f"*{SUFFIX}"))}
     except OSError:
         files = {}
     known = {**{name: name for name in shipped}, **files}
-    close = get_close_matches(_plain(_stem(path)), known, n=1, cutoff=0.7)
+    close = get_close_matches(plain_name(path.name), known, n=1, cutoff=0.7)
     if close:
         return f", did you mean {known[close[0]]}?"
     return ", and no recipe of that name comes with gdp: gdp recipes lists those that do"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import tempfile
 import textwrap
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from gdp.core.recipe.reading import load_recipe
 from gdp.core.recipe.sections import TrainSection
 from gdp.core.records import Kind, Plugins
 from gdp.core.written_through import is_special
+from gdp.tools.named_recipes import shipped_recipes
 
 NO_TEACHER = "none"
 USUAL_PAIRS: Mapping[str, str] = {"stylegan2": "latent-direction", "cyclegan": "translate", NO_TEACHER: "folder"}
@@ -35,12 +37,7 @@ TRANSLATING = ("translate",)
 COUNTED = ("latent-direction", "morph", "style-mix", "two-generators")
 """Pair sources that make as many pairs as they are asked for."""
 _ADVERSARIAL = {"plugin": "lsgan", "weight": 1}
-_OF_A_TRANSLATOR = (
-    {"plugin": "cycle-l1", "weight": 10},
-    {"plugin": "identity-l1", "weight": 5},
-    {"plugin": "feature-l2", "weight": 1},
-    {"plugin": "output-l1", "weight": 10},
-)
+_LIKE_ITS_TEACHER = {"blocks": 3, "transfer": "everything"}
 _WIDTH = 100
 """Columns of comments."""
 
@@ -164,13 +161,20 @@ def _part(key: str, folders: int) -> str:
 
 def _student(answers: Answers) -> dict[str, Any]:
     if answers.student == "pix2pixhd" and _is_small(answers):
-        return {"width": 20, "downsamplings": 2, "blocks": 3, "discriminator_width": 24}
+        student: dict[str, Any] = _of_recipe("stylegan-age", "student")
+        return student
     if answers.student != "resnet":
         return {}
     if answers.pairs in TRANSLATING and answers.teacher == "cyclegan":
-        width = {"width": 16, "upsampling": "resize"} if _is_small(answers) else {}
-        return {"blocks": 3, **width, "transfer": "everything"}
+        student = _of_recipe("cyclegan-painting", "student") if _is_small(answers) else dict(_LIKE_ITS_TEACHER)
+        return student
     return {"blocks": 3, "transfer": "none", "opposite": "none"}
+
+
+def _of_recipe(name: str, section: str) -> Any:
+    """Return what a recipe that comes with gdp has in a section; of a plugin its settings."""
+    found = tomllib.loads(shipped_recipes()[name].read_text(encoding="utf-8"))[section]
+    return {key: found[key] for key in found if key != "plugin"} if isinstance(found, dict) else found
 
 
 def _is_small(answers: Answers) -> bool:
@@ -180,7 +184,11 @@ def _is_small(answers: Answers) -> bool:
 
 def _losses(answers: Answers) -> list[dict[str, Any]]:
     if answers.student == "resnet" and answers.pairs in TRANSLATING and answers.teacher == "cyclegan":
-        return [dict(_ADVERSARIAL), *map(dict, _OF_A_TRANSLATOR)]
+        losses: list[dict[str, Any]] = _of_recipe("cyclegan-painting", "losses")
+        return losses
+    if answers.student == "pix2pixhd" and _is_small(answers):
+        losses = _of_recipe("stylegan-age", "losses")
+        return losses
     if answers.student == "pix2pixhd":
         return [dict(_ADVERSARIAL), {"plugin": "feature-matching", "weight": 10}, {"plugin": "l1", "weight": 20}]
     if answers.student == "resnet":

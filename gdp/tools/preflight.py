@@ -28,6 +28,7 @@ from gdp.core.run.session import Session, trained_weights
 from gdp.core.run.stages.pairs import wanted
 from gdp.core.run.stages.train import require_room, told_of_earlier
 from gdp.core.run.steps import stages_to_do, steps_of
+from gdp.core.training.loader import check_flat_frames
 from gdp.core.training.objective import check_losses, unique_names
 from gdp.core.training.precision import decide, place_networks
 from gdp.core.training.preparation import prepare_losses
@@ -239,6 +240,7 @@ def _losses(rehearsal: _Rehearsal) -> str:
     source, losses = session.pair_source, unique_names(session.new_losses())
     student = rehearsal.initialised_student
     check_losses(student, losses, source.unpaired is not None)
+    check_flat_frames(session.recipe.train, not source.live)
     if source.live and asks_for_pairs(session):
         return f"{', '.join(term.name for term in losses)}; not tried, for the teacher asks others at every step"
     decide(session.recipe.train.compile, 1)  # says so here where a compiler is asked for and missing

@@ -18,7 +18,7 @@ from gdp.core.recipe.reading import Recipe, load_recipe
 from gdp.core.recipe.text import KeyPath, format_path, read_recipe_text
 from gdp.core.records import Plugins
 from gdp.core.written_through import is_special
-from gdp.tools.named_recipes import SUFFIX, shipped_recipes
+from gdp.tools.named_recipes import plain_name, shipped_recipes
 from gdp.tools.teacher_recipe import is_teacher_recipe, load_teacher_recipe
 
 SCHEMA = "recipe.schema.json"
@@ -235,7 +235,7 @@ def copy_recipe(
 def _source(name: str) -> Path:
     """Return the shipped recipe of a name; a user's own file of that name is not meant here."""
     shipped = shipped_recipes()
-    plain = name.removesuffix(SUFFIX).replace("_", "-")
+    plain = plain_name(name)
     if plain not in shipped:
         raise RecipeError(name, [Mistake("", f"no such recipe comes with gdp{did_you_mean(plain, shipped)}")])
     return shipped[plain]

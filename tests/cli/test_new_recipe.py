@@ -17,6 +17,7 @@ from gdp.cli.app import app
 from gdp.core.errors import RecipeError
 from gdp.core.recipe.reading import load_recipe
 from gdp.registry import PluginRegistry
+from gdp.tools.named_recipes import shipped_recipes
 from gdp.tools.new_recipe import NO_TEACHER, Answers, lacking_settings, write_recipe
 
 PLUGINS = PluginRegistry.discover()
@@ -130,3 +131,19 @@ def test_on_a_terminal_it_asks_and_asks_again_where_an_answer_is_none(somewhere:
     recipe = load_recipe(Path("recipe.toml"), PLUGINS)
     assert (recipe.teacher, recipe.pairs.record.name, recipe.student.record.name) == (None, "folder", "resnet")
     assert recipe.pairs.to_data()["target_folder"] == str(somewhere / "mine/pictures/target")
+
+
+@pytest.mark.parametrize(
+    ("teacher", "pairs", "student", "shipped"),
+    [
+        ("stylegan2", "latent-direction", "pix2pixhd", "stylegan-age"),
+        ("cyclegan", "translate", "resnet", "cyclegan-painting"),
+    ],
+)
+def test_on_the_embedded_world_student_and_losses_are_those_of_gdps_own_recipe(
+    teacher: str, pairs: str, student: str, shipped: str
+) -> None:
+    write_recipe(Path("mine.toml"), Answers("mine", teacher, pairs, student), PLUGINS)
+    mine, own = load_recipe(Path("mine.toml"), PLUGINS), load_recipe(shipped_recipes()[shipped], PLUGINS)
+    assert mine.student.config == own.student.config
+    assert [choice.section for choice in mine.losses] == [choice.section for choice in own.losses]

@@ -278,11 +278,7 @@ def open_batches(
     with ExitStack() as stack:
         sampler = BatchSampler(pairs.train, settings.batch, seed, group)
         learns = pairs.learns_from_targets and pairs.teach is None
-        if settings.flat_frames and not learns:
-            raise TrainingError(
-                "train.flat_frames replaces targets as well as sources, and this training has no stored targets: "
-                "leave it out, or make the pairs beforehand (live = false)"
-            )
+        check_flat_frames(settings, learns)
         load_pairs: Load = pairs.load_uint8 if learns else lambda some: pairs.load_uint8(some)[:1]
         feed = stack.enter_context(open_feed(load_pairs, pairs.train, sampler, steps, progress, memory))
         other = None
@@ -313,6 +309,19 @@ def open_batches(
             return Batch(pictures[0], pictures[1] if learns else None, picture)
 
         yield batch
+
+
+def check_flat_frames(settings: TrainSection, has_targets: bool) -> None:
+    """Make sure that there are stored targets where flat frames are to be among them.
+
+    Raises:
+        TrainingError: there are none.
+    """
+    if settings.flat_frames and not has_targets:
+        raise TrainingError(
+            "train.flat_frames replaces targets as well as sources, and this training has no stored targets: leave it "
+            "out, or make the pairs beforehand (live = false)"
+        )
 
 
 def _check_jitter(size: int, pixels: int) -> None:
