@@ -92,11 +92,11 @@ precision = "float32"
 """
 
 
-def make_tiny_translation(folder: Path) -> Path:
-    """Write a random teacher and the recipe into a folder and return the recipe."""
+def write_random_teacher(folder: Path, blocks: int = 5) -> Path:
+    """Write all four networks of a random CycleGAN into a folder and return their file."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        channels = GeneratorChannels.uniform(6, 5)
+        channels = GeneratorChannels.uniform(6, blocks)
         networks = {
             "G_A": ResnetGenerator(channels),
             "G_B": ResnetGenerator(channels),
@@ -104,6 +104,12 @@ def make_tiny_translation(folder: Path) -> Path:
             "D_B": PatchDiscriminator(width=4, layers=2),
         }
     save_file(bundle(networks, half=False), folder / "teacher.safetensors")
+    return folder / "teacher.safetensors"
+
+
+def make_tiny_translation(folder: Path) -> Path:
+    """Write a random teacher and the recipe into a folder and return the recipe."""
+    write_random_teacher(folder)
     recipe = folder / "tiny.toml"
     recipe.write_text(RECIPE)
     return recipe

@@ -112,6 +112,13 @@ def test_what_a_training_lacks_is_told_once_and_not_again_as_its_time(tmp_path: 
     assert [check.title for check in checks][-2:] == ["disk", "stages"]
 
 
+def test_flat_frames_without_stored_targets_are_told_before_anything_is_made(tmp_path: Path) -> None:
+    session = open_session(make_tiny_translation(tmp_path), overrides=["train.flat_frames=0.1"], device="cpu")
+    [losses] = [check for check in preflight(session) if check.title == "losses"]
+    assert not losses.good
+    assert "train.flat_frames replaces targets as well as sources" in losses.detail
+
+
 def student_line(recipe: Path, *overrides: str) -> Check:
     checks = list(preflight(open_session(recipe, overrides=list(overrides), device="cpu")))
     [line] = [check for check in checks if check.title == "student"]

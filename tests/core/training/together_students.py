@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from tiny_training import CPU, ignore_images, ignore_metrics
+from tiny_translation import write_random_teacher
 from torch import Tensor
 
 from gdp.core.interfaces.context import BuildContext
@@ -21,7 +21,6 @@ from gdp.core.recipe.sections import TrainSection
 from gdp.core.training import TrainingPairs, WeightedLoss, train_student
 from gdp.core.training.group import Group
 from gdp.plugins.cyclegan import CycleGANConfig
-from gdp.plugins.cyclegan.bundle import bundle
 from gdp.plugins.cyclegan.teacher import CycleGANTeacher
 from gdp.plugins.losses import FeatureL2Config, NoSettings
 from gdp.plugins.losses.terms import FeatureMatchingLoss, L1Loss, LSGANLoss
@@ -29,7 +28,6 @@ from gdp.plugins.losses.translation import CycleL1Loss, FeatureL2Loss, IdentityL
 from gdp.plugins.pix2pixhd import Pix2PixHDConfig
 from gdp.plugins.pix2pixhd.student import Pix2PixHDStudent
 from gdp.plugins.resnet import ResnetConfig
-from gdp.plugins.resnet.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
 from gdp.plugins.resnet.student import ResnetStudent
 
 SIZE = 16
@@ -83,17 +81,7 @@ def train_resnet(folder: Path, stop: Callable[[], bool], **changes: Any) -> None
 
 def _teacher(folder: Path, context: BuildContext) -> CycleGANTeacher:
     folder.mkdir(parents=True, exist_ok=True)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        channels = GeneratorChannels.uniform(6, 2)
-        networks = {
-            "G_A": ResnetGenerator(channels),
-            "G_B": ResnetGenerator(channels),
-            "D_A": PatchDiscriminator(width=4, layers=2),
-            "D_B": PatchDiscriminator(width=4, layers=2),
-        }
-    save_file(bundle(networks, half=False), folder / "teacher.safetensors")
-    return CycleGANTeacher(CycleGANConfig.model_validate({"weights": folder / "teacher.safetensors"}), context)
+    return CycleGANTeacher(CycleGANConfig(weights=write_random_teacher(folder, blocks=2)), context)
 
 
 def _train(student: Any, losses: Any, these: Any, folder: Path, stop: Any, teacher: Any = None, **changes: Any) -> None:
