@@ -37,6 +37,7 @@ DEFAULT = "default"
 SETTINGS: dict[str, dict[str, str]] = {
     DEFAULT: {},
     "passive": {"OMP_WAIT_POLICY": "passive"},
+    "passive, 2,000 spins": {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "2000"},
     "active": {"OMP_WAIT_POLICY": "active"},
     "1 thread": {"OMP_NUM_THREADS": "1"},
     "1 thread, passive": {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"},

@@ -68,6 +68,7 @@ def waits() -> None:
     x.new_tensor([1.0])
     torch.masked_select(x, x > 0)
     x.tolist()
+    str([x])
 
 
 def trains() -> dict[str, Any]:

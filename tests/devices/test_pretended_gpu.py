@@ -77,6 +77,7 @@ def test_every_wait_is_noted_with_its_line(found: dict[str, Found]) -> None:
         ("copy to the GPU", "x.new_tensor([1.0])"),
         ("mask", "torch.masked_select(x, x > 0)"),
         ("copy to the processor", "x.tolist()"),
+        ("written as text", "str([x])"),
     ]
     assert set(noted.values()) == {1}
     assert {wait.function for wait in noted} == {"small_works:waits"}

@@ -63,7 +63,10 @@ Rule = Callable[[Any, Asked], Any]
 
 
 def shown(value: object) -> str:
-    """Name an answer in a few words: its type, of a tensor its type of numbers and shape."""
+    """Name an answer in a few words: its type, of a tensor its type of numbers and shape.
+
+    For refusals alone: of a list of tensors every number is read and written out, which waits for a GPU, too.
+    """
     shape = getattr(value, "shape", None)
     if shape is not None and hasattr(value, "dtype"):
         return f"{str(value.dtype).removeprefix('torch.')} {tuple(shape)}"
@@ -86,7 +89,8 @@ def a(kind: type[Any] | tuple[type[Any], ...], words: str) -> Rule:
     """Return the rule that an answer is of a type, `words` for people."""
 
     def rule(answer: Any, asked: Asked) -> Any:
-        require(isinstance(answer, kind), f"must be {words}, and is {shown(answer)}")
+        if not isinstance(answer, kind):
+            raise WrongAnswerError(f"must be {words}, and is {shown(answer)}")
         return answer
 
     return rule
@@ -97,7 +101,8 @@ def a_number(least: int, words: str, *, or_none: bool = False) -> Rule:
 
     def rule(answer: Any, asked: Asked) -> Any:
         is_number = isinstance(answer, int) and not isinstance(answer, bool) and answer >= least
-        require(is_number or (or_none and answer is None), f"must be {words}, and is {shown(answer)}")
+        if not (is_number or (or_none and answer is None)):
+            raise WrongAnswerError(f"must be {words}, and is {shown(answer)}")
         return answer
 
     return rule
@@ -107,12 +112,12 @@ def several(kind: type[Any] | tuple[type[Any], ...], words: str) -> Rule:
     """Return the rule that an answer is any number of things of a type, yielded or listed; the caller gets a list."""
 
     def rule(answer: Any, asked: Asked) -> Any:
-        require(
-            isinstance(answer, Iterable) and not isinstance(answer, str), f"must return {words}, and is {shown(answer)}"
-        )
+        if not (isinstance(answer, Iterable) and not isinstance(answer, str)):
+            raise WrongAnswerError(f"must return {words}, and is {shown(answer)}")
         found = list(answer)
         wrong = [each for each in found if not isinstance(each, kind)]
-        require(not wrong, f"must return {words}, and {shown(next(iter(wrong), None))} is among them")
+        if wrong:
+            raise WrongAnswerError(f"must return {words}, and {shown(next(iter(wrong), None))} is among them")
         return found
 
     return rule
@@ -121,7 +126,8 @@ def several(kind: type[Any] | tuple[type[Any], ...], words: str) -> Rule:
 def line(answer: Any, asked: Asked) -> Any:
     """A short line of text."""
     good = isinstance(answer, str) and 0 < len(answer) <= LONGEST and answer.isprintable()
-    require(good, f"must be a short line of text, and is {shown(answer)}")
+    if not good:
+        raise WrongAnswerError(f"must be a short line of text, and is {shown(answer)}")
     return answer
 
 
@@ -139,7 +145,8 @@ def network(answer: Any, asked: Asked) -> Any:
     """Hold a network to be one."""
     from torch import nn
 
-    require(isinstance(answer, nn.Module), f"must be a torch.nn.Module, and is {shown(answer)}")
+    if not isinstance(answer, nn.Module):
+        raise WrongAnswerError(f"must be a torch.nn.Module, and is {shown(answer)}")
     return answer
 
 
@@ -150,7 +157,8 @@ def maybe(rule: Rule) -> Rule:
 
 def json_figures(answer: Any, asked: Asked) -> Any:
     """Figures by name that a file of a run can hold."""
-    require(isinstance(answer, Mapping), f"must return figures by name, and returned {shown(answer)}")
+    if not isinstance(answer, Mapping):
+        raise WrongAnswerError(f"must return figures by name, and returned {shown(answer)}")
     try:
         json.dumps(dict(answer), ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError) as error:
@@ -181,11 +189,14 @@ def check_pictures(tensor: Any, shape: Sequence[int | None], what: str, names: S
     """
     import torch
 
-    require(isinstance(tensor, torch.Tensor), f"{what} must be a tensor of pictures, and is {shown(tensor)}")
-    require(tensor.is_floating_point(), f"{what} must be floats in [-1, 1], and is {shown(tensor)}")
+    if not isinstance(tensor, torch.Tensor):
+        raise WrongAnswerError(f"{what} must be a tensor of pictures, and is {shown(tensor)}")
+    if not tensor.is_floating_point():
+        raise WrongAnswerError(f"{what} must be floats in [-1, 1], and is {shown(tensor)}")
     fits = tensor.ndim == len(shape) and all(due in (None, is_) for due, is_ in zip(shape, tensor.shape, strict=True))
     due = ", ".join("any" if size is None else str(size) for size in shape)
-    require(fits, f"{what} must be of the shape ({due}), and is {shown(tensor)}")
+    if not fits:
+        raise WrongAnswerError(f"{what} must be of the shape ({due}), and is {shown(tensor)}")
     if tensor.numel() and _is_computed(tensor):
         _check_range(tensor.detach(), what, names)
 

@@ -43,10 +43,8 @@ def _levels(answer: Any, asked: Asked) -> Any:
 
     side, count = asked.plugin.resolution, len(asked.arguments[-1])
     good = isinstance(answer, torch.Tensor) and answer.dtype == torch.uint8
-    require(
-        good and tuple(answer.shape) == (count, 3, side, side),
-        f"must return uint8 pictures ({count}, 3, {side}, {side}), and returned {shown(answer)}",
-    )
+    if not (good and tuple(answer.shape) == (count, 3, side, side)):
+        raise WrongAnswerError(f"must return uint8 pictures ({count}, 3, {side}, {side}), and returned {shown(answer)}")
     return answer
 
 
@@ -55,10 +53,8 @@ def _dataset_latents(answer: Any, asked: Asked) -> Any:
 
     count = len(asked.arguments[0])
     good = isinstance(answer, torch.Tensor) and answer.is_floating_point() and answer.ndim == 2
-    require(
-        good and len(answer) == count and bool(answer.isfinite().all()),
-        f"must return finite floats ({count}, any), and returned {shown(answer)}",
-    )
+    if not (good and len(answer) == count and bool(answer.isfinite().all())):
+        raise WrongAnswerError(f"must return finite floats ({count}, any), and returned {shown(answer)}")
     return answer
 
 
@@ -82,16 +78,16 @@ def _generated(answer: Any, asked: Asked) -> Any:
 
     source = asked.arguments[-1]
     good = isinstance(answer, torch.Tensor) and answer.is_floating_point() and answer.ndim == 4
-    require(
-        good and tuple(answer.shape) == (len(source), 3, *source.shape[2:]),
-        f"must return floats ({len(source)}, 3, {', '.join(map(str, source.shape[2:]))}), and returned {shown(answer)}",
-    )
+    if not (good and tuple(answer.shape) == (len(source), 3, *source.shape[2:])):
+        due = ", ".join(map(str, source.shape[2:]))
+        raise WrongAnswerError(f"must return floats ({len(source)}, 3, {due}), and returned {shown(answer)}")
     return answer
 
 
 def _shows(answer: Any, asked: Asked) -> Any:
     """What pictures show, in short lines."""
-    require(isinstance(answer, PictureKind), f"must be a gdp.PictureKind, or None, and is {shown(answer)}")
+    if not isinstance(answer, PictureKind):
+        raise WrongAnswerError(f"must be a gdp.PictureKind, or None, and is {shown(answer)}")
     for said in (answer.words, answer.one, answer.frame, answer.aligner):
         if said != "":
             line(said, asked)
@@ -102,7 +98,8 @@ def _trained(answer: Any, asked: Asked) -> Any:
     """The file that a teacher's training has left in its folder, the third argument."""
     folder = asked.arguments[2]
     good = isinstance(answer, Path) and answer.is_relative_to(folder) and answer.is_file()
-    require(good, f"must return the file of the weights, below {folder}, and returned {shown(answer)}")
+    if not good:
+        raise WrongAnswerError(f"must return the file of the weights, below {folder}, and returned {shown(answer)}")
     return answer
 
 
@@ -113,7 +110,8 @@ def _check_once(answer: Any, shape: Sequence[int | None], asked: Asked) -> None:
         check_pictures(answer, shape, "what it returns")
         return
     fits = answer.ndim == 4 and all(due in (None, is_) for due, is_ in zip(shape, answer.shape, strict=True))
-    require(fits, f"must return pictures {tuple(shape)}, and returned {shown(answer)}")
+    if not fits:
+        raise WrongAnswerError(f"must return pictures {tuple(shape)}, and returned {shown(answer)}")
 
 
 def _mapped(answer: Any, asked: Asked) -> Any:
@@ -121,7 +119,8 @@ def _mapped(answer: Any, asked: Asked) -> Any:
 
     shape = (len(asked.arguments[0]), asked.plugin.num_ws, asked.plugin.w_dim)
     good = isinstance(answer, torch.Tensor) and answer.is_floating_point() and tuple(answer.shape) == shape
-    require(good, f"must return floats {shape}, and returned {shown(answer)}")
+    if not good:
+        raise WrongAnswerError(f"must return floats {shape}, and returned {shown(answer)}")
     return answer
 
 
@@ -130,7 +129,8 @@ def _mapped(answer: Any, asked: Asked) -> Any:
 
 def _pairs(answer: Any, asked: Asked) -> Any:
     wanted = list(asked.arguments[0])
-    require(isinstance(answer, PairBatch), f"must return a gdp.PairBatch, and returned {shown(answer)}")
+    if not isinstance(answer, PairBatch):
+        raise WrongAnswerError(f"must return a gdp.PairBatch, and returned {shown(answer)}")
     require(list(answer.indices) == wanted, f"was asked for pairs {str(wanted[:4])[:-1]}, ...] and made others")
     side = asked.plugin.resolution if asked.member == "make" else None
     names = [f"pair {index}" for index in wanted]
@@ -144,36 +144,37 @@ def _pairs(answer: Any, asked: Asked) -> Any:
             raise WrongAnswerError(
                 f"says of pair {record.index} what JSON cannot hold (its record's edit or extra): {error}"
             ) from error
-        require(
-            record.name is None or isinstance(record.name, str),
-            f"names pair {record.index} {shown(record.name)}; a name is text or None",
-        )
-        require(
-            is_text(record.name or ""),
-            f"names pair {record.index} {shown(record.name)}, which is the name of a file that is not UTF-8 text; "
-            f"os.fsencode(name).decode(errors='backslashreplace') is text",
-        )
+        if not (record.name is None or isinstance(record.name, str)):
+            raise WrongAnswerError(f"names pair {record.index} {shown(record.name)}; a name is text or None")
+        if not is_text(record.name or ""):
+            raise WrongAnswerError(
+                f"names pair {record.index} {shown(record.name)}, which is the name of a file that is not UTF-8 text; "
+                f"os.fsencode(name).decode(errors='backslashreplace') is text"
+            )
     return answer
 
 
 def _held_out(answer: Any, asked: Asked) -> Any:
     count = len(asked.arguments[0])
     good = isinstance(answer, Sequence) and len(answer) == count and all(isinstance(each, bool) for each in answer)
-    require(good, f"must return True or False for each of {count} pairs, or None, and returned {shown(answer)}")
+    if not good:
+        raise WrongAnswerError(
+            f"must return True or False for each of {count} pairs, or None, and returned {shown(answer)}"
+        )
     return answer
 
 
 def _verdict(verdict: Any, name: object) -> None:
-    require(isinstance(verdict, Verdict | NotYet), f"must give a gdp.Verdict, and gave {shown(verdict)} on pair {name}")
-    require(
-        verdict.reason is None or isinstance(verdict.reason, str),
-        f"gave {shown(verdict.reason)} as the reason on pair {name}; a reason is text",
-    )
+    if not isinstance(verdict, Verdict | NotYet):
+        raise WrongAnswerError(f"must give a gdp.Verdict, and gave {shown(verdict)} on pair {name}")
+    if not (verdict.reason is None or isinstance(verdict.reason, str)):
+        raise WrongAnswerError(f"gave {shown(verdict.reason)} as the reason on pair {name}; a reason is text")
 
 
 def _verdicts(answer: Any, asked: Asked) -> Any:
     batch = asked.arguments[0]
-    require(isinstance(answer, Sequence), f"must return a list of gdp.Verdict, and returned {shown(answer)}")
+    if not isinstance(answer, Sequence):
+        raise WrongAnswerError(f"must return a list of gdp.Verdict, and returned {shown(answer)}")
     require(len(answer) == len(batch), f"gave {len(answer)} verdicts on {len(batch)} pairs")
     for index, verdict in zip(batch.indices, answer, strict=True):
         _verdict(verdict, index)
@@ -182,7 +183,8 @@ def _verdicts(answer: Any, asked: Asked) -> Any:
 
 def _scores_of(scores: Any, index: object) -> None:
     named = isinstance(scores, Mapping) and all(isinstance(name, str) for name in scores)
-    require(named, f"must give scores by name, and gave {shown(scores)} on pair {index}")
+    if not named:
+        raise WrongAnswerError(f"must give scores by name, and gave {shown(scores)} on pair {index}")
     try:
         check_scores(scores)
     except PairStoreError as error:
@@ -191,7 +193,8 @@ def _scores_of(scores: Any, index: object) -> None:
 
 def _scores(answer: Any, asked: Asked) -> Any:
     batch = asked.arguments[0]
-    require(isinstance(answer, Sequence), f"must return a list of scores by name, and returned {shown(answer)}")
+    if not isinstance(answer, Sequence):
+        raise WrongAnswerError(f"must return a list of scores by name, and returned {shown(answer)}")
     require(len(answer) == len(batch), f"gave scores of {len(answer)} pairs where {len(batch)} were asked")
     for index, scores in zip(batch.indices, answer, strict=True):
         _scores_of(scores, index)
@@ -206,7 +209,8 @@ def _score_stream(answer: Any, asked: Asked) -> Any:
 
     def checked() -> Iterator[Any]:
         for found in stream:
-            require(isinstance(found, Mapping), f"must yield scores by pair, and yielded {shown(found)}")
+            if not isinstance(found, Mapping):
+                raise WrongAnswerError(f"must yield scores by pair, and yielded {shown(found)}")
             for index, scores in found.items():
                 _scores_of(scores, index)
             yield found
@@ -216,7 +220,8 @@ def _score_stream(answer: Any, asked: Asked) -> Any:
 
 def _decided(answer: Any, asked: Asked) -> Any:
     wanted = asked.arguments[0].keys()
-    require(isinstance(answer, Mapping), f"must return a verdict by pair, and returned {shown(answer)}")
+    if not isinstance(answer, Mapping):
+        raise WrongAnswerError(f"must return a verdict by pair, and returned {shown(answer)}")
     lacking = sorted(wanted - answer.keys())
     require(
         not lacking, f"decided on {len(answer)} pairs where {len(wanted)} were asked: pair {lacking[:1]} is lacking"
@@ -241,10 +246,8 @@ def _score_settings(answer: Any, asked: Asked) -> Any:
 
 def _phases(answer: Any, asked: Asked) -> Any:
     good = isinstance(answer, Sequence) and len(answer) > 0
-    require(
-        good and all(isinstance(phase, TrainingPhase) for phase in answer),
-        f"must be a list of gdp.TrainingPhase, and is {shown(answer)}",
-    )
+    if not (good and all(isinstance(phase, TrainingPhase) for phase in answer)):
+        raise WrongAnswerError(f"must be a list of gdp.TrainingPhase, and is {shown(answer)}")
     whole = math.fsum(phase.fraction for phase in answer)
     require(math.isclose(whole, 1, abs_tol=1e-6), f"must have shares that sum to 1, and they sum to {whole:.4g}")
     return answer
@@ -256,7 +259,10 @@ def _discriminated(answer: Any, asked: Asked) -> Any:
     good = isinstance(answer, Sequence) and len(answer) > 0
     for scale in answer if good else ():
         good = good and isinstance(scale, Sequence) and len(scale) > 0 and isinstance(scale[-1], torch.Tensor)
-    require(good, f"must return for each scale a list of feature maps, the logits last, and returned {shown(answer)}")
+    if not good:
+        raise WrongAnswerError(
+            f"must return for each scale a list of feature maps, the logits last, and returned {shown(answer)}"
+        )
     return answer
 
 
@@ -265,7 +271,8 @@ def _term(answer: Any, asked: Asked) -> Any:
     import torch
 
     good = isinstance(answer, torch.Tensor) and answer.is_floating_point() and answer.numel() == 1
-    require(good, f"must return a scalar tensor, and returned {shown(answer)}")
+    if not good:
+        raise WrongAnswerError(f"must return a scalar tensor, and returned {shown(answer)}")
     step = asked.arguments[0]
     learns = torch.is_grad_enabled() and vars(step).get("prediction", answer).requires_grad
     looks_at_it = asked.member == "generator" and "prediction" in vars(step)
@@ -277,12 +284,18 @@ def _term(answer: Any, asked: Asked) -> Any:
 
 
 def _evaluation(answer: Any, asked: Asked) -> Any:
-    require(isinstance(answer, Evaluation), f"must return a gdp.Evaluation, and returned {shown(answer)}")
+    if not isinstance(answer, Evaluation):
+        raise WrongAnswerError(f"must return a gdp.Evaluation, and returned {shown(answer)}")
     for name, metric in answer.metrics.items():
-        require(isinstance(name, str) and bool(name), f"gave a number the name {shown(name)}; a name is dotted words")
-        require(isinstance(metric, Metric), f"gave {name} as {shown(metric)}; a number is a gdp.Metric")
-        real = isinstance(metric.value, numbers.Real) and not isinstance(metric.value, bool)
-        require(real, f"measured {name} as {shown(metric.value)}; it must be a number: convert tensors with float()")
+        if not (isinstance(name, str) and bool(name)):
+            raise WrongAnswerError(f"gave a number the name {shown(name)}; a name is dotted words")
+        if not isinstance(metric, Metric):
+            raise WrongAnswerError(f"gave {name} as {shown(metric)}; a number is a gdp.Metric")
+        value: object = metric.value
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            raise WrongAnswerError(
+                f"measured {name} as {shown(value)}; it must be a number: convert tensors with float()"
+            )
         texts = (metric.protocol, metric.unit, metric.better, metric.judge)
         good = all(isinstance(text, str) for text in texts)
         require(good, f"gave {name} a protocol, unit, better or judge that is no text")
@@ -298,12 +311,14 @@ def _evaluation(answer: Any, asked: Asked) -> Any:
 def _row(row: Any) -> None:
     import torch
 
-    require(isinstance(row, PictureRow), f"gave {shown(row)} as a row of pictures; a row is a gdp.PictureRow")
+    if not isinstance(row, PictureRow):
+        raise WrongAnswerError(f"gave {shown(row)} as a row of pictures; a row is a gdp.PictureRow")
     for column, picture in row.pictures.items():
         good = isinstance(picture, torch.Tensor) and picture.ndim == 3 and len(picture) == 3
         good = good and (picture.dtype == torch.uint8 or picture.is_floating_point())
         what = f"gave the row {row.title!r:.60} a picture {column!r:.40}"
-        require(good, f"{what} that is {shown(picture)}; it must be (3, H, W), floats in [-1, 1] or uint8")
+        if not good:
+            raise WrongAnswerError(f"{what} that is {shown(picture)}; it must be (3, H, W), floats in [-1, 1] or uint8")
         require(picture.dtype == torch.uint8 or bool(picture.isfinite().all()), f"{what} with NaN or infinite values")
 
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from gdp.core.contracts.asking import Asked, Rule, json_figures, require, shown, yes_or_no
+from gdp.core.contracts.asking import Asked, Rule, WrongAnswerError, json_figures, require, shown, yes_or_no
 from gdp.core.progress import Progress
 from gdp.support.foreign import ForeignFile
 
@@ -44,27 +44,35 @@ _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 def _converted(answer: Any, asked: Asked) -> Any:
-    require(isinstance(answer, Converted), f"must return a gdp.Converted, and returned {shown(answer)}")
+    if not isinstance(answer, Converted):
+        raise WrongAnswerError(f"must return a gdp.Converted, and returned {shown(answer)}")
     require(isinstance(answer.tensors, Mapping) and len(answer.tensors) > 0, "returned no tensors")
     for name, tensor in answer.tensors.items():
-        require(isinstance(name, str), f"gave a tensor the name {shown(name)}; names are text")
-        require(isinstance(tensor, Tensor), f"gave {name} as {shown(tensor)}, and that is no tensor")
+        if not isinstance(name, str):
+            raise WrongAnswerError(f"gave a tensor the name {shown(name)}; names are text")
+        if not isinstance(tensor, Tensor):
+            raise WrongAnswerError(f"gave {name} as {shown(tensor)}, and that is no tensor")
     for word, said in (("what", answer.what), ("use", answer.use)):
-        require(isinstance(said, str), f"gave as its `{word}` {shown(said)}, and that is no text")
+        if not isinstance(said, str):
+            raise WrongAnswerError(f"gave as its `{word}` {shown(said)}, and that is no text")
     for word, lines in (("dropped", answer.dropped), ("remarks", answer.remarks)):
         good = isinstance(lines, Sequence) and not isinstance(lines, str) and all(isinstance(one, str) for one in lines)
-        require(good, f"gave as its `{word}` {shown(lines)}, and that is no list of lines")
+        if not good:
+            raise WrongAnswerError(f"gave as its `{word}` {shown(lines)}, and that is no list of lines")
     json_figures(answer.architecture, asked)
     texts = isinstance(answer.metadata, Mapping) and all(
         isinstance(part, str) for pair in answer.metadata.items() for part in pair
     )
-    require(texts, f"gave as its `metadata` {shown(answer.metadata)}, and that maps no text to text")
-    require(
-        isinstance(answer.beside, Mapping), f"gave as what is `beside` it {shown(answer.beside)}, and that is no map"
-    )
+    if not texts:
+        raise WrongAnswerError(f"gave as its `metadata` {shown(answer.metadata)}, and that maps no text to text")
+    if not isinstance(answer.beside, Mapping):
+        raise WrongAnswerError(f"gave as what is `beside` it {shown(answer.beside)}, and that is no map")
     for word, other in answer.beside.items():
         good = isinstance(word, str) and _WORD.fullmatch(word) is not None
-        require(good, f"names what is beside it {shown(word)}, and that is no word of letters, digits, - and _")
+        if not good:
+            raise WrongAnswerError(
+                f"names what is beside it {shown(word)}, and that is no word of letters, digits, - and _"
+            )
         _converted(other, asked)
     return answer
 

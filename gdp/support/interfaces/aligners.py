@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy
 
-from gdp.core.contracts.asking import Asked, Rule, require, shown
+from gdp.core.contracts.asking import Asked, Rule, WrongAnswerError, require, shown
 from gdp.support.interfaces.engines import EngineContext, PictureArray
 
 if TYPE_CHECKING:
@@ -21,19 +21,20 @@ LARGEST = 8
 
 def _words(answer: Any, asked: Asked) -> Any:
     good = isinstance(answer, tuple) and len(answer) == 2 and all(isinstance(word, str) and word for word in answer)
-    require(good, f"must be two words, of one and of many that it finds, and is {shown(answer)}")
+    if not good:
+        raise WrongAnswerError(f"must be two words, of one and of many that it finds, and is {shown(answer)}")
     return answer
 
 
 def _regions(answer: Any, asked: Asked) -> Any:
     pictures = asked.arguments[0]
-    require(
-        isinstance(answer, list), f"must return a list of gdp.Square for each picture, and returned {shown(answer)}"
-    )
+    if not isinstance(answer, list):
+        raise WrongAnswerError(f"must return a list of gdp.Square for each picture, and returned {shown(answer)}")
     require(len(answer) == len(pictures), f"looked at {len(pictures)} pictures, and returned squares of {len(answer)}")
     reach = LARGEST * max(pictures.shape[1:3])
     for number, squares in enumerate(answer):
-        require(isinstance(squares, list | tuple), f"gave {shown(squares)} as the squares of picture {number}")
+        if not isinstance(squares, list | tuple):
+            raise WrongAnswerError(f"gave {shown(squares)} as the squares of picture {number}")
         for square in squares:
             _square(square, reach, number)
     return [list(squares) for squares in answer]
@@ -42,10 +43,14 @@ def _regions(answer: Any, asked: Asked) -> Any:
 def _square(square: Any, reach: float, number: int) -> None:
     from gdp.support.squares import Square
 
-    require(isinstance(square, Square), f"found {shown(square)} in picture {number}, and that is no gdp.Square")
+    if not isinstance(square, Square):
+        raise WrongAnswerError(f"found {shown(square)} in picture {number}, and that is no gdp.Square")
     matrix = square.matrix
     good = isinstance(matrix, numpy.ndarray) and matrix.shape == (2, 3) and matrix.dtype.kind == "f"
-    require(good, f"found a square in picture {number} whose matrix must be floats (2, 3), and is {shown(matrix)}")
+    if not good:
+        raise WrongAnswerError(
+            f"found a square in picture {number} whose matrix must be floats (2, 3), and is {shown(matrix)}"
+        )
     require(
         bool(numpy.isfinite(matrix).all()) and float(numpy.abs(matrix).max()) <= reach,
         f"found a square in picture {number} that is not finite, or larger or further away than {LARGEST} pictures",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gdp.core.contracts.asking import Asked, Rule, json_figures, require, shown, yes_or_no
+from gdp.core.contracts.asking import Asked, Rule, WrongAnswerError, json_figures, require, shown, yes_or_no
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.pairs.records import Json
@@ -56,7 +56,8 @@ def _found(answer: Any, asked: Asked) -> Any:
 
     search: DirectionSearch = asked.arguments[0]
     good = isinstance(answer, Sequence) and all(isinstance(each, FoundDirection) for each in answer)
-    require(good, f"must return a list of gdp.FoundDirection, and returned {shown(answer)}")
+    if not good:
+        raise WrongAnswerError(f"must return a list of gdp.FoundDirection, and returned {shown(answer)}")
     due = "one direction" if search.label is not None else f"{search.components} directions, or fewer"
     fits = len(answer) == 1 if search.label is not None else 0 < len(answer) <= search.components
     require(fits, f"must return {due}, and returned {len(answer)}")
@@ -64,10 +65,10 @@ def _found(answer: Any, asked: Asked) -> Any:
     for number, each in enumerate(answer):
         vector = each.vector
         is_floats = isinstance(vector, torch.Tensor) and vector.is_floating_point() and vector.device.type == "cpu"
-        require(
-            is_floats and tuple(vector.shape) == (width,),
-            f"must return vectors of {width} floats on the CPU, and number {number} is {shown(vector)}",
-        )
+        if not (is_floats and tuple(vector.shape) == (width,)):
+            raise WrongAnswerError(
+                f"must return vectors of {width} floats on the CPU, and number {number} is {shown(vector)}"
+            )
         finite = bool(vector.isfinite().all()) and bool(vector.any())
         require(finite, f"returned a vector, number {number}, that is 0 or not finite")
         json_figures(each.facts, asked)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy
 from numpy.typing import NDArray
 
-from gdp.core.contracts.asking import Asked, Rule, require, shown, text, yes_or_no
+from gdp.core.contracts.asking import Asked, Rule, WrongAnswerError, shown, text, yes_or_no
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,12 +40,14 @@ class EngineContext:
 
 def _file(answer: Any, asked: Asked) -> Any:
     good = isinstance(answer, str) and answer not in ("", ".", "..") and answer.isprintable() and "\\" not in answer
-    require(good and "/" not in answer, f"must be the plain name of the file that it writes, and is {shown(answer)}")
+    if not (good and "/" not in answer):
+        raise WrongAnswerError(f"must be the plain name of the file that it writes, and is {shown(answer)}")
     return answer
 
 
 def _callable(answer: Any, asked: Asked) -> Any:
-    require(callable(answer), f"must return a function that translates pictures, and returned {shown(answer)}")
+    if not callable(answer):
+        raise WrongAnswerError(f"must return a function that translates pictures, and returned {shown(answer)}")
     return answer
 
 

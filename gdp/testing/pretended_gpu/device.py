@@ -72,6 +72,7 @@ class PretendedGpu:
             stack.enter_context(mock.patch.object(threading.Thread, "run", self._thread_runner(threading.Thread.run)))
             for owner in (torch.cuda, torch.cuda.Stream, torch.cuda.Event):
                 stack.enter_context(mock.patch.object(owner, "synchronize", self._noting(owner.synchronize)))
+            stack.enter_context(mock.patch.object(FakeTensor, "__repr__", self._writer(FakeTensor.__repr__)))
             stack.enter_context(self._in_this_thread())
             self._stack = stack.pop_all()
         return self
@@ -108,6 +109,15 @@ class PretendedGpu:
             return synchronize(*arguments, **named)
 
         return noted
+
+    def _writer(self, write: Callable[..., str]) -> Callable[..., str]:
+        # torch writes tensors past all modes, so that no operator is seen here.
+        def written(tensor: FakeTensor, **named: Any) -> str:
+            if _is_pretended(tensor):
+                self._note_wait("written as text")
+            return write(tensor, **named)
+
+        return written
 
     # Operators
 
