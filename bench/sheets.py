@@ -35,7 +35,11 @@ def labelled_columns(columns: Sequence[tuple[str, Tensor]], across: int, factor:
 
 
 def labelled_rows(
-    rows: Sequence[tuple[str, Sequence[Tensor]]], captions: Sequence[str], factor: int = 2, together: int = 1
+    rows: Sequence[tuple[str, Sequence[Tensor]]],
+    captions: Sequence[str],
+    factor: int = 2,
+    together: int = 1,
+    text: int = 15,
 ) -> bytes:
     """Draw rows of pictures with a title to the left of each and a caption above each column, as PNG.
 
@@ -44,15 +48,16 @@ def labelled_rows(
         captions: of the columns.
         factor: by which each pixel is enlarged.
         together: rows that belong together; a gap stands between such groups.
+        text: height of the letters in pixels.
     """
-    side, left = rows[0][1][0].shape[-1] * factor, 130
+    side, line, left = rows[0][1][0].shape[-1] * factor, text * LINE // 15, 130
     gaps = (len(rows) - 1) // together
-    sheet = Image.new("RGB", (left + side * len(captions), LINE + side * len(rows) + GAP // 2 * gaps), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)
+    sheet = Image.new("RGB", (left + side * len(captions), line + side * len(rows) + GAP // 2 * gaps), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(text)
     for column, caption in enumerate(captions):
         draw.text((left + side * column + side // 2, 2), caption, fill="black", font=font, anchor="ma")
     for number, (title, pictures) in enumerate(rows):
-        top = LINE + side * number + GAP // 2 * (number // together)
+        top = line + side * number + GAP // 2 * (number // together)
         draw.text((MARGIN, top + side // 2), title, fill="black", font=font, anchor="lm")
         for column, picture in enumerate(pictures):
             sheet.paste(_enlarged(picture, factor), (left + side * column, top))
