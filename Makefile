@@ -7,7 +7,7 @@ STAMP := $(VENV)/.gdp-setup
 # Two files at a time with a core each, the long ones first.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run quick test soak check format setup clean
+.PHONY: run quick test soak check docs format setup clean
 .DEFAULT_GOAL := run
 
 run: setup ## the main job: StyleGAN2's ageing edit becomes a fast Pix2PixHD student
@@ -27,6 +27,9 @@ check: setup ## format, lint, types, architecture
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: setup ## the docs site, into build/site; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 format: setup
 	$(BIN)/ruff format .

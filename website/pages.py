@@ -1,0 +1,147 @@
+"""What mkdocs asks while it builds the docs site: pages that are made of the program itself, and links that lead nowhere there.
+
+- `commands.md`: the help of every command, at 80 columns.
+- `plugins.md`: every built-in plugin with its settings, and the sections of a recipe that belong to none.
+- `changelog.md`, `contributing.md`: the files of the repository's root.
+
+A page of docs/ may link to files outside of it, which readers of the repository follow; on the site such a link becomes its
+words and the file's path.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+from typer.testing import CliRunner
+
+from gdp.cli.app import app
+from gdp.cli.describe import SECTIONS
+from gdp.cli.settings_help import Setting, describe_settings, toml_value
+from gdp.core.records import DISTRIBUTION, KINDS, PluginRecord
+from gdp.plugins.commands import PURPOSES
+from gdp.registry import PluginRegistry
+from gdp.registry.commands import built_in_commands
+
+ROOT = Path(__file__).parents[1]
+STYLE = Path(__file__).with_name("style.css")
+FROM_THE_ROOT = {"changelog.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md"}
+_OUTWARD = re.compile(r"\[((?:[^\[\]]|\[[^\]]*\])+)\]\(((?:\.\./|gdp/|bench/|examples/|recipes/)[^)\s]+)\)")
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that stand in no file of docs/."""
+    made = {"commands.md": commands_page(), "plugins.md": plugins_page(), "style.css": STYLE.read_text()}
+    for name, source in FROM_THE_ROOT.items():
+        made[name] = from_the_root((ROOT / source).read_text())
+    for name, content in made.items():
+        files.append(File.generated(config, name, content=content))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Turn links out of docs/ into words."""
+    return _OUTWARD.sub(_words_and_path, markdown)
+
+
+def _words_and_path(link: re.Match[str]) -> str:
+    words, path = link[1], link[2].removeprefix("../")
+    return words if words.strip("`") == path.rstrip("/") else f"{words} (`{path}`)"
+
+
+def from_the_root(text: str) -> str:
+    """Let what stood in the repository's root find the pages of docs/ beside it."""
+    return re.sub(r"\]\(docs/", "](", text)
+
+
+def commands_page() -> str:
+    """Return the page of commands: each one's help, by purpose."""
+    lines = [
+        "# Commands",
+        "",
+        "What `gdp --help` and `gdp COMMAND --help` tell, made from them when this site is built. Commands of plugins stand "
+        "in the help of those who have them installed.",
+        "",
+        *_fenced(_help()),
+    ]
+    for purpose, names in PURPOSES.items():
+        lines += ["", f"## {purpose}"]
+        for name in names:
+            lines += ["", f"### gdp {name}", "", built_in_commands()[name].summary + ".", "", *_fenced(_help(name))]
+    return "\n".join(lines) + "\n"
+
+
+def _help(*command: str) -> str:
+    result = CliRunner().invoke(app, [*command, "--help"], prog_name="gdp", catch_exceptions=False)
+    if result.exit_code:
+        raise RuntimeError(f"gdp {' '.join(command)} --help failed:\n{result.output}")
+    return result.stdout.strip("\n")
+
+
+def _fenced(text: str) -> list[str]:
+    return ["```text", text, "```"]
+
+
+def plugins_page() -> str:
+    """Return the page of built-in plugins with their settings, and of the sections that belong to none."""
+    lines = [
+        "# Plugins and their settings",
+        "",
+        "Made from the plugins' own descriptions when this site is built; `gdp describe KIND NAME` shows the same of every "
+        "installed plugin, with an example. Which sections a recipe has is told in [Recipes](recipes.md).",
+    ]
+    registry = PluginRegistry.discover()
+    for kind in KINDS:
+        found = [record for record in registry.records(kind) if record.package == DISTRIBUTION]
+        lines += ["", f"## {kind[0].upper()}{kind[1:].replace('-', ' ')}"]
+        for record in sorted(found, key=lambda record: record.name):
+            lines += ["", *_plugin(record)]
+    lines += ["", "## Sections of no plugin"]
+    for tables in SECTIONS.values():
+        for header, model in tables.items():
+            about = " ".join((model.__doc__ or "").split())
+            lines += ["", f"### `{header}`", "", about, "", *_table(describe_settings(model))]
+    return "\n".join(lines) + "\n"
+
+
+def _plugin(record: PluginRecord) -> Iterator[str]:
+    yield from (f"### {record.kind} `{record.name}`", "", f"{record.summary}.", "")
+    needs = record.needs.describe()
+    if needs:
+        yield from (f"Needs {needs}.", "")
+    yield from _table(describe_settings(record.config))
+    if record.training is not None:
+        yield from ("", "In `[train]` of `gdp train-teacher`:", "", *_table(describe_settings(record.training)))
+
+
+def _table(settings: Iterable[Setting]) -> list[str]:
+    rows = [row for setting in settings for row in _rows(setting)]
+    if not rows:
+        return ["It has no settings of its own."]
+    return ["| setting | type | default | |", "|---|---|---|---|", *rows]
+
+
+def _rows(setting: Setting, above: str = "") -> Iterator[str]:
+    key = above + setting.key
+    default = "required" if setting.required else _default(setting.default)
+    yield f"| `{key}` | {_cell(setting.type)} | {default} | {_cell(setting.help)} |"
+    for inner in setting.inner:
+        yield from _rows(inner, f"{key}.")
+
+
+def _default(value: Any) -> str:
+    if value is None or (isinstance(value, Mapping) and None in value.values()):
+        return ""
+    return f"<code>{_cell(toml_value(value))}</code>"
+
+
+def _cell(text: str) -> str:
+    """Escape what a table's cell would take for its end, or for HTML; code stays code."""
+    parts = re.split(r"(`[^`]*`)", text.replace("|", "\\|"))
+    return "".join(part if part.startswith("`") else html.escape(part, quote=False) for part in parts)
