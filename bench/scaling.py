@@ -1,7 +1,7 @@
 """What a million pairs and a student of 512 px take on 1, 8 and 64 GPUs: docs/scaling.md, reckoned from unit costs.
 
     python bench/scaling.py                     # writes the tables of docs/scaling.md anew
-    python bench/scaling.py --measure FOLDER    # first times encoding and decoding of photographs (bench/results/scaling.json)
+    python bench/scaling.py --measure FOLDER    # before, times the codec on pictures (bench/results/scaling.json)
 
 Counted are the operators of a training step (`TRAINING_STEP`) and of a synthesis; how fast machines do them is
 `gdp estimate`'s (data sheets, and for the T4 the published time of a step). Nothing here was run on several GPUs.
@@ -31,7 +31,7 @@ PAGE = PROJECT / "docs" / "scaling.md"
 RESULT = PROJECT / "bench" / "results" / "scaling.json"
 BEGIN, END = "<!-- made by bench/scaling.py -->", "<!-- end of it -->"
 PAIRS, KEPT, SHOWN, BATCH = 1_000_000, 0.86, 20_000_000, 8
-"""Kept pairs; the published share that is kept; pictures shown in the training; pictures a device computes in a step."""
+"""Kept pairs; the published share that is kept; pictures shown in the training; pictures a GPU computes in a step."""
 SYNTHESIS = Arithmetic(kernels=435, macs=75.3e9, bytes=4.9e9)
 """Of StyleGAN2 config-f at 1024 px; `tests/bench/test_scaling.py` counts it."""
 WEIGHTS = 182_443_267 + 5_530_000
@@ -128,7 +128,7 @@ def _exchange(cluster: Cluster, gpus: int, machines: int) -> float:
 
 
 def measure(folder: Path) -> dict[str, object]:
-    """Time gdp's lossless encoding and decoding of photographs, reduced to `SIDE` pixels; processor time of one core."""
+    """Time gdp's lossless encoding and decoding of pictures, reduced to `SIDE` pixels; processor time of one core."""
     sizes, encoding, decoding = [], [], []
     for path in sorted(folder.glob("*.jpg")):
         with Image.open(path) as file:
@@ -141,7 +141,7 @@ def measure(folder: Path) -> dict[str, object]:
         decoding.append(process_time() - middle)
         sizes.append(len(data))
     return {
-        "protocol": f"Photographs reduced to {SIDE} px by area, each encoded once to lossless WebP and decoded once, as "
+        "protocol": f"Pictures reduced to {SIDE} px by area, each encoded once to lossless WebP and decoded once, as "
         "the pair store does; processor time of one core, medians.",
         "pictures": len(sizes),
         "bytes": int(median(sizes)),

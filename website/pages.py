@@ -1,11 +1,11 @@
-"""What mkdocs asks while it builds the docs site: pages that are made of the program itself, and links that lead nowhere there.
+"""What mkdocs asks while it builds the docs site: pages made of the program itself, and links that lead nowhere there.
 
 - `commands.md`: the help of every command, at 80 columns.
 - `plugins.md`: every built-in plugin with its settings, and the sections of a recipe that belong to none.
 - `changelog.md`, `contributing.md`: the files of the repository's root.
 
-A page of docs/ may link to files outside of it, which readers of the repository follow; on the site such a link becomes its
-words and the file's path.
+A page of docs/ may link to files outside of it, which readers of the repository follow; on the site such a link becomes
+its words and the file's path.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def commands_page() -> str:
     lines = [
         "# Commands",
         "",
-        "What `gdp --help` and `gdp COMMAND --help` tell, made from them when this site is built. Commands of plugins stand "
-        "in the help of those who have them installed.",
+        "What `gdp --help` and `gdp COMMAND --help` tell, made from them when this site is built. Commands of plugins "
+        "stand in the help of those who have them installed.",
         "",
         *_fenced(_help()),
     ]
@@ -93,8 +93,8 @@ def plugins_page() -> str:
     lines = [
         "# Plugins and their settings",
         "",
-        "Made from the plugins' own descriptions when this site is built; `gdp describe KIND NAME` shows the same of every "
-        "installed plugin, with an example. Which sections a recipe has is told in [Recipes](recipes.md).",
+        "Made from the plugins' own descriptions when this site is built; `gdp describe KIND NAME` shows the same of "
+        "every installed plugin, with an example. Which sections a recipe has is told in [Recipes](recipes.md).",
     ]
     registry = PluginRegistry.discover()
     for kind in KINDS:
