@@ -30,14 +30,15 @@ from gdp.registry import PluginRegistry
 from gdp.registry.commands import built_in_commands
 
 ROOT = Path(__file__).parents[1]
-STYLE = Path(__file__).with_name("style.css")
+BESIDE = {name: Path(__file__).with_name(name) for name in ("style.css", "access.js")}
 FROM_THE_ROOT = {"changelog.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md"}
 _OUTWARD = re.compile(r"\[((?:[^\[\]]|\[[^\]]*\])+)\]\(((?:\.\./|gdp/|bench/|examples/|recipes/)[^)\s]+)\)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that stand in no file of docs/."""
-    made = {"commands.md": commands_page(), "plugins.md": plugins_page(), "style.css": STYLE.read_text()}
+    made = {"commands.md": commands_page(), "plugins.md": plugins_page()}
+    made |= {name: path.read_text() for name, path in BESIDE.items()}
     for name, source in FROM_THE_ROOT.items():
         made[name] = from_the_root((ROOT / source).read_text())
     for name, content in made.items():
@@ -48,6 +49,17 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Turn links out of docs/ into words."""
     return _OUTWARD.sub(_words_and_path, markdown)
+
+
+def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Let the corner of a table that has nothing to say be no heading, and a picture lead to its full size."""
+    content = re.sub(r"<th([^>]*)></th>", r"<td\1></td>", content)
+    return re.sub(r'(<img [^>]*src="([^"]+)"[^>]*>)', r'<a href="\2">\1</a>', content)
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Name the dialog of the search, which the theme leaves without a name."""
+    return re.sub(r'(class="md-search"[^>]*role="dialog")', r'\1 aria-label="Search"', output)
 
 
 def _words_and_path(link: re.Match[str]) -> str:
