@@ -118,7 +118,7 @@ def plugins_page() -> str:
     for tables in SECTIONS.values():
         for header, model in tables.items():
             about = " ".join((model.__doc__ or "").split())
-            lines += ["", f"### `{header}`", "", about, "", *_table(describe_settings(model))]
+            lines += ["", f"### `{header}`", "", about, "", *_settings(describe_settings(model))]
     return "\n".join(lines) + "\n"
 
 
@@ -127,33 +127,32 @@ def _plugin(record: PluginRecord) -> Iterator[str]:
     needs = record.needs.describe()
     if needs:
         yield from (f"Needs {needs}.", "")
-    yield from _table(describe_settings(record.config))
+    yield from _settings(describe_settings(record.config))
     if record.training is not None:
-        yield from ("", "In `[train]` of `gdp train-teacher`:", "", *_table(describe_settings(record.training)))
+        yield from ("", "In `[train]` of `gdp train-teacher`:", "", *_settings(describe_settings(record.training)))
 
 
-def _table(settings: Iterable[Setting]) -> list[str]:
-    rows = [row for setting in settings for row in _rows(setting)]
-    if not rows:
-        return ["It has no settings of its own."]
-    return ["| setting | type | default | |", "|---|---|---|---|", *rows]
+def _settings(settings: Iterable[Setting]) -> list[str]:
+    """Return a list, which can be read on narrow screens, too."""
+    lines = [line for setting in settings for line in _lines(setting)]
+    return lines or ["It has no settings of its own."]
 
 
-def _rows(setting: Setting, above: str = "") -> Iterator[str]:
-    key = above + setting.key
+def _lines(setting: Setting, depth: int = 0) -> Iterator[str]:
     default = "required" if setting.required else _default(setting.default)
-    yield f"| `{key}` | {_cell(setting.type)} | {default} | {_cell(setting.help)} |"
+    facts = "; ".join(filter(None, (_told(setting.type), default)))
+    yield f"{'    ' * depth}- `{setting.key}`, {facts}<br>{_told(setting.help)}"
     for inner in setting.inner:
-        yield from _rows(inner, f"{key}.")
+        yield from _lines(inner, depth + 1)
 
 
 def _default(value: Any) -> str:
     if value is None or (isinstance(value, Mapping) and None in value.values()):
         return ""
-    return f"<code>{_cell(toml_value(value))}</code>"
+    return f"default <code>{_told(toml_value(value))}</code>"
 
 
-def _cell(text: str) -> str:
-    """Escape what a table's cell would take for its end, or for HTML; code stays code."""
-    parts = re.split(r"(`[^`]*`)", text.replace("|", "\\|"))
+def _told(text: str) -> str:
+    """Escape what would be taken for HTML; code stays code."""
+    parts = re.split(r"(`[^`]*`)", text)
     return "".join(part if part.startswith("`") else html.escape(part, quote=False) for part in parts)
