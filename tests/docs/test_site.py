@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from markdown_pages import DOCS, ROOT
+from markdown_pages import DOCS
 
 from gdp.registry import PluginRegistry
 from gdp.registry.commands import built_in_commands
@@ -19,16 +16,6 @@ LOADED = {"link": "href", "script": "src", "img": "src", "iframe": "src", "sourc
 """Elements that a browser loads something for, and the attribute that says what."""
 
 pytestmark = pytest.mark.process
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
-    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": str(ROOT)}
-    result = subprocess.run(command, cwd=ROOT, env=environment, text=True, capture_output=True, check=False)
-    assert result.returncode == 0, result.stderr
-    return folder
 
 
 class Loads(HTMLParser):
