@@ -4,8 +4,8 @@
 - `plugins.md`: every built-in plugin with its settings, and the sections of a recipe that belong to none.
 - `changelog.md`, `contributing.md`: the files of the repository's root.
 
-A page of docs/ may link to files outside of it, which readers of the repository follow; on the site such a link becomes
-its words and the file's path.
+A page of docs/ may ask for a section of the README (`<!-- README: Two systems -->`). It may also link to files outside of
+docs/, which readers of the repository follow; on the site such a link becomes its words and the file's path.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from typer.testing import CliRunner
@@ -32,6 +33,7 @@ from gdp.registry.commands import built_in_commands
 ROOT = Path(__file__).parents[1]
 BESIDE = {name: Path(__file__).with_name(name) for name in ("style.css", "access.js")}
 FROM_THE_ROOT = {"changelog.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md"}
+_SECTION = re.compile(r"^<!-- README: (.+) -->$", re.MULTILINE)
 _OUTWARD = re.compile(r"\[((?:[^\[\]]|\[[^\]]*\])+)\]\(((?:\.\./|gdp/|bench/|examples/|recipes/)[^)\s]+)\)")
 
 
@@ -47,8 +49,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Turn links out of docs/ into words."""
-    return _OUTWARD.sub(_words_and_path, markdown)
+    """Put sections of the README where a page asks for them, and turn links out of docs/ into words."""
+    return _OUTWARD.sub(_words_and_path, _SECTION.sub(_section_of_readme, markdown))
 
 
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:
@@ -60,6 +62,16 @@ def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     """Name the dialog of the search, which the theme leaves without a name."""
     return re.sub(r'(class="md-search"[^>]*role="dialog")', r'\1 aria-label="Search"', output)
+
+
+def _section_of_readme(mark: re.Match[str]) -> str:
+    """Return a section of the README, with its heading: its figures stand in one place."""
+    found = re.search(
+        rf"^## {re.escape(mark[1])}\n.*?(?=^## )", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    if found is None:
+        raise PluginError(f"the README has no section {mark[1]!r}")
+    return from_the_root(found[0])
 
 
 def _words_and_path(link: re.Match[str]) -> str:

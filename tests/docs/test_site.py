@@ -67,6 +67,12 @@ def test_the_search_knows_the_words_of_the_guides(site: Path) -> None:
         assert word in index
 
 
+def test_figures_of_the_readme_stand_on_the_site(site: Path) -> None:
+    page = (site / "performance.html").read_text()
+    assert 'id="two-systems"' in page
+    assert "StyleGAN2 to Pix2PixHD" in page
+
+
 def test_links_out_of_the_docs_become_words(site: Path) -> None:
     page = (site / "deployment.html").read_text()
     assert "gdp/support/picture_statistics.py" in page
