@@ -4,8 +4,8 @@
 - `plugins.md`: every built-in plugin with its settings, and the sections of a recipe that belong to none.
 - `changelog.md`, `contributing.md`: the files of the repository's root.
 
-A page of docs/ may ask for a section of the README (`<!-- README: Two systems -->`). It may also link to files outside of
-docs/, which readers of the repository follow; on the site such a link becomes its words and the file's path.
+A page of docs/ may ask for a section of the README (`<!-- README: Two systems -->`). It may also link to files outside
+of docs/, which readers of the repository follow; on the site such a link becomes its words and the file's path.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _section_of_readme(mark: re.Match[str]) -> str:
 
 
 def _words_and_path(link: re.Match[str]) -> str:
-    words, path = link[1], link[2].removeprefix("../")
+    words, path = link[1], link[2].removeprefix("../").partition("#")[0]
     return words if words.strip("`") == path.rstrip("/") else f"{words} (`{path}`)"
 
 
