@@ -47,7 +47,8 @@ class Cluster:
 
     Attributes:
         instance: its name in the price list.
-        inside: bytes a second from each GPU to others of the machine, as its maker states it (not looked up again); 0 where it has one.
+        inside: bytes a second from each GPU to others of the machine, as its maker states it (not looked up again); 0
+            where it has one.
         between: bytes a second from each machine to others, likewise.
         cores: of a machine.
     """
