@@ -1,0 +1,53 @@
+// The worker in which onnxruntime-web runs the student, so that the page never waits for it.
+import { anySize, enlarged, fitted } from "./pictures.js";
+
+let [ort, session, student] = [null, null, null];
+
+// engine: "wasm" (the processor) or "webgpu"; told: what the page knows of the student.
+async function load({ engine, threads, told }) {
+  student = told;
+  const start = performance.now();
+  ort = await import(`./engine/ort.${engine}.min.mjs`);
+  ort.env.wasm.wasmPaths = new URL("./engine/", self.location.href).href;
+  ort.env.wasm.numThreads = threads;
+  const answer = await fetch(new URL(student.model, self.location.href));
+  if (!answer.ok) throw new Error(`the student's file: ${answer.status} ${answer.statusText}`);
+  const content = new Uint8Array(await answer.arrayBuffer());
+  await session?.release();
+  session = await ort.InferenceSession.create(content, { executionProviders: [engine] });
+  return { milliseconds: performance.now() - start };
+}
+
+async function translate({ picture, way }, tell) {
+  const start = performance.now();
+  const runs = [];
+  let inStudent = 0;
+  const once = async ({ width, height, levels }) => {
+    const input = new ort.Tensor("uint8", levels, [1, height, width, 3]);
+    const began = performance.now();
+    const made = (await session.run({ pictures: input })).translated;
+    const copy = Uint8Array.from(await made.getData());
+    inStudent += performance.now() - began;
+    runs.push([width, height]);
+    made.dispose();
+    return { width, height, levels: copy };
+  };
+  const shown = way === "resized" ? fitted(picture, student.resolution) : picture;
+  const small = await anySize(once, shown, student.multiple, tell);
+  const made = shown === picture ? small : enlarged(picture, small, shown);
+  return { made, runs, inStudent, inAll: performance.now() - start };
+}
+
+// One after the other: a session runs one picture at a time.
+let last = Promise.resolve();
+self.onmessage = ({ data: { id, what, ...asked } }) => {
+  const work = what === "load" ? load : translate;
+  last = last.then(async () => {
+    try {
+      const answer = await work(asked, (share) => self.postMessage({ id, share }));
+      self.postMessage({ id, answer }, answer.made ? [answer.made.levels.buffer] : []);
+    } catch (error) {
+      self.postMessage({ id, error: String(error?.message ?? error) });
+    }
+  });
+};
