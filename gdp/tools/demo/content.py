@@ -209,7 +209,7 @@ def _sample(file: Path, name: str) -> Sample:
     picture.thumbnail((LARGEST_SAMPLE, LARGEST_SAMPLE))
     content = io.BytesIO()
     picture.save(content, "PNG")
-    return Sample(f"{name}.png", f"Take {name}", content.getvalue(), picture.size)
+    return Sample(name, f"Take {name}", content.getvalue(), picture.size)
 
 
 def write_static(demo: Demo, folder: Path) -> int:

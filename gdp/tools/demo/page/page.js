@@ -1,5 +1,5 @@
 // The page: takes a picture, has it translated, and shows both under a slider.
-import { BrowserEngine, ServerEngine, THREADS, drawn, hasGpu, readPicture, toFile } from "./engines.js";
+import { BrowserEngine, ServerEngine, drawn, hasGpu, readPicture, toFile } from "./engines.js";
 import { toPixels } from "./pictures.js";
 
 const demo = JSON.parse(document.getElementById("demo").textContent);
@@ -41,9 +41,8 @@ function show(before, after, name) {
     canvas.getContext("2d").putImageData(toPixels(picture), 0, 0);
     canvas.setAttribute("aria-label", `${word}: ${name}`);
   }
-  stage.style.setProperty("--width", before.width);
-  stage.style.setProperty("--height", before.height);
-  stage.classList.toggle("small", Math.max(before.width, before.height) <= 256);
+  at("frame").style.setProperty("--width", before.width);
+  at("frame").style.setProperty("--height", before.height);
   shown = { before, after, name };
   at("save").disabled = at("save-before").disabled = false;
 }
@@ -82,7 +81,7 @@ at("save-before").addEventListener("click", () => save("before"));
 async function open(engine) {
   if (!engine.isOpen) say(`Loading the student (${demo.student.megabytes} MB) and its engine …`);
   const { milliseconds } = await engine.open();
-  if (!engine.isOpen && milliseconds) engine.loaded = `loaded in ${(milliseconds / 1000).toFixed(1)} s`;
+  if (!engine.isOpen && milliseconds) engine.loaded = `${(milliseconds / 1000).toFixed(1)} s`;
   engine.isOpen = true;
 }
 
@@ -109,9 +108,8 @@ async function translate() {
 }
 
 function tellTimes(engine, { runs, inStudent, inAll }) {
-  const first = engine.used ? "" : " The first picture warms the engine up.";
-  const loaded = engine.loaded && !engine.used ? ` It was ${engine.loaded}.` : "";
-  times.textContent = `${inMs(inStudent)} in the student (${sizes(runs)}), ${inMs(inAll)} in all. ${engine.words}.${first}${loaded}`;
+  const loaded = engine.loaded && !engine.used ? ` Loaded, and warmed up, in ${engine.loaded}.` : "";
+  times.textContent = `${inMs(inStudent)} in the student (${sizes(runs)}), ${inMs(inAll)} in all. ${engine.words}.${loaded}`;
   engine.used = true;
 }
 
@@ -277,7 +275,7 @@ async function begin() {
   if (radio) {
     radio.disabled = !gpu;
     at("no-gpu").textContent = gpu ? "(WebGPU)" : "(this browser has no WebGPU)";
-    document.querySelector('input[value="wasm"]').parentElement.append(` (WASM, ${THREADS} thread${THREADS === 1 ? "" : "s"})`);
+    at("threads").textContent = `(${engines.wasm.words})`;
   }
   const first = demo.browser ? (gpu && demo.student.large ? "webgpu" : "wasm") : "server";
   document.querySelector(`input[value="${first}"]`).checked = true;
