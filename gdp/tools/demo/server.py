@@ -76,7 +76,11 @@ class DemoServer:
                 time.sleep(_POLL)
         finally:
             self._server.shutdown()
-            self._server.server_close()
+            self.close()
+
+    def close(self) -> None:
+        """Give the port back."""
+        self._server.server_close()
 
 
 class _Server(ThreadingHTTPServer):

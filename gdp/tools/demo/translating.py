@@ -114,4 +114,5 @@ def _levels(content: bytes) -> Levels:
         try:
             return read_picture(path).on_white()
         except GdpError as error:
-            raise type(error)(str(error).replace(f"{path}:", "").strip()) from error
+            told = str(error).replace(f"{path}: ", "").replace(f" '{path}'", "")  # the file is not the user's
+            raise type(error)(told) from error

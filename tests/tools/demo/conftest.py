@@ -13,12 +13,13 @@ from browser import started_chromium
 from PIL import Image
 from playwright.sync_api import Browser
 from sharing import made_once
-from tiny_student import REGISTRY, SIZE, export, make_tiny_run
+from tiny_student import ONE_THREAD, REGISTRY, SIZE, export, make_tiny_run
 
 from gdp.core.progress import SilentProgress
-from gdp.support.interfaces.engines import EngineContext
+from gdp.tools.demo.content import Demo
 from gdp.tools.demo.making import Request, make_demo
 from gdp.tools.demo.server import DemoServer
+from gdp.tools.demo.translating import Translator
 
 
 def _make(folder: Path) -> None:
@@ -72,12 +73,15 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def address(run: Path) -> Iterator[str]:
-    """Of the page, with both engines."""
-    demo, translator = make_demo(
-        REGISTRY, Request(run, context=EngineContext(threads=1)), SilentProgress(), lambda _: None
-    )
-    server, stopped = DemoServer(demo, translator, 0), threading.Event()
+def made(run: Path) -> tuple[Demo, Translator | None]:
+    """The page, with both engines."""
+    return make_demo(REGISTRY, Request(run, context=ONE_THREAD), SilentProgress(), lambda _: None)
+
+
+@pytest.fixture(scope="session")
+def address(made: tuple[Demo, Translator | None]) -> Iterator[str]:
+    """Where the page is served."""
+    server, stopped = DemoServer(*made, port=0), threading.Event()
     thread = threading.Thread(target=server.serve_until, args=(stopped.is_set,))
     thread.start()
     yield server.address
