@@ -89,7 +89,7 @@ async function translate() {
   const [mine, engine, way, asked] = [++number, engines[chosen("engine")], chosen("way"), input];
   tellCommand();
   if (asked === null || engine === undefined) return;
-  document.body.setAttribute("aria-busy", "true");
+  stage.setAttribute("aria-busy", "true"); // what it still shows is dimmed
   try {
     await open(engine);
     if (mine !== number) return;
@@ -103,7 +103,7 @@ async function translate() {
   } catch (error) {
     if (mine === number) say("Not translated.", [`${asked.name}: ${error.message}`]);
   } finally {
-    if (mine === number) document.body.removeAttribute("aria-busy");
+    if (mine === number) stage.removeAttribute("aria-busy");
   }
 }
 
@@ -217,7 +217,7 @@ async function live(mine) {
     taken.push([made.inStudent, performance.now() - began]);
     if (taken.length > REMEMBERED) taken.shift();
     const [inStudent, inAll] = [0, 1].map((n) => median(taken.map((one) => one[n])));
-    times.textContent = `${inMs(inStudent)} in the student (${sizes(made.runs)}), ${inMs(inAll)} in all, ${(1000 / inAll).toFixed(0)} pictures a second. ${engine.words}. Medians of the last ${taken.length}.`;
+    times.textContent = `${inMs(inStudent)} in the student (${sizes(made.runs)}), ${inMs(inAll)} in all, ${(1000 / inAll).toFixed(inAll > 100 ? 1 : 0)} pictures a second. ${engine.words}. Medians of the last ${taken.length}.`;
     engine.used = true;
     await new Promise(requestAnimationFrame);
   }
