@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from gdp.cli.common import DeviceOption
 from gdp.cli.completion import complete_run, plugins_of
-from gdp.console import choose_progress, print_json, stop_on_signal
+from gdp.console import choose_progress, json_output, print_json, stop_on_signal
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
@@ -90,10 +91,13 @@ def demo(
     from gdp.tools.demo.server import DemoServer
 
     server = DemoServer(page, translator, port)
-    if json_:
-        print_json({"address": server.address, "engine": translator.told.engine if translator else None})
-    else:
-        typer.echo(f"{server.address} shows the student. Ctrl-C stops it.")
+    told = {"address": server.address, "engine": translator.told.engine if translator else None}
+    # Flushed, and JSON in one line: what started this through a pipe waits for it.
+    print(
+        json.dumps(told) if json_ else f"{server.address} shows the student. Ctrl-C stops it.",
+        flush=True,
+        file=json_output(),
+    )
     if open_:
         typer.launch(server.address)
     with stop_on_signal() as stop_requested:

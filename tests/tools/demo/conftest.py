@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from browser import started_chromium
 from PIL import Image
 from playwright.sync_api import Browser
+from serving import served
 from sharing import made_once
 from tiny_student import ONE_THREAD, REGISTRY, SIZE, export, make_tiny_run
 
@@ -81,9 +81,5 @@ def made(run: Path) -> tuple[Demo, Translator | None]:
 @pytest.fixture(scope="session")
 def address(made: tuple[Demo, Translator | None]) -> Iterator[str]:
     """Where the page is served."""
-    server, stopped = DemoServer(*made, port=0), threading.Event()
-    thread = threading.Thread(target=server.serve_until, args=(stopped.is_set,))
-    thread.start()
-    yield server.address
-    stopped.set()
-    thread.join()
+    with served(DemoServer(*made, port=0)) as served_at:
+        yield served_at

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -74,3 +78,16 @@ def test_without_a_network_the_choices_are_told(run: Path, tmp_path: Path, monke
     assert "npm pack onnxruntime-web@" in told
     assert "--only-server: this machine's engine makes the pictures then" in told
     assert not (tmp_path / "page").exists()
+
+
+@pytest.mark.process
+def test_the_command_serves_until_it_is_interrupted(run: Path) -> None:
+    command = [sys.executable, "-m", "gdp", "demo", str(run), "--only-server", "--port", "0", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        answer = httpx.get(told["address"], trust_env=False)
+        assert (answer.status_code, told["engine"]) == (200, "onnx")
+        assert "<h1>run</h1>" in answer.text
+        process.send_signal(signal.SIGINT)
+        assert (process.stdout.read(), process.wait(timeout=60)) == ("", 0)

@@ -18,12 +18,14 @@ import pytest
 from browser import SCHEMES, WIDTHS, Watched, needs_chromium, opened
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
+from serving import served
 from tiny_student import ONE_THREAD, REGISTRY, SIZE
 
 from gdp.core.progress import SilentProgress
 from gdp.support.picture_files import read_picture
 from gdp.tools.demo.content import write_static
 from gdp.tools.demo.making import Request, make_demo
+from gdp.tools.demo.server import DemoServer
 from gdp.tools.deploy.files import Job
 from gdp.tools.deploy.opening import open_model
 from gdp.tools.deploy.tiling import Tiling
@@ -231,6 +233,20 @@ def test_a_folder_works_from_any_web_server(chromium: Browser, run: Path, upload
         expect(watched.page.locator("#times")).to_contain_text("WASM, 1 thread")
         assert watched.page.locator("input[value=server]").count() == 0
         hold_looks(watched, address)
+
+
+def test_without_the_browsers_engine_this_machines_is_the_choice_and_nothing_is_downloaded(
+    chromium: Browser, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GDP_CACHE", str(tmp_path / "cache"))
+    request = Request(run, context=ONE_THREAD, only_server=True)
+    server = DemoServer(*make_demo(REGISTRY, request, SilentProgress(), lambda _: None), port=0)
+    with served(server) as address, opened(chromium, address) as watched:
+        wait(watched.page, "sample 1.*translated")
+        expect(watched.page.locator("#times")).to_contain_text("onnxruntime 1")
+        assert watched.page.locator("input[name=engine]").count() == 1
+        hold_looks(watched, address)
+    assert not (tmp_path / "cache").exists()
 
 
 @contextmanager

@@ -21,7 +21,10 @@ let camera = null; // { stream, video }
 let number = 0; // of the last thing that was asked for: what comes of earlier ones is not shown
 
 const chosen = (name) => document.querySelector(`input[name="${name}"]:checked`)?.value;
-const inMs = (milliseconds) => `${milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds)} ms`;
+const inMs = (milliseconds) => {
+  if (milliseconds >= 1000) return `${(milliseconds / 1000).toFixed(1)} s`;
+  return `${milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds)} ms`;
+};
 const median = (values) => [...values].sort((one, other) => one - other)[values.length >> 1];
 
 function say(text, wrong = []) {
@@ -81,7 +84,7 @@ at("save-before").addEventListener("click", () => save("before"));
 async function open(engine) {
   if (!engine.isOpen) say(`Loading the student (${demo.student.megabytes} MB) and its engine …`);
   const { milliseconds } = await engine.open();
-  if (!engine.isOpen && milliseconds) engine.loaded = `${(milliseconds / 1000).toFixed(1)} s`;
+  if (!engine.isOpen && milliseconds) engine.loaded = inMs(milliseconds);
   engine.isOpen = true;
 }
 
@@ -94,7 +97,7 @@ async function translate() {
     await open(engine);
     if (mine !== number) return;
     say(`Translating ${asked.name} …`);
-    const tell = (share) => mine === number && say(`Translating ${asked.name}: ${Math.round(100 * share)} %`);
+    const tell = (share) => mine === number && share && say(`Translating ${asked.name}: ${Math.round(100 * share)} %`);
     const made = await engine.translate(asked, way, tell);
     if (mine !== number) return;
     show(asked.picture, made.made, asked.name);

@@ -14,7 +14,7 @@ async function load({ engine, threads, told }) {
   if (!answer.ok) throw new Error(`the student's file: ${answer.status} ${answer.statusText}`);
   const content = new Uint8Array(await answer.arrayBuffer());
   await session?.release();
-  session = await ort.InferenceSession.create(content, { executionProviders: [engine] });
+  session = await ort.InferenceSession.create(content, { executionProviders: [engine], logSeverityLevel: 3 });
   const side = Math.ceil(Math.max(student.resolution, 16) / student.multiple) * student.multiple;
   await once({ width: side, height: side, levels: new Uint8Array(side * side * 3) }); // the first run warms up
   return { milliseconds: performance.now() - start };
@@ -46,13 +46,19 @@ async function translate({ picture, way }, tell) {
   return { made, runs, inStudent, inAll: performance.now() - start };
 }
 
-// One after the other: a session runs one picture at a time.
-let last = Promise.resolve();
+// One after the other: a session runs one picture at a time. One that is no longer waited for ends at its next tile.
+let [last, newest] = [Promise.resolve(), 0];
 self.onmessage = ({ data: { id, what, ...asked } }) => {
+  newest = id;
   const work = what === "load" ? load : translate;
+  const tell = (share) => {
+    if (what !== "load" && id !== newest) throw new Error("another picture was asked for");
+    self.postMessage({ id, share });
+  };
   last = last.then(async () => {
     try {
-      const answer = await work(asked, (share) => self.postMessage({ id, share }));
+      tell(0);
+      const answer = await work(asked, tell);
       self.postMessage({ id, answer }, answer.made ? [answer.made.levels.buffer] : []);
     } catch (error) {
       self.postMessage({ id, error: String(error?.message ?? error) });
