@@ -6,17 +6,17 @@ import base64
 import hashlib
 import io
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from archive_server import IMPATIENT
-from conftest import Serve
+from archive_server import IMPATIENT, ArchiveServer
 
 from gdp.core.errors import CorruptFileError, MissingResourceError
 from gdp.support.downloads.npm import NpmPackage, npm_files
 
+Serve = Callable[..., ArchiveServer]
 FILES = {"dist/run.mjs": b"export {};", "dist/run.wasm": bytes(range(256)) * 40}
 WANTED = ("dist/run.mjs", "dist/run.wasm")
 
