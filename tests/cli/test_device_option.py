@@ -21,7 +21,7 @@ def with_device() -> set[str]:
 
 def test_every_command_that_computes_has_it() -> None:
     assert with_device() == {
-        *("apply", "bench", "estimate", "filter", "find-direction", "prune", "run", "train-teacher"),
+        *("apply", "bench", "demo", "estimate", "filter", "find-direction", "prune", "run", "train-teacher"),
     }
 
 

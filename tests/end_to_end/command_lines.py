@@ -46,6 +46,8 @@ SENSIBLE = [
         BENCH,
         "convert age.npy -o new.safetensors",
         "convert --list",
+        "demo runs/tiny --only-server --port 0",
+        "demo student/student.onnx --only-server --samples photos --port 0",
         "describe filter sharpness",
         "describe teacher stylegan2",
         "describe train",
@@ -92,7 +94,7 @@ SENSIBLE = [
     )
 ]
 """Lines that reach real work in the world of `lines_world`."""
-NEVER = {"report": ["--open"]}
+NEVER = {"demo": ["--open"], "report": ["--open"]}
 """Options that open a window."""
 
 

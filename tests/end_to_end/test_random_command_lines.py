@@ -73,6 +73,7 @@ def end_of(line: list[str], world: Path, folder: Path) -> Ended:
     try:
         with contextlib.chdir(copy), pytest.MonkeyPatch.context() as patch:
             patch.setenv("HOME", str(copy / "folder"))
+            patch.setenv("npm_config_registry", "http://127.0.0.1:9")  # nothing is downloaded for gdp demo
             patch.setattr("webbrowser.open", lambda *_: True)
             with interrupted_after(PATIENCE):
                 return run(line)

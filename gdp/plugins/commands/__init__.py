@@ -26,6 +26,7 @@ _COMMANDS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     ),
     "A trained student": (
         ("apply", "gdp.cli.apply:apply", "Translate pictures and videos by a trained student"),
+        ("demo", "gdp.cli.demo:demo", "Try a trained student on a web page"),
         ("bench", "gdp.cli.bench:bench", "Time teacher, slow route and student in all engines"),
         ("prune", "gdp.cli.prune:prune", "Take channels out of a student and train the rest"),
         ("export", "gdp.cli.export:export", "Write a trained student for another engine"),
