@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy
 import pytest
-from browser import started_chromium
+from browser import skipped_without_registry, started_chromium
 from PIL import Image
 from playwright.sync_api import Browser
 from serving import served
@@ -75,7 +75,8 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def made(run: Path) -> tuple[Demo, Translator | None]:
     """The page, with both engines."""
-    return make_demo(REGISTRY, Request(run, context=ONE_THREAD), SilentProgress(), lambda _: None)
+    with skipped_without_registry():
+        return make_demo(REGISTRY, Request(run, context=ONE_THREAD), SilentProgress(), lambda _: None)
 
 
 @pytest.fixture(scope="session")
