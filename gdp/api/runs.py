@@ -21,6 +21,7 @@ from gdp.registry import PluginRegistry
 from gdp.support.devices import resolve_device
 from gdp.support.metrics_files import read_metrics
 from gdp.tools.run_recipes import load_run_recipe, open_recipe
+from gdp.tools.watch import recorded
 
 if TYPE_CHECKING:
     import torch
@@ -167,7 +168,8 @@ def run(
     session = open_session(recipe, folder=folder, overrides=overrides, device=device, progress=progress)
     from gdp.core.run.pipeline import Plan, execute
 
-    return FinishedRun(session.folder.path, execute(session, plan or Plan()))
+    with recorded(session):
+        return FinishedRun(session.folder.path, execute(session, plan or Plan()))
 
 
 def prune(
@@ -205,7 +207,8 @@ def prune(
     from gdp.tools.prune.opening import open_pruning
 
     session, _ = open_pruning(asked, registry, device=choose_device(device), progress=SilentProgress())
-    return FinishedRun(session.folder.path, execute(session))
+    with recorded(session):
+        return FinishedRun(session.folder.path, execute(session))
 
 
 @dataclass(frozen=True)

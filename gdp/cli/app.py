@@ -94,7 +94,7 @@ def _asks_for_json(arguments: Sequence[str]) -> bool:
 
 _ANSWERING = {
     *("azure-face-emulator", "bench", "describe", "estimate", "find-direction", "list-plugins", "pairs", "runs"),
-    *("recipes", "schema"),
+    *("recipes", "schema", "watch"),
 }
 """Commands whose work is what they print, unless an option names a file for it; what doctor and validate find, their
 exit codes tell, too."""

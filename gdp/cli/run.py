@@ -133,8 +133,10 @@ def _work_together(session: Session, place: Place, work: Callable[[], None]) -> 
 def _execute(session: Session, plan: Plan, limits: Limits, stop_requested: StopRequest, json_: bool) -> None:
     from gdp.core.run.pipeline import execute
     from gdp.tools.estimate.limits import what_is_left
+    from gdp.tools.watch import recorded
 
-    outcome = execute(session, plan)
+    with recorded(session):
+        outcome = execute(session, plan)
     report = session.folder.path / "report.html"
     stopped, reason = outcome.state == "stopped", limits.reason or outcome.reason
     by = stopped_by(stop_requested, "limit" if reason else f"--until {plan.until}")

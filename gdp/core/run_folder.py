@@ -7,6 +7,7 @@ runs/<name>/
   keys.json         the content keys of all stages, as they were known last
   log.txt           what was told while it ran
   events.jsonl      the same for programs: one JSON object a line
+  progress.json     while a process works: how far it is
   pairs/<key>/      the pair store (shards and manifest)
   train/<key>/      checkpoints, statistics.jsonl, sample grids
   student/          the trained student: student.safetensors, student.json, README.md
