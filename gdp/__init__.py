@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from gdp.support.interfaces.directions import DirectionMethod, DirectionSearch, FoundDirection
     from gdp.support.interfaces.engines import CalibratedEngine, Engine, EngineContext, PictureArray, Translate
     from gdp.support.interfaces.picture_network import PictureNetwork
+    from gdp.support.interfaces.trackers import TrackedRun, Tracker
     from gdp.support.squares import Square
 
 __version__ = "0.1.0"
@@ -163,6 +164,7 @@ _HOMES = {
         "Pictures",
     ),
     "gdp.support.interfaces.picture_network": ("PictureNetwork",),
+    "gdp.support.interfaces.trackers": ("TrackedRun", "Tracker"),
     "gdp.core.interfaces.stages": ("Run", "Stage"),
     "gdp.core.interfaces.students": (
         "Discrimination",
@@ -289,6 +291,8 @@ __all__ = [
     "Stopped",
     "Student",
     "Teacher",
+    "TrackedRun",
+    "Tracker",
     "TrainingError",
     "TrainingPhase",
     "TrainingStep",

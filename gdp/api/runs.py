@@ -21,6 +21,7 @@ from gdp.registry import PluginRegistry
 from gdp.support.devices import resolve_device
 from gdp.support.metrics_files import read_metrics
 from gdp.tools.run_recipes import load_run_recipe, open_recipe
+from gdp.tools.tracking import Trackers, open_trackers, tracked
 from gdp.tools.watch import recorded
 
 if TYPE_CHECKING:
@@ -152,6 +153,7 @@ def run(
     device: str = "auto",
     plan: Plan | None = None,
     progress: Progress | None = None,
+    track: Trackers = (),
 ) -> FinishedRun:
     """Do all that a recipe asks and was not done yet; see `open_session` for the arguments.
 
@@ -160,15 +162,19 @@ def run(
         plan: where to begin and to end; by default all that is to be done.
         progress: where to show progress: by default bars on a terminal, else (in a notebook, say) a line now and then;
             nowhere with `gdp.SilentProgress()`.
+        track: who is told of the run, as `["tensorboard"]` or `{"mlflow": {"experiment": "faces"}}`.
 
     Raises:
         GdpError: something that can be mended; what was done is kept.
     """
-    progress = progress or choose_progress()
-    session = open_session(recipe, folder=folder, overrides=overrides, device=device, progress=progress)
+    progress, registry = progress or choose_progress(), PluginRegistry.discover()
+    session = open_session(
+        recipe, folder=folder, overrides=overrides, device=device, registry=registry, progress=progress
+    )
+    trackers = open_trackers(registry, track)
     from gdp.core.run.pipeline import Plan, execute
 
-    with recorded(session):
+    with recorded(session), tracked(session, registry, trackers):
         return FinishedRun(session.folder.path, execute(session, plan or Plan()))
 
 
