@@ -23,6 +23,7 @@ _COMMANDS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
         ("watch", "gdp.cli.watch:watch", "Watch a run from another terminal"),
         ("pairs", "gdp.cli.pairs:pairs", "Show a run's pairs, their scores and their pictures"),
         ("filter", "gdp.cli.filter:filter_", "Judge a run's pairs by other thresholds"),
+        ("compare", "gdp.cli.compare:compare", "Compare runs: recipes, numbers, pictures side by side"),
         ("report", "gdp.cli.report:report", "Make a run's report again from what its folder holds"),
     ),
     "A trained student": (
