@@ -295,7 +295,7 @@ def find_run(run: Path) -> RunFolder:
         MissingResourceError: there is no run.
         CorruptFileError: there is one without its run.json.
     """
-    places = (run, Path("runs") / run)
+    places = (run, Path("runs") / run, Path("runs") / str(run).replace("_", "-"))  # as recipes' names are taken
     for place in places:
         if (place / "run.json").is_file():
             return RunFolder(place.expanduser().absolute())

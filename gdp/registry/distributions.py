@@ -83,7 +83,9 @@ def _of_other_finders() -> Iterator[Distribution]:
     """
     for finder in sys.meta_path:
         find = getattr(finder, "find_distributions", None)
-        on_the_path = finder is PathFinder or getattr(finder, "__module__", "").partition(".")[0] == "importlib_metadata"
+        on_the_path = (
+            finder is PathFinder or getattr(finder, "__module__", "").partition(".")[0] == "importlib_metadata"
+        )
         if find is not None and not on_the_path:
             from importlib.metadata import DistributionFinder
 
