@@ -82,11 +82,8 @@ def _of_other_finders() -> Iterator[Distribution]:
     That of the package importlib_metadata, which others bring along (MLflow), looks on the path as Python's own does.
     """
     for finder in sys.meta_path:
-        find = getattr(finder, "find_distributions", None)
-        on_the_path = (
-            finder is PathFinder or getattr(finder, "__module__", "").partition(".")[0] == "importlib_metadata"
-        )
-        if find is not None and not on_the_path:
+        find, whose = getattr(finder, "find_distributions", None), getattr(finder, "__module__", "")
+        if find is not None and finder is not PathFinder and whose.partition(".")[0] != "importlib_metadata":
             from importlib.metadata import DistributionFinder
 
             yield from find(DistributionFinder.Context())

@@ -192,8 +192,8 @@ def open_recipe(
     """Read a recipe and choose the run's folder; nothing is written.
 
     Args:
-        recipe: the TOML file, or the name of a recipe that comes with gdp; or a run (its folder, or its name in `runs/`),
-            which goes on by the recipe that is written there.
+        recipe: the TOML file, or the name of a recipe that comes with gdp; or a run (its folder, or its name in
+            `runs/`), which goes on by the recipe that is written there.
         plugins: that the recipe names.
         overrides: such as `train.steps=200`.
         folder: of the run; None for `runs/<name of the recipe>` below the present folder, or the run's own.

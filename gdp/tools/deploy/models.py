@@ -23,6 +23,7 @@ from gdp.tools.named_recipes import plain_name
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from torch import Tensor
 
     from gdp.support.interfaces.picture_network import PictureNetwork
 
@@ -85,6 +86,9 @@ class Model:
 
     @overload
     def __call__(self, pictures: Image | Path | str, tiling: Tiling | None = None) -> Image: ...
+
+    @overload
+    def __call__(self, pictures: Tensor, tiling: Tiling | None = None) -> Tensor: ...
 
     @overload
     def __call__(self, pictures: Sequence[Any], tiling: Tiling | None = None) -> list[Any]: ...
