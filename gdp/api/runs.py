@@ -8,11 +8,12 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gdp.console import choose_progress
+from gdp.api.notebooks import shown_progress
 from gdp.core.errors import GdpError
 from gdp.core.progress import Progress, SilentProgress
 from gdp.core.recipe.overrides import Overrides, written_overrides
@@ -21,6 +22,8 @@ from gdp.registry import PluginRegistry
 from gdp.support.devices import resolve_device
 from gdp.support.metrics_files import read_metrics
 from gdp.tools.run_recipes import load_run_recipe, open_recipe
+from gdp.tools.tracking import Trackers, open_trackers, tracked
+from gdp.tools.watch import recorded
 
 if TYPE_CHECKING:
     import torch
@@ -59,6 +62,11 @@ class FinishedRun:
     def metrics(self) -> dict[str, float]:
         """What was measured, by the dotted names of the numbers; their protocols are in `metrics.json`."""
         return read_metrics(RunFolder(self.path))
+
+    @cached_property
+    def student(self) -> DeployedStudent:
+        """The trained student, opened when it is first asked for: `run.student(picture)`; `gdp.load` has options."""
+        return load(self.path)
 
     @property
     def pictures(self) -> list[Path]:
@@ -151,23 +159,29 @@ def run(
     device: str = "auto",
     plan: Plan | None = None,
     progress: Progress | None = None,
+    track: Trackers = (),
 ) -> FinishedRun:
     """Do all that a recipe asks and was not done yet; see `open_session` for the arguments.
 
     Args:
         recipe, folder, overrides, device: see `open_session`.
         plan: where to begin and to end; by default all that is to be done.
-        progress: where to show progress: by default bars on a terminal, else (in a notebook, say) a line now and then;
+        progress: where it is shown: by default in bars in a notebook or on a terminal, and in lines elsewhere;
             nowhere with `gdp.SilentProgress()`.
+        track: who is told of the run, as `["tensorboard"]` or `{"mlflow": {"experiment": "faces"}}`.
 
     Raises:
         GdpError: something that can be mended; what was done is kept.
     """
-    progress = progress or choose_progress()
-    session = open_session(recipe, folder=folder, overrides=overrides, device=device, progress=progress)
+    progress, registry = shown_progress(progress), PluginRegistry.discover()
+    session = open_session(
+        recipe, folder=folder, overrides=overrides, device=device, registry=registry, progress=progress
+    )
+    trackers = open_trackers(registry, track)
     from gdp.core.run.pipeline import Plan, execute
 
-    return FinishedRun(session.folder.path, execute(session, plan or Plan()))
+    with recorded(session), tracked(session, registry, trackers):
+        return FinishedRun(session.folder.path, execute(session, plan or Plan()))
 
 
 def prune(
@@ -179,6 +193,7 @@ def prune(
     steps: int | None = None,
     overrides: Overrides = (),
     device: str = "auto",
+    progress: Progress | None = None,
 ) -> FinishedRun:
     """Take the least important channels out of a finished run's student or teacher, and train what is left.
 
@@ -190,6 +205,8 @@ def prune(
         steps: training steps; by default half of the run's.
         overrides: such as `train.learning_rate=1e-4`.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
+        progress: where it is shown: by default in bars in a notebook or on a terminal, and in lines elsewhere;
+            nowhere with `gdp.SilentProgress()`.
 
     Raises:
         GdpError: something that can be mended; what was done is kept.
@@ -204,8 +221,9 @@ def prune(
     from gdp.core.run.pipeline import execute
     from gdp.tools.prune.opening import open_pruning
 
-    session, _ = open_pruning(asked, registry, device=choose_device(device), progress=SilentProgress())
-    return FinishedRun(session.folder.path, execute(session))
+    session, _ = open_pruning(asked, registry, device=choose_device(device), progress=shown_progress(progress))
+    with recorded(session):
+        return FinishedRun(session.folder.path, execute(session))
 
 
 @dataclass(frozen=True)
@@ -233,6 +251,7 @@ def refilter(
     dry_run: bool = False,
     measure: bool = False,
     device: str = "auto",
+    progress: Progress | None = None,
 ) -> Refiltered:
     """Judge a run's pairs by other thresholds, from the scores that are stored.
 
@@ -243,6 +262,8 @@ def refilter(
         dry_run: change nothing, only tell the funnel.
         measure: let filters measure pairs that they have no scores of.
         device: `auto`, `cpu`, `cuda`, `cuda:1`; where to measure.
+        progress: where it is shown: by default in bars in a notebook or on a terminal, and in lines elsewhere;
+            nowhere with `gdp.SilentProgress()`.
 
     Raises:
         GdpError: something would have to be measured, more than the filters would change, or no pair would be left;
@@ -255,7 +276,7 @@ def refilter(
     asked = read_new_filters(request, registry)
     from gdp.tools.select.refilter import open_refiltering
 
-    found = open_refiltering(asked, registry, device=choose_device(device), progress=SilentProgress())
+    found = open_refiltering(asked, registry, device=choose_device(device), progress=shown_progress(progress))
     if dry_run:
         found.require_known()
     else:

@@ -7,11 +7,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gdp.api.notebooks import shown_progress
 from gdp.api.runs import choose_device
 from gdp.core.building import build, class_of
 from gdp.core.errors import PluginError
 from gdp.core.memory import MemoryBound
-from gdp.core.progress import Progress, SilentProgress
+from gdp.core.progress import Progress
 from gdp.core.recipe.overrides import Overrides, written_overrides
 from gdp.core.run_folder import RunFolder
 from gdp.registry import PluginRegistry
@@ -80,7 +81,8 @@ def find_direction(
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         memory: for pictures in work, as `4GB`; by default a quarter of what is free.
         registry: the plugins; by default all that are installed.
-        progress: where to show progress; by default nowhere.
+        progress: where it is shown: by default in bars in a notebook or on a terminal, and in lines elsewhere;
+            nowhere with `gdp.SilentProgress()`.
 
     Returns:
         Each direction with its measured effects, and the file that it was written to.
@@ -91,7 +93,7 @@ def find_direction(
     from gdp.tools.directions.choices import SearchChoices, check_names, read_choices
 
     check_names(output, strip)
-    registry, progress = registry or PluginRegistry.discover(), progress or SilentProgress()
+    registry, progress = registry or PluginRegistry.discover(), shown_progress(progress)
     place = None if recipe is None else Path(recipe)
     choices = SearchChoices(method, teacher, filter, place, written_overrides(overrides), otherwise=DEFAULT_TEACHER)
     chosen = read_choices(choices, registry)
@@ -149,7 +151,8 @@ def describe_direction(
         rows: samples in the strip.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         registry: the plugins; by default all that are installed.
-        progress: where to show progress; by default nowhere.
+        progress: where it is shown: by default in bars in a notebook or on a terminal, and in lines elsewhere;
+            nowhere with `gdp.SilentProgress()`.
 
     Raises:
         GdpError: something that can be mended.
@@ -157,7 +160,7 @@ def describe_direction(
     from gdp.tools.directions.choices import SearchChoices, check_names, read_choices
 
     check_names(None, strip)
-    registry, progress = registry or PluginRegistry.discover(), progress or SilentProgress()
+    registry, progress = registry or PluginRegistry.discover(), shown_progress(progress)
     place = None if recipe is None else Path(recipe)
     choices = SearchChoices("pca", teacher, None, place, written_overrides(overrides), otherwise=DEFAULT_TEACHER)
     chosen = read_choices(choices, registry)
@@ -210,7 +213,8 @@ def train_teacher(
         overrides: such as `train.batch=8`.
         device: `auto`, `cpu`, `cuda`, `cuda:1`; by default what the recipe's `[train]` says.
         registry: the plugins; by default all that are installed.
-        progress: where to show progress; by default nowhere. What `advance` of it raises ends the training.
+        progress: where it is shown: by default in bars in a notebook or on a terminal, and in lines elsewhere;
+            nowhere with `gdp.SilentProgress()`. What `advance` of it raises ends the training.
         company: the processes that train together, each of which calls this; by default this one is alone. All but
             rank 0 write nothing, and return the folder.
 
@@ -230,7 +234,7 @@ def train_teacher(
 
     place = RunFolder((Path(folder) if folder is not None else Path("runs") / loaded.name).absolute())
     memory = MemoryBound(loaded.limits.memory_bytes)
-    context = BuildContext(seed=loaded.seed, progress=progress or SilentProgress(), memory=memory)
+    context = BuildContext(seed=loaded.seed, progress=shown_progress(progress), memory=memory)
     teacher: type[Teacher] = class_of(registry, loaded.teacher)
     kind: type[Dataset | UnpairedDataset] = registry.load(loaded.dataset.record)
     teacher.require_dataset(loaded.teacher.name, kind)

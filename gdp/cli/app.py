@@ -94,11 +94,11 @@ def _asks_for_json(arguments: Sequence[str]) -> bool:
 
 _ANSWERING = {
     *("azure-face-emulator", "bench", "describe", "estimate", "find-direction", "list-plugins", "pairs", "runs"),
-    *("recipes", "schema"),
+    *("compare", "recipes", "schema", "watch"),
 }
 """Commands whose work is what they print, unless an option names a file for it; what doctor and validate find, their
 exit codes tell, too."""
-_INTO_FILES = {"--csv", "--sheet", "--output", "-o", "--strip", "--plot", "copy"}
+_INTO_FILES = {"--csv", "--sheet", "--output", "-o", "--strip", "--plot", "--html", "copy"}
 _FOR_AN_ANSWER = {"--json", "--list", "--dry-run", "--help", "-h", "--version"}
 
 

@@ -56,6 +56,7 @@ def prune(
     from gdp.api import choose_device
     from gdp.core.run.pipeline import execute
     from gdp.tools.prune.opening import open_pruning
+    from gdp.tools.watch import recorded
 
     with stop_on_signal() as stop_requested:
         session, record = open_pruning(
@@ -67,7 +68,8 @@ def prune(
         )
         if not json_:
             typer.echo(_sizes(record))
-        outcome = execute(session)
+        with recorded(session):
+            outcome = execute(session)
     path = session.folder.path
     if json_:
         done = [str(stage) for stage in outcome.done]

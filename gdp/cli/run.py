@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +20,7 @@ from gdp.cli.common import (
     stopped_by,
     with_memory,
 )
-from gdp.cli.completion import complete_stage
+from gdp.cli.completion import complete_stage, plugins_of
 from gdp.cli.several import DevicesOption, company_of, progress_of, take_place
 from gdp.console import StopRequest, json_output, stop_on_signal
 from gdp.core.records import CORE_STAGES
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
     from gdp.tools.estimate.limits import Limits
     from gdp.tools.together.places import Place
+    from gdp.tools.tracking import Tracking
 
 
 def run(
@@ -53,6 +55,16 @@ def run(
         str | None, typer.Option(metavar="STAGE", help="Stop after this stage.", autocompletion=complete_stage)
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Repeat every stage.")] = False,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--track",
+            metavar="NAME",
+            help="Tell tensorboard, wandb, mlflow or another tracker of the run: NAME, or NAME:KEY=VALUE,KEY=VALUE. "
+            "Repeatable.",
+            autocompletion=plugins_of("tracker"),
+        ),
+    ] = None,
     max_hours: Annotated[
         float | None, typer.Option("--max-hours", min=0.0, help="Stop cleanly after so many hours of this command.")
     ] = None,
@@ -96,6 +108,7 @@ def run(
         )
         from gdp.core.run.pipeline import Plan
         from gdp.tools.estimate.limits import Limits
+        from gdp.tools.tracking import open_trackers, tracked
 
         limits = Limits(max_hours, max_cost, price)
         session.stop_requested = lambda: stop_requested() or limits.reached()
@@ -107,8 +120,15 @@ def run(
         if dry_run:
             _print_preflight(session, json_)
             return
+        trackers = open_trackers(registry, track or ()) if place is None or place.leads else {}
         work = partial(
-            _execute, session, Plan(CORE_STAGES[0] if force else from_, until), limits, stop_requested, json_
+            _execute,
+            session,
+            Plan(CORE_STAGES[0] if force else from_, until),
+            limits,
+            stop_requested,
+            json_,
+            partial(tracked, session, registry, trackers),
         )
         if place is None:
             work()
@@ -130,18 +150,32 @@ def _work_together(session: Session, place: Place, work: Callable[[], None]) -> 
             company.serve(partial(take_part, session))
 
 
-def _execute(session: Session, plan: Plan, limits: Limits, stop_requested: StopRequest, json_: bool) -> None:
+def _execute(
+    session: Session,
+    plan: Plan,
+    limits: Limits,
+    stop_requested: StopRequest,
+    json_: bool,
+    telling: Callable[[], AbstractContextManager[Tracking]],
+) -> None:
     from gdp.core.run.pipeline import execute
     from gdp.tools.estimate.limits import what_is_left
+    from gdp.tools.watch import recorded
 
-    outcome = execute(session, plan)
+    with recorded(session), telling() as tracking:
+        outcome = execute(session, plan)
     report = session.folder.path / "report.html"
     stopped, reason = outcome.state == "stopped", limits.reason or outcome.reason
     by = stopped_by(stop_requested, "limit" if reason else f"--until {plan.until}")
     left = what_is_left(session) if by == "limit" and stopped else []
     if json_:
-        told = {"state": outcome.state, "folder": str(session.folder.path), "done": list(outcome.done)}
+        told: dict[str, object] = {
+            "state": outcome.state,
+            "folder": str(session.folder.path),
+            "done": list(outcome.done),
+        }
         told |= {"stopped_by": by} if stopped else {}
+        told |= {"trackers": tracking.outcomes} if tracking.outcomes else {}
         typer.echo(json.dumps({**told, "limit": reason, "left": left} if left else told), file=json_output())
     elif left:
         typer.echo(f"stopped: {reason}; left: {', '.join(left)}")
@@ -152,6 +186,8 @@ def _execute(session: Session, plan: Plan, limits: Limits, stop_requested: StopR
         typer.echo(f"stopped by {by}; the same command goes on from here: {session.folder.path}")
     else:
         typer.echo(f"stopped behind {plan.until}, as told; gdp run {session.folder.path} goes on from here")
+    for name, words in ({} if json_ else tracking.outcomes).items():
+        typer.echo(f"tracker {name}: {words}", err=True)
     if stopped:
         end_unfinished(stop_requested)
 

@@ -113,6 +113,15 @@ def gdp_register_direction_methods(register: Register) -> None:
 
 
 @hookspec
+def gdp_register_trackers(register: Register) -> None:
+    """Register what tells services or files of experiments of a run while it works (`gdp.Tracker`).
+
+    Args:
+        register: call it once for each tracker.
+    """
+
+
+@hookspec
 def gdp_register_stages(register: Register) -> None:
     """Register steps of a run beside those that every run is made of (`gdp.Stage`).
 

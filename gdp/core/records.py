@@ -16,13 +16,13 @@ API_VERSION = 1
 
 Kind = Literal[
     "teacher", "pair-source", "filter", "student", "loss", "evaluator", "dataset", "stage", "direction-method",
-    "engine", "aligner",
+    "engine", "aligner", "tracker",
 ]  # fmt: skip
 """What a plugin can be."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """All kinds, in the order in which a run meets them."""
-RECIPE_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind not in ("direction-method", "engine", "aligner"))
-"""Kinds that a recipe chooses; others are chosen by `gdp find-direction` (direction methods) or `gdp apply`."""
+RECIPE_KINDS: tuple[Kind, ...] = KINDS[: KINDS.index("direction-method")]
+"""Kinds that a recipe chooses; others a command does: `gdp find-direction`, `gdp apply`, `gdp run --track`."""
 
 PlainKind = Literal["converter", "command"]
 """What has no settings, and is chosen by no recipe."""

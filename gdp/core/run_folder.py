@@ -7,6 +7,7 @@ runs/<name>/
   keys.json         the content keys of all stages, as they were known last
   log.txt           what was told while it ran
   events.jsonl      the same for programs: one JSON object a line
+  progress.json     while a process works: how far it is
   pairs/<key>/      the pair store (shards and manifest)
   train/<key>/      checkpoints, statistics.jsonl, sample grids
   student/          the trained student: student.safetensors, student.json, README.md
@@ -294,7 +295,7 @@ def find_run(run: Path) -> RunFolder:
         MissingResourceError: there is no run.
         CorruptFileError: there is one without its run.json.
     """
-    places = (run, Path("runs") / run)
+    places = (run, Path("runs") / run, Path("runs") / str(run).replace("_", "-"))  # as recipes' names are taken
     for place in places:
         if (place / "run.json").is_file():
             return RunFolder(place.expanduser().absolute())

@@ -77,10 +77,13 @@ def _in_an_archive(place: str) -> Iterator[Distribution]:
 
 
 def _of_other_finders() -> Iterator[Distribution]:
-    """Ask finders that look elsewhere than on the path, as some tools install them."""
+    """Ask finders that look elsewhere than on the path, as some tools install them.
+
+    That of the package importlib_metadata, which others bring along (MLflow), looks on the path as Python's own does.
+    """
     for finder in sys.meta_path:
-        find = getattr(finder, "find_distributions", None)
-        if find is not None and finder is not PathFinder:
+        find, whose = getattr(finder, "find_distributions", None), getattr(finder, "__module__", "")
+        if find is not None and finder is not PathFinder and whose.partition(".")[0] != "importlib_metadata":
             from importlib.metadata import DistributionFinder
 
             yield from find(DistributionFinder.Context())

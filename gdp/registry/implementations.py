@@ -29,6 +29,7 @@ _INTERFACES: Mapping[str, tuple[str, ...]] = {
     "evaluator": ("gdp.core.interfaces.evaluators:Evaluator",),
     "direction-method": ("gdp.support.interfaces.directions:DirectionMethod",),
     "engine": ("gdp.support.interfaces.engines:Engine",),
+    "tracker": ("gdp.support.interfaces.trackers:Tracker",),
     "stage": ("gdp.core.interfaces.stages:Stage",),
     "aligner": ("gdp.support.interfaces.aligners:Aligner",),
     "converter": ("gdp.support.foreign.converter:Converter",),

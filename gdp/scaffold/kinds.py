@@ -100,6 +100,12 @@ SCAFFOLDS: Mapping[Kind | PlainKind, Scaffold] = {
         "Finds the brightest spot of each picture",
         "gdp apply RUN PICTURES -o FOLDER --align {name}",
     ),
+    "tracker": Scaffold(
+        "trackers",
+        "Tracker",
+        "Writes every number of a run into a table",
+        "gdp run RECIPE --track {name}",
+    ),
     "command": Scaffold(
         "commands",
         "",

@@ -116,9 +116,14 @@ class Subject:
 
     def build(self, config: Config | None = None, **changes: Any) -> Any:
         """Build the plugin anew; `changes` replace parts of its context, and `config` its settings."""
-        context = EngineContext() if self.kind in ("engine", "aligner") else self.context(**changes)
+        if self.kind == "tracker":
+            surroundings: tuple[Any, ...] = ()
+        elif self.kind in ("engine", "aligner"):
+            surroundings = (EngineContext(),)
+        else:
+            surroundings = (self.context(**changes),)
         with plugin_errors(describe_plugin(self.record)):
-            return self.implementation(config or self.config, context)
+            return self.implementation(config or self.config, *surroundings)
 
     def forecast(self, plugin: Any) -> Forecast:
         """Return what a filter or a pair source foretells of the world's pairs."""

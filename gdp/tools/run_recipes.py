@@ -16,7 +16,7 @@ from typing import Any, cast
 from pydantic import ConfigDict
 
 from gdp.core.config import Config
-from gdp.core.errors import CorruptFileError, PluginNotFoundError
+from gdp.core.errors import CorruptFileError, PluginNotFoundError, RecipeError
 from gdp.core.files import file_sha256
 from gdp.core.recipe.reading import Recipe, load_recipe
 from gdp.core.recipe.text import read_recipe_text
@@ -101,6 +101,22 @@ def is_run(path: Path) -> bool:
     return (path / "run.json").is_file() and (path / RECIPE).is_file()
 
 
+def run_meant(path: Path) -> Path | None:
+    """Return the folder of the run that a user names where a recipe may stand, too: its path, or its name in runs/.
+
+    A recipe of that name wins, for the run was made by it.
+    """
+    if is_run(path):
+        return path
+    named = Path("runs") / path
+    if is_run(named):
+        try:
+            find_recipe(path)
+        except RecipeError:
+            return named
+    return None
+
+
 def recipe_changed(folder: RunFolder) -> str | None:
     """Say that a run's recipe.toml is not the one that gdp wrote there; None where it is, or nothing is known of it.
 
@@ -119,7 +135,7 @@ def require_recipe(path: Path) -> None:
     Raises:
         RecipeError: there is no such file, or it is not TOML.
     """
-    if not is_run(path):
+    if run_meant(path) is None:
         read_recipe_text(*find_recipe(path))
 
 
@@ -176,8 +192,8 @@ def open_recipe(
     """Read a recipe and choose the run's folder; nothing is written.
 
     Args:
-        recipe: the TOML file, or the name of a recipe that comes with gdp; or the folder of a run, which goes on by the
-            recipe that is written there.
+        recipe: the TOML file, or the name of a recipe that comes with gdp; or a run (its folder, or its name in
+            `runs/`), which goes on by the recipe that is written there.
         plugins: that the recipe names.
         overrides: such as `train.steps=200`.
         folder: of the run; None for `runs/<name of the recipe>` below the present folder, or the run's own.
@@ -185,8 +201,8 @@ def open_recipe(
     Raises:
         RecipeError: with all mistakes of the recipe.
     """
-    if is_run(recipe):
-        loaded, place = load_run_recipe(RunFolder(recipe.absolute()), plugins, overrides), recipe
+    if (run := run_meant(recipe)) is not None:
+        loaded, place = load_run_recipe(RunFolder(run.absolute()), plugins, overrides), run
     else:
         loaded = load_named_recipe(recipe, _as_made_here(recipe, plugins, folder), overrides)
         place = Path("runs") / loaded.name

@@ -26,19 +26,19 @@ from gdp.console import print_json
 
 @gdp.hookimpl
 def gdp_register_commands(register):
-    register("watch", implementation="watching:watch", summary="Shows a run while it works")
+    register("gaze", implementation="watching:gaze", summary="Shows a run while it works")
     register("absent", implementation="module_that_nobody_has:absent", summary="Cannot be imported")
-    register("runs", implementation="watching:watch", summary="Has a name that is taken")
+    register("runs", implementation="watching:gaze", summary="Has a name that is taken")
 
 
-def watch(
+def gaze(
     context: typer.Context,
     run: Annotated[Path, typer.Argument(help="The run folder.")],
     how: Annotated[str, typer.Option(help="How it ends.")] = "well",
 ) -> None:
     """Show a run while it works.
 
-    Example: gdp watch runs/faces
+    Example: gdp gaze runs/faces
     """
     ends = {
         "gdp": gdp.GdpError("there is no such run"),
@@ -89,7 +89,7 @@ assert not heavy, heavy
         assert f"{record.name} {record.summary}" in lines, "each on one line of 80 characters"
     commands, others = lines.index("Runs:"), lines.index("Commands of plugins:")
     assert commands < lines.index("runs Show which runs are here, and their state") < others
-    assert "watch Shows a run while it works (watching.py)" in lines[others:]
+    assert "gaze Shows a run while it works (watching.py)" in lines[others:]
 
 
 def test_help_is_there_where_plugins_cannot_be_looked_for(tmp_path: Path) -> None:
@@ -101,10 +101,10 @@ def test_help_is_there_where_plugins_cannot_be_looked_for(tmp_path: Path) -> Non
 
 
 def test_a_plugins_command_runs_and_has_help(folder: Path) -> None:
-    told = gdp(folder, "watch", "runs/faces")
+    told = gdp(folder, "gaze", "runs/faces")
     assert (told.exit_code, '"run": "runs/faces"' in told.stdout) == (0, True)
-    help_ = " ".join(gdp(folder, "watch", "--help").stdout.split())
-    assert "Show a run while it works. Example: gdp watch runs/faces" in help_
+    help_ = " ".join(gdp(folder, "gaze", "--help").stdout.split())
+    assert "Show a run while it works. Example: gdp gaze runs/faces" in help_
     assert "The run folder." in help_
 
 
@@ -120,7 +120,7 @@ def test_a_plugins_command_runs_and_has_help(folder: Path) -> None:
     ],
 )
 def test_how_a_plugins_command_ends(folder: Path, how: str, status: int, words: str) -> None:
-    result = gdp(folder, "watch", "runs/faces", "--how", how)
+    result = gdp(folder, "gaze", "runs/faces", "--how", how)
     assert (result.exit_code, result.stdout) == (status, "")
     assert words in result.stderr
     assert "Traceback" not in result.stderr
@@ -129,13 +129,13 @@ def test_how_a_plugins_command_ends(folder: Path, how: str, status: int, words: 
 def test_a_fault_names_the_package_and_shows_its_place_where_that_is_asked_for(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = gdp(folder, "watch", "runs/faces", "--how", "fault")
-    assert result.stderr.startswith(f"error: command watch ({folder / 'watching.py'}): failed with KeyError")
+    result = gdp(folder, "gaze", "runs/faces", "--how", "fault")
+    assert result.stderr.startswith(f"error: command gaze ({folder / 'watching.py'}): failed with KeyError")
     monkeypatch.setenv("GDP_TRACEBACK", "1")
-    result = gdp(folder, "watch", "runs/faces", "--how", "fault")
+    result = gdp(folder, "gaze", "runs/faces", "--how", "fault")
     assert "Traceback (most recent call last)" in result.stderr
     assert f'File "{folder / "watching.py"}"' in result.stderr
-    assert result.stderr.splitlines()[-1].startswith("error: command watch")
+    assert result.stderr.splitlines()[-1].startswith("error: command gaze")
 
 
 def test_a_command_that_cannot_be_imported_is_told_in_a_sentence(folder: Path) -> None:
@@ -152,17 +152,17 @@ def test_a_name_that_is_taken_is_a_row_and_the_built_in_command_stays(folder: Pa
 
 
 def test_commands_can_be_left_out(folder: Path) -> None:
-    result = gdp(folder, "watch", "runs/faces", "--no-plugin", "watch")
+    result = gdp(folder, "gaze", "runs/faces", "--no-plugin", "gaze")
     assert result.exit_code == 2
-    assert 'command "watch" cannot be used (disabled): left out by --no-plugin' in result.stderr
-    assert "Shows a run while it works" not in gdp(folder, "--help", "--no-plugin", "watch").stdout
+    assert 'command "gaze" cannot be used (disabled): left out by --no-plugin' in result.stderr
+    assert "Shows a run while it works" not in gdp(folder, "--help", "--no-plugin", "gaze").stdout
     assert 'command "push" cannot be used' in gdp(folder, "push", "--no-plugin", "push").stderr
 
 
 def test_a_typing_error_is_told_with_the_nearest_command(folder: Path) -> None:
-    result = gdp(folder, "wacth")
+    result = gdp(folder, "gzae")
     assert result.exit_code == 2
-    assert 'no command is called "wacth"; did you mean watch?' in result.stderr
+    assert 'no command is called "gzae"; did you mean gaze?' in result.stderr
 
 
 def test_built_in_commands_ask_for_no_plugins_before_they_need_them(
@@ -176,8 +176,8 @@ def test_built_in_commands_ask_for_no_plugins_before_they_need_them(
 
 
 def test_a_command_is_described(folder: Path) -> None:
-    told = gdp(folder, "describe", "command", "watch").stdout
-    assert told.startswith("command watch: Shows a run while it works\n")
-    assert "gdp watch --help shows its options" in told
+    told = gdp(folder, "describe", "command", "gaze").stdout
+    assert told.startswith("command gaze: Shows a run while it works\n")
+    assert "gdp gaze --help shows its options" in told
     assert '"implementation": "gdp.cli.push:push"' in gdp(folder, "describe", "command", "push", "--json").stdout
     assert gdp(folder, "describe", "converter", "stylegan2-ada").exit_code == 0

@@ -55,6 +55,7 @@ def test_the_extras_that_are_told_are_those_of_the_package() -> None:
         "sklearn": "scikit-learn",
         "huggingface_hub": "huggingface-hub",
         "stlpips_pytorch": "stlpips-pytorch",
+        "mlflow": "mlflow-skinny",
     }
     for extra in EXTRAS:
         required = {requirement.partition(">")[0] for requirement in extras[extra.name]}

@@ -52,6 +52,36 @@ def test_students_take_what_people_have_and_return_it_in_kind(world: Path) -> No
                 use(wrong)
 
 
+def test_a_run_is_meant_by_its_name_wherever_one_is_taken(world: Path) -> None:
+    (world / "runs" / "tiny").rename(world / "runs" / "tiny-faces")
+    recipe = (world / "tiny.toml").rename(world / "moved.toml")
+    for name in ("tiny-faces", "tiny_faces"):
+        assert gdp.load(name).resolution == gdp.deploy(name, engine="torch").resolution == 16
+    recipe.rename(world / "tiny.toml")
+    assert gdp.run("tiny-faces", progress=gdp.SilentProgress()).outcome.done == ()
+
+
+def test_engines_take_tensors_as_students_do(world: Path) -> None:
+    levels = numpy.random.default_rng(6).integers(0, 256, (2, 16, 20, 3), dtype=numpy.uint8)
+    tensor = torch.from_numpy(levels).permute(0, 3, 1, 2) / 127.5 - 1
+    model: Any = gdp.deploy("tiny", engine="torch")
+    made = model(tensor)
+    assert made.shape == (2, 3, 16, 20) and made.dtype == torch.float32
+    assert torch.equal(model(tensor[0]), made[0])
+    expected = torch.from_numpy(model(levels)).permute(0, 3, 1, 2) / 127.5 - 1
+    assert (made - expected).abs().max() < 1e-6
+    for wrong in (tensor[0, 0], torch.from_numpy(levels), torch.nn.Identity()):
+        with pytest.raises(gdp.ShapeError, match="floating-point tensors"):
+            model(wrong)
+
+
+def test_every_error_of_gdp_is_public(world: Path) -> None:
+    from gdp.core import errors
+
+    kinds = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, gdp.GdpError)}
+    assert kinds <= set(gdp.__all__) and kinds <= set(dir(gdp))
+
+
 def test_the_array_that_a_student_returns_is_the_tensor_that_it_returns(world: Path) -> None:
     levels = numpy.random.default_rng(5).integers(0, 256, (16, 16, 3), dtype=numpy.uint8)
     student = gdp.load("tiny")
@@ -69,6 +99,7 @@ def test_a_run_in_a_notebook_shows_how_it_goes_and_what_came_of_it(
     assert "train: finished in" in told.err
     assert made.metrics["quality.held_out.psnr_db"] > 0
     assert {path.suffix for path in made.pictures} == {".png"}
+    assert made.student is made.student and made.student(made.pictures[0]).size == (16, 16)
     page = made._repr_html_()
     assert "finished: " in page
     assert "quality.held_out.psnr_db" in page

@@ -58,7 +58,8 @@ def __getattr__(name):
 BASES = {
     "teacher": "LatentTeacher", "pair-source": "PairSource", "filter": "ScoringFilter", "student": "Student",
     "loss": "Loss", "evaluator": "Evaluator", "dataset": "UnpairedDataset", "stage": "Stage", "engine": "Engine",
-    "direction-method": "DirectionMethod", "aligner": "Aligner", "converter": "Converter", "command": "Config",
+    "direction-method": "DirectionMethod", "aligner": "Aligner", "tracker": "Tracker", "converter": "Converter",
+    "command": "Config",
 }  # fmt: skip
 IMPLEMENTATIONS = {
     "module_that_nobody_has:Thing": "no module named 'module_that_nobody_has'",
@@ -152,6 +153,9 @@ def command_of(world: Path, kind: str) -> list[str]:
     if kind in COMMANDS:
         return COMMANDS[kind].split()
     text = RECIPE
+    if kind == "tracker":
+        (world / "odd.toml").write_text(text)
+        return ["run", "odd.toml", "--folder", "made-tracker", "--track", "odd"]
     if kind in ("teacher", "dataset"):
         text += f'\n[{kind}]\nplugin = "odd"\n'
     elif kind in ("student", "pair-source"):
@@ -177,7 +181,7 @@ def test_an_implementation_that_cannot_be_used_is_told_with_the_recipes_line(
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert done.exit_code == 1 and len(errors) == 1 and "Traceback" not in done.stderr, done.stderr
     place = ""
-    if arguments[0] == "run":
+    if arguments[0] == "run" and kind != "tracker":
         lines = (shared / "odd.toml").read_text().splitlines()
         place = f"odd.toml:{lines.index(CHOSEN) + 1}: "
     who = f"{place}{kind} odd ({shared / 'plugins' / 'odd.py'}): "

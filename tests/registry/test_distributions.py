@@ -77,6 +77,18 @@ def test_a_package_hides_another_of_its_name_behind_it_on_the_path(
     assert found_in(folder) == []
 
 
+def test_the_backported_finder_of_packages_brings_none_twice(
+    install: Any, make_package: Callable[..., Path], tmp_path: Path
+) -> None:
+    import importlib_metadata  # noqa: F401 # which puts a finder of its own among Python's
+
+    folder = make_package(source())
+    before = tmp_path / "before" / "gdp_made-2.0.dist-info"
+    before.mkdir(parents=True)
+    install(before.parent, folder)
+    assert found_in(folder) == []
+
+
 def test_old_ways_of_installing_are_found(install: Any, make_package: Callable[..., Path], tmp_path: Path) -> None:
     develop = make_package(source("developed"))
     (develop / "gdp_made-1.0.dist-info").rename(develop / "gdp_made.egg-info")

@@ -15,17 +15,17 @@ from gdp.registry import PluginRegistry
 from gdp.registry.commands import build_command, built_in_commands
 
 HOOK = "import gdp\n@gdp.hookimpl\ndef gdp_register_commands(register):\n    register({name!r}, {arguments})\n"
-GOOD = {"implementation": "gdp_made_module:watch", "summary": "Shows a run while it works"}
+GOOD = {"implementation": "gdp_made_module:gaze", "summary": "Shows a run while it works"}
 
 
-def source(name: str = "watch", body: str = "print(how)", **changes: Any) -> str:
+def source(name: str = "gaze", body: str = "print(how)", **changes: Any) -> str:
     arguments = ", ".join(f"{key}={value!r}" for key, value in (GOOD | changes).items())
-    return HOOK.format(name=name, arguments=arguments) + f"import typer\ndef watch(how: str = 'so'):\n    {body}\n"
+    return HOOK.format(name=name, arguments=arguments) + f"import typer\ndef gaze(how: str = 'so'):\n    {body}\n"
 
 
 def run(registry: PluginRegistry, *arguments: str) -> Any:
-    """Call the command watch as typer would, exceptions as they come."""
-    return build_command(registry.get("command", "watch")).main(list(arguments), standalone_mode=False)
+    """Call the command gaze as typer would, exceptions as they come."""
+    return build_command(registry.get("command", "gaze")).main(list(arguments), standalone_mode=False)
 
 
 def test_a_third_partys_command_is_registered_and_runs(
@@ -33,7 +33,7 @@ def test_a_third_partys_command_is_registered_and_runs(
 ) -> None:
     install(make_package(source(licence="MIT")))
     registry = PluginRegistry.discover()
-    row = next(row for row in registry.rows if row.name == "watch")
+    row = next(row for row in registry.rows if row.name == "gaze")
     assert (row.kind, row.status, row.package, row.licence) == ("command", "ok", "gdp-made", "MIT")
     run(registry, "--how", "thus")
     assert capsys.readouterr().out == "thus\n"
@@ -42,12 +42,12 @@ def test_a_third_partys_command_is_registered_and_runs(
 def test_a_command_may_have_commands_below_it_and_a_fault_of_each_is_its_packages(
     install: Any, make_package: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    below = "watch = typer.Typer()\n@watch.command()\ndef one(): print('one')\n@watch.command()\ndef two(): 1 / 0\n"
+    below = "gaze = typer.Typer()\n@gaze.command()\ndef one(): print('one')\n@gaze.command()\ndef two(): 1 / 0\n"
     install(make_package(source() + below))
     registry = PluginRegistry.discover()
     run(registry, "one")
     assert capsys.readouterr().out == "one\n"
-    with pytest.raises(PluginError, match=r"command watch \(gdp-made\): failed with ZeroDivisionError"):
+    with pytest.raises(PluginError, match=r"command gaze \(gdp-made\): failed with ZeroDivisionError"):
         run(registry, "two")
 
 
@@ -59,23 +59,23 @@ def test_a_built_in_command_keeps_its_name(install: Any, make_package: Callable[
 
 
 def test_two_packages_with_a_command_of_one_name_clash(install: Any, make_package: Callable[..., Path]) -> None:
-    other = source(implementation="gdp_other_module:watch")
+    other = source(implementation="gdp_other_module:gaze")
     install(make_package(source()), make_package(other, "other"))
     registry = PluginRegistry.discover()
     assert [row.package for row in registry.defects] == ["gdp-made", "gdp-other"]
     with pytest.raises(PluginNotFoundError, match="plugins of gdp-made and gdp-other"):
-        registry.get("command", "watch")
-    assert registry.get("command", "gdp-made:watch").package == "gdp-made"
+        registry.get("command", "gaze")
+    assert registry.get("command", "gdp-made:gaze").package == "gdp-made"
 
 
 @pytest.mark.parametrize(
     ("name", "changes", "reason"),
     [
         ("Watch", {}, "lower-case words"),
-        ("--watch", {}, "lower-case words"),
-        ("watch", {"implementation": "gdp_made_module.watch"}, "implementation must be text"),
-        ("watch", {"summary": "a\nb"}, "summary must be one line"),
-        ("watch", {"config": 1}, "unexpected keyword argument 'config'"),
+        ("--gaze", {}, "lower-case words"),
+        ("gaze", {"implementation": "gdp_made_module.gaze"}, "implementation must be text"),
+        ("gaze", {"summary": "a\nb"}, "summary must be one line"),
+        ("gaze", {"config": 1}, "unexpected keyword argument 'config'"),
     ],
 )
 def test_a_wrong_registration_is_reported(
@@ -90,7 +90,7 @@ def test_a_wrong_registration_is_reported(
 @pytest.mark.parametrize(
     ("implementation", "reason"),
     [
-        ("gdp_nowhere:watch", "no module named 'gdp_nowhere'"),
+        ("gdp_nowhere:gaze", "no module named 'gdp_nowhere'"),
         ("gdp_made_module:nothing", "has no attribute 'nothing'"),
         ("gdp_made_module:typer", "is module, not a function"),
         ("pathlib:Path", "is type, not a function"),
@@ -103,7 +103,7 @@ def test_a_command_that_cannot_be_used_names_itself_and_its_package(
     install(make_package(source(implementation=implementation)))
     with pytest.raises(PluginError) as caught:
         run(PluginRegistry.discover())
-    assert str(caught.value).startswith("command watch (gdp-made): ")
+    assert str(caught.value).startswith("command gaze (gdp-made): ")
     assert reason in str(caught.value)
 
 
@@ -111,7 +111,7 @@ def test_parameters_that_typer_does_not_understand_are_the_plugins_fault(
     install: Any, make_package: Callable[..., Path]
 ) -> None:
     install(make_package(source().replace("how: str", "how: 'Nowhere'")))
-    with pytest.raises(PluginError, match=r"command watch \(gdp-made\): failed with NameError"):
+    with pytest.raises(PluginError, match=r"command gaze \(gdp-made\): failed with NameError"):
         run(PluginRegistry.discover())
 
 
@@ -131,7 +131,7 @@ def test_what_a_command_says_by_an_exception_passes(
     install: Any, make_package: Callable[..., Path], body: str, raised: type[BaseException]
 ) -> None:
     install(make_package(source(body=body)))
-    command = build_command(PluginRegistry.discover().get("command", "watch"))
+    command = build_command(PluginRegistry.discover().get("command", "gaze"))
     with pytest.raises(raised) as caught:
         command.callback(how="so")
     assert not isinstance(caught.value, PluginError)
@@ -142,7 +142,7 @@ def test_any_other_exception_is_told_as_the_plugins_fault(
     install: Any, make_package: Callable[..., Path], body: str
 ) -> None:
     install(make_package(source(body=body)))
-    with pytest.raises(PluginError, match=r"command watch \(gdp-made\): failed with .* This is a fault of the plugin"):
+    with pytest.raises(PluginError, match=r"command gaze \(gdp-made\): failed with .* This is a fault of the plugin"):
         run(PluginRegistry.discover())
 
 

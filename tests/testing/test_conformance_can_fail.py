@@ -34,6 +34,7 @@ SOUND: dict[tuple[Kind | PlainKind, str], dict[str, Any]] = {
     ("direction-method", "sound-method"): {},
     ("command", "sound-command"): {},
     ("aligner", "sound-aligner"): {},
+    ("tracker", "sound-tracker"): {},
 }
 LACKING: list[tuple[Kind | PlainKind, str, str, str]] = [
     ("filter", "heavy", "registering-imports-nothing-heavy", "imports torch"),
@@ -157,6 +158,9 @@ LACKING: list[tuple[Kind | PlainKind, str, str, str]] = [
     ("command", "unexplained", "every-parameter-is-explained", "without help: run, twice"),
     ("command", "misunderstood", "every-parameter-is-explained", "failed with NameError"),
     ("command", "without-example", "the-help-has-an-example", "no example of gdp without-example"),
+    ("tracker", "nameless-run", "a-run-that-goes-on-is-known-again", "begin returned None"),
+    ("tracker", "forgets-runs", "a-run-that-goes-on-is-known-again", "begin returned 'another'"),
+    ("tracker", "takes-files-away", "what-it-is-told-of-is-left-as-it-is", "it changed step-000002.png"),
     ("aligner", "nameless", "what-it-finds-has-a-name", "finds is 'corners'"),
     ("aligner", "stretched", "squares-are-upright-views-of-the-picture", "stretched or mirrored"),
     ("aligner", "no-squares", "squares-are-upright-views-of-the-picture", "came for a square"),

@@ -25,6 +25,7 @@ from gdp.core.recipe.sections import (
     StageSection,
     StudentSection,
     TeacherSection,
+    TrackerSection,
     TrainSection,
 )
 from gdp.core.recipe.text import KeyPath, RecipeText, format_path
@@ -46,6 +47,7 @@ SECTION_KEYS: Mapping[Kind, str] = {
     "direction-method": "method",
     "engine": "engine",
     "aligner": "align",
+    "tracker": "track",
 }
 """The key under which a recipe, or the --set of a command, chooses a plugin of each kind."""
 
@@ -61,6 +63,7 @@ SECTION_MODELS: Mapping[Kind, type[Config]] = {
     "direction-method": DirectionMethodSection,
     "engine": EngineSection,
     "aligner": AlignerSection,
+    "tracker": TrackerSection,
 }
 """Core's own keys in a section of each kind; a plugin's settings may not take their names."""
 

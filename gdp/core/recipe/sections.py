@@ -127,6 +127,13 @@ class AlignerSection(Config):
     """Name of an aligner, as `--align` takes it."""
 
 
+class TrackerSection(Config):
+    """`--track`: whom `gdp run` tells of the run."""
+
+    plugin: str
+    """Name of a tracker, as `--track` takes it."""
+
+
 class DirectionMethodSection(Config):
     """`--set method....`: how `gdp find-direction` finds a direction."""
 

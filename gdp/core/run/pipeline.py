@@ -217,6 +217,7 @@ def _execute_one(session: Session, step: Step) -> None:
         raise Stopped
     name = step.name
     session.folder.log(f"{name}: begins")
+    session.folder.event("stage-begins", stage=name)
     seconds, summary = step.perform(session)
     _record_costs(session)  # the report, a stage itself, tells it
     session.folder.log(f"{name}: finished in {seconds:.1f} s: {summary}")

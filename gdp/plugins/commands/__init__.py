@@ -20,8 +20,10 @@ _COMMANDS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
         ("estimate", "gdp.cli.estimate:estimate", "Tell what a run will take in time, memory and money"),
         ("run", "gdp.cli.run:run", "Make the pairs, train a student, and measure it"),
         ("runs", "gdp.cli.runs:runs", "Show which runs are here, and their state"),
+        ("watch", "gdp.cli.watch:watch", "Watch a run from another terminal"),
         ("pairs", "gdp.cli.pairs:pairs", "Show a run's pairs, their scores and their pictures"),
         ("filter", "gdp.cli.filter:filter_", "Judge a run's pairs by other thresholds"),
+        ("compare", "gdp.cli.compare:compare", "Compare runs: recipes, numbers, pictures side by side"),
         ("report", "gdp.cli.report:report", "Make a run's report again from what its folder holds"),
     ),
     "A trained student": (

@@ -24,6 +24,7 @@ from gdp.testing.properties import (
     students,
     surroundings,
     teachers,
+    trackers,
 )
 
 Check = Callable[[Any], None]
@@ -61,6 +62,7 @@ _OF_KIND: Mapping[str, _Promises] = {
     "direction-method": _Promises(directions.exercise, directions.PROPERTIES),
     "engine": _Promises(engines.exercise, engines.PROPERTIES),
     "aligner": _Promises(aligners.exercise, aligners.PROPERTIES),
+    "tracker": _Promises(trackers.exercise, trackers.PROPERTIES),
 }
 
 _OF_PLAIN_KIND: Mapping[str, Sequence[Check]] = {"command": commands.PROPERTIES}

@@ -19,9 +19,11 @@ from gdp.tools.deploy.depth import PythonWatch
 from gdp.tools.deploy.student_folder import CHOICE, DESCRIPTION, WEIGHTS
 from gdp.tools.deploy.tiling import Tiling, translate_any_size
 from gdp.tools.deploy.trained_on import TrainedOn
+from gdp.tools.named_recipes import plain_name
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from torch import Tensor
 
     from gdp.support.interfaces.picture_network import PictureNetwork
 
@@ -43,7 +45,7 @@ def find_model(model: Path) -> Place:
     Raises:
         MissingResourceError: there is no trained student.
     """
-    for place in (model, Path("runs") / model):
+    for place in (model, Path("runs") / model, Path("runs") / plain_name(str(model))):
         for folder in (place / STUDENT, place):
             if (folder / WEIGHTS).is_file():
                 return Place(folder)
@@ -86,6 +88,9 @@ class Model:
     def __call__(self, pictures: Image | Path | str, tiling: Tiling | None = None) -> Image: ...
 
     @overload
+    def __call__(self, pictures: Tensor, tiling: Tiling | None = None) -> Tensor: ...
+
+    @overload
     def __call__(self, pictures: Sequence[Any], tiling: Tiling | None = None) -> list[Any]: ...
 
     def __call__(self, pictures: Any, tiling: Tiling | None = None) -> Any:
@@ -93,7 +98,7 @@ class Model:
 
         Args:
             pictures: uint8 RGB levels (N, H, W, C), which become (N, H, W, 3); one picture (H, W, C); a PIL image or a
-                path, which become a PIL image; or a list of such.
+                path, which become a PIL image; torch tensors ([N,] C, H, W) in [-1, 1], which become such; or a list.
             tiling: how large pictures are cut.
 
         Raises:
@@ -103,6 +108,8 @@ class Model:
         """
         if isinstance(pictures, list | tuple):
             return [self(picture, tiling) for picture in pictures]
+        if type(pictures).__module__.partition(".")[0] == "torch":  # which is imported then, and not for others
+            return self._translate_tensor(pictures, tiling)
         levels = levels_of(pictures)
         if levels.shape[-1] != self.input_channels:
             raise ShapeError(f"this student takes {self.input_channels} channels; got {levels.shape}")
@@ -114,6 +121,15 @@ class Model:
         from PIL.Image import fromarray
 
         return fromarray(made[0])
+
+    def _translate_tensor(self, pictures: Any, tiling: Tiling | None) -> Tensor:
+        """Translate tensors as 8-bit pictures: engines know no others."""
+        from gdp.core.pictures import from_array, from_levels, to_array, to_levels
+
+        if not (hasattr(pictures, "is_floating_point") and pictures.is_floating_point() and pictures.ndim in (3, 4)):
+            raise ShapeError("a student takes pictures as floating-point tensors ([N,] C, H, W) in [-1, 1]")
+        made: PictureArray = self(to_array(to_levels(pictures.detach()).cpu()), tiling)
+        return from_levels(from_array(made))
 
     def _translate_levels(self, pictures: PictureArray, tiling: Tiling) -> PictureArray:
         if self.together or len(pictures) == 1:

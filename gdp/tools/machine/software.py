@@ -36,6 +36,9 @@ EXTRAS = (
     Extra("hub", "gdp push", ("huggingface_hub",)),
     Extra("directions", "directions by linear-svm and logistic-regression", ("sklearn",)),
     Extra("perceptual", "the weights of ST-LPIPS and LPIPS", ("stlpips_pytorch",), read_only=True),
+    Extra("tensorboard", "gdp run --track tensorboard", ("tensorboard",)),
+    Extra("wandb", "gdp run --track wandb", ("wandb",)),
+    Extra("mlflow", "gdp run --track mlflow", ("mlflow",)),
     Extra("rekognition", "pairs judged by Amazon Rekognition", ("boto3",)),
     Extra("emulator", "gdp azure-face-emulator", ("aiohttp",)),
 )

@@ -1,0 +1,50 @@
+"""Choosing trackers by name, with their settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gdp.core.building import build, require_modules
+from gdp.core.errors import GdpError
+from gdp.core.recipe.overrides import apply_overrides
+from gdp.core.records import Plugins
+from gdp.support.interfaces.trackers import Tracker
+from gdp.support.settings import settings_of
+
+Trackers = Sequence[str] | Mapping[str, Mapping[str, Any]]
+"""Names, each as `--track` takes it (`mlflow:experiment=faces`); or names with their settings."""
+
+
+def open_trackers(plugins: Plugins, wanted: Trackers) -> dict[str, Tracker]:
+    """Build the trackers that are asked for, by name; nobody is told anything yet.
+
+    Args:
+        plugins: the registry.
+        wanted: names, or names with settings.
+
+    Raises:
+        GdpError: there is none of that name, it lacks its modules, or the settings are not its own.
+    """
+    if isinstance(wanted, str):
+        wanted = (wanted,)
+    chosen = dict(wanted) if isinstance(wanted, Mapping) else dict(map(_read, wanted))
+    opened: dict[str, Tracker] = {}
+    for name, settings in chosen.items():
+        record = plugins.get("tracker", name)
+        require_modules([record])
+        opened[name] = build(plugins, record, settings_of(record, settings, "--track"), kind=Tracker)
+    return opened
+
+
+def _read(written: str) -> tuple[str, dict[str, Any]]:
+    """Read `NAME` or `NAME:KEY=VALUE,KEY=VALUE`."""
+    name, _, rest = written.partition(":")
+    settings: dict[str, Any] = {}
+    _, mistakes = apply_overrides(settings, [part for part in rest.split(",") if part])
+    if mistakes or not name:
+        told = "; ".join(mistake.message for mistake in mistakes)
+        raise GdpError(
+            f"--track {written}: write NAME, or NAME:KEY=VALUE,KEY=VALUE, as mlflow:experiment=faces ({told})"
+        )
+    return name, settings
