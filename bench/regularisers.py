@@ -32,14 +32,14 @@ RESULT = Path(__file__).parent / "results" / "regularisers.json"
 TOLERANCE = 1e-3
 """Largest difference of two gradients, as a share of the tensor's largest value, that rounding explains."""
 PROTOCOL = (
-    "One process on one thread; torch's own derivatives of convolutions, low-pass filters, leaky ReLUs and scalings and "
-    "gdp's take turns, on the same random weights, pictures and latents, float32. A regulariser is its penalty and the "
-    "gradient for all weights of its network: R1 of a whole batch by the discriminator, the path length of half a batch "
-    "by the generator. A step with both is one of the training's, of a learning rate of 0: generator, path length, "
-    "discriminator, R1, moving average. "
+    "One process on one thread; torch's own derivatives of convolutions, low-pass filters, leaky ReLUs and scalings "
+    "and gdp's take turns, on the same random weights, pictures and latents, float32. A regulariser is its penalty and "
+    "the gradient for all weights of its network: R1 of a whole batch by the discriminator, the path length of half a "
+    "batch by the generator. A step with both is one of the training's, of a learning rate of 0: generator, path "
+    "length, discriminator, R1, moving average. "
     "milliseconds: of processor time, median and quartiles; ratio: torch's by gdp's, of each turn; two turns of "
     "warm-up are not counted. largest_difference: of the two gradients, as a share of each tensor's largest value. "
-    "faces64: the networks of recipes/train_faces64.toml, batch 16; config-f: published widths up to 256 channels, "
+    "faces64: the networks of recipes/train_faces64.toml, batch 16; config-f: published widths, up to `width` channels, "
     "batch 4."
 )
 
@@ -178,7 +178,7 @@ def main(arguments: list[str] | None = None) -> None:
     progress, cases, start = choose_progress(), {}, conditions()
     for name in options.case or CASES:
         settings, size = settings_of(name, options)
-        cases[name] = {"resolution": size, "batch": settings.batch}
+        cases[name] = {"resolution": size, "batch": settings.batch, "width": settings.channel_max}
         for regulariser, compute in regularisers(settings, size).items():
             with progress.task(f"{name} {regulariser}", WARM_UP + options.rounds, "turns") as task:
                 cases[name][regulariser] = found = measure(compute, options.rounds, task)
