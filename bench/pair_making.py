@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from gdp.cli.common import prepare_processor
 from gdp.console import choose_progress, print_table
 from gdp.core.progress import Progress
+from gdp.support.devices import resolve_device
 
 if TYPE_CHECKING:
     from gdp.core.run.session import Session
@@ -32,9 +33,9 @@ PROTOCOL = (
     "One process; the ways take turns, each making all pairs of a turn anew. alone: the teacher maps and synthesizes "
     "the two pictures of each pair, in the stage's batches, and they are thrown away. stage: gdp's stage pairs, whose "
     "pictures are edited, rounded, hashed, encoded, written and committed, in another thread while the next are made. "
-    "in turn: the same, each batch stored before the next is made. seconds: median and quartiles of the turns after one "
-    "of warm-up; ratio: by the time of synthesis alone, turn by turn. 64: the embedded teacher, ageing; 1024: config-f "
-    "with random weights and up to `width` channels, one random direction. The shards of all ways have the same bytes."
+    "in turn: the same, each batch stored before the next is made. seconds: median and quartiles of the turns after "
+    "one of warm-up; ratio: by the time of synthesis alone, turn by turn. 64: the embedded teacher, ageing; 1024: "
+    "config-f with random weights and up to `width` channels, one direction. All ways' shards have the same bytes."
 )
 RECIPE = """\
 name = "pair-making"
@@ -166,11 +167,10 @@ def measure(recipe: Path, device: str, count: int, rounds: int, progress: Progre
 
 def show(cases: Mapping[str, Any]) -> None:
     """Print a row for each case."""
-    rows = [
-        [f"{name} px", found["pairs"], *(f"{found['seconds'][way]['median'] / found['pairs']:.3g}" for way in WAYS),
-         f"{found['ratio']['stage']['median']:.3f}"]
-        for name, found in cases.items()
-    ]  # fmt: skip
+    rows = []
+    for name, found in cases.items():
+        each = [f"{found['seconds'][way]['median'] / found['pairs']:.3g}" for way in WAYS]
+        rows.append([f"{name} px", str(found["pairs"]), *each, f"{found['ratio']['stage']['median']:.3f}"])
     print_table(["case", "pairs", "synthesis alone, s a pair", "stage", "stage, in turn", "stage / alone"], rows)
 
 
@@ -199,7 +199,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    progress, cases, start = choose_progress(), {}, conditions()
+    progress, cases, start = choose_progress(), {}, conditions(resolve_device(options.device))
     for name in options.case or CASES:
         count = options.pairs or CASES[name]
         with tempfile.TemporaryDirectory(prefix="gdp-pair-making-") as folder:

@@ -39,8 +39,8 @@ PROTOCOL = (
     "length, discriminator, R1, moving average. "
     "milliseconds: of processor time, median and quartiles; ratio: torch's by gdp's, of each turn; two turns of "
     "warm-up are not counted. largest_difference: of the two gradients, as a share of each tensor's largest value. "
-    "faces64: the networks of recipes/train_faces64.toml, batch 16; config-f: published widths, up to `width` channels, "
-    "batch 4."
+    "faces64: the networks of recipes/train_faces64.toml, batch 16; config-f: published widths, up to `width` "
+    "channels, batch 4."
 )
 
 

@@ -46,7 +46,8 @@ def resolve_device(name: str = "auto", asked_by: str = "--device") -> str:
 def lacks_code(device: str | int) -> str | None:
     """Say in a sentence that torch has no code for a GPU, and for which it has; None where it has.
 
-    Code for compute capability 8.6 runs on every GPU 8.x of 8.6 or later (NVIDIA's binary compatibility), and none else.
+    Code for compute capability 8.6 runs on every GPU 8.x of 8.6 or later, and on none else (NVIDIA's binary
+    compatibility).
     """
     import torch
 
