@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any
 
 from gdp.cli.common import prepare_processor
@@ -28,14 +28,17 @@ if TYPE_CHECKING:
 
 CASES = {"64": 128, "1024": 6}
 """Pixels, and pairs of a turn."""
+WAYS = ("alone", "stage", "in turn")
 RESULT = Path(__file__).parent / "results" / "pair_making.json"
 PROTOCOL = (
     "One process; the ways take turns, each making all pairs of a turn anew. alone: the teacher maps and synthesizes "
     "the two pictures of each pair, in the stage's batches, and they are thrown away. stage: gdp's stage pairs, whose "
     "pictures are edited, rounded, hashed, encoded, written and committed, in another thread while the next are made. "
     "in turn: the same, each batch stored before the next is made. seconds: median and quartiles of the turns after "
-    "one of warm-up; ratio: by the time of synthesis alone, turn by turn. 64: the embedded teacher, ageing; 1024: "
-    "config-f with random weights and up to `width` channels, one direction. All ways' shards have the same bytes."
+    "one of warm-up; ratio: by the time of synthesis alone, turn by turn; processor: the same of the processor's time "
+    "in all threads, which a busy machine disturbs less and which hides nothing behind anything. 64: the embedded "
+    "teacher, ageing; 1024: config-f with random weights and up to `width` channels, one direction. All ways' shards "
+    "have the same bytes."
 )
 RECIPE = """\
 name = "pair-making"
@@ -134,7 +137,8 @@ def measure(recipe: Path, device: str, count: int, rounds: int, progress: Progre
     from gdp.api import open_session
     from gdp.core.run.steps import keys_until
 
-    times: dict[str, list[float]] = {"alone": [], "stage": [], "in turn": []}
+    times: dict[str, list[float]] = {way: [] for way in WAYS}
+    worked: dict[str, list[float]] = {way: [] for way in WAYS}
     digests: set[str] = set()
     session = open_session(recipe, folder=recipe.parent / "run", device=device)
     session.keys = keys_until(session, "pairs")
@@ -151,18 +155,27 @@ def measure(recipe: Path, device: str, count: int, rounds: int, progress: Progre
     with progress.task(f"{recipe.parent.name}", 1 + rounds, "turns") as task:
         for turn in range(1 + rounds):
             for name, work in works.items():
-                start = perf_counter()
+                start, before = perf_counter(), process_time()
                 work()
                 if turn:
                     times[name].append(perf_counter() - start)
+                    worked[name].append(process_time() - before)
             task.advance(1)
     if len(digests) != 1:
         raise SystemExit("the ways made different pairs. Nothing was written.")
-    ratios = {
-        name: spread([own / alone for own, alone in zip(times[name], times["alone"], strict=True)])
-        for name in ("stage", "in turn")
+    return {
+        "seconds": {name: spread(values) for name, values in times.items()},
+        "ratio": _ratios(times),
+        "processor": {"seconds": {name: spread(values) for name, values in worked.items()}, "ratio": _ratios(worked)},
     }
-    return {"seconds": {name: spread(values) for name, values in times.items()}, "ratio": ratios}
+
+
+def _ratios(times: Mapping[str, list[float]]) -> dict[str, Any]:
+    from plain.measuring import spread
+
+    return {
+        way: spread([own / alone for own, alone in zip(times[way], times["alone"], strict=True)]) for way in WAYS[1:]
+    }
 
 
 def show(cases: Mapping[str, Any]) -> None:
@@ -170,11 +183,12 @@ def show(cases: Mapping[str, Any]) -> None:
     rows = []
     for name, found in cases.items():
         each = [f"{found['seconds'][way]['median'] / found['pairs']:.3g}" for way in WAYS]
-        rows.append([f"{name} px", str(found["pairs"]), *each, f"{found['ratio']['stage']['median']:.3f}"])
-    print_table(["case", "pairs", "synthesis alone, s a pair", "stage", "stage, in turn", "stage / alone"], rows)
-
-
-WAYS = ("alone", "stage", "in turn")
+        ratios = [f"{of['ratio']['stage']['median']:.3f}" for of in (found, found["processor"])]
+        rows.append([f"{name} px", str(found["pairs"]), *each, *ratios])
+    print_table(
+        ["case", "pairs", "synthesis alone, s a pair", "stage", "stage, in turn", "stage / alone", "of processor time"],
+        rows,
+    )
 
 
 def options_of(arguments: list[str] | None) -> argparse.Namespace:

@@ -156,10 +156,16 @@ class _Weights(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         g, (x,) = gradients[0], ctx.saved_tensors
         for_weight, for_bias = ctx.needs_input_grad[:2]
-        pair = (x, g) if ctx.transposed else (g, x)
+        out, into = (x, g) if ctx.transposed else (g, x)
         if for_bias and not torch.is_grad_enabled():  # torch's own finds both in one go
-            return *_find_gradients(*pair, ctx.place, ctx.kernel, [False, for_weight, True])[1:], None, None, None, None
-        of_weight = _weight_gradient(*pair, ctx.place, ctx.kernel) if for_weight else None
+            return (
+                *_find_gradients(out, into, ctx.place, ctx.kernel, [False, for_weight, True])[1:],
+                None,
+                None,
+                None,
+                None,
+            )
+        of_weight = _weight_gradient(out, into, ctx.place, ctx.kernel) if for_weight else None
         return of_weight, g.sum(dim=(0, 2, 3)) if for_bias else None, None, None, None, None
 
 
