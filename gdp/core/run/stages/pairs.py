@@ -26,7 +26,7 @@ from gdp.core.run.session import Session
 BATCH = 32
 """Pairs made at a time, fewer where they are large: a killed run makes again at most twice as many, those that were
 being made and those that were being stored meanwhile."""
-BYTES = 22
+BYTES = 21
 """That a pixel of a pair takes for each of its channels while it is made and stored: floats of the source's, clamped
 ones, those of the storing, levels, and the levels of the pairs before."""
 
