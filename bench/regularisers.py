@@ -1,4 +1,4 @@
-"""What R1 and the path length cost, with gdp's twice differentiable low-pass filter and with torch's own derivative.
+"""What R1, the path length and a step with both cost, with gdp's second derivatives and with torch's own.
 
     python bench/regularisers.py
     python bench/regularisers.py --case config-f --rounds 3 --output regularisers.json
@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from time import process_time
 from typing import TYPE_CHECKING, Any
@@ -26,19 +26,21 @@ if TYPE_CHECKING:
     from gdp.plugins.stylegan2 import TrainingSettings
 
 CASES = ("faces64", "config-f")
-REGULARISERS = ("R1", "path length")
+REGULARISERS = ("R1", "path length", "step with both")
 RECIPE = Path(__file__).parents[1] / "recipes" / "train_faces64.toml"
 RESULT = Path(__file__).parent / "results" / "regularisers.json"
 TOLERANCE = 1e-3
 """Largest difference of two gradients, as a share of the tensor's largest value, that rounding explains."""
 PROTOCOL = (
-    "One process on one thread; torch's own second derivative of a depthwise convolution and gdp's take turns, on the "
-    "same random weights, pictures and latents, float32. A regulariser is its penalty and the gradient for all weights "
-    "of its network: R1 of a whole batch by the discriminator, the path length of half a batch by the generator. "
+    "One process on one thread; torch's own derivatives of convolutions, low-pass filters, leaky ReLUs and scalings "
+    "and gdp's take turns, on the same random weights, pictures and latents, float32. A regulariser is its penalty and "
+    "the gradient for all weights of its network: R1 of a whole batch by the discriminator, the path length of half a "
+    "batch by the generator. A step with both is one of the training's, of a learning rate of 0: generator, path "
+    "length, discriminator, R1, moving average. "
     "milliseconds: of processor time, median and quartiles; ratio: torch's by gdp's, of each turn; two turns of "
     "warm-up are not counted. largest_difference: of the two gradients, as a share of each tensor's largest value. "
-    "faces64: the networks of recipes/train_faces64.toml, batch 16; config-f: published widths up to 256 channels, "
-    "batch 4."
+    "faces64: the networks of recipes/train_faces64.toml, batch 16; config-f: published widths, up to `width` "
+    "channels, batch 4."
 )
 
 
@@ -57,21 +59,23 @@ def settings_of(case: str, options: argparse.Namespace) -> tuple[TrainingSetting
 
 @contextmanager
 def torchs_own_derivative() -> Iterator[None]:
-    """Let torch differentiate the low-pass filter."""
-    from gdp.plugins.stylegan2 import low_pass
+    """Let torch differentiate everything itself."""
+    from unittest.mock import patch
 
-    ours = low_pass._differentiated
-    low_pass._differentiated = lambda function, x, *arguments: function.compute(x, *arguments)
-    try:
+    from gdp.plugins.stylegan2 import low_pass, training_step
+
+    with (
+        patch.object(low_pass, "_differentiated", lambda function, x, *arguments: function.compute(x, *arguments)),
+        patch.object(training_step, "differentiated_twice", nullcontext),
+    ):
         yield
-    finally:
-        low_pass._differentiated = ours
 
 
 def regularisers(settings: TrainingSettings, size: int) -> Mapping[str, Callable[[], tuple[Tensor, ...]]]:
     """Return for each regulariser what computes its gradients."""
     import torch
 
+    from gdp.plugins.stylegan2 import training_step
     from gdp.plugins.stylegan2.training_step import build_networks, path_length_penalty, r1_penalty
 
     generator, discriminator = build_networks(settings, size)
@@ -84,16 +88,38 @@ def regularisers(settings: TrainingSettings, size: int) -> Mapping[str, Callable
 
     def r1() -> tuple[Tensor, ...]:
         images = real.detach().requires_grad_()
-        penalty = r1_penalty(discriminator(images), images).mean()
+        with training_step.differentiated_twice():
+            logits = discriminator(images)
+        penalty = r1_penalty(logits, images).mean()
         return torch.autograd.grad(penalty, list(discriminator.parameters()), materialize_grads=True)
 
     def path_length() -> tuple[Tensor, ...]:
         ws = generator.mapping(z)
-        images = generator.synthesis(ws, "none")
+        with training_step.differentiated_twice():
+            images = generator.synthesis(ws, "none")
         penalty, _ = path_length_penalty(images, ws, torch.zeros(()), noise=noise)
         return torch.autograd.grad(penalty.mean(), list(generator.parameters()), materialize_grads=True)
 
-    return {"R1": r1, "path length": path_length}
+    return {"R1": r1, "path length": path_length, "step with both": whole_step(settings, size, real)}
+
+
+def whole_step(settings: TrainingSettings, size: int, real: Tensor) -> Callable[[], tuple[Tensor, ...]]:
+    """Return what does a training's first step, and gives the gradients of its two regularisers."""
+    import torch
+
+    from gdp.plugins.stylegan2.training_step import AdversarialStep
+
+    asked = {"shards": 1, "precision": "float32", "path_length_weight": settings.path_length_weight or 2.0}
+    step = AdversarialStep(settings.model_copy(update=asked), size)
+    step._rates = [0.0, 0.0]  # weights that stay what they are, so that gradients compare
+
+    def run() -> tuple[Tensor, ...]:
+        step.mean_path_length = torch.zeros(())
+        step.run(real, 0)
+        parameters = [*step.generator.parameters(), *step.discriminator.parameters()]
+        return tuple(parameter.grad for parameter in parameters if parameter.grad is not None)
+
+    return run
 
 
 def measure(compute: Callable[[], tuple[Tensor, ...]], rounds: int, task: ProgressTask) -> dict[str, Any]:
@@ -152,7 +178,7 @@ def main(arguments: list[str] | None = None) -> None:
     progress, cases, start = choose_progress(), {}, conditions()
     for name in options.case or CASES:
         settings, size = settings_of(name, options)
-        cases[name] = {"resolution": size, "batch": settings.batch}
+        cases[name] = {"resolution": size, "batch": settings.batch, "width": settings.channel_max}
         for regulariser, compute in regularisers(settings, size).items():
             with progress.task(f"{name} {regulariser}", WARM_UP + options.rounds, "turns") as task:
                 cases[name][regulariser] = found = measure(compute, options.rounds, task)

@@ -57,8 +57,8 @@ def settings_of(case: str, options: argparse.Namespace) -> tuple[TrainingSetting
     return TrainingSettings(z_dim=512, w_dim=512, mapping_layers=8, **widths), options.size
 
 
-def build(settings: TrainingSettings, size: int) -> tuple[Generator, PlainGenerator]:
-    """Build both generators with the same random weights, none of which is zero, without gradients."""
+def build(settings: TrainingSettings, size: int, device: str = "cpu") -> tuple[Generator, PlainGenerator]:
+    """Build both generators with the same random weights, none of which is zero, without gradients, on a device."""
     import torch
     from plain.stylegan2_training import build_generator
 
@@ -71,7 +71,7 @@ def build(settings: TrainingSettings, size: int) -> tuple[Generator, PlainGenera
             if name.endswith(("bias", "noise_strength")):
                 weight.add_(torch.randn(weight.shape, generator=random), alpha=0.1)
     plain = build_generator(settings, ours.state_dict())
-    return ours.eval().requires_grad_(False), plain.eval().requires_grad_(False)
+    return ours.eval().requires_grad_(False).to(device), plain.eval().requires_grad_(False).to(device)
 
 
 def synthesis(ours: Generator, plain: PlainGenerator, rounds: int, progress: Progress, case: str) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def synthesis(ours: Generator, plain: PlainGenerator, rounds: int, progress: Pro
             "gdp": lambda: ours.synthesis(ws, "const"),
         }
         difference = same_picture(f"{case} synthesis", works["gdp"](), works["plain"]())
-        return {"largest_difference": difference, **told(take_turns(works, rounds, task), "plain")}
+        return {"largest_difference": difference, **told(take_turns(works, rounds, task, ws.device), "plain")}
 
 
 def projection(ours: Generator, plain: PlainGenerator, rounds: int, progress: Progress, case: str) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def projection(ours: Generator, plain: PlainGenerator, rounds: int, progress: Pr
     our_steps, their_steps = iter(range(search.steps)), iter(range(search.steps))
     works = {"plain": lambda: theirs.advance(next(their_steps)), "gdp": lambda: search.advance(next(our_steps))}
     with progress.task(f"{case} projection", rounds + 2, "turns") as task:
-        return {"largest_difference": difference, **told(take_turns(works, rounds, task), "plain")}
+        return {"largest_difference": difference, **told(take_turns(works, rounds, task, ws.device), "plain")}
 
 
 def searches(ours: Generator, plain: PlainGenerator) -> tuple[_Search, PlainProjection]:
@@ -118,7 +118,7 @@ def searches(ours: Generator, plain: PlainGenerator) -> tuple[_Search, PlainProj
     with torch.no_grad():
         target = ours.synthesis(ours.mapping(_latent(ours)), "const")
     search = _Search(ours, target, pyramid_features, STEPS, seed=0)  # `project` does not let others take turns
-    random = torch.Generator()
+    random = torch.Generator(search.random.device)
     random.set_state(search.random.get_state())
     return search, PlainProjection(plain.synthesis, target, search.w, search.noise, search.deviation, STEPS, random)
 
@@ -141,7 +141,8 @@ def same_picture(what: str, ours: Tensor, plain: Tensor) -> float:
 def _latent(generator: Generator) -> Tensor:
     import torch
 
-    return torch.randn(1, generator.z_dim, generator=torch.Generator().manual_seed(1))
+    z = torch.randn(1, generator.z_dim, generator=torch.Generator().manual_seed(1))
+    return z.to(generator.mapping.w_avg.device)
 
 
 def show(cases: Mapping[str, Any]) -> None:
@@ -162,6 +163,7 @@ def options_of(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=256, help="pixels of config-f; default: 256")
     parser.add_argument("--width", type=int, default=512, help="most channels of config-f; default: 512, as published")
     parser.add_argument("--rounds", type=int, default=15, help="timed turns of each piece of work; default: 15")
+    parser.add_argument("--device", default="cpu", help="cpu (the default) or cuda")
     parser.add_argument("--threads", type=int, help="processor threads; default: torch's own choice")
     parser.add_argument("--output", type=Path, default=RESULT, help="JSON file")
     options = parser.parse_args(arguments)
@@ -179,10 +181,10 @@ def main(arguments: list[str] | None = None) -> None:
 
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    progress, cases, start = choose_progress(), {}, conditions()
+    progress, cases, start = choose_progress(), {}, conditions(options.device)
     for name in options.case or CASES:
         settings, size = settings_of(name, options)
-        ours, plain = build(settings, size)
+        ours, plain = build(settings, size, options.device)
         cases[name] = {
             "resolution": size,
             "channels": {

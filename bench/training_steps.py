@@ -67,10 +67,9 @@ def run_case(name: CaseName, options: argparse.Namespace, progress: Progress) ->
     finally:
         case.close()
     bf16 = options.precision == "bf16" or (options.precision == "auto" and computes_bf16(device))
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else options.device
     return {
         "measured_at": started,
-        "machine": {**machine(where, torch.get_num_threads()), "load_before": load},
+        "machine": {**machine(options.device, torch.get_num_threads()), "load_before": load},
         "versions": versions(),
         "precision": options.precision,
         "gdp_computes_in": "bf16" if bf16 else "float32",

@@ -118,7 +118,8 @@ def _stylegan2_settings(options: Options) -> TrainingSettings:
     on_processor = torch.device(options.device).type == "cpu"
     recipe |= {"shards": min(recipe["shards"], torch.get_num_threads()) if on_processor else 1}
     if options.width is not None:
-        recipe |= {"channel_max": options.width, "channel_base": 16 * options.width, "generator_channels": {}}
+        base = (64 if (options.size or 64) > 256 else 16) * options.width  # config-f's at 1024 px
+        recipe |= {"channel_max": options.width, "channel_base": base, "generator_channels": {}}
     return TrainingSettings.model_validate(recipe)
 
 

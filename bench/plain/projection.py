@@ -92,9 +92,9 @@ class PlainProjection:
         for group in self.optimizer.param_groups:
             group["lr"] = LEARNING_RATE * falling * min(1.0, time / RAMP_UP)
         spread = self.deviation * W_NOISE * max(0.0, 1 - time / W_NOISE_RAMP) ** 2
-        w = self.w + torch.randn(self.w.shape, generator=self.random) * spread
+        w = self.w + torch.randn(self.w.shape, generator=self.random, device=self.w.device) * spread
         images = synthesize(self.network, w[:, None].repeat(1, self.network.num_ws, 1), self.noise)
-        distances = torch.zeros(len(w))
+        distances = torch.zeros(len(w), device=w.device)
         for got, want in zip(pyramid_features(_reduced(images)), self.target, strict=True):
             distances = distances + (got - want).square().sum(dim=[1, 2, 3])
         loss = distances.sum() + NOISE_REGULARISATION * noise_autocorrelation([*self.noise.values()])

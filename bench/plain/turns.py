@@ -17,23 +17,27 @@ from gdp.core.run_folder import now
 from gdp.support.measuring import Work, time_once
 from plain.measuring import WARM_UP, spread
 
+CPU = torch.device("cpu")
 
-def conditions() -> dict[str, Any]:
+
+def conditions(device: str = "cpu") -> dict[str, Any]:
     """Return when and on what is measured, as JSON data."""
     load = os.getloadavg()[0]
     return {
         "measured_at": now(),
-        "machine": {**machine("cpu", torch.get_num_threads()), "load_before": load},
+        "machine": {**machine(device, torch.get_num_threads()), "load_before": load},
         "versions": versions(),
     }
 
 
-def take_turns(works: Mapping[str, Work], rounds: int, task: ProgressTask) -> dict[str, list[float]]:
+def take_turns(
+    works: Mapping[str, Work], rounds: int, task: ProgressTask, device: torch.device = CPU
+) -> dict[str, list[float]]:
     """Let each do the work once, then each again; return the milliseconds of `rounds` turns after the warm-up."""
     times: dict[str, list[float]] = {name: [] for name in works}
     for turn in range(WARM_UP + rounds):
         for name, work in works.items():
-            elapsed = time_once(work, torch.device("cpu"))
+            elapsed = time_once(work, device)
             if turn >= WARM_UP:
                 times[name].append(elapsed)
         task.advance(1, **{f"{name} ms": values[-1] for name, values in times.items() if values})

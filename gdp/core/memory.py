@@ -267,4 +267,21 @@ def readable_memory_errors(what: str, mend: str) -> Iterator[None]:
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        raise OutOfMemoryError(f"{what} did not fit into memory. {mend}") from error
+        raise OutOfMemoryError(f"{what} did not fit into {_whose_memory(error)}. {mend}") from error
+
+
+_GPU_SAYS = re.compile(
+    r"Tried to allocate ([\d.]+ \w+)\. GPU (\d+) has a total capacity of ([\d.]+ \w+) of which ([\d.]+ \w+) is free"
+)
+"""How torch tells of a GPU's memory, in the message of its OutOfMemoryError."""
+
+
+def _whose_memory(error: BaseException) -> str:
+    """Return `memory`, or of a GPU's how much was asked for, how much is free and how much there is."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if found := _GPU_SAYS.search(str(seen)):
+            asked, number, total, free = found.groups()
+            return f"the memory of GPU {number}: {asked} more was asked for, and of its {total} {free} is free"
+        seen = seen.__cause__
+    return "memory"

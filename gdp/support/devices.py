@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -24,18 +25,49 @@ def resolve_device(name: str = "auto", asked_by: str = "--device") -> str:
         asked_by: the option or setting that names it, for the message.
 
     Raises:
-        GdpError: there is no such device; the message says which there are.
+        GdpError: there is no such device, and the message says which there are; or torch has no code for it.
     """
     known = _NAMES.fullmatch(name) is not None
     if name == "cpu" or (name == "auto" and not may_have_gpu()):
         return "cpu"
     count = _count_gpus() if may_have_gpu() else 0
-    if name == "auto":
-        return "cuda" if count else "cpu"
-    if known and int(name.partition(":")[2] or 0) < count:
-        return name
+    if name == "auto" and not count:
+        return "cpu"
+    chosen = "cuda" if name == "auto" else name
+    if known and int(chosen.partition(":")[2] or 0) < count:
+        lacking = lacks_code(chosen)
+        if lacking:
+            raise GdpError(f"{asked_by} {name}: {lacking} --device cpu uses the processor.")
+        return chosen
     lacking = "torch finds no GPU on this machine" if known and not count else "there is no such device"
     raise GdpError(f"{asked_by} {name or repr(name)}: {lacking}; there is {_listed(count)}")
+
+
+def lacks_code(device: str | int) -> str | None:
+    """Say in a sentence that torch has no code for a GPU, and for which it has; None where it has.
+
+    Code for compute capability 8.6 runs on every GPU 8.x of 8.6 or later, and on none else (NVIDIA's binary
+    compatibility).
+    """
+    import torch
+
+    if torch.version.cuda is None:
+        return None  # AMD's GPUs have names of their own
+    about = torch.cuda.get_device_properties(device)
+    own = (about.major, about.minor)
+    built = [divmod(int(arch.removeprefix("sm_")), 10) for arch in _plain_architectures(torch.cuda.get_arch_list())]
+    if not built or any(own[0] == major and own[1] >= minor for major, minor in built):
+        return None
+    there = ", ".join(f"{major}.{minor}" for major, minor in built)
+    return (
+        f"{about.name} has compute capability {own[0]}.{own[1]}, and torch {torch.__version__} has code for {there} "
+        f"(and later ones of the same number before the point). pytorch.org lists builds for other GPUs."
+    )
+
+
+def _plain_architectures(built: Sequence[str]) -> list[str]:
+    """Return the architectures whose code later ones run, too: `sm_90a`, say, is for that one alone."""
+    return [arch for arch in built if arch.removeprefix("sm_").isdigit()]
 
 
 def _is_a_name(name: str) -> str:

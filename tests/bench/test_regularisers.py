@@ -11,6 +11,7 @@ import torch
 
 from gdp.plugins.stylegan2 import low_pass
 
+pytestmark = pytest.mark.training
 TINY = ["--case", "config-f", "--size", "16", "--width", "16", "--rounds", "2"]
 
 

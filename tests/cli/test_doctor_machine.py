@@ -13,6 +13,7 @@ import torch
 from typer.testing import CliRunner, Result
 
 from gdp.cli.app import app
+from gdp.core.run import versions as record
 from gdp.registry import PluginRegistry
 from gdp.tools.estimate.works import Speeds
 from gdp.tools.machine import hardware, places, software
@@ -137,10 +138,10 @@ def test_a_gpu_that_torch_cannot_use_is_a_fault_and_none_is_not(monkeypatch: pyt
 )
 def test_the_drivers_version_is_read(text: str, version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "version").write_text(text)
-    monkeypatch.setattr(hardware, "_DRIVER", tmp_path / "version")
-    assert hardware.driver_version() == version
-    monkeypatch.setattr(hardware, "_DRIVER", tmp_path / "nothing")
-    assert hardware.driver_version() == ""
+    monkeypatch.setattr(record, "_DRIVER", tmp_path / "version")
+    assert record.driver_version() == version
+    monkeypatch.setattr(record, "_DRIVER", tmp_path / "nothing")
+    assert record.driver_version() == ""
 
 
 def test_caches_are_told_with_their_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

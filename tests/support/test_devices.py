@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
+import torch
 
 from gdp.core.errors import GdpError
 from gdp.support import devices
@@ -15,7 +18,39 @@ def gpus(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int
     count: int = request.param
     monkeypatch.setattr(devices, "may_have_gpu", lambda: count > 0)
     monkeypatch.setattr(devices, "_count_gpus", lambda: count)
+    monkeypatch.setattr(devices, "lacks_code", lambda device: None)
     return count
+
+
+def gpu_of(capability: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with one GPU of a compute capability, and a torch that has code for three."""
+    about = SimpleNamespace(name="NVIDIA of old", major=capability[0], minor=capability[1])
+    monkeypatch.setattr(devices, "may_have_gpu", lambda: True)
+    monkeypatch.setattr(devices, "_count_gpus", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: about)
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_75", "sm_86", "sm_90a", "sm_90"])
+    monkeypatch.setattr(torch.version, "cuda", "13.2")
+
+
+@pytest.mark.parametrize("capability", [(7, 5), (8, 6), (8, 9), (9, 0)])
+def test_code_for_a_gpu_runs_on_later_ones_of_its_generation(
+    capability: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu_of(capability, monkeypatch)
+    assert resolve_device() == "cuda"
+
+
+@pytest.mark.parametrize("capability", [(6, 1), (7, 0), (8, 0), (10, 0)])
+@pytest.mark.parametrize("name", ["auto", "cuda:0"])
+def test_a_gpu_that_torch_has_no_code_for_is_told_with_those_that_it_has_code_for(
+    name: str, capability: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu_of(capability, monkeypatch)
+    own = ".".join(map(str, capability))
+    with pytest.raises(GdpError, match=rf"--device {name}: NVIDIA of old has compute capability {own}") as caught:
+        resolve_device(name)
+    assert "has code for 7.5, 8.6, 9.0" in str(caught.value)
+    assert resolve_device("cpu") == "cpu"
 
 
 def test_auto_is_the_first_gpu_where_there_is_one(gpus: int) -> None:

@@ -84,8 +84,9 @@ class PairBatch:
 
     Attributes:
         indices: Numbers of the pairs.
-        source: (N, C, H, W) float32 RGB in [-1, 1]; C is 3, or 6 where the student takes two pictures.
-        target: (N, 3, H, W) float32 RGB in [-1, 1].
+        source: (N, C, H, W) float32 RGB in [-1, 1]; C is 3, or 6 where the student takes two pictures. On any device;
+            uint8 levels where they are rounded already.
+        target: (N, 3, H, W), likewise.
         records: Where each pair comes from; empty where nobody asks.
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
@@ -11,6 +12,9 @@ from pathlib import Path
 from gdp.core.records import DISTRIBUTION, PluginRecord
 
 PACKAGES = (DISTRIBUTION, "torch", "torchvision", "torchmetrics", "numpy", "pillow", "safetensors", "pydantic")
+
+_DRIVER = Path("/proc/driver/nvidia/version")
+_DRIVER_VERSION = re.compile(r"(?:Kernel Module.*?|x86_64 )\s(\d+\.\d[\d.]*)")
 
 
 def versions() -> dict[str, str]:
@@ -30,14 +34,40 @@ def plugin_versions(records: Iterable[PluginRecord]) -> dict[str, str]:
 
 
 def machine(device: str, threads: int) -> dict[str, str | int]:
-    """Describe the machine that measures: processor, cores, threads in use, device."""
+    """Describe the machine that measures: processor, cores, threads in use, device; of a GPU its name and driver."""
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         "threads": threads,
         "device": device,
         "system": f"{platform.system()} {platform.machine()}",
+        **(_gpu(device) if device.startswith("cuda") else {}),
     }
+
+
+def _gpu(device: str) -> dict[str, str | int]:
+    import torch
+
+    about = torch.cuda.get_device_properties(device)
+    # torch's default: float32 convolutions of an Ampere or later GPU round their factors to 10 bits (TensorFloat-32).
+    rounds = torch.backends.cudnn.allow_tf32 and about.major >= 8
+    return {
+        "gpu": about.name,
+        "gpu_memory": about.total_memory,
+        "compute_capability": f"{about.major}.{about.minor}",
+        "driver": driver_version() or "unknown",
+        "cuda": torch.version.cuda or torch.version.hip or "none",
+        "float32_convolutions": "TF32" if rounds else "float32",
+    }
+
+
+def driver_version() -> str:
+    """Return the version of NVIDIA's driver; empty where it does not tell."""
+    try:
+        found = _DRIVER_VERSION.search(_DRIVER.read_text(encoding="utf-8"))
+    except OSError:
+        return ""
+    return found[1] if found else ""
 
 
 def _processor() -> str:

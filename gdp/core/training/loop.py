@@ -137,7 +137,9 @@ def train_student(
 
 
 def _out_of_memory(settings: TrainSection) -> tuple[str, str]:
-    fewer = "Lower train.batch, " if settings.batch > 1 else "Lower "
+    half = 'Set train.precision = "auto", which computes in bf16 where the device does, or lower '
+    fewer = half if settings.precision == "float32" else "Lower "
+    fewer += "train.batch, " if settings.batch > 1 else ""
     average = ", or set train.ema_half_life = 0, which keeps no second copy of the weights" * bool(
         settings.ema_half_life
     )

@@ -109,7 +109,7 @@ def picture_batch(
         edit: what was done, the same for all.
     """
     drawn = {"truncation": config.truncation, "truncation_cutoff": config.truncation_cutoff}
-    source, target = (images.clamp(-1, 1).float().cpu() for images in pictures)
+    source, target = (images.clamp(-1, 1).float() for images in pictures)
     records = []
     for index, latent in zip(indices, latents, strict=True):
         data, shape = PairRecord.pack_latent(latent)

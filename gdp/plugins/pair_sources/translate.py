@@ -104,7 +104,7 @@ class TranslateSource(PairSource):
         return PairBatch(
             indices=list(indices),
             source=pictures,
-            target=target.float().cpu(),
+            target=target.float(),
             records=[
                 PairRecord(
                     index=index,

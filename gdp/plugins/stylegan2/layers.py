@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gdp.plugins.stylegan2.low_pass import downsample, filter_channels, low_pass_filter
+from gdp.plugins.stylegan2.twice import LEAKY_SLOPE, activate, convolve, convolve_transposed, scale_and_shift
 
-LEAKY_SLOPE = 0.2
 ACTIVATION_GAIN = 2.0**0.5
 """Keeps the variance of a leaky ReLU's output near that of its input."""
 
@@ -29,7 +29,7 @@ def convolution(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
     if weight.shape[-1] == 1:
         # A product of matrices: torch's own 1x1 convolution leaves channels_last on one thread.
         return functional.linear(x.permute(0, 2, 3, 1), weight[:, :, 0, 0], bias).permute(0, 3, 1, 2)
-    return functional.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
+    return convolve(x, weight, bias, padding=weight.shape[-1] // 2)
 
 
 def upsampling_convolution(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ def upsampling_convolution(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
     one composed 6x6 kernel and against a polyphase 3x3 kernel with pixel shuffle, which need four times the
     multiplications, this is two to four times faster on a processor, forward and backward.
     """
-    spread = functional.conv_transpose2d(x, weight.to(x.dtype).transpose(0, 1), stride=2)  # (N, O, 2H + 1, 2W + 1)
+    spread = convolve_transposed(x, weight.to(x.dtype).transpose(0, 1), stride=2)  # (N, O, 2H + 1, 2W + 1)
     return filter_channels(spread, kernel * 4, stride=1, padding=1)
 
 
@@ -48,7 +48,7 @@ def downsampling_convolution(x: Tensor, weight: Tensor, kernel: Tensor, bias: Te
     if weight.shape[-1] == 1:
         return convolution(downsample(x, kernel), weight, bias)
     smooth = filter_channels(x, kernel, stride=1, padding=2)  # (N, I, H + 1, W + 1)
-    return functional.conv2d(smooth, weight.to(x.dtype), None if bias is None else bias.to(x.dtype), stride=2)
+    return convolve(smooth, weight.to(x.dtype), None if bias is None else bias.to(x.dtype), stride=2)
 
 
 def demodulation(weight: Tensor, style: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ def leaky_relu(x: Tensor, clamp: float | None = None) -> Tensor:
     number is the scaled leaky ReLU.
     """
     # In place it would spoil the memory layout of the gradients of a 1x1 convolution, whose result is a view.
-    x = functional.leaky_relu(x, LEAKY_SLOPE)
+    x = activate(x)
     return x if clamp is None else x.clamp(-clamp, clamp)
 
 
@@ -218,7 +218,7 @@ class SynthesisLayer(nn.Module):
         scale = demodulation(self.weight, style) * ACTIVATION_GAIN  # (N, out)
         y = modulated_convolution(x, self.weight, style, self.resample_filter if self.up else None)
         offset = (self.bias * ACTIVATION_GAIN).to(y.dtype)[:, None, None]
-        y = torch.addcmul(offset, y, scale.to(y.dtype)[:, :, None, None])
+        y = scale_and_shift(y, scale.to(y.dtype)[:, :, None, None], offset)
         noise = self._noise(y, noise_mode, random)
         if noise is not None:
             y = y.add_(noise)

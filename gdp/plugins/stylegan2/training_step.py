@@ -18,6 +18,7 @@ from gdp.plugins.stylegan2 import TrainingSettings
 from gdp.plugins.stylegan2.layers import NoiseMode
 from gdp.plugins.stylegan2.networks import Discriminator, Generator, channels_by_resolution
 from gdp.plugins.stylegan2.starting import GivenNetworks
+from gdp.plugins.stylegan2.twice import differentiated_twice
 from gdp.toolbox import Group, WeightAverage, chooses_bf16, counter_generator, resolve_device, training_group
 
 
@@ -319,7 +320,8 @@ class AdversarialStep:
         def compute(shard: int) -> tuple[Gradients, Tensor, Tensor]:
             ws, _ = self._latents(count, shard)
             random = self._random[shard]
-            images = self.generator.synthesis(ws, self.noise_mode, torch.float32, random)
+            with differentiated_twice():
+                images = self.generator.synthesis(ws, self.noise_mode, torch.float32, random)
             noise = torch.randn(images.shape, generator=random, device=self.device)
             decay = self.settings.path_length_decay
             penalty, mean = path_length_penalty(images, ws, self.mean_path_length, decay, noise)
@@ -355,7 +357,9 @@ class AdversarialStep:
 
         def compute(shard: int) -> tuple[Gradients, Tensor]:
             images = real[shard].detach().requires_grad_()
-            penalty = r1_penalty(self.discriminator(images), images).mean()
+            with differentiated_twice():
+                logits = self.discriminator(images)
+            penalty = r1_penalty(logits, images).mean()
             return torch.autograd.grad(penalty * weight, parameters, materialize_grads=True), penalty.detach()
 
         gradients, penalties = zip(*self._in_parallel(compute), strict=True)

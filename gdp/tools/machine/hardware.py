@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import torch
 
 from gdp.core.memory import describe_bytes, free_memory
-from gdp.core.run.versions import machine
+from gdp.core.run.versions import driver_version, machine
 from gdp.core.training.precision import computes_bf16, find_compiler
-from gdp.support.devices import may_have_gpu
+from gdp.support.devices import lacks_code, may_have_gpu
 from gdp.tools.machine.facts import Fact
-
-_DRIVER = Path("/proc/driver/nvidia/version")
-_DRIVER_VERSION = re.compile(r"(?:Kernel Module.*?|x86_64 )\s(\d+\.\d[\d.]*)")
 
 
 def processor_facts() -> list[Fact]:
@@ -57,24 +51,13 @@ def gpu_facts() -> list[Fact]:
     return [Fact("GPU", f"there is a driver ({driver_version() or 'unknown'}), but {_why()}", True, mend)]
 
 
-def driver_version() -> str:
-    """Return the version of NVIDIA's driver; empty where it does not tell."""
-    try:
-        found = _DRIVER_VERSION.search(_DRIVER.read_text())
-    except OSError:
-        return ""
-    return found[1] if found else ""
-
-
 def _gpu(number: int) -> Fact:
     about = torch.cuda.get_device_properties(number)
     free, total = torch.cuda.mem_get_info(number)
     bf16 = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no bf16"
     memory = f"{describe_bytes(free)} of {describe_bytes(total)} free"
     kind = f"{about.name}, compute capability {about.major}.{about.minor}, {bf16}, {memory}"
-    if f"sm_{about.major}{about.minor}" in torch.cuda.get_arch_list() or not torch.version.cuda:
-        return Fact(f"cuda:{number}", kind)
-    return Fact(f"cuda:{number}", kind, mend=f"torch has code for {', '.join(torch.cuda.get_arch_list())}")
+    return Fact(f"cuda:{number}", kind, mend=lacks_code(number) or "")
 
 
 def _why() -> str:

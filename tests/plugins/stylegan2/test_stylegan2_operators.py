@@ -1,10 +1,13 @@
 """The fast operators give the numbers of the slow, explicit ones."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gdp.plugins.stylegan2 import TrainingSettings, training_step, twice
 from gdp.plugins.stylegan2 import layers as operators
 from gdp.plugins.stylegan2.layers import SynthesisLayer
 from gdp.plugins.stylegan2.low_pass import downsample, filter_channels, low_pass_filter, upsample
@@ -144,3 +147,61 @@ def test_the_second_derivative_of_the_filter_is_a_filter_and_no_loop_over_channe
     calls = {event.key: event.count for event in watched.key_averages()}
     assert "aten::convolution_backward" not in calls
     assert calls["aten::conv2d"] + calls["aten::conv_transpose2d"] == 8  # two filters: there, back, there and back
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(3, 1, 1), (3, 2, 0), (1, 1, 0)])
+@pytest.mark.parametrize("height", [5, 6], ids=["odd", "even"])
+def test_convolutions_have_right_derivatives_of_first_and_second_order(
+    kernel: int, stride: int, padding: int, height: int
+) -> None:
+    x = torch.randn(2, 2, height, 5, dtype=torch.double, requires_grad=True)
+    weight = torch.randn(3, 2, kernel, kernel, dtype=torch.double, requires_grad=True)
+    bias = torch.randn(3, dtype=torch.double, requires_grad=True)
+
+    def convolved(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        with twice.differentiated_twice():
+            return twice.convolve(x, weight, bias, stride, padding)
+
+    def spread(x: Tensor, weight: Tensor) -> Tensor:
+        with twice.differentiated_twice():
+            return twice.convolve_transposed(x, weight, stride)
+
+    for function, inputs in ((convolved, (x, weight, bias)), (spread, (x, weight.detach()[:2].requires_grad_()))):
+        assert torch.autograd.gradcheck(function, inputs)
+        assert torch.autograd.gradgradcheck(function, inputs)
+        assert torch.equal(function(*inputs), function(*(each.detach() for each in inputs)))
+
+
+def test_no_gradient_of_weights_is_computed_where_none_is_asked_for() -> None:
+    x, weight = torch.randn(1, 4, 8, 8, requires_grad=True), torch.randn(4, 4, 3, 3, requires_grad=True)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as watched:
+        with twice.differentiated_twice():
+            y = twice.convolve(twice.convolve_transposed(x, weight, 2), weight, padding=1)
+        (gradient,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
+        assert "aten::convolution_backward" not in {event.key for event in watched.key_averages()}
+        (of_weight,) = torch.autograd.grad(gradient.square().sum(), weight)
+    assert of_weight.abs().sum() > 0
+
+
+@pytest.mark.training
+@pytest.mark.parametrize("size", [16, 32])
+def test_regularisers_gradients_are_those_of_torchs_own_derivatives(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = TrainingSettings(batch=4, shards=1, z_dim=8, w_dim=8, channel_base=256, channel_max=16, noise=True)
+    real = torch.randn(4, 3, size, size, generator=torch.Generator().manual_seed(1))
+
+    def gradients() -> dict[str, Tensor]:
+        step = training_step.AdversarialStep(settings, size)
+        step.run(real, 0)
+        step.close()
+        networks = {"generator": step.generator, "discriminator": step.discriminator}
+        return {
+            f"{name}.{parameter}": tensor.grad
+            for name, network in networks.items()
+            for parameter, tensor in network.named_parameters()
+            if tensor.grad is not None
+        }
+
+    ours = gradients()  # those of the path length and of R1, which are the last in a step
+    monkeypatch.setattr(training_step, "differentiated_twice", nullcontext)
+    for name, theirs in gradients().items():
+        assert (ours[name] - theirs).abs().max() <= 1e-4 * theirs.abs().max().clamp(min=1e-6), name

@@ -18,15 +18,17 @@ from gdp.core.pairs.records import PairBatch
 from gdp.core.pairs.repair import is_manifest_whole, mend_store
 from gdp.core.pairs.shards import shard_files
 from gdp.core.pairs.store import PairStore
-from gdp.core.progress import Stopped
+from gdp.core.pairs.writer import PairWriter
+from gdp.core.progress import ProgressTask, Stopped
 from gdp.core.run.reduced import ReducedSource
 from gdp.core.run.session import Session
 
 BATCH = 32
-"""Pairs made and stored at a time, fewer where they are large: a killed run makes at most this many again."""
-BYTES = 20
+"""Pairs made at a time, fewer where they are large: a killed run makes again at most twice as many, those that were
+being made and those that were being stored meanwhile."""
+BYTES = 21
 """That a pixel of a pair takes for each of its channels while it is made and stored: floats of the source's, clamped
-ones, those of the storing, and levels."""
+ones, those of the storing, levels, and the levels of the pairs before."""
 
 
 def wanted(session: Session) -> int:
@@ -96,7 +98,7 @@ class PairsStage(Stage[Session]):
         shutil.rmtree(session.store_folder, ignore_errors=True)
 
     def execute(self, session: Session) -> dict[str, Any]:
-        """Make the missing pairs; each is committed to the store before the next batch is begun.
+        """Make the missing pairs; each batch is committed to the store before the next but one is begun.
 
         Raises:
             Stopped: the user asked to stop; what is made is stored.
@@ -106,15 +108,7 @@ class PairsStage(Stage[Session]):
             missing = store.missing(count)
             made_before = count - len(missing)
             with session.progress.task("pairs", count, "pair", done=made_before) as task:
-                together = pairs_together(session) if missing else BATCH
-                for start in range(0, len(missing), together):
-                    if start == together:
-                        _require_room(session.store_folder, len(store), len(missing) - together)
-                    if session.stop_requested():
-                        raise Stopped
-                    indices = missing[start : start + together]
-                    make_pairs(session, store, indices)
-                    task.advance(len(indices))
+                _make_here(session, store, missing, task)
             made = len(store.made(0, count))
         return {
             "made": made,
@@ -122,6 +116,20 @@ class PairsStage(Stage[Session]):
             "folder": session.pairs_home.relative(session.store_folder),
             "resolution": session.pair_source.resolution,
         }
+
+
+def _make_here(session: Session, store: PairStore, missing: Sequence[int], task: ProgressTask) -> None:
+    """Make pairs; those that are made are encoded and written while the next ones are."""
+    together = pairs_together(session) if missing else BATCH
+    with PairWriter(store) as writer:
+        for start in range(0, len(missing), together):
+            if start == together:
+                task.advance(writer.wait())
+                _require_room(session.store_folder, len(store), len(missing) - together)
+            if session.stop_requested():
+                raise Stopped
+            task.advance(writer.put(_make(session, list(missing[start : start + together]))))
+        task.advance(writer.wait())
 
 
 def _require_room(folder: Path, made: int, left: int) -> None:
