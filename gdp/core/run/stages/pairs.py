@@ -18,7 +18,7 @@ from gdp.core.pairs.records import PairBatch
 from gdp.core.pairs.repair import is_manifest_whole, mend_store
 from gdp.core.pairs.shards import shard_files
 from gdp.core.pairs.store import PairStore
-from gdp.core.progress import Stopped
+from gdp.core.progress import ProgressTask, Stopped
 from gdp.core.run.reduced import ReducedSource
 from gdp.core.run.session import Session
 
@@ -106,15 +106,8 @@ class PairsStage(Stage[Session]):
             missing = store.missing(count)
             made_before = count - len(missing)
             with session.progress.task("pairs", count, "pair", done=made_before) as task:
-                together = pairs_together(session) if missing else BATCH
-                for start in range(0, len(missing), together):
-                    if start == together:
-                        _require_room(session.store_folder, len(store), len(missing) - together)
-                    if session.stop_requested():
-                        raise Stopped
-                    indices = missing[start : start + together]
-                    make_pairs(session, store, indices)
-                    task.advance(len(indices))
+                if not (missing and session.crew and session.crew.make(session, store, missing, task)):
+                    _make_here(session, store, missing, task)
             made = len(store.made(0, count))
         return {
             "made": made,
@@ -124,7 +117,19 @@ class PairsStage(Stage[Session]):
         }
 
 
-def _require_room(folder: Path, made: int, left: int) -> None:
+def _make_here(session: Session, store: PairStore, missing: Sequence[int], task: ProgressTask) -> None:
+    together = pairs_together(session) if missing else BATCH
+    for start in range(0, len(missing), together):
+        if start == together:
+            require_room(session.store_folder, len(store), len(missing) - together)
+        if session.stop_requested():
+            raise Stopped
+        indices = list(missing[start : start + together])
+        make_pairs(session, store, indices)
+        task.advance(len(indices))
+
+
+def require_room(folder: Path, made: int, left: int) -> None:
     """Make sure, when the first pairs are stored, that the disk has room for those that are left, as large as they.
 
     Raises:
@@ -154,7 +159,7 @@ def _open_or_mend(session: Session) -> PairStore:
 
 def make_pairs(session: Session, store: PairStore, indices: list[int]) -> None:
     """Make some pairs and store them; durable on return. The stage does it, and an estimate for a few."""
-    store.append(_make(session, indices))
+    store.append(make_batch(session, indices))
 
 
 def pairs_together(session: Session) -> int:
@@ -165,7 +170,12 @@ def pairs_together(session: Session) -> int:
     return session.memory.pictures_together((size, size), BATCH, bytes_a_pixel=each, tell=tell, what="pairs")
 
 
-def _make(session: Session, indices: list[int]) -> PairBatch:
+def make_batch(session: Session, indices: list[int]) -> PairBatch:
+    """Make some pairs, in memory.
+
+    Raises:
+        GdpError: they do not fit into memory, or the pair source failed.
+    """
     record, size = session.recipe.pairs.record, session.pair_source.resolution
     mend = "Lower --memory (or memory in [limits]), so that fewer are made together, or pairs.resolution."
     told = readable_memory_errors(f"making {len(indices)} pairs of {size} x {size} px", mend)
