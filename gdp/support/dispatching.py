@@ -36,6 +36,10 @@ class _Failed:
         return GdpError(self.text) if self.kind else RuntimeError(f"a worker failed:\n{self.text}")
 
 
+_OPENED = "opened"
+"""What a worker tells first of all."""
+
+
 @dataclass(frozen=True)
 class _Guarded:
     """A work whose errors are told instead of raised."""
@@ -48,8 +52,9 @@ class _Guarded:
         def told(piece: Any, attempt: int) -> Iterator[Any]:
             nonlocal doing
             try:
-                if doing is None:  # not before: what an opening tells belongs to a piece
+                if doing is None:  # not before: what goes wrong with it is told as of a piece
                     doing = self.work(number)
+                    yield _OPENED
                 yield from doing(piece, attempt)
             except GdpError as error:
                 yield _Failed(type(error).__name__, str(error))
@@ -70,6 +75,8 @@ class _Hand:
     """Of the piece among all; below 0 for none."""
     attempt: int = 0
     last_word: float = 0.0
+    is_open: bool = False
+    """Whether its worker is ready to work: to import and load all that it needs may take longer than a piece."""
 
 
 @dataclass
@@ -156,7 +163,7 @@ class Dispatcher:
         workers = [hand.worker for hand in busy.values() if hand.worker is not None]
         for worker in self.executor.ready(workers, _POLL):
             hand = busy[id(worker)]
-            hand.last_word = time.monotonic()
+            hand.last_word, hand.is_open = time.monotonic(), True
             try:
                 told = worker.told()
             except StopIteration:
@@ -166,10 +173,12 @@ class Dispatcher:
             else:
                 if isinstance(told, _Failed):
                     raise told.raised()
-                yield hand.place, told
+                if told != _OPENED:
+                    yield hand.place, told
         for hand in busy.values():
-            if hand.place >= 0 and time.monotonic() - hand.last_word > self.patience:
-                self._replace(hand, again, name, f"has said nothing for {self.patience:g} s")
+            patience = self.patience if hand.is_open else max(PATIENCE, self.patience)
+            if hand.place >= 0 and time.monotonic() - hand.last_word > patience:
+                self._replace(hand, again, name, f"has said nothing for {patience:g} s")
 
     def _replace(self, hand: _Hand, again: deque[tuple[int, Any, int]], name: Callable[[Any], str], why: str) -> None:
         assert hand.worker is not None
@@ -184,4 +193,4 @@ class Dispatcher:
         self.lost += 1
         self.tell(f"worker {hand.number + 1} {why}: another takes its place, and {what} is begun again")
         again.append((hand.place, hand.piece, hand.attempt + 1))
-        hand.worker, hand.place, hand.piece = None, -1, None
+        hand.worker, hand.is_open, hand.place, hand.piece = None, False, -1, None
