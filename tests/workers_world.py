@@ -76,7 +76,7 @@ def gdp_register_pair_sources(register):
 
 @gdp.hookimpl
 def gdp_register_filters(register):
-    register("counted-filter", config=CountedConfig, implementation="counted:CountedFilter", summary="A filter, counted")
+    register("counted-filter", config=CountedConfig, implementation="counted:CountedFilter", summary="Counted")
 '''
 _RECIPE = """\
 name = "counted"
@@ -142,15 +142,14 @@ class WorkersWorld:
         [folder] = (self.folder / run / "pairs").iterdir()
         return folder
 
-    def contents(self, run: str) -> tuple[str, list[bytes], list[list[tuple[object, ...]]]]:
-        """Return all that a run's store holds: its digest, the shards, and the tables of judgements."""
+    def contents(self, run: str) -> tuple[list[bytes], dict[str, list[tuple[object, ...]]]]:
+        """Return all that a run's store holds: the bytes of the shards, and the tables of the manifest."""
         folder = self.store(run)
-        with PairStore.open(folder, read_only=True) as store:
-            digest = store.content_digest()
         connection = sqlite3.connect(folder / "manifest.sqlite")
-        tables = [sorted(connection.execute(f"SELECT * FROM {name}")) for name in ("scores", "verdicts", "splits")]
+        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        tables = {name: sorted(connection.execute(f"SELECT * FROM {name}")) for name in sorted(names)}
         connection.close()
-        return digest, [path.read_bytes() for path in sorted(folder.glob("shard-*.tar"))], tables
+        return [path.read_bytes() for path in sorted(folder.glob("shard-*.tar"))], tables
 
     def committed(self, run: str) -> set[int]:
         """Return the pairs that a run's store holds now."""

@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gdp.core.building import require_modules
-from gdp.core.errors import GdpError
 from gdp.core.progress import SilentProgress
 from gdp.core.run_folder import RunFolder
 from gdp.registry import PluginRegistry
+from gdp.support.devices import device_of_worker
 from gdp.support.dispatching import PATIENCE
 from gdp.tools.run_recipes import as_made, load_recipe_text
 
 if TYPE_CHECKING:
-    import torch
-
     from gdp.core.run.session import Session
     from gdp.support.interfaces.executors import Executor
 
@@ -66,24 +64,16 @@ class _OpenRun:
     plugins: PluginChoice
 
     def __call__(self, number: int) -> Session:
+        import torch
+
         from gdp.core.run.session import Session
 
         folder, registry = RunFolder(self.folder), self.plugins.discover()
         recipe = load_recipe_text(self.recipe, as_made(registry, folder), self.stands_at)
-        return Session(recipe, folder, registry, SilentProgress(), device_of_worker(self.device, number))
-
-
-def device_of_worker(device: str, number: int) -> torch.device:
-    """Return where a worker computes: each has the next of the GPUs that its process sees."""
-    import torch
-
-    if device == "cpu":
-        return torch.device("cpu")
-    count = torch.cuda.device_count()
-    if not count:
-        raise GdpError(f"worker {number + 1}: torch finds no GPU there; --device cpu computes without")
-    torch.cuda.set_device(number % count)
-    return torch.device("cuda", number % count)
+        device = torch.device(device_of_worker(self.device, number))
+        if device.type == "cuda":
+            torch.cuda.set_device(device)  # what "cuda" means in a recipe
+        return Session(recipe, folder, registry, SilentProgress(), device)
 
 
 def open_executor(registry: PluginRegistry, request: WorkersRequest, device: str) -> Executor:

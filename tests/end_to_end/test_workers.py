@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-from pathlib import Path
 
 import pytest
 from workers_world import WorkersWorld, kill_one, make_workers_world, twice, wait_until

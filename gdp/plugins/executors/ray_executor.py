@@ -19,7 +19,7 @@ SHARE = {"cpu": {"num_cpus": 1, "num_gpus": 0}, "cuda": {"num_cpus": 1, "num_gpu
 
 
 class RayExecutor(Executor):
-    """Workers of Ray: of the cluster at the context's address, or of one that is started on this machine and ends with us.
+    """Workers of Ray: of the cluster at the context's address, or of one that is started here and ends with us.
 
     On a cluster, every machine needs the same gdp and plugins, and the files that the recipe names at the same paths.
     """
@@ -32,7 +32,7 @@ class RayExecutor(Executor):
     def workers(self) -> int:
         """How many actors work at once: as many as the cluster has room for, where the user says no number."""
         self._connect()
-        there = ray.cluster_resources()
+        there = ray.cluster_resources()  # type: ignore[no-untyped-call] # so it is in Ray
         room = int(there.get("GPU" if self.context.device == "cuda" else "CPU", 0))
         wanted = self.context.workers
         if room < (wanted or 1):
