@@ -132,7 +132,7 @@ class Handing:
                     if self._folder is not None:
                         (self._folder / each.name).unlink()
                     else:
-                        self._files().rm_file(f"{self.place}/{each.name}")
+                        self._files().rm(f"{self.place}/{each.name}")
             if self._folder is not None:
                 with suppress(OSError):  # not empty, or not there
                     self._folder.rmdir()
