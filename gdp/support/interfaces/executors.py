@@ -17,6 +17,9 @@ Work = Callable[[int], Doing]
 class WorkerLostError(Exception):
     """A worker's process has ended in the middle of its work; the text says how, as far as that is known."""
 
+    def __init__(self, how: str) -> None:
+        super().__init__(how)
+
 
 @dataclass(frozen=True)
 class ExecutorContext:
