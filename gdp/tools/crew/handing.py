@@ -118,9 +118,7 @@ class Handing:
             if self._folder is not None:
                 names = [path.name for path in self._folder.iterdir()]
             else:
-                files = self._files()
-                files.invalidate_cache()
-                names = [str(path).rpartition("/")[2] for path in files.ls(self.place, detail=False)]
+                names = [str(path).rpartition("/")[2] for path in self._files().ls(self.place, detail=False)]
         matches = [match for name in sorted(names) if (match := _NAME.fullmatch(name))]
         return [Handed(int(match[1]), int(match[2]), match[0]) for match in matches]
 
@@ -144,7 +142,9 @@ class Handing:
     def _files(self) -> Any:
         import fsspec
 
-        return fsspec.core.url_to_fs(self.place)[0]
+        files = fsspec.core.url_to_fs(self.place)[0]
+        files.invalidate_cache()  # of listings: others write there
+        return files
 
     @contextmanager
     def _reached(self) -> Iterator[None]:
