@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gdp.core.building import require_modules
+from gdp.core.building import blame_of, describe_plugin, require_modules
 from gdp.core.progress import SilentProgress
 from gdp.core.run_folder import RunFolder
 from gdp.registry import PluginRegistry
@@ -86,7 +86,9 @@ def open_executor(registry: PluginRegistry, request: WorkersRequest, device: str
 
     record = registry.get("executor", request.executor)
     require_modules([record])
-    executor: Executor = registry.load(record)(ExecutorContext(request.workers, device, request.address))
+    implementation = registry.load(record)
+    with blame_of(record)(describe_plugin(record)):
+        executor: Executor = implementation(ExecutorContext(request.workers, device, request.address))
     return executor
 
 
