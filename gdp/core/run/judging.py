@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from gdp.core.building import plugin_errors
+from gdp.core.building import name_of, plugin_errors
 from gdp.core.config import content_key
 from gdp.core.errors import BudgetError, PluginError
 from gdp.core.interfaces.filters import CombiningFilter, Filter, PairJudge, ScoringFilter
@@ -352,7 +352,7 @@ def stream_of(
     for batch in _batches(session, pairs, todo, 1 if pays else None):
         verdicts = judge.judge(batch)
         if len(verdicts) != len(batch):
-            raise PluginError(f"the filter gave {len(verdicts)} verdicts on {len(batch)} pairs")
+            raise PluginError(f"{name_of(judge)}: gave {len(verdicts)} verdicts on {len(batch)} pairs")
         yield dict(zip(batch.indices, verdicts, strict=True))
 
 

@@ -112,12 +112,16 @@ class _Worker:
         return pairs_together(self.session)
 
     def _judge(self, piece: JudgePairs) -> Iterator[Any]:
+        from gdp.core.building import name_of
+        from gdp.core.memory import readable_memory_errors
         from gdp.core.pairs.store import PairStore
         from gdp.core.run.judging import DecodedPairs, stream_of
         from gdp.tools.crew.handing import unpack
 
         judge = self._judges(piece.position)
+        mend = "Take fewer --workers, or lower --memory, so that fewer are judged together."
         with (
+            readable_memory_errors(f"{name_of(judge)}: what a worker judges together", mend),
             tempfile.TemporaryDirectory() as folder,
             PairStore.open(folder, image_format=piece.image_format) as store,
         ):
