@@ -99,6 +99,7 @@ class Dispatcher:
     lost: int = 0
     """Workers that were replaced so far."""
     _hands: list[_Hand] = field(default_factory=list)
+    _settled: set[int] = field(default_factory=set)
 
     def do(self, pieces: Iterable[Any], name: Callable[[Any], str]) -> Iterator[tuple[int, Any]]:
         """Let the workers do pieces, begun in order, and yield what they tell, each with its piece's place.
@@ -115,6 +116,7 @@ class Dispatcher:
             WorkersError: a piece has ended as many workers as it may.
         """
         rest, again = enumerate(pieces), deque[tuple[int, Any, int]]()
+        self._settled.clear()
         if not self._hands:
             self._hands = [_Hand(number) for number in range(self.executor.workers)]
         try:
@@ -125,6 +127,10 @@ class Dispatcher:
         except BaseException:  # whoever asked is gone, too: what is in hand would be told to the next
             self.rest()
             raise
+
+    def settle(self, place: int) -> None:
+        """Take all that matters of a piece for told: it is not begun again if its worker is lost before it says so."""
+        self._settled.add(place)
 
     def rest(self) -> None:
         """End all workers, and with them what they hold; `do` starts them again."""
@@ -191,6 +197,9 @@ class Dispatcher:
                 f"than dead wants a longer --patience."
             )
         self.lost += 1
-        self.tell(f"worker {hand.number + 1} {why}: another takes its place, and {what} is begun again")
-        again.append((hand.place, hand.piece, hand.attempt + 1))
+        if hand.place in self._settled:
+            self.tell(f"worker {hand.number + 1} {why}: another takes its place; {what} was done")
+        else:
+            self.tell(f"worker {hand.number + 1} {why}: another takes its place, and {what} is begun again")
+            again.append((hand.place, hand.piece, hand.attempt + 1))
         hand.worker, hand.is_open, hand.place, hand.piece = None, False, -1, None

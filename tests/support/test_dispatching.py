@@ -42,14 +42,16 @@ def squares(dispatcher: Dispatcher, pieces: range) -> dict[int, int]:
         if kind == "square":
             assert place not in found
             found[pieces[place]] = value
+            dispatcher.settle(place)
     return found
 
 
 def test_pieces_of_killed_and_hanging_workers_are_done_by_others(told: Told) -> None:
-    dispatcher = told.dispatcher(Squares(dies_at=(2, 5), hangs_at=4), patience=4.0)
+    dispatcher = told.dispatcher(Squares(dies_at=(2, 5), hangs_at=4, dies_behind=6), patience=4.0)
     assert squares(dispatcher, range(8)) == {number: number**2 for number in range(8)}
-    assert dispatcher.lost == 3
-    assert sum("was lost (SIGKILL)" in line for line in told.lines) == 2
+    assert dispatcher.lost == 4
+    assert sum("was lost (SIGKILL)" in line for line in told.lines) == 3
+    assert any("number 6 was done" in line for line in told.lines)  # and is not begun again
     assert any("has said nothing for 4 s" in line and "number 4 is begun again" in line for line in told.lines)
     assert squares(dispatcher, range(10, 13)) == {number: number**2 for number in range(10, 13)}  # by the same workers
     dispatcher.close()

@@ -22,6 +22,8 @@ class Squares:
     """At the first attempt."""
     fails_at: int | None = None
     breaks_at: int | None = None
+    dies_behind: int | None = None
+    """When it has told the square, and not yet that it is done."""
 
     def __call__(self, number: int) -> Callable[[int, int], Iterator[tuple[str, int]]]:
         def square(piece: int, attempt: int) -> Iterator[tuple[str, int]]:
@@ -35,5 +37,7 @@ class Squares:
             if piece == self.breaks_at:
                 raise ZeroDivisionError("of the toy")
             yield "square", piece**2
+            if piece == self.dies_behind and attempt == 1:
+                os.kill(os.getpid(), signal.SIGKILL)
 
         return square

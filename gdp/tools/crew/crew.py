@@ -54,6 +54,8 @@ class WorkerCrew:
         pieces = [MakePairs(*span, store.settings.image_format, handing.place, self._life) for span in spans]
         for place, said in self.dispatcher.do(pieces, str):
             told.hear(spans[place], said, self.dispatcher)
+            if isinstance(said, Handed):
+                self.dispatcher.settle(place)
         handing.remove(handing.found())
         return True
 
