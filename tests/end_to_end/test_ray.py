@@ -70,10 +70,10 @@ def test_twenty_killed_workers_and_five_killed_commands_change_nothing_and_repea
             wanted = -(-(WORKER_KILLS - killed) // max(1, COMMAND_KILLS - ended))
             committed, made = world.committed("many"), world.noted("made")
             for _ in range(wanted):
-                assert worked(world, process, 8), process.finish().stderr
+                assert worked(world, process, chance.randint(8, 80)), process.finish().stderr
                 killed += kill_one(process, chance, kill)
             if ended < COMMAND_KILLS:
-                worked(world, process, 40)
+                worked(world, process, chance.randint(100, 300))
                 process.kill()
                 ended += process.finish().returncode == -signal.SIGKILL
             else:
