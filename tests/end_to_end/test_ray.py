@@ -56,9 +56,8 @@ PAIRS, WORKER_KILLS, COMMAND_KILLS = 2000, 20, 5
 @pytest.mark.soak
 def test_twenty_killed_workers_and_five_killed_commands_change_nothing_and_repeat_no_payment(tmp_path: Path) -> None:
     with EmulatorProcess(Settings(latency=0.02, judge="measures")) as emulator:
-        more = (
-            f'\n[[filters]]\nplugin = "azure-face"\nendpoint = "{emulator.endpoint}"\nof = "source"\nenlarge_to = 0\n'
-        )
+        section = '\n[[filters]]\nplugin = "azure-face"\nof = "source"\nenlarge_to = 0\nonly_score = true\n'
+        more = f'{section}endpoint = "{emulator.endpoint}"\n'
         seconds = float(os.environ.get("GDP_SOAK_SECONDS", "0.05"))
         world = make_workers_world(tmp_path, PAIRS, seconds, more, {"AZURE_FACE_KEY": emulator.key})
         chance = random.Random(3)
