@@ -86,12 +86,14 @@ if TYPE_CHECKING:
         Register,
         RegisterCommand,
         RegisterConverter,
+        RegisterExecutor,
     )
     from gdp.support.downloads.records import RegisterDownload
     from gdp.support.foreign.converter import Converted, Converter
     from gdp.support.interfaces.aligners import Aligner
     from gdp.support.interfaces.directions import DirectionMethod, DirectionSearch, FoundDirection
     from gdp.support.interfaces.engines import CalibratedEngine, Engine, EngineContext, PictureArray, Translate
+    from gdp.support.interfaces.executors import Doing, Executor, ExecutorContext, Work, Worker, WorkerLostError
     from gdp.support.interfaces.picture_network import PictureNetwork
     from gdp.support.interfaces.trackers import TrackedRun, Tracker
     from gdp.support.squares import Square
@@ -154,6 +156,14 @@ _HOMES = {
         "EngineContext",
         "PictureArray",
         "Translate",
+    ),
+    "gdp.support.interfaces.executors": (
+        "Doing",
+        "Executor",
+        "ExecutorContext",
+        "Work",
+        "Worker",
+        "WorkerLostError",
     ),
     "gdp.core.interfaces.evaluators": (
         "Evaluation",
@@ -220,6 +230,7 @@ _HOMES = {
         "Register",
         "RegisterCommand",
         "RegisterConverter",
+        "RegisterExecutor",
     ),
     "gdp.support.foreign.converter": (
         "Converted",
@@ -250,12 +261,15 @@ __all__ = [
     "DirectionSearch",
     "Discrimination",
     "DiskFullError",
+    "Doing",
     "Domain",
     "Engine",
     "EngineContext",
     "Evaluation",
     "EvaluationContext",
     "Evaluator",
+    "Executor",
+    "ExecutorContext",
     "Filter",
     "FinishedRun",
     "Forecast",
@@ -299,6 +313,7 @@ __all__ = [
     "RegisterCommand",
     "RegisterConverter",
     "RegisterDownload",
+    "RegisterExecutor",
     "Run",
     "RunFolderError",
     "RunLockedError",
@@ -325,6 +340,9 @@ __all__ = [
     "UnpairedDataset",
     "Verdict",
     "Watched",
+    "Work",
+    "Worker",
+    "WorkerLostError",
     "deploy",
     "describe_direction",
     "find_direction",

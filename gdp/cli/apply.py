@@ -8,21 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import DeviceOption, MemoryOption, end_unfinished, stopped_by
+from gdp.cli.common import DeviceOption, MemoryOption, State, end_unfinished, stopped_by
 from gdp.cli.completion import complete_run, plugins_of
-from gdp.console import choose_progress, print_json, stop_on_signal
+from gdp.cli.workers import ExecutorOption, PatienceOption, RayAddressOption, WorkersOption, asked_workers
+from gdp.console import StopRequest, choose_progress, print_json, stop_on_signal
 from gdp.core.errors import GdpError
 from gdp.core.memory import MemoryBound
 
 if TYPE_CHECKING:
+    from gdp.api.workers import WorkersRequest
     from gdp.registry import PluginRegistry
-    from gdp.support.interfaces.engines import EngineContext
-    from gdp.tools.deploy.aligning import NamedAligner
     from gdp.tools.deploy.applying import Applied
+    from gdp.tools.deploy.files import Job
     from gdp.tools.deploy.translating import Translation
-
-FOR_FILES = "landmarks"
-"""The aligner that a file alone behind --align is meant for."""
+    from gdp.tools.deploy.ways import OpenedWay
 
 
 def apply(
@@ -92,6 +91,13 @@ def apply(
         bool,
         typer.Option("--strict", help="Write no picture that is unlike those the student was trained on; end with 1."),
     ] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave out what is written already: go on where a call ended.")
+    ] = False,
+    executor: ExecutorOption = None,
+    workers: WorkersOption = None,
+    ray_address: RayAddressOption = None,
+    patience: PatienceOption = None,
     json_: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Translate pictures and videos by a trained student.
@@ -107,13 +113,9 @@ def apply(
     Example: gdp apply runs/stylegan-age photos/ -o older/ --compare --align
     """
     from gdp.support.devices import resolve_device
-    from gdp.support.interfaces.engines import EngineContext
     from gdp.tools.deploy.applying import require_all
     from gdp.tools.deploy.files import find_jobs, left_out
-    from gdp.tools.deploy.opening import open_model
-    from gdp.tools.deploy.tiling import Tiling
-    from gdp.tools.deploy.translating import translate_files
-    from gdp.tools.deploy.watching import choose_transform, open_watch
+    from gdp.tools.deploy.ways import Way
 
     if align is None and (align_frame, align_size, align_detail or resize) != (None, None, True):
         raise GdpError(
@@ -123,37 +125,51 @@ def apply(
         raise GdpError("--align and --resize are two ways to show a student what it knows: choose one")
     registry: PluginRegistry = context.obj.registry
     jobs = find_jobs(inputs, output, None if format_ is None else f".{format_.lstrip('.')}")
-    device = resolve_device(device)
-    engine_context, bound = EngineContext(device, threads), MemoryBound.written(memory, device)
+    if skip_existing:
+        jobs = [job for job in jobs if not job.target.exists()]  # each is written whole or not at all
     tell: Callable[[str], None] = (lambda text: None) if json_ else (lambda text: typer.echo(text, err=True))
     _tell_left_out(inputs, tell)
-    align = _named_aligner(align, model, tell)
-    aligner = _aligner(registry, align, align_frame, engine_context)
-    opened = open_model(registry, model, engine=engine, context=engine_context, tell=tell)
-    watch = open_watch(registry, opened, aligner, resize=resize, strict=strict, context=engine_context)
-    transform = choose_transform(
-        opened, watch, size=align_size, keep_detail=align_detail, tiling=Tiling(tile, overlap), batch=batch
+    asked = asked_workers(executor, workers, ray_address, None, patience)
+    way = Way(
+        model,
+        engine,
+        _named_aligner(align, model, tell),
+        align_frame,
+        align_size,
+        align_detail,
+        resize,
+        strict,
+        compare,
+        batch,
+        tile,
+        overlap,
+        memory,
+        threads,
+        resolve_device(device),
     )
+    MemoryBound.written(memory)  # before anything is loaded
+    opened = way.open(registry, tell)
     with stop_on_signal() as stop_requested:
-        done = translate_files(
-            jobs, opened, transform, watch, choose_progress(), stop_requested, compare=compare, batch=batch, bound=bound
-        )
+        if asked is None or not jobs:
+            done = opened.translate(jobs, choose_progress(), stop_requested)
+        else:
+            done = _by_workers(context.obj, jobs, opened, asked, stop_requested)
     left = done.applied.left(jobs) if stop_requested() else []
     if json_:
         print_json(
             {
                 "state": "stopped" if left else "finished",
                 "left": [str(file) for file in left],
-                "engine": opened.engine,
-                "runs_on": opened.runs_on,
-                "left_out": dict(opened.left_out),
-                "aligner": align,
+                "engine": opened.model.engine,
+                "runs_on": opened.model.runs_on,
+                "left_out": dict(opened.model.left_out),
+                "aligner": way.align,
                 "not_pictures": left_out(inputs),
                 **done.to_data(),
             }
         )
     else:
-        _print(done, f"{_written(done.applied.written, output)} ({opened.runs_on})")
+        _print(done, f"{_written(done.applied.written, output)} ({opened.model.runs_on})")
     if left:
         by = stopped_by(stop_requested, "")
         typer.echo(f"stopped by {by}: of {len(left)} of {len(jobs)} inputs nothing is written yet", err=True)
@@ -189,14 +205,22 @@ def _written(files: list[Path], output: Path) -> str:
     return f"{len(files)} written {'as' if files == [output] else 'below'} {output}"
 
 
-def _aligner(
-    registry: PluginRegistry, align: str | None, frame: str | None, context: EngineContext
-) -> NamedAligner | None:
-    from gdp.tools.deploy.aligning import open_aligner
+def _by_workers(
+    state: State, jobs: list[Job], opened: OpenedWay, asked: WorkersRequest, stop_requested: StopRequest
+) -> Translation:
+    """Let workers translate the files."""
+    from gdp.api.workers import PluginChoice, open_executor
+    from gdp.support.dispatching import Dispatcher
+    from gdp.tools.deploy.by_workers import ApplyWork, translate_by_workers
 
-    if align is None:
-        return None
-    return open_aligner(registry, align, frame=frame, for_files=FOR_FILES, context=context)
+    progress = choose_progress()
+    executor = open_executor(state.registry, asked, opened.way.device.partition(":")[0])
+    work = ApplyWork(PluginChoice(state.disabled, state.plugins_folders).discover, opened.way, Path.cwd())
+    dispatcher = Dispatcher(executor, work, progress.message, stop_requested, asked.patience)
+    try:
+        return translate_by_workers(jobs, opened, dispatcher, progress)
+    finally:
+        dispatcher.close()
 
 
 def _named_aligner(align: str | None, model: Path, tell: Callable[[str], None]) -> str | None:

@@ -91,6 +91,11 @@ def complete_device(incomplete: str) -> list[str]:
     return _beginning(incomplete, ("auto", "cpu", "cuda"))
 
 
+def complete_executor(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the executors."""
+    return _names(context, "executor", incomplete)
+
+
 def _names(context: typer.Context, kind: AnyKind, incomplete: str) -> list[str]:
     try:
         return _beginning(incomplete, context.find_root().obj.registry.names(kind))

@@ -16,16 +16,27 @@ from gdp.cli.common import (
     MemoryOption,
     RecipeArgument,
     SetOption,
+    State,
     end_unfinished,
     stopped_by,
     with_memory,
 )
 from gdp.cli.completion import complete_stage, plugins_of
 from gdp.cli.several import DevicesOption, company_of, progress_of, take_place
+from gdp.cli.workers import (
+    ExecutorOption,
+    HandOverOption,
+    PatienceOption,
+    RayAddressOption,
+    WorkersOption,
+    asked_workers,
+)
 from gdp.console import StopRequest, json_output, stop_on_signal
+from gdp.core.building import require_modules
 from gdp.core.records import CORE_STAGES
 
 if TYPE_CHECKING:
+    from gdp.api.workers import WorkersRequest
     from gdp.core.run.pipeline import Plan
     from gdp.core.run.session import Session
     from gdp.registry import PluginRegistry
@@ -41,6 +52,11 @@ def run(
     set_: SetOption = None,
     device: DeviceOption = "auto",
     devices: DevicesOption = None,
+    executor: ExecutorOption = None,
+    workers: WorkersOption = None,
+    ray_address: RayAddressOption = None,
+    hand_over: HandOverOption = None,
+    patience: PatienceOption = None,
     memory: MemoryOption = None,
     from_: Annotated[
         str | None,
@@ -96,6 +112,9 @@ def run(
     known = [*CORE_STAGES, *registry.names("stage")]
     require_stage(known, from_, "--from")
     require_stage(known, until, "--until")
+    asked = asked_workers(executor, workers, ray_address, hand_over, patience)
+    if asked is not None:
+        require_modules([registry.get("executor", asked.executor)])
     place = None if dry_run else take_place(devices)
     with stop_on_signal() as stop_requested:
         session = open_session(
@@ -130,10 +149,20 @@ def run(
             json_,
             partial(tracked, session, registry, trackers),
         )
+        if asked is not None:
+            work = partial(_with_crew, context.obj, session, asked, work)
         if place is None:
             work()
         else:
             _work_together(session, place, work)
+
+
+def _with_crew(state: State, session: Session, asked: WorkersRequest, work: Callable[[], None]) -> None:
+    """Do a run whose pairs are made and judged by workers."""
+    from gdp.api.workers import PluginChoice, crew_of
+
+    with crew_of(session, state.registry, asked, PluginChoice(state.disabled, state.plugins_folders)):
+        work()
 
 
 def _work_together(session: Session, place: Place, work: Callable[[], None]) -> None:

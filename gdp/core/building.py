@@ -81,7 +81,7 @@ def build(
     return construct(implementation, record, config, *surroundings)
 
 
-def require_modules(records: Iterable[PluginRecord]) -> None:
+def require_modules(records: Iterable[PluginRecord | PlainRecord]) -> None:
     """Refuse to begin with plugins whose modules are not installed: after hours of other work is too late.
 
     Raises:

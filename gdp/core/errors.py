@@ -13,6 +13,7 @@ GdpError
 ├── OutOfMemoryError         the memory does not suffice
 ├── BudgetError              the budget for a paid service is spent
 ├── ServiceError             a service refuses, or cannot be reached
+├── WorkersError             workers that share a work were lost again and again
 ├── RunFolderError           the run folder cannot be used
 │   └── RunLockedError       another process works in it
 └── TrainingError            training cannot go on
@@ -129,6 +130,10 @@ class UnpaidError(BudgetError):
 
 class ServiceError(GdpError):
     """A service refuses what it is asked, or cannot be reached; every answer so far is kept."""
+
+
+class WorkersError(GdpError):
+    """Workers that share a work cannot do it: they were lost again and again, or cannot be started."""
 
 
 class RunFolderError(GdpError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from gdp.core.records import Register, RegisterCommand, RegisterConverter
+from gdp.core.records import Register, RegisterCommand, RegisterConverter, RegisterExecutor
 
 if TYPE_CHECKING:
     from gdp.core.run_folder import RunFolder
@@ -145,6 +145,15 @@ def gdp_register_converters(register: RegisterConverter) -> None:
 
     Args:
         register: call it once for each layout.
+    """
+
+
+@hookspec
+def gdp_register_executors(register: RegisterExecutor) -> None:
+    """Register what starts the workers of `gdp run --executor NAME`, here or on other machines (`gdp.Executor`).
+
+    Args:
+        register: call it once for each executor.
     """
 
 

@@ -24,7 +24,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 RECIPE_KINDS: tuple[Kind, ...] = KINDS[: KINDS.index("direction-method")]
 """Kinds that a recipe chooses; others a command does: `gdp find-direction`, `gdp apply`, `gdp run --track`."""
 
-PlainKind = Literal["converter", "command"]
+PlainKind = Literal["converter", "executor", "command"]
 """What has no settings, and is chosen by no recipe."""
 PLAIN_KINDS: tuple[PlainKind, ...] = get_args(PlainKind)
 """All kinds without settings; all that is known of one is its `PlainRecord`."""
@@ -149,7 +149,7 @@ class Register(Protocol):
 
 @dataclass(frozen=True)
 class PlainRecord:
-    """One registered thing that has no settings: what reads a foreign layout of weights, or a command."""
+    """One registered thing without settings: what reads a foreign layout of weights, starts workers, or a command."""
 
     images_leave_machine: ClassVar[bool] = False
 
@@ -181,6 +181,10 @@ class RegisterPlain(Protocol):
 
 class RegisterConverter(RegisterPlain, Protocol):
     """The callback that `gdp_register_converters` receives; call it once for each layout."""
+
+
+class RegisterExecutor(RegisterPlain, Protocol):
+    """The callback that `gdp_register_executors` receives; call it once for each executor."""
 
 
 class RegisterCommand(RegisterPlain, Protocol):

@@ -33,6 +33,7 @@ _INTERFACES: Mapping[str, tuple[str, ...]] = {
     "stage": ("gdp.core.interfaces.stages:Stage",),
     "aligner": ("gdp.support.interfaces.aligners:Aligner",),
     "converter": ("gdp.support.foreign.converter:Converter",),
+    "executor": ("gdp.support.interfaces.executors:Executor",),
     "dataset": ("gdp.core.interfaces.datasets:Dataset", "gdp.core.interfaces.datasets:UnpairedDataset"),
     "command": (),
 }

@@ -109,7 +109,7 @@ def _is_interface(value: type[Any]) -> bool:
         return False
     if getattr(value, "_is_protocol", False):
         return True
-    return list(inspect.signature(value).parameters) == ["config", "context"]  # what core builds plugins with
+    return list(inspect.signature(value).parameters) in (["config", "context"], ["context"])  # what builds plugins
 
 
 def members_of(interface: type[Any]) -> Iterator[tuple[str, str]]:

@@ -70,6 +70,24 @@ def _plain_architectures(built: Sequence[str]) -> list[str]:
     return [arch for arch in built if arch.removeprefix("sm_").isdigit()]
 
 
+def device_of_worker(device: str, number: int) -> str:
+    """Return where one of several workers computes: each has the next of the GPUs that its process sees.
+
+    Args:
+        device: `cpu` or `cuda`, of all of them.
+        number: of the worker, from 0.
+
+    Raises:
+        GdpError: its process sees no GPU.
+    """
+    if device == "cpu":
+        return device
+    count = _count_gpus()
+    if not count:
+        raise GdpError(f"worker {number + 1}: torch finds no GPU there; --device cpu computes without")
+    return f"cuda:{number % count}"
+
+
 def _is_a_name(name: str) -> str:
     if _NAMES.fullmatch(name) is None:
         raise ValueError(f"there is no such device; there is {_listed(_count_gpus() if may_have_gpu() else 0)}")

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, cast
 
 from pydantic import ConfigDict
@@ -175,6 +176,23 @@ def load_run_recipe(
     recipe = load_recipe(derived or folder.path / RECIPE, as_recorded(plugins) if look else plugins, overrides)
     written = folder.read_json("run.json", {}).get("recipe")
     return _standing_at(recipe, Path(written)) if isinstance(written, str) else recipe
+
+
+def load_recipe_text(text: str, plugins: Plugins, stands_at: Path | None = None) -> Recipe:
+    """Read a resolved recipe from its text, as if it stood in a file.
+
+    Args:
+        text: as `Recipe.to_toml` writes it.
+        plugins: that the recipe names.
+        stands_at: the file, which need not be there; None for one in the present folder.
+
+    Raises:
+        RecipeError: with what the present plugins find wrong with it.
+    """
+    with NamedTemporaryFile("w", suffix=".toml", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        return load_recipe(stands_at or Path(RECIPE), plugins, (), Path(file.name))
 
 
 def _standing_at(recipe: Recipe, path: Path) -> Recipe:

@@ -60,6 +60,7 @@ BASES = {
     "loss": "Loss", "evaluator": "Evaluator", "dataset": "UnpairedDataset", "stage": "Stage", "engine": "Engine",
     "direction-method": "DirectionMethod", "aligner": "Aligner", "tracker": "Tracker", "converter": "Converter",
     "command": "Config",
+    "executor": "Executor",
 }  # fmt: skip
 IMPLEMENTATIONS = {
     "module_that_nobody_has:Thing": "no module named 'module_that_nobody_has'",
@@ -143,6 +144,7 @@ COMMANDS = {
     "aligner": "apply run x.png -o out.png --engine torch --align odd",
     "direction-method": "find-direction --teacher stylegan2 --method odd -o found.safetensors",
     "converter": "convert x.pt --as odd",
+    "executor": "apply run x.png -o out.png --engine torch --executor odd",
     "command": "odd",
 }
 """The command that uses a plugin that no recipe chooses."""

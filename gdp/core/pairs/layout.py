@@ -9,6 +9,7 @@ import base64
 import hashlib
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -188,6 +189,18 @@ def describe_record(record: PairRecord, source_sha256: bytes, target_sha256: byt
     }
 
 
+def record_of(data: Mapping[str, Json]) -> PairRecord:
+    """Return the record that `describe_record` has described.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is none.
+    """
+    latent = None if data["latent"] is None else base64.b64decode(data["latent"])
+    shape = None if data["latent_shape"] is None else tuple(data["latent_shape"])
+    said = data["seed"], data["edit"], data["teacher"], latent, shape, data["name"], data["extra"]
+    return PairRecord(data["index"], *said)
+
+
 def _description(record: PairRecord, source_sha256: bytes, target_sha256: bytes) -> bytes:
     try:
         return canonical_json(describe_record(record, source_sha256, target_sha256)).encode()
@@ -223,6 +236,26 @@ def read_pair(path: Path, stored: StoredPair) -> tuple[Picture, Picture]:
         raise damaged_pair(path, stored.pair_index, "its pixels are not those that were stored")
     channels_first = [picture.transpose(2, 0, 1) for picture in pictures]
     return numpy.concatenate(channels_first[:-1]), channels_first[-1]
+
+
+def read_encoded(path: Path, stored: StoredPair, record: PairRecord) -> EncodedPair:
+    """Read one pair's members from its shard as they are; who decodes them compares their hashes.
+
+    Raises:
+        CorruptFileError: the shard is shorter than what was stored.
+    """
+    try:
+        with path.open("rb", buffering=0) as file:
+            file.seek(stored.start)
+            data = file.read(stored.end - stored.start)
+    except OSError as error:
+        raise damaged_pair(path, stored.pair_index, str(error)) from error
+    if len(data) != stored.end - stored.start:
+        raise damaged_pair(path, stored.pair_index, "the shard ends within it")
+    contents = [data[offset - stored.start :][:size] for _, offset, size in stored.members("webp")]
+    *sources, target, description = contents
+    hashes = stored.source_sha256, stored.target_sha256
+    return EncodedPair(record, stored.height, stored.width, tuple(sources), target, description, *hashes)
 
 
 def damaged_pair(path: Path, index: int, problem: str) -> CorruptFileError:

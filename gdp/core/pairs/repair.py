@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import tarfile
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from gdp.core.pairs.layout import (
     decode,
     describe_record,
     read_pair,
+    record_of,
 )
 from gdp.core.pairs.manifest import TABLES, Manifest, ShardState
 from gdp.core.pairs.records import PairRecord
@@ -242,7 +242,4 @@ def _pair_of_members(
     height, width, _ = decode(content(target)).shape
     places = source[0], source[1], second[0], second[1], target[0], target[1], record[0], record[1]
     stored = StoredPair(index, shard, height, width, *places, hashes[0], hashes[1])
-    latent = None if data["latent"] is None else base64.b64decode(data["latent"])
-    shape = None if data["latent_shape"] is None else tuple(data["latent_shape"])
-    said = data["seed"], data["edit"], data["teacher"], latent, shape, data["name"], data["extra"]
-    return stored, PairRecord(index, *said)
+    return stored, record_of({**data, "index": index})

@@ -23,7 +23,15 @@ import torch
 
 from gdp.core.errors import PairStoreError, ShapeError
 from gdp.core.pairs.integrity import check_shards, open_manifest, open_settings, settle_shards
-from gdp.core.pairs.layout import EncodedPair, ImageFormat, StoredPair, canonical_json, encode_pair, read_pair
+from gdp.core.pairs.layout import (
+    EncodedPair,
+    ImageFormat,
+    StoredPair,
+    canonical_json,
+    encode_pair,
+    read_encoded,
+    read_pair,
+)
 from gdp.core.pairs.manifest import Manifest, ShardState, StoreSettings
 from gdp.core.pairs.records import PairBatch, PairRecord, Score, Scores, Verdict, check_scores
 from gdp.core.pairs.shards import append_to_shard, shard_path
@@ -128,9 +136,16 @@ class PairStore:
             DiskFullError: no space is left; the store is as it was before.
         """
         self._require_writer()
+        self.add(encode_batch(batch, self.settings.image_format, self._pool))
+
+    def add(self, encoded: Sequence[EncodedPair]) -> None:
+        """Store pairs that are encoded, by another process perhaps; durable on return.
+
+        Raises: as `append`.
+        """
+        self._require_writer()
         states, size = self._manifest.shards(), self.settings.shard_size
-        _require_order(self.folder, batch.indices, states, size)
-        encoded = _encode_batch(batch, self.settings.image_format, self._pool)
+        _require_order(self.folder, [pair.record.index for pair in encoded], states, size)
         stored: list[tuple[StoredPair, PairRecord]] = []
         changed: dict[int, ShardState] = {}
         for shard, pairs in groupby(encoded, key=lambda pair: pair.record.index // size):
@@ -176,6 +191,16 @@ class PairStore:
         """
         [stored] = self._manifest.stored([index])
         return stored.source_channels, stored.height, stored.width
+
+    def encoded(self, indices: Sequence[int]) -> list[EncodedPair]:
+        """Read pairs as they lie in their shards, in the order asked, for `add` of another store.
+
+        Raises:
+            PairStoreError: a pair is not in the store.
+            CorruptFileError: a shard is shorter than what was stored.
+        """
+        stored = zip(self._manifest.stored(indices), self.records(indices), strict=True)
+        return [read_encoded(shard_path(self.folder, place.shard), place, record) for place, record in stored]
 
     def load(self, indices: Sequence[int]) -> PairBatch:
         """Read pairs of one size, in the order asked; as they were appended, but for the rounding to 8 bits.
@@ -321,8 +346,13 @@ def _require_order(folder: Path, indices: Sequence[int], states: Mapping[int, Sh
         last = index
 
 
-def _encode_batch(batch: PairBatch, image_format: ImageFormat, pool: ThreadPoolExecutor) -> list[EncodedPair]:
+def encode_batch(batch: PairBatch, image_format: ImageFormat, pool: ThreadPoolExecutor) -> list[EncodedPair]:
     """Round pictures to 8 bits and encode them in several threads.
+
+    Args:
+        batch: the pairs.
+        image_format: of the store that they are for.
+        pool: the threads.
 
     Raises:
         PairStoreError: a picture holds NaN or infinite values.

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from gdp.core.building import plugin_errors
+from gdp.core.building import name_of, plugin_errors
 from gdp.core.config import content_key
 from gdp.core.errors import BudgetError, PluginError
 from gdp.core.interfaces.filters import CombiningFilter, Filter, PairJudge, ScoringFilter
@@ -281,20 +281,14 @@ def _look(
     todo = [index for index in indices if index not in known]
     spent, not_yet = "", dict[int, str]()
     with session.progress.task(f"filter {named.name}", len(indices), "pair", done=len(indices) - len(todo)) as task:
-        # Of a batch in which a limit stops it, no verdict is known: what is paid for each pair is kept pair by pair.
-        pays = judge.forecast(1).dollars > 0
-        for batch in _batches(session, pairs, todo, 1 if pays else None):
-            try:
-                verdicts = judge.judge(batch)
-            except BudgetError as error:
-                spent = str(error)
-                break
-            if len(verdicts) != len(batch):
-                raise PluginError(f"filter {named.name}: gave {len(verdicts)} verdicts on {len(batch)} pairs")
-            found, later = _sorted_out(dict(zip(batch.indices, verdicts, strict=True)))
-            store.put_verdicts(key, found)
-            not_yet |= later
-            task.advance(len(found))
+        try:
+            for verdicts in _shared(session, store, named, todo) or stream_of(session, judge, pairs, todo):
+                found, later = _sorted_out(verdicts)
+                store.put_verdicts(key, found)
+                not_yet |= later
+                task.advance(len(found))
+        except BudgetError as error:
+            spent = str(error)
     stored = known if not todo else _of(store.iterate_verdicts(key), indices)
     ready = {index: stored[index] for index in indices if index in stored}
     return ready, _left(indices, ready, not_yet, spent)
@@ -316,7 +310,7 @@ def _measure(
     spent, not_yet = "", dict[int, str]()
     with session.progress.task(f"filter {named.name}", len(indices), "pair", done=len(indices) - len(todo)) as task:
         try:
-            for scores in judge.score_stream(_batches(session, pairs, todo)):
+            for scores in _shared(session, store, named, todo) or stream_of(session, judge, pairs, todo):
                 strangers = set(scores) - awaited
                 if strangers:
                     raise PluginError(f"filter {named.name}: scored pair {min(strangers)} twice or unasked")
@@ -332,6 +326,34 @@ def _measure(
     stored = known if not todo else _of(store.iterate_scores(key), indices)
     ready: dict[int, Scores] = {index: stored[index] for index in indices if index in stored}
     return ready, _left(indices, ready, not_yet, spent)
+
+
+def _shared(
+    session: Session, store: PairStore, named: NamedFilter, todo: Sequence[int]
+) -> Iterator[Mapping[int, Any]] | None:
+    """Return what other processes say of the pairs; None where this one asks the filter."""
+    return session.crew.judged(session, store, named.choice, todo) if session.crew and todo else None
+
+
+def stream_of(
+    session: Session, judge: Filter | ScoringFilter, pairs: DecodedPairs, todo: Sequence[int]
+) -> Iterator[Mapping[int, Any]]:
+    """Yield what a filter says of pairs as it becomes known: scores, of the simple form verdicts, by pair.
+
+    Raises:
+        BudgetError: pairs of which nothing was yielded are "not yet".
+        PluginError: the simple form gave another number of verdicts than it was shown pairs.
+    """
+    if isinstance(judge, ScoringFilter):
+        yield from judge.score_stream(_batches(session, pairs, todo))
+        return
+    # Of a batch in which a limit stops it, no verdict is known: what is paid for each pair is kept pair by pair.
+    pays = judge.forecast(1).dollars > 0
+    for batch in _batches(session, pairs, todo, 1 if pays else None):
+        verdicts = judge.judge(batch)
+        if len(verdicts) != len(batch):
+            raise PluginError(f"{name_of(judge)}: gave {len(verdicts)} verdicts on {len(batch)} pairs")
+        yield dict(zip(batch.indices, verdicts, strict=True))
 
 
 def _sorted_out(answers: Mapping[int, T | NotYet]) -> tuple[dict[int, T], dict[int, str]]:

@@ -212,10 +212,16 @@ def _know(session: Session, step: Step) -> None:
         session.folder.write_json(KEYS, session.keys)  # what stood behind them belonged to other inputs
 
 
+_OF_A_CREW = ("pairs", "filter")
+"""Stages between which a crew is kept."""
+
+
 def _execute_one(session: Session, step: Step) -> None:
     if session.stop_requested():
         raise Stopped
     name = step.name
+    if session.crew is not None and name not in _OF_A_CREW:
+        session.crew.rest()
     session.folder.log(f"{name}: begins")
     session.folder.event("stage-begins", stage=name)
     seconds, summary = step.perform(session)

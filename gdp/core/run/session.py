@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +30,7 @@ from gdp.core.interfaces.students import Student
 from gdp.core.interfaces.teachers import Teacher
 from gdp.core.memory import MemoryBound
 from gdp.core.pairs.store import PairStore
-from gdp.core.progress import Progress, Stopped
+from gdp.core.progress import Progress, ProgressTask, Stopped
 from gdp.core.recipe.reading import Choice, Recipe
 from gdp.core.records import PluginRecord, Plugins
 from gdp.core.run.reduced import ReducedSource
@@ -94,6 +94,21 @@ class CostLimit(Protocol):
         """Let a call pass, or raise."""
 
 
+class Crew(Protocol):
+    """Other processes that make and judge a run's pairs; `gdp.tools.crew` brings them. The store stays this one's."""
+
+    def make(self, session: Session, store: PairStore, indices: Sequence[int], task: ProgressTask) -> bool:
+        """Make pairs and store them, as `PairStore.append` would; False where this process must make them itself."""
+
+    def judged(
+        self, session: Session, store: PairStore, choice: Choice[Any], indices: Sequence[int]
+    ) -> Iterator[Mapping[int, Any]] | None:
+        """Yield what a filter says of pairs, by number, each once; None where this process must ask it itself."""
+
+    def rest(self) -> None:
+        """Let go of devices and memory until there is work again."""
+
+
 @dataclass(frozen=True)
 class _SessionSpending:
     """Watches over what the plugins of a session spend."""
@@ -140,6 +155,8 @@ class Session:
     """What is added to the recipe's seed for the training; a comparison trains with several seeds."""
     company: Company = field(default_factory=Nobody, repr=False, compare=False)
     """Who is called when the run trains."""
+    crew: Crew | None = field(default=None, repr=False, compare=False)
+    """Who makes and judges pairs in other processes; None where this one does."""
     steps: tuple[Step, ...] | None = field(default=None, repr=False, compare=False)
     """The stages of this run, once `gdp.core.run.steps.steps_of` has built them."""
     _trained: tuple[Path, Student] | None = field(default=None, init=False, repr=False, compare=False)
@@ -279,14 +296,15 @@ class Session:
     @cached_property
     def filters(self) -> list[tuple[Choice[Any], PairJudge]]:
         """The judges in the recipe's order."""
-        judges = []
-        for choice in self.recipe.filters:
-            without = "Or leave this filter out; of a run that has its pairs by gdp filter RUN --recipe RECIPE."
-            teacher = self._deferred_teacher(f"filter {choice.record.name}", without)
-            context = self.context(teacher=teacher, pairs=self.recipe.pairs.section.count)
-            judge: PairJudge = self.build(choice, PairJudge, context)
-            judges.append((choice, judge))
-        return judges
+        return [(choice, self.new_filter(choice)) for choice in self.recipe.filters]
+
+    def new_filter(self, choice: Choice[Any]) -> PairJudge:
+        """Build one of the judges."""
+        without = "Or leave this filter out; of a run that has its pairs by gdp filter RUN --recipe RECIPE."
+        teacher = self._deferred_teacher(f"filter {choice.record.name}", without)
+        context = self.context(teacher=teacher, pairs=self.recipe.pairs.section.count)
+        judge: PairJudge = self.build(choice, PairJudge, context)
+        return judge
 
     def new_student(self) -> Student:
         """Build the student with fresh weights, determined by the training's seed."""

@@ -39,6 +39,7 @@ EXTRAS = (
     Extra("tensorboard", "gdp run --track tensorboard", ("tensorboard",)),
     Extra("wandb", "gdp run --track wandb", ("wandb",)),
     Extra("mlflow", "gdp run --track mlflow", ("mlflow",)),
+    Extra("ray", "gdp run --executor ray: pairs made and judged on several machines", ("ray",)),
     Extra("rekognition", "pairs judged by Amazon Rekognition", ("boto3",)),
     Extra("emulator", "gdp azure-face-emulator", ("aiohttp",)),
 )

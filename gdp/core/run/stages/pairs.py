@@ -108,7 +108,8 @@ class PairsStage(Stage[Session]):
             missing = store.missing(count)
             made_before = count - len(missing)
             with session.progress.task("pairs", count, "pair", done=made_before) as task:
-                _make_here(session, store, missing, task)
+                if not (missing and session.crew and session.crew.make(session, store, missing, task)):
+                    _make_here(session, store, missing, task)
             made = len(store.made(0, count))
         return {
             "made": made,
@@ -125,14 +126,14 @@ def _make_here(session: Session, store: PairStore, missing: Sequence[int], task:
         for start in range(0, len(missing), together):
             if start == together:
                 task.advance(writer.wait())
-                _require_room(session.store_folder, len(store), len(missing) - together)
+                require_room(session.store_folder, len(store), len(missing) - together)
             if session.stop_requested():
                 raise Stopped
-            task.advance(writer.put(_make(session, list(missing[start : start + together]))))
+            task.advance(writer.put(make_batch(session, list(missing[start : start + together]))))
         task.advance(writer.wait())
 
 
-def _require_room(folder: Path, made: int, left: int) -> None:
+def require_room(folder: Path, made: int, left: int) -> None:
     """Make sure, when the first pairs are stored, that the disk has room for those that are left, as large as they.
 
     Raises:
@@ -162,7 +163,7 @@ def _open_or_mend(session: Session) -> PairStore:
 
 def make_pairs(session: Session, store: PairStore, indices: list[int]) -> None:
     """Make some pairs and store them; durable on return. The stage does it, and an estimate for a few."""
-    store.append(_make(session, indices))
+    store.append(make_batch(session, indices))
 
 
 def pairs_together(session: Session) -> int:
@@ -173,7 +174,12 @@ def pairs_together(session: Session) -> int:
     return session.memory.pictures_together((size, size), BATCH, bytes_a_pixel=each, tell=tell, what="pairs")
 
 
-def _make(session: Session, indices: list[int]) -> PairBatch:
+def make_batch(session: Session, indices: list[int]) -> PairBatch:
+    """Make some pairs, in memory.
+
+    Raises:
+        GdpError: they do not fit into memory, or the pair source failed.
+    """
     record, size = session.recipe.pairs.record, session.pair_source.resolution
     mend = "Lower --memory (or memory in [limits]), so that fewer are made together, or pairs.resolution."
     told = readable_memory_errors(f"making {len(indices)} pairs of {size} x {size} px", mend)

@@ -1,0 +1,59 @@
+"""Pairs made and judged by workers are those of one process, whoever is killed meanwhile, and none is made twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+
+import pytest
+from workers_world import WorkersWorld, kill_one, make_workers_world, twice, wait_until
+
+RANGE = 24
+"""Pairs of a piece of work, of 96 for two workers."""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> WorkersWorld:
+    """A run of 96 pairs, done by one process into the folder `one`."""
+    world = make_workers_world(tmp_path_factory.mktemp("world"), 96, seconds=0.02)
+    world.finish("one")
+    assert world.noted("made").total() == world.noted("judged").total() == 96
+    return world
+
+
+def forget(world: WorkersWorld) -> None:
+    for log in world.folder.glob("*.log"):
+        log.unlink()
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_workers_that_are_killed_or_hang_and_a_killed_command_change_no_bit_and_repeat_little(
+    world: WorkersWorld,
+) -> None:
+    forget(world)
+    (world.folder / "hang-judged-95").touch()
+    options = "--executor", "processes", "--workers", "2", "--patience", "6"
+    chance = random.Random(2)
+
+    process = world.start("many", *options)
+    assert wait_until(process, lambda: world.noted("made").total() > 5)
+    assert kill_one(process, chance, kill)
+    assert wait_until(process, lambda: len(world.committed("many")) >= RANGE)
+    process.kill()
+    assert process.finish().returncode == -signal.SIGKILL
+    known, before = world.committed("many"), world.noted("made")
+    told = world.finish("many", *options)
+
+    assert world.contents("many") == world.contents("one")
+    assert not [index for index in known if world.noted("made")[index] > before[index]]  # none that was committed
+    assert len(twice(world.noted("made"))) <= 3 * RANGE  # of the killed worker, and the two of the killed command
+    assert twice(world.noted("judged")) == list(range(64, 95))  # of the one that hung
+    assert "another takes its place" in told
+    assert not (world.store("many") / "handed-over").exists()
+    log = (world.folder / "many" / "log.txt").read_text()
+    assert "was lost (SIGKILL): another takes its place, and pairs" in log
+    assert "has said nothing for 6 s" in log
