@@ -24,7 +24,12 @@ FILTER, TEACHER, STAGE = PACKAGES = "gdp-filter-brightness", "gdp-teacher-smooth
 def _examples(environment: CleanEnvironment, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Install every example package, as pip does from a copy of its folder."""
     copies = tmp_path_factory.mktemp("examples")
-    environment.install(*(shutil.copytree(folder, copies / folder.name) for folder in sorted(EXAMPLES.iterdir())))
+    environment.install(
+        *(
+            shutil.copytree(folder, copies / folder.name)
+            for folder in sorted(file.parent for file in EXAMPLES.glob("*/pyproject.toml"))
+        )
+    )
 
 
 def test_the_installed_packages_are_listed(environment: CleanEnvironment) -> None:
