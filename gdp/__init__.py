@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         ShapeError,
         TrainingError,
         UnpaidError,
+        WorkersError,
     )
     from gdp.core.hookspecs import hookimpl
     from gdp.core.interfaces.context import BuildContext
@@ -135,6 +136,7 @@ _HOMES = {
         "ShapeError",
         "TrainingError",
         "UnpaidError",
+        "WorkersError",
     ),
     "gdp.core.hookspecs": ("hookimpl",),
     "gdp.support.interfaces.aligners": ("Aligner",),
@@ -343,6 +345,7 @@ __all__ = [
     "Work",
     "Worker",
     "WorkerLostError",
+    "WorkersError",
     "deploy",
     "describe_direction",
     "find_direction",

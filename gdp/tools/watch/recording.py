@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gdp.core.errors import GdpError
+from gdp.core.locks import locked
 from gdp.core.progress import Progress, ProgressTask
-from gdp.core.run_folder import RunFolder, now
+from gdp.core.run_folder import LOCK, RunFolder, now
 
 PROGRESS = "progress.json"
 """In the run's folder while a process works there: the pieces of work that are open, the innermost last."""
@@ -96,12 +97,16 @@ class RecordedProgress:
             self._written = time.monotonic()
 
     def clear(self) -> None:
-        """Take it away, where it is ours: another process may be at work in this folder."""
-        if self._written is not None:
-            try:
-                (self._folder.path / PROGRESS).unlink(missing_ok=True)
-            except OSError:  # what is left there is told of no run that has ended
-                return
+        """Take it away: ours, and what a killed process has left, but not that of another at work in this folder."""
+        left = self._folder.path / PROGRESS
+        try:
+            if self._written is not None:
+                left.unlink(missing_ok=True)
+            elif left.exists():
+                with locked(self._folder.path / LOCK, timeout=0):
+                    left.unlink(missing_ok=True)
+        except OSError:  # another holds the lock, say; what is left there is told of no run that has ended
+            return
 
 
 class _RecordedTask:

@@ -141,7 +141,7 @@ def test_a_step_that_does_not_fit_into_memory_is_told_with_what_to_lower(tmp_pat
         def generator(self, step: TrainingStep) -> Tensor:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9663676416 bytes")
 
-    with pytest.raises(OutOfMemoryError, match=r"training in steps of 4 pairs did not fit .* Lower train\.batch"):
+    with pytest.raises(OutOfMemoryError, match=r"training in steps of 4 pairs did not fit .* lower train\.batch"):
         train(tmp_path, losses=[*both_losses(), ("large", 1.0, TooLarge(None, BuildContext()))])
 
 

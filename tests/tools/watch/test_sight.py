@@ -118,8 +118,13 @@ def test_a_disk_that_cannot_hold_the_progress_does_not_end_the_work(
     assert not (run.path / PROGRESS).exists()
 
 
-def test_a_process_that_wrote_nothing_leaves_the_progress_of_another(tmp_path: Path) -> None:
+def test_a_process_that_wrote_nothing_leaves_the_progress_of_another_at_work_and_takes_that_of_a_killed_one_away(
+    tmp_path: Path,
+) -> None:
     run = a_run(tmp_path / "held")
-    RecordedProgress(SilentProgress(), run).write()
+    with run.locked():
+        RecordedProgress(SilentProgress(), run).write()
+        RecordedProgress(SilentProgress(), run).clear()
+        assert (run.path / PROGRESS).exists()
     RecordedProgress(SilentProgress(), run).clear()
-    assert (run.path / PROGRESS).exists()
+    assert not (run.path / PROGRESS).exists()
