@@ -10,21 +10,21 @@ import base64
 import hashlib
 import os
 import shutil
+import subprocess
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gdp.core.errors import CorruptFileError, readable_os_errors
+from gdp.core.errors import CorruptFileError, MissingResourceError, readable_os_errors
 from gdp.core.files import file_sha256
 from gdp.core.locks import locked
 from gdp.core.progress import Progress, SilentProgress
 from gdp.support.downloads.download import Patience, download
 from gdp.support.downloads.transfer import FileKind, PartFile, Transfer
 
-REGISTRY = "https://registry.npmjs.org"
 REGISTRY_VARIABLES = ("npm_config_registry", "NPM_CONFIG_REGISTRY")
-"""Environment variables with the address of another registry, as npm itself takes them."""
+"""Environment variables with the address of the registry, as npm itself takes them; without one npm is asked."""
 LARGEST = 2**28
 """Bytes of an archive."""
 PATIENCE = Patience(attempts=3)
@@ -48,10 +48,27 @@ class NpmPackage:
         """The name of its folder in the cache; with `.tgz` that of its archive, as `npm pack` calls it."""
         return f"{self.name}-{self.version}"
 
-    def address(self) -> str:
-        """Return where its archive is downloaded from."""
-        chosen = next((os.environ[name] for name in REGISTRY_VARIABLES if os.environ.get(name)), REGISTRY)
-        return f"{chosen.rstrip('/')}/{self.name}/-/{self.folder_name}.tgz"
+    def address(self, registry: str) -> str:
+        """Return where a registry has its archive."""
+        return f"{registry.rstrip('/')}/{self.name}/-/{self.folder_name}.tgz"
+
+
+def chosen_registry() -> str | None:
+    """Return the address of the registry that the user's npm takes; None where there is no npm that knows one."""
+    for name in REGISTRY_VARIABLES:
+        if os.environ.get(name):
+            return os.environ[name]
+    npm = shutil.which("npm")
+    if npm is None:
+        return None
+    try:
+        asked = subprocess.run(  # noqa: S603 # the user's own npm, with fixed words
+            [npm, "config", "get", "registry"], capture_output=True, text=True, timeout=60, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):  # it does not work; the caller tells what to do without it
+        return None
+    told = asked.stdout.strip()
+    return told if asked.returncode == 0 and told.startswith(("https://", "http://")) else None
 
 
 def npm_files(
@@ -72,7 +89,7 @@ def npm_files(
         File name, without folders, to where it lies.
 
     Raises:
-        MissingResourceError: it is not in the cache, and the registry does not give it.
+        MissingResourceError: it is not in the cache, and the registry is not known or does not give it.
         CorruptFileError: what came, or what was put there, is another archive; what came is removed.
         DiskFullError, RunFolderError: the cache cannot be written.
     """
@@ -100,12 +117,17 @@ def _is_pinned(package: NpmPackage, folder: Path, name: str) -> bool:
 
 def _fetch(package: NpmPackage, archive: Path, advice: str, progress: Progress, patience: Patience) -> None:
     part = PartFile(archive.with_name(f"{archive.name}.part"))
-    address = package.address()
-    progress.message(f"downloading {package.name} {package.version} once, to {archive.parent}")
     if not part.complete:
         put = f"put the archive here yourself (npm pack {package.name}@{package.version} fetches it): {archive}"
+        registry = chosen_registry()
+        if registry is None:
+            raise MissingResourceError(
+                f"{package.name} {package.version} comes from npm's registry, and no npm is here to say where that is: "
+                f"install npm, or name the registry in {REGISTRY_VARIABLES[1]}; or {put}; or {advice}."
+            )
+        progress.message(f"downloading {package.name} {package.version} once, to {archive.parent}")
         told = Transfer(archive.name, part, LARGEST, progress, _GZIP, f"or {put}; or {advice}")
-        download([address], told, patience)
+        download([package.address(registry)], told, patience)
     with readable_os_errors(archive):
         part.move_to(archive)
 

@@ -14,7 +14,7 @@ import pytest
 from archive_server import IMPATIENT, ArchiveServer
 
 from gdp.core.errors import CorruptFileError, MissingResourceError
-from gdp.support.downloads.npm import NpmPackage, npm_files
+from gdp.support.downloads.npm import REGISTRY_VARIABLES, NpmPackage, npm_files
 
 Serve = Callable[..., ArchiveServer]
 FILES = {"dist/run.mjs": b"export {};", "dist/run.wasm": bytes(range(256)) * 40}
@@ -117,3 +117,17 @@ def test_an_archive_that_somebody_put_there_is_taken_and_left(cache: Path, monke
     (cache / "tiny-1.2.3.tgz").write_bytes(ARCHIVE)
     assert fetch(package_of(ARCHIVE), cache)["run.wasm"].read_bytes() == FILES["dist/run.wasm"]
     assert names_in(cache) == {"tiny-1.2.3", "tiny-1.2.3.tgz"}
+
+
+def test_npm_is_asked_for_the_registry_and_without_npm_it_is_told_what_to_do(
+    serve: Serve, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in REGISTRY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingResourceError, match=r"NPM_CONFIG_REGISTRY.*npm pack tiny@1\.2\.3.*do without it"):
+        fetch(package_of(ARCHIVE), cache)
+    npm = tmp_path / "npm"
+    npm.write_text(f"#!/bin/sh\necho {serve(ARCHIVE).url}/\n")
+    npm.chmod(0o755)
+    assert set(fetch(package_of(ARCHIVE), cache)) == {"run.mjs", "run.wasm"}
