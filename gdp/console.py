@@ -225,22 +225,23 @@ def end_on_signal() -> Iterator[None]:
     """Let SIGTERM end the work with `Terminated` and Ctrl-C with KeyboardInterrupt, never amid the import of torch.
 
     Whoever runs gdp in a thread, or has other handlers of these signals, is left alone. Where a library takes the
-    exception for a fault of its own and raises another, that one ends here.
+    exception for a fault of its own, and raises another or goes on, the work ends here at the latest.
     """
     from typer import Exit
 
     ours = os.getpid()
-    raised: list[KeyboardInterrupt] = []
+    asked: list[KeyboardInterrupt] = []
 
     def end(number: int, frame: FrameType | None) -> None:
         if os.getpid() != ours:  # a fork that inherited this is no command of gdp
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        elif _imports_torch() or _is_in_hook(frame):
+            return
+        asked.append(Terminated() if number == signal.SIGTERM else KeyboardInterrupt())
+        if _imports_torch() or _is_in_hook(frame):
             _send_again(number)
         else:
-            raised.append(Terminated() if number == signal.SIGTERM else KeyboardInterrupt())
-            raise raised[-1]
+            raise asked[-1]
 
     in_thread = threading.current_thread() is not threading.main_thread()
     usual = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
@@ -249,9 +250,11 @@ def end_on_signal() -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            if raised and not isinstance(error, Exit):
-                raise raised[0] from error
+            if asked and not isinstance(error, Exit):
+                raise asked[0] from error
             raise
+        if asked:
+            raise asked[0]
 
 
 _A_MOMENT = 0.05
