@@ -29,7 +29,8 @@ from gdp import Aligner, EngineContext, PictureArray, Square
 from gdp.plugins.face_alignment import PhotographsConfig
 from gdp.plugins.face_alignment.photographs import PhotographAligner
 from gdp.support.measuring import describe_machine
-from gdp.tools.deploy.aligning import AlignedSquares, NamedAligner
+from gdp.tools.deploy.aligners import NamedAligner
+from gdp.tools.deploy.aligning import AlignedSquares
 from gdp.tools.deploy.models import Model
 
 Levels = NDArray[numpy.uint8]

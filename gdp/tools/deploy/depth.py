@@ -15,17 +15,15 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from gdp.core.errors import GdpError, OutOfDepthError, OutOfDepthWarning
 from gdp.support.interfaces.engines import PictureArray
 from gdp.support.picture_statistics import Levels, fitted
 from gdp.support.squares import Square
+from gdp.tools.deploy.aligners import NamedAligner
 from gdp.tools.deploy.files import Job
 from gdp.tools.deploy.trained_on import PHOTOGRAPHS, TrainedOn
-
-if TYPE_CHECKING:
-    from gdp.tools.deploy.aligning import NamedAligner
 
 FLAT = 2.0
 """Levels: standard deviation of a colour below which there is nothing in a picture but noise."""

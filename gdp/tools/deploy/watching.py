@@ -11,7 +11,8 @@ from gdp.core.errors import GdpError
 from gdp.core.interfaces.datasets import PictureKind
 from gdp.core.records import Plugins
 from gdp.support.interfaces.engines import EngineContext
-from gdp.tools.deploy.aligning import AlignedSquares, NamedAligner, open_aligner
+from gdp.tools.deploy.aligners import NamedAligner, open_aligner
+from gdp.tools.deploy.aligning import AlignedSquares
 from gdp.tools.deploy.applying import whole_pictures
 from gdp.tools.deploy.depth import Watch, Watched
 from gdp.tools.deploy.models import Model

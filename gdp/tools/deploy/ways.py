@@ -10,7 +10,8 @@ from gdp.core.memory import MemoryBound
 from gdp.core.progress import Progress
 from gdp.core.records import Plugins
 from gdp.support.interfaces.engines import EngineContext
-from gdp.tools.deploy.aligning import AlignedSquares, NamedAligner, open_aligner
+from gdp.tools.deploy.aligners import NamedAligner, open_aligner
+from gdp.tools.deploy.aligning import AlignedSquares
 from gdp.tools.deploy.depth import Watch, Watched
 from gdp.tools.deploy.files import Job
 from gdp.tools.deploy.models import Model

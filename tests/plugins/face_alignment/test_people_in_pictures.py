@@ -20,7 +20,8 @@ from gdp.plugins.face_alignment import LandmarksConfig
 from gdp.plugins.face_alignment.crowds import rendered_landmarks
 from gdp.plugins.face_alignment.finder import Found, LandmarkAligner
 from gdp.plugins.faces.renderer import render
-from gdp.tools.deploy.aligning import AlignedSquares, NamedAligner
+from gdp.tools.deploy.aligners import NamedAligner
+from gdp.tools.deploy.aligning import AlignedSquares
 from gdp.tools.deploy.models import Model
 
 pytestmark = pytest.mark.training

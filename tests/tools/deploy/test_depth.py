@@ -19,7 +19,7 @@ from gdp.core.errors import CorruptFileError, OutOfDepthError, OutOfDepthWarning
 from gdp.core.interfaces.datasets import PictureKind
 from gdp.support.picture_statistics import Levels, PictureStatistics
 from gdp.support.squares import Square
-from gdp.tools.deploy.aligning import NamedAligner
+from gdp.tools.deploy.aligners import NamedAligner
 from gdp.tools.deploy.depth import LOOKED_FOR, PythonWatch, Told, Watch, Watched, describe_findings
 from gdp.tools.deploy.student import load_student
 from gdp.tools.deploy.student_folder import StudentFolder
