@@ -5,8 +5,6 @@ The report is one self-contained page for whoever trained; the card is what whoe
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import io
 import json
 import warnings
@@ -17,17 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup
 from PIL import Image
 
 from gdp.core.files import write_atomically
-from gdp.support.page_pictures import encode_webp, shrunk
+from gdp.support.pages import page_template
+from gdp.support.pages.pictures import encode_webp, shrunk
 from gdp.support.places import without_places
 from gdp.support.wording import duration, plain, scaled, with_unit
 from gdp.tools.report import tables
 from gdp.tools.report.curves import draw_curves
 from gdp.tools.report.folder import Number, RunData, mapping, mappings
-from gdp.tools.report.pictures import embed_pictures
+from gdp.tools.report.pictures import embed_pictures, row_title
+from gdp.tools.report.summary import summarise
 from gdp.tools.report.variants import read_comparison
 from gdp.tools.report.verdict import assess, details, headlines, said, verdict
 
@@ -45,10 +44,14 @@ UNKNOWN_LICENCE = "not known to gdp"
 """Stands in the card's words where the licence of the teacher's weights is the user's to find out."""
 
 
-def write_report(data: RunData) -> Path:
+def write_report(data: RunData, price: float | None = None) -> Path:
     """Write `report.html` into the folder of a run, and return its path.
 
-    An unfinished run gets a report too, which says what is missing.
+    An unfinished or failed run gets a report too, which says what is missing.
+
+    Args:
+        data: the run.
+        price: of an hour of its machine, in dollars; None where nobody has said it.
 
     Raises:
         DiskFullError, RunFolderError: the system refuses to write.
@@ -57,20 +60,24 @@ def write_report(data: RunData) -> Path:
     with warnings.catch_warnings():
         # Whatever a drawing library has to say is no concern of who reads the report.
         warnings.simplefilter("ignore")
-        html = render_report(data)
+        html = render_report(data, price)
     write_atomically(path, html.encode(errors="replace"))
     return path
 
 
-def render_report(data: RunData) -> str:
+def render_report(data: RunData, price: float | None = None) -> str:
     """Return the report of a run as HTML that needs nothing outside itself; scaled pictures lead to their originals."""
-    pictures = embed_pictures(data)
+    here, pictures = Path(__file__).parent, embed_pictures(data)
     seconds = [tables.number_of(entry.get("seconds")) for entry in data.stages.values()]
-    return _report_template().render(
+    page = page_template(*(here / f"report.{kind}" for kind in ("html.j2", "css", "js")))
+    return page.render(
         name=data.name,
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        state=str(data.run.get("state") or "") if data.unfinished else "",
+        state="" if data.state == "finished" else data.state,
         time=duration(sum(seconds)) if seconds else "",
+        summary=summarise(data, price),
+        first=pictures.first,
+        row_title=row_title,
         verdict=verdict(data),
         details=details(data),
         headlines=headlines(data),
@@ -95,22 +102,6 @@ def render_report(data: RunData) -> str:
         recipe=data.recipe_text,
         missing=data.missing,
     )
-
-
-@cache
-def _report_template() -> Template:
-    here = Path(__file__).parent
-    environment = Environment(
-        loader=FileSystemLoader(here), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    # Style and script are the only texts that are not escaped: they come from this package. No other script may run.
-    style, script = ((here / name).read_text(encoding="utf-8") for name in ("style.css", "report.js"))
-    environment.globals |= {
-        "style": Markup(style),  # noqa: S704 # of this package
-        "script": Markup(script),  # noqa: S704 # of this package
-        "script_sha256": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-    }
-    return environment.get_template("report.html.j2")
 
 
 def write_model_card(data: RunData) -> Path:
