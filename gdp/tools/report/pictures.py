@@ -145,10 +145,11 @@ def _address(data: RunData, path: Path) -> str:
     return quote(path.resolve().relative_to(data.folder.resolve()).as_posix())
 
 
-def _picture_tables(data: RunData, fineness: Fineness) -> list[PictureTable]:
-    """Arrange the before/after rows in tables: neighbours of the same heading and columns stand together.
+def ordered_rows(data: RunData) -> list[tuple[str, list[str], list[tuple[str, list[Any]]]]]:
+    """Return the before/after rows as the report has them: heading, columns, and the rows' titles and files.
 
-    A row's title is `heading / row`, or the row's name alone. Where the truth is known, it is shown first.
+    Neighbours of the same heading and columns stand together. A row's title is `heading / row`, or the row's name
+    alone. Where the truth is known, it is shown first.
     """
     parted = []
     for entry in data.rows:
@@ -157,14 +158,22 @@ def _picture_tables(data: RunData, fineness: Fineness) -> list[PictureTable]:
         if isinstance(pictures, dict) and pictures:
             columns = sorted(pictures, key=_place)
             parted.append((heading, columns, title, [pictures[column] for column in columns]))
+    tables = [
+        (heading, columns, [(title, paths) for _, _, title, paths in rows])
+        for (heading, columns), rows in groupby(parted, key=lambda row: (row[0], row[1]))
+    ]
+    return sorted(tables, key=lambda table: TRUTH not in table[1])
+
+
+def _picture_tables(data: RunData, fineness: Fineness) -> list[PictureTable]:
     tables = []
-    for (heading, columns), rows in groupby(parted, key=lambda row: (row[0], row[1])):
+    for heading, columns, rows in ordered_rows(data):
         embedded = [
             (title, [_embed(data, column, path, fineness) for column, path in zip(columns, paths, strict=True)])
-            for _, _, title, paths in rows
+            for title, paths in rows
         ]
         tables.append(PictureTable(heading, columns, embedded))
-    return sorted(tables, key=lambda table: TRUTH not in table.columns)
+    return tables
 
 
 def _place(column: str) -> int:
