@@ -37,7 +37,9 @@ def push(
     ] = None,
     base_model: Annotated[
         str | None,
-        typer.Option("--base-model", metavar="OWNER/NAME", help="Of the teacher, where the hub has it. For the header."),
+        typer.Option(
+            "--base-model", metavar="OWNER/NAME", help="Of the teacher, where the hub has it. For the header."
+        ),
     ] = None,
     samples: Annotated[
         bool, typer.Option("--samples", help="Send the picture of what it makes along; people may be in it.")

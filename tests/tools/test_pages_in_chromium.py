@@ -37,7 +37,10 @@ def write_faces(folder: Path, title: str, columns: tuple[str, ...]) -> None:
 
 def write_sheet(path: Path) -> None:
     judged = FilterColumns(
-        "the-judge", ["keep", "drop", "keep"], ["", "too young", ""], {"age": [30.0, 9.0, 40.0], "skin": ["a", "b", "a"]}
+        "the-judge",
+        ["keep", "drop", "keep"],
+        ["", "too young", ""],
+        {"age": [30.0, 9.0, 40.0], "skin": ["a", "b", "a"]},
     )
     table = PairTable(
         indices=range(3),
@@ -57,7 +60,12 @@ def write_sheet(path: Path) -> None:
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Address of each page by its name."""
     root = tmp_path_factory.mktemp("pages")
-    for name, state in (("finished", "finished"), ("unfinished", "stopped"), ("failed", "failed"), ("other", "finished")):
+    for name, state in (
+        ("finished", "finished"),
+        ("unfinished", "stopped"),
+        ("failed", "failed"),
+        ("other", "finished"),
+    ):
         folder = root / name
         write_run(folder)
         write_faces(folder, "Held-out pairs", ("source", "teacher", "student", "truth"))

@@ -86,5 +86,3 @@ def written_files(folder: Path) -> list[Path]:
     """Return the files of a run's folder that stand there of both documents."""
     named = [folder / REPORT, *(folder / "student" / name for name in (CARD, SAMPLE, SCALED_SAMPLE))]
     return [file for file in named if file.is_file()]
-
-

@@ -89,9 +89,17 @@ def test_results_are_the_runs_numbers_with_their_protocols(student: Path) -> Non
 
 def test_the_summary_comes_first(student: Path) -> None:
     text = card_of(student).text
-    begin = text.index("The student **does what was asked** of it: all 4 targets are reached; a picture takes **4.13 ms**")
+    begin = text.index(
+        "The student **does what was asked** of it: all 4 targets are reached; a picture takes **4.13 ms**"
+    )
     order = [
-        *("# ageing", "![Pictures that", "| **90", "faster than the slow route", "| to use it | the student | the slow"),
+        *(
+            "# ageing",
+            "![Pictures that",
+            "| **90",
+            "faster than the slow route",
+            "| to use it | the student | the slow",
+        ),
         *("| A million pictures", "## Use", "## Measured", "## Licence", "## Limits"),
     ]
     text = text.replace("| **93", "| **90")

@@ -13,7 +13,6 @@ from report_pages import change, page_of, runs_only_its_own_script
 
 from gdp.tools.report import read_folder, write_report
 
-
 COLUMNS = ("source", "teacher", "student")
 
 
