@@ -16,7 +16,9 @@ def report(
     run: RunArgument,
     price: Annotated[
         float | None,
-        typer.Option("--price", min=0.0, help="What a machine like the run's costs, in $/h.", show_default=False),
+        typer.Option(
+            "--price", min=0.0, max=1e6, help="What a machine like the run's costs, in $/h.", show_default=False
+        ),
     ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print where it was written as JSON.")] = False,

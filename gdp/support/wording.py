@@ -62,6 +62,8 @@ def scaled(value: float, unit: str = "") -> str:
 
 def duration(seconds: float) -> str:
     """Write a time in the unit that suits it: `4.1 ms`, `41.3 s`, `12 min 4 s`, `485 days`."""
+    if not math.isfinite(seconds):
+        return f"{seconds} s"
     if seconds < 1:
         return f"{_significant(seconds * 1000)} ms"
     if seconds < 120:
@@ -80,7 +82,7 @@ def percent(ratio: float) -> str:
 
 def times(ratio: float) -> str:
     """Write a speed-up: `10 100`, `812`, `3.4`; three significant digits."""
-    if ratio >= 1000:
+    if 1000 <= ratio < math.inf:
         step = 10 ** (math.floor(math.log10(ratio)) - 2)
         return plain(round(ratio / step) * step)
     return _significant(ratio)

@@ -38,6 +38,7 @@ def test_numbers_have_four_significant_digits_and_thousands_apart(value: float, 
         (100 * 3600 - 60, "99 h 59 min"),
         (100 * 3600, "4.17 days"),
         (41_873_000, "485 days"),
+        (float("inf"), "inf s"),
     ],
 )
 def test_times_are_in_the_unit_that_suits_them(seconds: float, text: str) -> None:

@@ -72,7 +72,7 @@ class Todo:
 
 @dataclass(frozen=True)
 class Costs:
-    """What pictures cost, and what the student did."""
+    """What pictures cost, and what the student cost to make."""
 
     columns: list[str]
     rows: list[tuple[str, list[str]]]
@@ -108,9 +108,15 @@ class _Times:
         """Take them from the numbers of the run, if it has been measured since its student was trained."""
         if "evaluate" not in data.stages:
             return _Times(None, None, "", "")
-        timed = ((data.value(f"speed.{key}_ms"), words, key) for key, words in REPLACED)
-        replaced = next((found for found in timed if found[0]), (None, "", ""))
-        return _Times(data.value("speed.student_ms") or None, *replaced)
+        timed = ((_milliseconds(data, key), words, key) for key, words in REPLACED)
+        replaced = next((found for found in timed if found[0] is not None), (None, "", ""))
+        return _Times(_milliseconds(data, "student"), *replaced)
+
+
+def _milliseconds(data: RunData, key: str) -> float | None:
+    """Return the time of a picture, if it is one that a picture can take: the file may be anybody's."""
+    value = data.value(f"speed.{key}_ms")
+    return value if value is not None and 1e-6 < value < 1e12 else None
 
 
 def summarise(data: RunData, price: float | None = None) -> Summary:
@@ -170,7 +176,8 @@ def _weakest(data: RunData) -> Figure:
         most = max(missed, key=_margin)
         return _target_figure(most, f"target {most.target.goal}: missed", bad=True)
     least = min(known, key=_margin)
-    return _target_figure(least, f"target {least.target.goal}: reached, of all targets by the least")
+    least_of = ", of all targets by the least" if len(known) > 1 else ""
+    return _target_figure(least, f"target {least.target.goal}: reached{least_of}")
 
 
 def _target_figure(item: Assessment, remark: str, bad: bool = False) -> Figure:
@@ -192,7 +199,8 @@ def _judged(filter: str) -> str:
 def _quality(data: RunData, weakest: Figure) -> Figure:
     """Return the first figure of the evaluators that is of the pictures, beside the one that is there already."""
     for headline in headlines(data):
-        if headline.number != weakest.number and not headline.number.startswith(NOT_QUALITY):
+        shown = bool(headline.number) and headline.number == weakest.number
+        if not shown and not headline.number.startswith(NOT_QUALITY):
             number = data.numbers.get(headline.number)
             gain = number is not None and headline.number.endswith("_gain") and number.value < 0
             words = f"{headline.words}{_judged(data.filtered_by_its_judge(headline.number))}"
@@ -259,7 +267,8 @@ def _training(data: RunData) -> str:
 
 def _todo(data: RunData) -> Todo:
     parts = []
-    for stage in [*data.wanted, *(name for name in data.stages if name not in data.wanted and name != "report")]:
+    others = [name for name in (*data.stages, data.begun) if name not in ("", "report", *data.wanted)]
+    for stage in [*data.wanted, *dict.fromkeys(others)]:
         state: Literal["done", "failed", "open"] = "done" if stage in data.stages else "open"
         if stage in data.stages:
             words = f"done in {duration(number_of(data.stages[stage].get('seconds')))}"

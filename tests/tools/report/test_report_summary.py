@@ -113,6 +113,20 @@ def test_what_was_not_measured_is_said_with_the_reason(run_folder: Path) -> None
     assert sum_up(run_folder).costs.remarks == ["What a picture costs is not measured."]
 
 
+@pytest.mark.parametrize("value", [0, -3.0, 1e308, 5e-324])
+def test_times_that_no_picture_takes_are_not_measured(run_folder: Path, value: float) -> None:
+    metrics(run_folder, speed={"student_ms": value, "teacher_ms": 21.7})
+    change(run_folder / "stages.json", pairs={"seconds": 1e308}, train={"seconds": 1e308})
+    assert "its speed was not measured" in sentence_of(run_folder)
+    assert "inf s of work" in page_of(run_folder).text
+
+
+def test_a_figure_without_a_number_of_its_own_is_shown_beside_no_target(run_folder: Path) -> None:
+    (run_folder / "recipe.toml").write_text('name = "ageing"\n')
+    change(run_folder / "verdict.json", headlines=[{"value": "blue", "words": "mostly"}])
+    assert [value for value, _, _ in figures_of(run_folder)][:2] == ["No target", "blue"]
+
+
 def test_costs_are_computed_from_what_was_measured_and_paid(run_folder: Path) -> None:
     change(run_folder / "run.json", paid={"azure-face": {"calls": 11628, "dollars": 11.63}})
     costs = sum_up(run_folder, price=0.5).costs
@@ -179,4 +193,9 @@ def test_a_run_may_fail_behind_gdps_own_stages(run_folder: Path) -> None:
     change(run_folder / "run.json", state="failed", error="quota exceeded")
     (run_folder / "events.jsonl").write_text('{"event": "stage-begins", "stage": "upload"}\n')
     assert sentence_of(run_folder).startswith("This run failed at upload; teacher, pairs, filter, train")
+    todo = sum_up(run_folder).todo
+    assert todo is not None and [(part.name, part.state) for part in todo.parts][-2:] == [
+        ("export", "done"),
+        ("upload", "failed"),
+    ]
     assert sum_up(run_folder).figures[2].words == "faster than the slow route", "it was measured"
