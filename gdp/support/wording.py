@@ -89,7 +89,7 @@ def times(ratio: float) -> str:
 
 
 def _significant(value: float) -> str:
-    return plain(value, digits=3) if abs(value) < 100 else plain(round(value))
+    return plain(round(value)) if 100 <= abs(value) < math.inf else plain(value, digits=3)
 
 
 def listed(words: Sequence[str]) -> str:
