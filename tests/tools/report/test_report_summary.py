@@ -186,7 +186,10 @@ def test_a_failed_run_says_what_failed_and_what_to_do(run_folder: Path) -> None:
     assert todo is not None and todo.error == "no space left"
     assert [part.state for part in todo.parts] == ["done", "done", "failed", "open", "open", "open"]
     text = page_of(place).text
-    assert "It stopped: no space left" in text and "gdp run 'runs/my ageing'" in text
+    change(place / "run.json", error="no space left, " * 40)
+    assert "The whole message no space left, no" in page_of(place).text
+    assert "It stopped: no space left" in text and "The whole message" not in text
+    assert "gdp run 'runs/my ageing'" in text
 
 
 def test_a_run_may_fail_behind_gdps_own_stages(run_folder: Path) -> None:
