@@ -155,11 +155,11 @@ def with_widget(card: str) -> str:
 
 
 def _with_field(card: str, name: str, value: object) -> str:
-    """Return a model card with a field of one line in its header, in the place of one of that name."""
+    """Return a model card with a field in its header, in the place of one of that name."""
     header, found, rest = card.partition("\n---\n")
     if not (card.startswith("---\n") and found):
         raise GdpError(f"{CARD}: this card has no header between lines of ---, so it has no place for {name}")
-    line, present = header_line(name, value), re.compile(rf"^{name}:.*$", re.MULTILINE)
+    line, present = header_line(name, value), re.compile(rf"^{name}:.*(?:\n[ -].*)*", re.MULTILINE)
     header = present.sub(lambda _: line, header) if present.search(header) else f"{header}\n{line}"
     return header + found + rest
 

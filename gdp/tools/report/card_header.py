@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
+from gdp.support.places import without_places
 from gdp.tools.report.folder import RunData
 from gdp.tools.report.summary import NOT_QUALITY
 from gdp.tools.report.verdict import assess
@@ -105,5 +106,5 @@ def _metric(data: RunData, name: str, words: str) -> dict[str, Any]:
 
 
 def _clean(text: str) -> str:
-    """Return text as a line that every reader of YAML takes."""
-    return "".join(sign for sign in " ".join(text.split()) if sign.isprintable())
+    """Return text as a line that every reader of YAML takes, and that tells of no place of a machine."""
+    return without_places("".join(sign for sign in " ".join(text.split()) if sign.isprintable()))

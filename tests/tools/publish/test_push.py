@@ -75,6 +75,10 @@ def test_the_base_model_is_named_when_it_is_given(student: Path, hub: FakeHub) -
         (student / "README.md").write_bytes(send(student, hub, base_model=name)["README.md"])
         data = ModelCard((student / "README.md").read_text()).data
         assert (data.base_model, data.license) == (name, "other")
+    card = student / "README.md"
+    card.write_text(card.read_text().replace("base_model: ada/teacher-2", "base_model:\n- a/b\n- c/d\ntags: [x]"))
+    data = ModelCard(send(student, hub, base_model="ada/teacher")["README.md"].decode()).data
+    assert (data.base_model, data.tags) == ("ada/teacher", ["x"])
     with pytest.raises(GdpError, match="names no model of the hub"):
         send(student, hub, base_model="builtin:faces64")
 

@@ -112,9 +112,12 @@ def test_whatever_names_a_run_has_the_card_can_be_read(student: Path) -> None:
     recipe = json.dumps(f"{HOSTILE}: [")
     (student / "recipe.toml").write_text(f"[teacher]\nplugin = {recipe}\n[targets]\nquality.held_out.psnr_db.min = 1\n")
     change(student / "run.json", name=name)
+    told = {"protocol": 'By the weights "/home/ada/my weights/w.pth" and C:\\ada\\w.pth.', "unit": '"\\'}
+    change(student / "metrics.json", protocols={"quality.held_out.psnr_db": told})
     data = data_of(student, weights_licence=HOSTILE)
     assert data.tags is not None and any(HOSTILE in tag for tag in data.tags)
     assert data.eval_results is not None and HOSTILE in data.eval_results[0].dataset_name
+    assert data.eval_results[0].metric_args == {"protocol": 'By the weights "w.pth" and w.pth.'}
 
 
 def test_the_picture_shows_what_the_student_makes_below_what_it_was_given(student: Path) -> None:
