@@ -35,8 +35,14 @@ def push(
         str | None,
         typer.Option("--licence", metavar="ID", help="For the card's header, as cc-by-nc-4.0. Default: as it stands."),
     ] = None,
+    base_model: Annotated[
+        str | None,
+        typer.Option(
+            "--base-model", metavar="OWNER/NAME", help="Of the teacher, where the hub has it. For the header."
+        ),
+    ] = None,
     samples: Annotated[
-        bool, typer.Option("--samples", help="Send the grid of held-out pairs along; people may be in it.")
+        bool, typer.Option("--samples", help="Send the picture of what it makes along; people may be in it.")
     ] = False,
     token_from: Annotated[
         str, typer.Option("--token-from", metavar="VARIABLE", help="Environment variable that holds the token.")
@@ -51,7 +57,7 @@ def push(
 ) -> None:
     """Publish a trained student on the Hugging Face Hub: weights, description and model card, in one commit.
 
-    Nothing is sent that holds a path of a machine or a key, and pictures of held-out pairs only with --samples.
+    Nothing is sent that holds a path of a machine or a key, and pictures only with --samples.
 
     Example: gdp push runs/stylegan-age ada/stylegan-age --with onnx
     """
@@ -68,7 +74,9 @@ def push(
         )
     keys = {name for kind in KINDS for record in registry.records(kind) for name in record.needs.environment}
     engines = [name.strip() for name in with_.split(",") if name.strip()]
-    request = Request(place.folder, repository, private, engines, licence, token_from, message, samples, keys)
+    request = Request(
+        place.folder, repository, private, engines, licence, token_from, message, samples, base_model, keys
+    )
     if dry_run:
         parcel, pushed = prepare(request), None
     else:

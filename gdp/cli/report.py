@@ -14,6 +14,12 @@ from gdp.core.run_folder import find_run
 def report(
     context: typer.Context,
     run: RunArgument,
+    price: Annotated[
+        float | None,
+        typer.Option(
+            "--price", min=0.0, max=1e6, help="What a machine like the run's costs, in $/h.", show_default=False
+        ),
+    ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print where it was written as JSON.")] = False,
 ) -> None:
@@ -26,7 +32,7 @@ def report(
     from gdp.tools.report import read_folder, write_report
 
     state: State = context.obj
-    page = write_report(read_folder(folder, lambda: state.registry))
+    page = write_report(read_folder(folder, lambda: state.registry), price)
     found.record_files("report", [page])
     if json_:
         print_json({"folder": str(folder), "report": str(page)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 _THIN_SPACE = "\u202f"  # one that no line is broken at
@@ -60,7 +61,9 @@ def scaled(value: float, unit: str = "") -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write a time in the unit that suits it: `4.1 ms`, `41.3 s`, `12 min 4 s`."""
+    """Write a time in the unit that suits it: `4.1 ms`, `41.3 s`, `12 min 4 s`, `485 days`."""
+    if not math.isfinite(seconds):
+        return f"{seconds} s"
     if seconds < 1:
         return f"{_significant(seconds * 1000)} ms"
     if seconds < 120:
@@ -68,7 +71,8 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 120:
         return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
+    hours = minutes // 60
+    return f"{hours} h {minutes % 60} min" if hours < 100 else f"{_significant(seconds / 86_400)} days"
 
 
 def percent(ratio: float) -> str:
@@ -78,11 +82,16 @@ def percent(ratio: float) -> str:
 
 def times(ratio: float) -> str:
     """Write a speed-up: `10 100`, `812`, `3.4`; three significant digits."""
-    if ratio >= 1000:
+    if 1000 <= ratio < math.inf:
         step = 10 ** (math.floor(math.log10(ratio)) - 2)
         return plain(round(ratio / step) * step)
     return _significant(ratio)
 
 
 def _significant(value: float) -> str:
-    return plain(value, digits=3) if abs(value) < 100 else plain(round(value))
+    return plain(round(value)) if 100 <= abs(value) < math.inf else plain(value, digits=3)
+
+
+def listed(words: Sequence[str]) -> str:
+    """Write words as a sentence lists them: `a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)

@@ -35,6 +35,10 @@ def test_numbers_have_four_significant_digits_and_thousands_apart(value: float, 
         (119.6, "120 s"),
         (312, "5 min 12 s"),
         (8000, "2 h 13 min"),
+        (100 * 3600 - 60, "99 h 59 min"),
+        (100 * 3600, "4.17 days"),
+        (41_873_000, "485 days"),
+        (float("inf"), "inf s"),
     ],
 )
 def test_times_are_in_the_unit_that_suits_them(seconds: float, text: str) -> None:

@@ -17,6 +17,7 @@ from PIL import Image
 
 from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, readable_os_errors
 from gdp.core.run_folder import RunFolder
+from gdp.support.pages import BASE_STYLE
 from gdp.support.picture_files import EVERYDAY_PIXELS, read_picture
 from gdp.support.picture_finding import find_pictures
 from gdp.tools.demo.runtime import ONNXRUNTIME_WEB
@@ -86,7 +87,7 @@ class Demo:
     def files(self) -> dict[str, Content]:
         """Return the page's files, by path below its folder."""
         files: dict[str, Content] = {"index.html": self.page().encode()}
-        files |= {name: PAGE / name for name in SCRIPTS}
+        files |= {name: PAGE / name for name in SCRIPTS} | {BASE_STYLE.name: BASE_STYLE}
         files |= {f"samples/{number}.png": sample.png for number, sample in enumerate(self.samples)}
         if self.student is not None and self.engine is not None:
             files[STUDENT] = self.student
@@ -228,7 +229,7 @@ def write_static(demo: Demo, folder: Path) -> int:
     """
     files = demo.files()
     with readable_os_errors(folder):
-        known = {"index.html", *SCRIPTS, STUDENT, "samples", "engine"}
+        known = {"index.html", *SCRIPTS, BASE_STYLE.name, STUDENT, "samples", "engine"}
         strange = sorted(path.name for path in folder.iterdir() if path.name not in known) if folder.is_dir() else []
         if strange:
             raise GdpError(f"{folder}: other files are in this folder ({', '.join(strange[:3])}). Name a new one.")

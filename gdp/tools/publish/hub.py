@@ -162,7 +162,9 @@ class Request:
     message: str = "Upload of a student distilled by gdp"
     """Of the commit."""
     samples: bool = False
-    """Whether the grid of held-out pairs goes along."""
+    """Whether the picture of what the student makes goes along."""
+    base_model: str | None = None
+    """OWNER/NAME of the hub's model that the student was made from; None leaves the card's own."""
     key_variables: Iterable[str] = ()
     """Environment variables that hold keys of other services; their values must not be published."""
 
@@ -179,7 +181,9 @@ def prepare(request: Request) -> Parcel:
             f"{request.repository!r} names no repository: give OWNER/NAME, of letters, digits, hyphens, dots and "
             f"underscores, such as ada/my-student"
         )
-    parcel = gather(request.folder, request.engines, request.licence, samples=request.samples)
+    parcel = gather(
+        request.folder, request.engines, request.licence, samples=request.samples, base_model=request.base_model
+    )
     secrets = secrets_of(os.environ, {request.token_variable, HUB_VARIABLE, *request.key_variables})
     leaks = [leak for part in parcel.parts for leak in find_leaks(part.name, part.content, secrets)]
     if leaks:

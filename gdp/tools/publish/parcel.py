@@ -14,16 +14,20 @@ from gdp.core.memory import describe_bytes
 from gdp.tools.deploy.cards import card_path, files_of, read_card
 from gdp.tools.deploy.limits import own_file, read_description
 from gdp.tools.deploy.student_folder import WEIGHTS, StudentFolder
-from gdp.tools.report import CARD, SAMPLE, SCALED_SAMPLE, UNKNOWN_LICENCE
+from gdp.tools.report import CARD, SAMPLE, SCALED_SAMPLE, UNKNOWN_LICENCE, header_line
 
-_SAMPLES_IN_CARD = re.compile(rf"^!\[[^\]\n]*\]\((?:{SAMPLE}|{SCALED_SAMPLE})\)\n\n?".replace(".", r"\."), re.MULTILINE)
-"""Where a model card shows the grid."""
+_SAMPLES_IN_CARD = re.compile(
+    rf"^!\[(?P<words>[^\]\n]*)\]\((?P<file>{re.escape(SAMPLE)}|{re.escape(SCALED_SAMPLE)})\)\n\n?", re.MULTILINE
+)
+"""Where a model card shows its picture."""
 LARGEST_TEXT = 2**20
 """Bytes of a model card."""
 LARGEST_FILE = 2**30
 """Bytes of any other file: all of them are in memory while they are looked through and sent."""
 _LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 _HEADER_LICENCE = re.compile(r"^license:.*$", re.MULTILINE)
+_OTHER_LICENCE = re.compile(r"^license_(?:name|link):.*\n", re.MULTILINE)
+_MODEL = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}", re.ASCII)
 _LICENCE_SECTION = re.compile(r"^## Licence\s+(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -51,20 +55,28 @@ class Parcel:
         return bool(self.licence_text) and UNKNOWN_LICENCE not in self.licence_text
 
 
-def gather(folder: Path, engines: Sequence[str], licence: str | None, *, samples: bool = False) -> Parcel:
+def gather(
+    folder: Path,
+    engines: Sequence[str],
+    licence: str | None,
+    *,
+    samples: bool = False,
+    base_model: str | None = None,
+) -> Parcel:
     """Read and check what is to be sent.
 
     Args:
         folder: of the trained student.
         engines: whose exported files go along, as onnx or openvino-int8.
         licence: an identifier as the hub knows it, such as apache-2.0; None leaves the card's own.
-        samples: whether the grid of held-out pairs goes along; people may be in it, so the card is sent without it
-            else.
+        samples: whether the picture of what the student makes goes along; people may be in it, so the card is sent
+            without it else.
+        base_model: OWNER/NAME of the hub's model that the student was made from; None leaves the card's own.
 
     Raises:
         MissingResourceError: there is no model card, or no export of an engine.
         CorruptFileError: a file is damaged, or belongs to other weights.
-        GdpError: the licence is no identifier.
+        GdpError: the licence is no identifier, or the base model no name.
     """
     card = folder / CARD
     if not card.is_file():
@@ -80,8 +92,9 @@ def gather(folder: Path, engines: Sequence[str], licence: str | None, *, samples
         raise CorruptFileError(f"{card}: this model card holds zero bytes, as UTF-16 text does; save it as UTF-8")
     if licence is not None:
         text = with_licence(text, licence)
-    if not samples:
-        text = _SAMPLES_IN_CARD.sub("", text)
+    if base_model is not None:
+        text = with_base_model(text, base_model)
+    text = with_widget(text) if samples else _SAMPLES_IN_CARD.sub("", text)
     weights = _read(folder / WEIGHTS)
     if hashlib.sha256(weights).hexdigest() != StudentFolder(folder).weights_sha256:
         raise CorruptFileError(
@@ -115,11 +128,39 @@ def with_licence(card: str, licence: str) -> str:
         raise GdpError(
             f"{licence!r} is no licence identifier: give one in the hub's form, such as apache-2.0 or cc-by-nc-4.0"
         )
+    return _with_field(_OTHER_LICENCE.sub("", card, count=2), "license", licence)
+
+
+def with_base_model(card: str, base: str) -> str:
+    """Return a model card whose header names the model of the hub that the student was made from.
+
+    Raises:
+        GdpError: it is no name of one, or the card has no header to put it in.
+    """
+    if not _MODEL.fullmatch(base):
+        raise GdpError(f"{base!r} names no model of the hub: give OWNER/NAME, such as ada/my-teacher")
+    return _with_field(card, "base_model", base)
+
+
+def with_widget(card: str) -> str:
+    """Return a model card whose header has the picture that the card shows, for the hub to show as an example.
+
+    A card that shows none, or names examples already, comes back as it is.
+    """
+    shown = _SAMPLES_IN_CARD.search(card)
+    if shown is None or re.search(r"^widget:", card.partition("\n---\n")[0], re.MULTILINE):
+        return card
+    example = {"text": shown["words"], "output": {"url": shown["file"]}}
+    return _with_field(card, "widget", [example])
+
+
+def _with_field(card: str, name: str, value: object) -> str:
+    """Return a model card with a field in its header, in the place of one of that name."""
     header, found, rest = card.partition("\n---\n")
     if not (card.startswith("---\n") and found):
-        raise GdpError(f"{CARD}: this card has no header between lines of ---, so it has no place for a licence")
-    line = f"license: {licence}"
-    header = _HEADER_LICENCE.sub(line, header) if _HEADER_LICENCE.search(header) else f"{header}\n{line}"
+        raise GdpError(f"{CARD}: this card has no header between lines of ---, so it has no place for {name}")
+    line, present = header_line(name, value), re.compile(rf"^{name}:.*(?:\n[ -].*)*", re.MULTILINE)
+    header = present.sub(lambda _: line, header) if present.search(header) else f"{header}\n{line}"
     return header + found + rest
 
 

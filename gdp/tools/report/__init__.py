@@ -7,16 +7,11 @@
 All is read from the run's folder: metrics.json, what the evaluators said of it (verdict.json), pictures, statistics.
 """
 
-from gdp.tools.report.documents import (
-    CARD,
-    SAMPLE,
-    SCALED_SAMPLE,
-    UNKNOWN_LICENCE,
-    write_model_card,
-    write_report,
-    written_files,
-)
+from gdp.tools.report.card import CARD, UNKNOWN_LICENCE, write_model_card
+from gdp.tools.report.card_header import header_line
+from gdp.tools.report.documents import write_report, written_files
 from gdp.tools.report.folder import RunData, read_folder
+from gdp.tools.report.samples import SAMPLE, SCALED_SAMPLE
 
 __all__ = [
     "CARD",
@@ -24,6 +19,7 @@ __all__ = [
     "SCALED_SAMPLE",
     "UNKNOWN_LICENCE",
     "RunData",
+    "header_line",
     "read_folder",
     "write_model_card",
     "write_report",

@@ -6,25 +6,28 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from gdp.core.building import class_of
 from gdp.core.errors import CorruptFileError
 from gdp.core.files import file_sha256
 from gdp.core.interfaces.evaluators import Evaluator, Headline, Place, Sentence
+from gdp.core.locks import is_held
 from gdp.core.records import CORE_STAGES, Plugins
-from gdp.core.run_folder import RunFolder
+from gdp.core.run_folder import LOCK, RunFolder
 from gdp.support.metrics_files import VERDICT, finite, verdict_document
-from gdp.support.page_pictures import PNG_SIGNATURE
+from gdp.support.pages.pictures import PNG_SIGNATURE
 from gdp.tools.run_recipes import recipe_changed
 
 PRUNING = "pruning.json"
 
 STAGES = (*CORE_STAGES, "evaluate", "export", "compare", "report")
 """The stages that gdp itself has, in order; others are told after them."""
+State = Literal["finished", "not finished", "at work", "failed"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ class RunData:
     """Content of recipe.toml."""
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Finished stages, name to content key, seconds and summary."""
+    begun: str = ""
+    """The stage that was begun last and has not finished; empty where there is none."""
     recorded: dict[str, str] = field(default_factory=dict)
     """Hashes of the files that the stages left, by relative path."""
     numbers: dict[str, Number] = field(default_factory=dict)
@@ -100,11 +105,25 @@ class RunData:
         return str(self.run.get("name") or self.recipe.get("name") or self.folder.resolve().name)
 
     @property
-    def unfinished(self) -> list[str]:
-        """Stages that have not finished, this report's own aside."""
+    def wanted(self) -> list[str]:
+        """Stages of gdp that the recipe asks for, this report's own aside."""
         left_out = {"report"} if self.section("compare") else {"report", "compare"}
-        wanted = [stage for stage in STAGES if stage not in left_out]
-        return [stage for stage in wanted if stage not in self.stages]
+        return [stage for stage in STAGES if stage not in left_out]
+
+    @property
+    def unfinished(self) -> list[str]:
+        """Those that have not finished."""
+        return [stage for stage in self.wanted if stage not in self.stages]
+
+    @property
+    def state(self) -> State:
+        """How the run stands: a stage of another package may have failed though all of gdp's have finished."""
+        recorded = self.run.get("state")
+        if recorded == "failed":
+            return "failed"
+        if not self.unfinished:
+            return "finished"
+        return "at work" if recorded == "running" and is_held(self.folder / LOCK) else "not finished"
 
     def value(self, name: str) -> float | None:
         """Return a measured number by its dotted name, or None."""
@@ -179,6 +198,7 @@ def read_folder(folder: Path, find_plugins: Callable[[], Plugins] | None = None)
     except CorruptFileError as error:
         data.missing.append(str(error))
     data.stages = {name: mapping(entry) for name, entry in mapping(_read_json(data, "stages.json")).items()}
+    data.begun = _begun_stage(folder / "events.jsonl")
     _read_recipe(data)
     _read_metrics(data)
     _read_verdict(data, find_plugins)
@@ -305,14 +325,26 @@ def _read_training(data: RunData) -> None:
         data.missing.append("there are no training statistics (yet)")
 
 
+def _begun_stage(events: Path) -> str:
+    begun = ""
+    for event in _objects(events):
+        if event.get("event") == "stage-begins":
+            begun = str(event.get("stage") or "")
+        elif event.get("event") == "stage" or event.get("state") == "running":
+            begun = ""
+    return begun
+
+
+def _objects(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield what stands in a file of JSON lines; a last line that a kill cut short is left out."""
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
+        with suppress(ValueError, RecursionError):
+            yield mapping(json.loads(line))
+
+
 def read_lines(path: Path) -> Iterator[dict[str, float]]:
-    """Yield the finite numbers of each line that has a step; a last line that a kill cut short is left out."""
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
-    for line in lines:
-        try:
-            entry = mapping(json.loads(line))
-        except (ValueError, RecursionError):
-            continue
+    """Yield the finite numbers of each line that has a step."""
+    for entry in _objects(path):
         numbers = dict(_flatten(entry))
         if "step" in numbers:
             yield numbers

@@ -6,16 +6,14 @@ pixel by pixel, large ones lead to their originals in the run's folder.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from gdp.support.page_pictures import EmbeddedPicture, Fineness, embed_png
+from gdp.support.pages.pictures import Cell, EmbeddedPicture, Fineness, cell_of, embed_png
 from gdp.support.wording import plain
 from gdp.tools.report.folder import RunData, step_of
 
@@ -34,41 +32,16 @@ REJECTS_WIDEST = 256
 """Pixels to which pictures of dropped pairs are scaled: a cell on a fine screen."""
 GRID_COLUMNS = 1.5
 """Width of a sample grid in widths of a cell: a grid has several pictures in a row."""
-COLUMNS = ("source", "teacher", "student")
+STUDENT = "student"
+COLUMNS = ("source", "teacher", STUDENT)
 """The columns that come first, in this order; the truth comes last, and what else evaluators show between them."""
 TRUTH = "truth"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Width of a picture on the page, in its layout's pixels."""
-
-    wide: int
-    narrow: int
-    """On a phone."""
 
 
 CELL, CELL_OF_THREE = Cell(208, 160), Cell(208, 112)
 """A phone shows two columns in a line, or three."""
 REJECT = Cell(128, 80)
 GRID = Cell(480, 330)
-
-
-def cell_of(pictures: Iterable[EmbeddedPicture | None], wanted: Cell) -> Cell:
-    """Return how wide pictures of one size are shown: small ones by a whole factor, on phones by quarters, too.
-
-    A phone has several pixels for each of its layout's, so that quarters hardly show there.
-
-    Args:
-        pictures: the first that is there tells.
-        wanted: about so wide.
-    """
-    first = next((picture for picture in pictures if picture is not None), None)
-    if first is None or not first.pixelated:
-        return wanted
-    wide = max(1, round(wanted.wide / first.width))
-    narrow = max(1.0, math.floor(4 * wanted.narrow / first.width) / 4)
-    return Cell(wide * first.width, round(narrow * first.width))
 
 
 @dataclass(frozen=True)
@@ -84,6 +57,15 @@ class PictureTable:
         """How wide its pictures are shown."""
         wanted = CELL_OF_THREE if len(self.columns) == 3 else CELL
         return cell_of((picture for _, pictures in self.rows for picture in pictures), wanted)
+
+
+@dataclass(frozen=True)
+class BeforeAfter:
+    """A picture, and what the student made of it."""
+
+    title: str
+    before: EmbeddedPicture
+    after: EmbeddedPicture
 
 
 @dataclass(frozen=True)
@@ -109,6 +91,17 @@ class Pictures:
     samples: list[EmbeddedPicture]
 
     @property
+    def first(self) -> BeforeAfter | None:
+        """The first row that has a picture and what the student made of it: chosen by nobody."""
+        for table in self.tables:
+            if STUDENT in table.columns[1:]:
+                for title, pictures in table.rows:
+                    before, after = pictures[0], pictures[table.columns.index(STUDENT)]
+                    if before is not None and after is not None:
+                        return BeforeAfter(row_title(table.heading, title), before, after)
+        return None
+
+    @property
     def grid(self) -> Cell:
         """How wide the sample grids are shown."""
         return cell_of(self.samples, GRID)
@@ -118,12 +111,18 @@ class Pictures:
         """Every picture, in the order of the page."""
         rows = [picture for table in self.tables for _, pictures in table.rows for picture in pictures if picture]
         dropped = [picture for strip in self.rejects for _, pictures in strip.pairs for picture in pictures]
-        return [*rows, *dropped, *self.samples]
+        twice = [] if self.first is None else [self.first.before, self.first.after]
+        return [*twice, *rows, *dropped, *self.samples]
 
     @property
     def scaled(self) -> bool:
         """Whether one is not shown as it was made."""
         return any(picture.original for picture in self.all)
+
+
+def row_title(heading: str, title: str) -> str:
+    """Return what a row of pictures is called."""
+    return f"{heading}: {title}" if heading and title else heading or title
 
 
 def embed_pictures(data: RunData) -> Pictures:
@@ -146,10 +145,11 @@ def _address(data: RunData, path: Path) -> str:
     return quote(path.resolve().relative_to(data.folder.resolve()).as_posix())
 
 
-def _picture_tables(data: RunData, fineness: Fineness) -> list[PictureTable]:
-    """Arrange the before/after rows in tables: neighbours of the same heading and columns stand together.
+def ordered_rows(data: RunData) -> list[tuple[str, list[str], list[tuple[str, list[Any]]]]]:
+    """Return the before/after rows as the report has them: heading, columns, and the rows' titles and files.
 
-    A row's title is `heading / row`, or the row's name alone. Where the truth is known, it is shown first.
+    Neighbours of the same heading and columns stand together. A row's title is `heading / row`, or the row's name
+    alone. Where the truth is known, it is shown first.
     """
     parted = []
     for entry in data.rows:
@@ -158,14 +158,22 @@ def _picture_tables(data: RunData, fineness: Fineness) -> list[PictureTable]:
         if isinstance(pictures, dict) and pictures:
             columns = sorted(pictures, key=_place)
             parted.append((heading, columns, title, [pictures[column] for column in columns]))
+    tables = [
+        (heading, columns, [(title, paths) for _, _, title, paths in rows])
+        for (heading, columns), rows in groupby(parted, key=lambda row: (row[0], row[1]))
+    ]
+    return sorted(tables, key=lambda table: TRUTH not in table[1])
+
+
+def _picture_tables(data: RunData, fineness: Fineness) -> list[PictureTable]:
     tables = []
-    for (heading, columns), rows in groupby(parted, key=lambda row: (row[0], row[1])):
+    for heading, columns, rows in ordered_rows(data):
         embedded = [
             (title, [_embed(data, column, path, fineness) for column, path in zip(columns, paths, strict=True)])
-            for _, _, title, paths in rows
+            for title, paths in rows
         ]
         tables.append(PictureTable(heading, columns, embedded))
-    return sorted(tables, key=lambda table: TRUTH not in table.columns)
+    return tables
 
 
 def _place(column: str) -> int:

@@ -17,25 +17,26 @@ function choice(words, options) {
   return [select, element("label", {}, words, select)];
 }
 
-// What compares two pictures of a row. `room` returns the width and height that are free for them.
-function viewer(room) {
+// What compares two pictures of a row. `room` returns the width and height that are free for them; `tags` are what the
+// two sides are called, null for the names of the pictures.
+function viewer(room, tags = null) {
   const [left, leftLabel] = choice("Left", []);
   const [right, rightLabel] = choice("Right", []);
-  const controls = element("div", { className: "controls" }, leftLabel, rightLabel);
+  const controls = element("div", { className: "controls" }, ...(tags ? [] : [leftLabel, rightLabel]));
   const [under, over] = [element("img"), element("img")];
   const edge = element("div", { className: "edge" });
-  const stage = element("div", { className: "stage" }, under, over, edge);
+  const [from, to] = ["left", "right"].map((side) => element("span", { className: `tag ${side}`, ariaHidden: "true" }));
+  const stage = element("div", { className: "stage" }, under, over, edge, from, to);
   const slider = element("input", { type: "range", min: 0, max: 100, step: 1 });
-  const [from, to] = [element("span"), element("span")];
-  const sides = element("div", { className: "sides" }, from, to);
   const original = element("a", { textContent: "The picture as it was made", target: "_blank" });
-  const frame = element("div", { className: "frame" }, stage, slider, sides, original);
+  const frame = element("div", { className: "frame" }, stage, slider, original);
   const root = element("div", { className: "viewer" }, controls, frame);
   let row = rows[0];
 
   function slide() {
     over.style.clipPath = `inset(0 ${100 - slider.value}% 0 0)`;
     edge.style.left = `${slider.value}%`;
+    slider.ariaValueText = `${slider.value} % ${from.textContent}, ${100 - slider.value} % ${to.textContent}`;
   }
   function fit() {
     const picture = row.pictures[right.value];
@@ -49,11 +50,11 @@ function viewer(room) {
   function draw() {
     const [first, second] = [row.pictures[left.value], row.pictures[right.value]];
     [over.src, over.alt, under.src, under.alt] = [first.src, first.alt, second.src, second.alt];
-    [from.textContent, to.textContent] = [first.alt, second.alt];
-    slider.setAttribute("aria-label", `How much of ${first.alt} is seen, in percent; the rest is ${second.alt}`);
+    [from.textContent, to.textContent] = tags ?? [first.dataset.label, second.dataset.label];
+    slider.ariaLabel = `How much is seen of ${from.textContent}; the rest is ${to.textContent}`;
     stage.classList.toggle("pixelated", second.classList.contains("pixelated"));
     const alone = first === second;
-    slider.hidden = edge.hidden = sides.hidden = alone;
+    slider.hidden = edge.hidden = to.hidden = alone;
     leftLabel.hidden = rightLabel.hidden = row.pictures.length < 2;
     const link = second.closest("a");
     original.hidden = !link;
@@ -64,7 +65,7 @@ function viewer(room) {
   function show(next, leftPicture, rightPicture, seen) {
     row = next;
     for (const select of [left, right]) {
-      const names = row.pictures.map((picture, value) => element("option", { value, textContent: picture.alt }));
+      const names = row.pictures.map(({ dataset }, value) => element("option", { value, textContent: dataset.label }));
       select.replaceChildren(...names);
     }
     [left.value, right.value, slider.value] = [leftPicture, rightPicture, seen];
@@ -84,7 +85,7 @@ function viewer(room) {
 
 // The student where there is one, beside the row's first picture.
 function student(row) {
-  const place = row.pictures.findIndex((picture) => picture.alt === "student");
+  const place = row.pictures.findIndex((picture) => picture.dataset.label === "student");
   return place < 0 ? row.pictures.length - 1 : place;
 }
 
@@ -97,8 +98,9 @@ function openLarger(row, place) {
 }
 
 const compared = rows.filter((row) => row.pictures.length > 1 && !row.strip.closest(".rejects"));
-const holder = document.querySelector(".slider");
-const inline = viewer(() => [holder.clientWidth, 520]);
+const first = document.querySelector(".first");
+const holder = first?.querySelector(".slider");
+const inline = viewer(() => [holder.clientWidth, 460], ["Before", "After"]);
 const larger = viewer(() => [window.innerWidth - 48, window.innerHeight - 190]);
 const close = element("button", { type: "button", className: "close", textContent: "Close" });
 const caption = element("h3");
@@ -110,16 +112,21 @@ close.addEventListener("click", () => dialog.close());
 dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
 
 window.addEventListener("load", () => {
-  if (holder && compared.length) {
-    const [select, label] = choice("Row", compared.map((row) => row.title));
+  if (first) {
+    const [select, label] = choice("Picture", compared.map((row) => row.title));
     const begin = () => inline.show(compared[select.value], 0, student(compared[select.value]), 50);
-    select.addEventListener("change", begin);
-    inline.controls.prepend(label);
+    select.value = compared.findIndex((row) => row.title === first.dataset.row);
+    select.addEventListener("change", () => {
+      begin();
+      first.querySelector("figcaption.first-of").hidden = compared[select.value].title !== first.dataset.row;
+    });
+    inline.controls.append(label);
     holder.append(inline.root);
+    first.classList.add("live");
     begin();
   }
   window.addEventListener("resize", () => {
-    if (holder && compared.length) inline.fit();
+    if (first) inline.fit();
     if (dialog.open) larger.fit();
   });
 });

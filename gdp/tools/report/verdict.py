@@ -1,4 +1,4 @@
-"""The head of the report: what came of the run in one paragraph, its few figures, and the recipe's targets.
+"""The head of the engineers' part: what came of the run in one paragraph, its figures, and the recipe's targets.
 
 What a number means is the affair of the evaluator that measured it: its sentences and headlines are shown here. What
 this module knows itself is the recipe, the run's own numbers (pairs, the student's size) and how to hold a number
@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from gdp.core.interfaces.evaluators import Headline, Place
 from gdp.core.recipe.sections import find_targets
 from gdp.support.metrics_files import finite
-from gdp.support.wording import percent, plain, scaled, times, with_unit
+from gdp.support.wording import listed, percent, plain, scaled, times, with_unit
 from gdp.tools.report.folder import RunData
 
 MOST = 8
@@ -108,7 +108,7 @@ def assess(data: RunData) -> list[Assessment]:
 def verdict(data: RunData) -> Markup:
     """Say in a few sentences what came of the run: how it stands to the truth, what is missed, what the student is."""
     first = said(data, "verdict", before_student=True)
-    return Markup(" ").join([*first, *_missed(data), *_reached(data), *_missing(data), *_student(data)])
+    return Markup(" ").join([*first, *_missed(data), *_reached(data), *_student(data)])
 
 
 def details(data: RunData) -> Markup:
@@ -174,7 +174,7 @@ def _same_judge(data: RunData) -> Iterator[Markup]:
         yield Markup(
             "Numbers that are told by the judge that also filtered the pairs ({}) are marked: what it overlooked "
             "there, it overlooks here."
-        ).format(_list(list(filters)))
+        ).format(listed(list(filters)))
 
 
 def _reached(data: RunData) -> Iterator[Markup]:
@@ -191,17 +191,3 @@ def _missed(data: RunData) -> Iterator[Markup]:
         yield Markup('<span class="missed">Missed: {}, {} instead of {}.</span>').format(
             item.target.words, item.measured, item.target.goal
         )
-
-
-def _missing(data: RunData) -> Iterator[Markup]:
-    if error := data.run.get("error"):
-        yield Markup('<span class="missed">It stopped: {}</span>').format(error)
-    if data.unfinished:
-        yield Markup(
-            '<span class="missed">This run is not finished: {} still {} to be done. '
-            "The same command goes on where it was.</span>"
-        ).format(_list(data.unfinished), "have" if len(data.unfinished) > 1 else "has")
-
-
-def _list(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -9,20 +9,16 @@ A contact sheet of pairs as one PNG: source beside target, with captions.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import io
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup
 from PIL import Image, ImageDraw, ImageFont
 
 from gdp.core.errors import GdpError
@@ -31,7 +27,8 @@ from gdp.core.pairs.store import PairStore
 from gdp.core.pictures import to_array
 from gdp.core.progress import ProgressTask
 from gdp.support.expressions.binding import written
-from gdp.support.page_pictures import EmbeddedPicture, embed_thumbnail
+from gdp.support.pages import page_template
+from gdp.support.pages.pictures import Cell, EmbeddedPicture, cell_of, embed_thumbnail
 from gdp.tools.select.table import DROPPED, KEPT, PENDING, PairTable
 
 
@@ -90,27 +87,24 @@ class _Pair:
 def html_sheet(table: PairTable, pairs: Iterable[Thumbnails], title: str, subtitle: str) -> Iterator[str]:
     """Yield the page piece by piece; one pair's pictures are in memory at a time."""
     names = [f"{written(each.name)}.{written(score)}" for each in table.judged for score in each.scores]
-    return _template().generate(
-        title=title, subtitle=subtitle, names=names, pairs=(_describe(table, pair) for pair in pairs)
-    )
-
-
-@cache
-def _template() -> Template:
     here = Path(__file__).parent
-    environment = Environment(
-        loader=FileSystemLoader(here), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    page = page_template(*(here / f"sheet.{kind}" for kind in ("html.j2", "css", "js")))
+    described = (_describe(table, pair) for pair in pairs)
+    first = next(described, None)  # tells how wide all are
+    shown = [] if first is None else first.pictures
+    across = max(1, len(shown))
+    return page.generate(
+        title=title,
+        subtitle=subtitle,
+        names=names,
+        across=across,
+        cell=cell_of(shown, Cell(_WIDE, _PHONE // across - 3)),
+        pairs=chain([] if first is None else [first], described),
     )
-    # Style and script are the only texts that are not escaped: they come from this package. No other script may run.
-    script = (here / "sheet.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    style = (here / "sheet.css").read_text(encoding="utf-8")
-    environment.globals |= {
-        "style": Markup(style),  # noqa: S704 # of this package
-        "script": Markup(script),  # noqa: S704 # of this package
-        "script_sha256": digest,
-    }
-    return environment.get_template("sheet.html.j2")
+
+
+_WIDE, _PHONE = 190, 360
+"""Pixels of the layout: about a picture's, and those that a phone has for a pair."""
 
 
 def _describe(table: PairTable, pair: Thumbnails) -> _Pair:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup
-
 from gdp.core.files import write_atomically
-from gdp.support.page_pictures import EmbeddedPicture, Fineness, embed_png
-from gdp.support.wording import with_unit
+from gdp.support.pages import page_template
+from gdp.support.pages.pictures import Cell, EmbeddedPicture, Fineness, cell_of, embed_png
+from gdp.support.wording import listed, with_unit
 from gdp.tools.side_by_side.comparing import Comparison, PictureStrip
 
 MOST_STRIPS = 24
@@ -27,12 +24,16 @@ def write_page(comparison: Comparison, path: Path) -> Path:
         DiskFullError, RunFolderError: the system refuses to write.
     """
     strips = [_strip(strip, comparison.labels) for strip in comparison.pictures[:MOST_STRIPS]]
-    page = _template().render(
+    threes = all(len(pictures) % 3 == 0 for _, pictures in strips)  # a phone shows three in a line then, else two
+    here = Path(__file__).parent
+    page = page_template(here / "page.html.j2", here / "page.css").render(
+        title=listed(comparison.labels),
         comparison=comparison,
         about=[row for row in comparison.about if row.differs],
         recipe=[row for row in comparison.recipe if row.differs],
         same=sum(not row.differs for row in comparison.recipe),
         strips=[strip for strip in strips if strip[1]],
+        cell=cell_of((picture for _, pictures in strips for _, picture in pictures), Cell(190, 112 if threes else 170)),
         others=max(0, len(comparison.pictures) - MOST_STRIPS),
         with_unit=with_unit,
     )
@@ -53,14 +54,3 @@ def _strip(strip: PictureStrip, labels: tuple[str, ...]) -> tuple[str, list[tupl
     found += [(f"{name}, the same of all", png) for name, png in strip.shared if name in _BEHIND]
     embedded = ((caption, embed_png(caption, png, _FINENESS)) for caption, png in found)
     return strip.title, [(caption, picture) for caption, picture in embedded if picture is not None]
-
-
-@cache
-def _template() -> Template:
-    here = Path(__file__).parent
-    environment = Environment(
-        loader=FileSystemLoader(here), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    style = (here / "page.css").read_text(encoding="utf-8")
-    environment.globals |= {"style": Markup(style)}  # noqa: S704 # of this package
-    return environment.get_template("page.html.j2")

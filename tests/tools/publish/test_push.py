@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from fake_hub import TOKEN, FakeHub
+from huggingface_hub import ModelCard
 
 from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, ServiceError
 from gdp.tools.publish.hub import Request, push
@@ -59,6 +60,43 @@ def test_the_licence_is_set_in_what_is_sent_and_only_when_given(student: Path, h
     assert sent == (student / "README.md").read_text().replace("license: other", "license: cc-by-nc-4.0")
     with pytest.raises(GdpError, match="no licence identifier"):
         send(student, hub, licence="mine\nevil: true")
+
+
+def test_a_licence_that_is_stated_takes_the_place_of_the_cards_with_its_name(student: Path, hub: FakeHub) -> None:
+    card = student / "README.md"
+    card.write_text(card.read_text().replace("license: other\n", "license: other\nlicense_name: custom\n"))
+    sent = send(student, hub, licence="mit")["README.md"].decode()
+    assert sent.startswith("---\nlicense: mit\nlibrary_name: gdp\n---\n")
+
+
+def test_the_base_model_is_named_when_it_is_given(student: Path, hub: FakeHub) -> None:
+    assert b"base_model" not in send(student, hub)["README.md"]
+    for name in ("ada/teacher", "ada/teacher-2"):
+        (student / "README.md").write_bytes(send(student, hub, base_model=name)["README.md"])
+        data = ModelCard((student / "README.md").read_text()).data
+        assert (data.base_model, data.license) == (name, "other")
+    card = student / "README.md"
+    card.write_text(card.read_text().replace("base_model: ada/teacher-2", "base_model:\n- a/b\n- c/d\ntags: [x]"))
+    data = ModelCard(send(student, hub, base_model="ada/teacher")["README.md"].decode()).data
+    assert (data.base_model, data.tags) == ("ada/teacher", ["x"])
+    with pytest.raises(GdpError, match="names no model of the hub"):
+        send(student, hub, base_model="builtin:faces64")
+
+
+def test_the_cards_picture_is_an_example_of_the_hub_when_pictures_are_sent_and_else_there_is_none(
+    student: Path, hub: FakeHub
+) -> None:
+    card = student / "README.md"
+    card.write_text(card.read_text().replace("# tiny\n", "# tiny\n\n![before and after](samples.png)\n"))
+    sent = send(student, hub)["README.md"].decode()
+    assert ModelCard(sent).data.widget == [{"text": "before and after", "output": {"url": "samples.png"}}]
+    assert "](samples.png)" in sent
+    hub.repositories.clear()
+    files = send(student, hub, samples=False)
+    assert "samples.png" not in files and b"samples" not in files["README.md"]
+    assert "widget" not in ModelCard(files["README.md"].decode()).data.to_dict()
+    card.write_text(card.read_text().replace("license: other\n", "license: other\nwidget: []\n"))
+    assert ModelCard(send(student, hub)["README.md"].decode()).data.widget == [], "the user's own stay"
 
 
 def test_private_is_asked_for_and_a_public_repository_is_not_used_for_it(student: Path, hub: FakeHub) -> None:

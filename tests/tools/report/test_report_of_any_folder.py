@@ -132,7 +132,7 @@ def test_files_of_any_content_make_a_report(tmp_path_factory: pytest.TempPathFac
 
 def test_an_empty_folder_makes_a_report_that_says_what_is_missing(tmp_path: Path) -> None:
     page = page_of(tmp_path)
-    assert "This run is not finished: teacher, pairs, filter, train, evaluate and export still have to be" in page.text
+    assert "This run is not finished : teacher, pairs, filter, train, evaluate and export still have to be" in page.text
     assert "metrics.json is not there (yet)" in page.text
 
 
@@ -145,7 +145,7 @@ def test_an_unfinished_training_is_shown_as_far_as_it_went(run_folder: Path) -> 
         file.write('{"step": 310, "l1"')
     page = page_of(run_folder)
     assert len(page.all("svg")) == 2
-    assert "This run is not finished: train, evaluate and export still have to be done." in page.text
+    assert "This run is not finished : train, evaluate and export still have to be done." in page.text
 
 
 def test_a_run_that_failed_tells_its_error(run_folder: Path) -> None:

@@ -113,7 +113,9 @@ def test_a_number_of_the_judge_that_filtered_the_pairs_is_marked(run_folder: Pat
     assert [item.target.name for item in assess(data) if item.same_judge] == ["quality.rendered.attribute_agreement"]
     assert "told by the judge that also filtered the pairs (attributes) are marked" in str(details(data))
     page = page_of(run_folder)
-    assert page.text.count("by the judge that also filtered the pairs (attributes)") == 3, "verdict, target, list"
+    assert page.text.count("by the judge that also filtered the pairs (attributes)") == 4, (
+        "figure, verdict, target, list"
+    )
 
 
 @pytest.mark.parametrize("row", [{"fingerprint": "another"}, {"only_score": True}, {"fingerprint": ""}])

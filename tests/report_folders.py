@@ -1,4 +1,4 @@
-"""A run folder as a finished run leaves it, with tiny pictures."""
+"""A run folder as a finished run leaves it, with tiny pictures, for tests of what is made of it."""
 
 from __future__ import annotations
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +50,32 @@ class Fineness:
     """Width in pixels up to which a picture is embedded as it is, byte for byte."""
     quality: int
     """Of WebP, up to 100, for all others."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Width of a picture on the page, in its layout's pixels."""
+
+    wide: int
+    narrow: int
+    """On a phone."""
+
+
+def cell_of(pictures: Iterable[EmbeddedPicture | None], wanted: Cell) -> Cell:
+    """Return how wide pictures of one size are shown: small ones by a whole factor, on phones by quarters, too.
+
+    A phone has several pixels for each of its layout's, so that quarters hardly show there.
+
+    Args:
+        pictures: the first that is there tells.
+        wanted: about so wide.
+    """
+    first = next((picture for picture in pictures if picture is not None), None)
+    if first is None or not first.pixelated:
+        return wanted
+    wide = max(1, round(wanted.wide / first.width))
+    narrow = max(1.0, math.floor(4 * wanted.narrow / first.width) / 4)
+    return Cell(wide * first.width, round(narrow * first.width))
 
 
 def embed_png(label: str, png: bytes | None, fineness: Fineness, original: str = "") -> EmbeddedPicture | None:
