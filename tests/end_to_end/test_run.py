@@ -123,6 +123,13 @@ def test_a_stage_can_be_repeated(finished: Path) -> None:
     assert stages_done(finished, ["--from", "evaluate"]) == ["evaluate", "export", "report"]
 
 
+def test_that_no_pair_is_held_out_is_told_before_the_training(finished: Path) -> None:
+    done = gdp_command("run", finished, "--until", "filter", "--set", "pairs.held_out=0.00001", cwd=finished.parent)
+    assert "none of the 96 pairs is held out" in done.output.replace("\n", " ")
+    done = gdp_command("run", finished, "--until", "filter", "--set", "pairs.held_out=0", cwd=finished.parent)
+    assert "is held out" not in done.output
+
+
 def test_the_pre_flight_touches_nothing(tmp_path: Path) -> None:
     recipe = make_tiny_world(tmp_path)
     before = sorted(path.name for path in tmp_path.rglob("*"))

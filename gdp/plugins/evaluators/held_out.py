@@ -162,7 +162,8 @@ class HeldOutEvaluator(Evaluator):
         """Measure on the held-out pairs, each picture by itself, then average."""
         indices = spread_out(context.held_out, self.config.count or len(context.held_out))
         if not indices:
-            return absent([f"{PREFIX}.psnr_db", f"{PREFIX}.psnr_db_unchanged"], NO_HELD_OUT)
+            names = [*COMPARED, *(f"{name}_unchanged" for name in COMPARED), "psnr_db_gain", "sharpness_ratio"]
+            return absent([f"{PREFIX}.{name}" for name in names], NO_HELD_OUT)
         shown = set(spread_out(indices, self.config.pictures))
         columns: dict[str, list[Tensor]] = defaultdict(list)
         evaluation = Evaluation()

@@ -192,3 +192,10 @@ def test_kid_draws_no_random_numbers_from_the_program(monkeypatch: pytest.Monkey
     assert torch.equal(before, torch.get_rng_state())
     assert statistics.metrics("q")["q.kid"].value == first
     assert "100 subsets of 8" in statistics.metrics("q")["q.kid"].protocol
+
+
+def test_without_held_out_pairs_all_that_is_measured_on_them_is_told_as_absent(world: Any, build: BuildContext) -> None:
+    measured = HeldOutEvaluator(HeldOutConfig(), build).evaluate(world.context()).metrics
+    evaluation = HeldOutEvaluator(HeldOutConfig(), build).evaluate(world.context(held_out=[]))
+    assert not evaluation.metrics
+    assert set(measured) - set(evaluation.absent) == {"quality.held_out.count"}

@@ -97,6 +97,11 @@ class FilterStage(Stage[Session]):
                 f"Make more pairs (pairs.count) or loosen the filter that drops most; no picture is made or judged "
                 f"twice."
             )
+        if not held_out and session.recipe.pairs.section.held_out:
+            session.progress.message(
+                f"filter: none of the {len(kept)} pairs is held out (the pair source or dataset may say which are), so "
+                f"nothing will be measured on pairs that the student has not seen; raise pairs.count"
+            )
         numbers = {"made": len(made), "kept": len(kept), "train": len(train), "held_out": len(held_out)}
         numbers |= {"not_yet": not_yet} if not_yet else {}
         return {**numbers, "split_sha256": _digest({TRAIN: train, HELD_OUT: held_out})}
