@@ -74,6 +74,12 @@ def build(settings: TrainingSettings, size: int, device: str = "cpu") -> tuple[G
     return ours.eval().requires_grad_(False).to(device), plain.eval().requires_grad_(False).to(device)
 
 
+def build_ours(size: int, width: int, device: str) -> Generator:
+    """Build gdp's generator of config-f alone."""
+    settings, _ = settings_of("config-f", argparse.Namespace(size=size, width=width))
+    return build(settings, size, device)[0]
+
+
 def synthesis(ours: Generator, plain: PlainGenerator, rounds: int, progress: Progress, case: str) -> dict[str, Any]:
     """Time the way from ws to a picture."""
     import torch

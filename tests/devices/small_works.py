@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from gdp.core.run.versions import machine
 from gdp.support.devices import resolve_device
 
 GPU = torch.device("cuda")
@@ -117,8 +120,16 @@ def describes_the_device() -> dict[str, Any]:
         "capability": list(torch.cuda.get_device_capability()),
         "bf16": torch.cuda.is_bf16_supported(including_emulation=False),
         "count": torch.cuda.device_count(),
+        "float32": machine("cuda", 1)["float32_convolutions"],
         "preloaded": os.environ.get("LD_PRELOAD", ""),
     }
+
+
+def shows_its_child_the_device() -> str:
+    asks = "import torch; print(torch.zeros(2, device='cuda').device, torch.cuda.get_device_name())"
+    return subprocess.run(
+        [sys.executable, "-c", asks], capture_output=True, text=True, check=True
+    ).stdout.strip()  # our own words
 
 
 WRONG: dict[Callable[[], object], str] = {

@@ -105,8 +105,14 @@ def test_threads_streams_events_and_pinned_memory_are_there(found: dict[str, Fou
 
 @needs_pretended_gpu
 def test_auto_takes_the_device_and_what_the_process_starts_does_not_see_it(found: dict[str, Found]) -> None:
-    hopper = {"auto": "cuda", "capability": [9, 0], "bf16": True, "count": 1, "preloaded": ""}
+    hopper = {"auto": "cuda", "capability": [9, 0], "bf16": True, "count": 1, "preloaded": "", "float32": "TF32"}
     assert found["describes_the_device"].require().value == hopper
+
+
+@needs_pretended_gpu
+def test_processes_that_are_started_there_see_it_where_that_is_asked_for() -> None:
+    child = run_each_on_pretended_gpu({"child": small_works.shows_its_child_the_device}, children=True)["child"]
+    assert child.require().value == "cuda:0 pretended GPU"
 
 
 def test_only_what_another_process_can_call_is_taken() -> None:

@@ -142,7 +142,7 @@ def _copied_ahead(read: Read, steps: range, device: torch.device) -> Iterator[Re
 
     Another thread reads them into pinned memory, from where a stream of their own copies them.
     """
-    stream = torch.cuda.Stream(device)
+    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's class has no annotations
 
     def copy(step: int) -> tuple[tuple[Tensor, ...], torch.cuda.Event]:
         pictures = read(step)

@@ -141,8 +141,13 @@ def train_student(
     seconds = training.state.clock.seconds()
     seen = training.state.step * settings.batch
     return TrainingResult(
-        folder / WEIGHTS, finished, training.state.step, seconds, seen / max(seconds, 1e-9), len(pairs.train),
-        TYPE_NAMES[training.kind]
+        folder / WEIGHTS,
+        finished,
+        training.state.step,
+        seconds,
+        seen / max(seconds, 1e-9),
+        len(pairs.train),
+        TYPE_NAMES[training.kind],
     )
 
 

@@ -106,7 +106,9 @@ class Descent:
         for weight in self.parameters.values():
             weight.grad = None
         self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(self._scaler.scale(objective), inputs=list(self.parameters.values()), retain_graph=retain_graph)
+        torch.autograd.backward(
+            self._scaler.scale(objective), inputs=list(self.parameters.values()), retain_graph=retain_graph
+        )
         gradients = [weight.grad for weight in self.parameters.values() if weight.grad is not None]
         self._group.average(gradients)
         for name, weight in self.parameters.items():
@@ -125,7 +127,7 @@ class Descent:
         return figures
 
     def state(self) -> dict[str, Tensor]:
-        """Return Adam's state as `parameter/exp_avg`, `parameter/exp_avg_sq`, `parameter/step`, and the loss's scale."""
+        """Return Adam's state as `parameter/exp_avg`, `parameter/exp_avg_sq`, `parameter/step`, and the scale."""
         state = {
             f"{name}/{key}": value if key == "step" else self._out_of_order(name, value)
             for name, view in self._views.items()

@@ -228,7 +228,8 @@ class SynthesisLayer(nn.Module):
 
         `random` is the source of the random noise.
         """
-        weight, style = self.weight, self.affine(w)  # (N, in)
+        weight: Tensor = self.weight
+        style: Tensor = self.affine(w)  # (N, in)
         if x.dtype == torch.float16:
             weight, style = within_float16(weight, style)
         scale = demodulation(weight, style) * ACTIVATION_GAIN  # (N, out)

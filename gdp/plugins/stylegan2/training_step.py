@@ -272,7 +272,9 @@ class AdversarialStep:
         return figures
 
     def check_finite(self) -> None:
-        """Make sure that no gradient became NaN or infinite since the last call. On a GPU this waits for it.
+        """Make sure that no loss or gradient became NaN or infinite since the last call. On a GPU this waits for it.
+
+        In float16 a gradient that is infinite for its scale alone is none.
 
         Raises:
             NonFiniteError: one did; it names the phase.
@@ -281,8 +283,8 @@ class AdversarialStep:
         finite = torch.stack([each for _, each in seen]).tolist() if seen else []
         if not all(finite):
             raise NonFiniteError(
-                f"A gradient of the {seen[finite.index(False)][0]} phase became NaN or infinite. The last checkpoint "
-                "is intact: start again from it with a smaller learning_rate, a larger r1_gamma, or precision = "
+                f"A loss or gradient of the {seen[finite.index(False)][0]} phase became NaN or infinite. The last "
+                "checkpoint is intact: start again from it with a smaller learning_rate, a larger r1_gamma, or precision = "
                 "'float32'."
             )
 
@@ -309,11 +311,12 @@ class AdversarialStep:
             return gradients, fake.detach(), w_mean, {name: value.detach() for name, value in figures.items()}
 
         gradients, fakes, w_means, figures = zip(*self._in_parallel(compute), strict=True)
-        scaled = self._descend(self.generator_optimizer, parameters, gradients, "generator", self.generator_scaler)
+        told = {name: torch.stack([each[name] for each in figures]).mean() for name in figures[0]}
+        self._finite.append(("generator", told["loss_generator"].isfinite()))
+        told |= self._descend(self.generator_optimizer, parameters, gradients, "generator", self.generator_scaler)
         self.generator.mapping.update_mean(self._mean(w_means))
         # The discriminator learns from these same pictures: a synthesis less than with fresh ones.
-        told = {name: torch.stack([each[name] for each in figures]).mean() for name in figures[0]}
-        return list(fakes), told | scaled
+        return list(fakes), told
 
     def _distances(self, fake: Tensor, features: Sequence[Tensor], real: Tensor) -> dict[str, Tensor]:
         """Measure pictures (N, 3, R, R), whose features in the discriminator are given, against real ones."""
@@ -356,14 +359,14 @@ class AdversarialStep:
             return gradients, loss.detach(), real_logits.detach().mean(), fake_logits.detach().mean()
 
         gradients, losses, real_logits, fake_logits = zip(*self._in_parallel(compute), strict=True)
-        scaler = self.discriminator_scaler
-        scaled = self._descend(self.discriminator_optimizer, parameters, gradients, "discriminator", scaler)
-        return {
+        told = {
             "loss_discriminator": torch.stack(losses).mean(),
             "logit_real": torch.stack(real_logits).mean(),
             "logit_fake": torch.stack(fake_logits).mean(),
-            **scaled,
         }
+        self._finite.append(("discriminator", told["loss_discriminator"].isfinite()))
+        scaler = self.discriminator_scaler
+        return told | self._descend(self.discriminator_optimizer, parameters, gradients, "discriminator", scaler)
 
     def _r1_phase(self, real: Sequence[Tensor]) -> dict[str, Tensor]:
         parameters = list(self.discriminator.parameters())
@@ -449,11 +452,12 @@ class AdversarialStep:
         if self.group.world > 1:
             gradients = [gradient.clone() for gradient in gradients]
             self.group.average(gradients)
+        # The fused optimizer reads memory in order: gradients must be laid out as their parameters.
+        gradients = [gradient.contiguous() for gradient in gradients]
         for parameter, gradient in zip(parameters, gradients, strict=True):
-            # The fused optimizer reads memory in order: gradients must be laid out as their parameters.
-            parameter.grad = gradient.contiguous()
+            parameter.grad = gradient
         scaler.unscale_(optimizer)
-        norm = torch.stack(list(torch._foreach_norm([parameter.grad for parameter in parameters]))).max()
+        norm = torch.stack(list(torch._foreach_norm(gradients))).max()
         told = scaler.figures(norm)
         self._finite.append((phase, told.get("gradient_norm", norm).isfinite()))
         if self.device.type == "cpu":
