@@ -134,6 +134,7 @@ def measure(recipe: Path, device: str, count: int, rounds: int, progress: Progre
     """Let the ways take turns."""
     from plain.measuring import spread
     from plain.time_left import is_over
+    from plain.turns import numbers_are_real
 
     from gdp.api import open_session
     from gdp.core.run.steps import keys_until
@@ -164,7 +165,7 @@ def measure(recipe: Path, device: str, count: int, rounds: int, progress: Progre
             task.advance(1)
             if turn and is_over():
                 break
-    if len(digests) != 1:
+    if numbers_are_real() and len(digests) != 1:
         raise SystemExit("the ways made different pairs. Nothing was written.")
     return {
         "seconds": {name: spread(values) for name, values in times.items()},

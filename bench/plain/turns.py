@@ -15,6 +15,7 @@ from gdp.core.progress import ProgressTask
 from gdp.core.run.versions import machine, versions
 from gdp.core.run_folder import now
 from gdp.support.measuring import Work, time_once
+from gdp.testing.pretended_gpu.building import CAPABILITY
 from plain.measuring import WARM_UP, spread
 from plain.time_left import is_over
 
@@ -29,6 +30,11 @@ def conditions(device: str = "cpu") -> dict[str, Any]:
         "machine": {**machine(device, torch.get_num_threads()), "load_before": load},
         "versions": versions(),
     }
+
+
+def numbers_are_real() -> bool:
+    """Say whether what is computed is worth comparing: on the pretended GPU, where scripts are tried, it is made up."""
+    return CAPABILITY not in os.environ
 
 
 def take_turns(

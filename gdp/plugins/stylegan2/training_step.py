@@ -284,8 +284,8 @@ class AdversarialStep:
         if not all(finite):
             raise NonFiniteError(
                 f"A loss or gradient of the {seen[finite.index(False)][0]} phase became NaN or infinite. The last "
-                "checkpoint is intact: start again from it with a smaller learning_rate, a larger r1_gamma, or precision = "
-                "'float32'."
+                "checkpoint is intact: start again from it with a smaller learning_rate, a larger r1_gamma, or "
+                "precision = 'float32'."
             )
 
     def _generator_phase(
