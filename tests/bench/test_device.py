@@ -21,6 +21,7 @@ from gdp.core.progress import SilentProgress
 from gdp.testing.pretended_gpu import run_each_on_pretended_gpu, why_no_pretended_gpu
 
 pytestmark = [pytest.mark.training, pytest.mark.process]
+needs_pretended_gpu = pytest.mark.skipif(bool(why_no_pretended_gpu()), reason=why_no_pretended_gpu())
 
 
 @pytest.fixture(autouse=True)
@@ -47,20 +48,35 @@ def test_parts_are_measured_written_and_shown(tmp_path: Path, capsys: pytest.Cap
     assert written["parts"]["pairs"]["found"]["64"]["ratio"]["stage"]["median"] > 0
 
 
-@pytest.mark.skipif(bool(why_no_pretended_gpu()), reason=why_no_pretended_gpu())
-def test_parts_run_on_the_pretended_gpu_in_processes_of_their_own(tmp_path: Path) -> None:
-    work = partial(gpu_script.some_parts, tmp_path / "device.json", "launching", "engines")
-    parts = run_each_on_pretended_gpu({"script": work}, children=True)["script"].require().value
-    assert {part["outcome"] for part in parts.values()} == {"done"}
+@needs_pretended_gpu
+def test_a_part_runs_on_the_pretended_gpu_in_a_process_of_its_own_and_steps_become_graphs(tmp_path: Path) -> None:
+    works = {"script": partial(gpu_script.parts, tmp_path / "found.json", "synthesis"), "graphs": gpu_script.graphs}
+    found = run_each_on_pretended_gpu(works, children=True)
+    parts = {
+        **found["script"].require().value,
+        "launching": {"outcome": "done", "found": found["graphs"].require().value},
+    }
+    assert parts["synthesis"]["outcome"] == "done"
     text = text_of(parts)
-    assert "failed" not in text and "left out" not in text
     for row in (
+        "synthesis config-f",
+        "projection config-f",
         "launching cyclegan, graph",
         "launching projection, graph",
-        "student, torch 64 px",
-        "student, torch bf16",
     ):
         assert row in text
+    assert "failed" not in text and "left out" not in text
+
+
+@pytest.mark.soak
+@needs_pretended_gpu
+def test_the_whole_runs_on_the_pretended_gpu_from_start_to_end(tmp_path: Path) -> None:
+    work = partial(gpu_script.parts, tmp_path / "device.json")
+    parts = run_each_on_pretended_gpu({"script": work}, children=True, timeout=1200)["script"].require().value
+    assert [*parts] == [*script.PARTS]
+    assert {part["outcome"] for part in parts.values()} == {"done"}
+    text = text_of(parts)
+    assert "works 1 passed" in text and "failed" not in text and "left out" not in text
     assert text.count("gdp / limit in 16 bits") == 2
     assert parts["engines"]["found"]["limit"]["computes_in"] == "bf16"
     assert parts["engines"]["found"]["student"]["machine"]["gpu"] == "pretended GPU"

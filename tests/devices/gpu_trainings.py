@@ -228,6 +228,11 @@ def stylegan2(folder: str) -> list[str]:
     return train_teacher(Path(folder), TinyDataset(resolution=8), settings)
 
 
+def stylegan2_alone(folder: str) -> list[str]:
+    """StyleGAN2 without R1 and path length, which are in float32 on every GPU."""
+    return train_teacher(Path(folder), TinyDataset(resolution=8), {"r1_gamma": 0.0, "path_length_weight": 0.0})
+
+
 def stylegan2_of_known_latents(folder: str) -> list[str]:
     """StyleGAN2 that reconstructs rendered faces beside the game."""
     faces = RenderedFaces(RenderedFacesConfig(count=20, resolution=16), BuildContext())

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -123,13 +121,6 @@ def describes_the_device() -> dict[str, Any]:
         "float32": machine("cuda", 1)["float32_convolutions"],
         "preloaded": os.environ.get("LD_PRELOAD", ""),
     }
-
-
-def shows_its_child_the_device() -> str:
-    asks = "import torch; print(torch.zeros(2, device='cuda').device, torch.cuda.get_device_name())"
-    return subprocess.run(
-        [sys.executable, "-c", asks], capture_output=True, text=True, check=True
-    ).stdout.strip()  # our own words
 
 
 WRONG: dict[Callable[[], object], str] = {

@@ -109,12 +109,6 @@ def test_auto_takes_the_device_and_what_the_process_starts_does_not_see_it(found
     assert found["describes_the_device"].require().value == hopper
 
 
-@needs_pretended_gpu
-def test_processes_that_are_started_there_see_it_where_that_is_asked_for() -> None:
-    child = run_each_on_pretended_gpu({"child": small_works.shows_its_child_the_device}, children=True)["child"]
-    assert child.require().value == "cuda:0 pretended GPU"
-
-
 def test_only_what_another_process_can_call_is_taken() -> None:
     with pytest.raises(ValueError, match="only functions of a module's top level"):
         run_on_pretended_gpu(lambda: None)

@@ -60,7 +60,7 @@ def test_a_whole_run_keeps_to_its_gpu_and_measures_everything(name: str, works: 
     assert set(found.value["metrics"]) >= MEASURED[name]
     assert found.notes.kernels.total() > 5000
     assert {key: found.value["machine"][key] for key in RECORDED} == RECORDED
-    assert found.value["computed_in"] == "bf16"
+    assert found.value["computed_in"] == "float32"  # as both recipes ask for
 
 
 @pytest.mark.parametrize("name", MEASURED)
