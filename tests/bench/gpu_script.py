@@ -27,7 +27,7 @@ def graphs() -> dict[str, Any]:
     sys.path.insert(0, BENCH)
     import launching
 
-    cases = {"cyclegan": (16, 2), "projection": (8, 2)}
+    cases = {"cyclegan": (32, 2), "projection": (8, 2)}
     return {
         f"{case}, graph": launching.measure(case, "graph", *sizes, 1, "cuda", SilentProgress())
         for case, sizes in cases.items()
