@@ -36,13 +36,13 @@ def text_of(parts: dict[str, Any]) -> str:
 
 
 def test_parts_are_measured_written_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    output, parts = tmp_path / "device.json", ["training", "synthesis", "pairs"]
+    output, parts = tmp_path / "device.json", ["synthesis", "pairs"]
     script.main(["--small", "--device", "cpu", "--output", str(output), *(f"--only={name}" for name in parts)])
     written, shown = json.loads(output.read_text(encoding="utf-8")), capsys.readouterr().out
     assert [*written["parts"]] == parts
     assert {part["outcome"] for part in written["parts"].values()} == {"done"}
     assert written["small"] and written["machine"]["device"] == "cpu" and "torch" in written["versions"]
-    for row in ("step stylegan2", "step pix2pixhd", "step cyclegan", "synthesis config-f", "projection", "pairs 64 px"):
+    for row in ("synthesis config-f", "projection", "pairs 64 px"):
         assert row in shown
     assert "failed" not in shown and "left out" not in shown
     assert written["parts"]["pairs"]["found"]["64"]["ratio"]["stage"]["median"] > 0
@@ -90,7 +90,13 @@ def test_what_fails_or_is_left_out_is_told_beside_the_others() -> None:
     }
     parts = {"works": {"outcome": "ended after 144 s", "found": works}, "engines": {"outcome": "no time was left"},
              "pairs": {"outcome": "ended with exit code 1", "found": {}}}  # fmt: skip
+    times = {"plain": {"median": 0.25}, "gdp": {"median": 0.1}}
+    parts["training"] = {
+        "outcome": "done",
+        "found": {"cyclegan": {"seconds_a_step": times, "ratio": {"median": 2.5}}},
+    }
     text = text_of(parts)
+    assert "step cyclegan 250 ms 100 ms 2.50 plain / gdp" in text
     assert "works 1 passed" in text and "works stylegan2 failed: RuntimeError: no kernel" in text
     assert "works pruned left out: no time was left" in text and "works ended after 144 s" in text
     assert "pairs ended with exit code 1" in text and "engines no time was left" in text
