@@ -133,6 +133,8 @@ def make(session: Session) -> str:
 def measure(recipe: Path, device: str, count: int, rounds: int, progress: Progress) -> dict[str, Any]:
     """Let the ways take turns."""
     from plain.measuring import spread
+    from plain.time_left import is_over
+    from plain.turns import numbers_are_real
 
     from gdp.api import open_session
     from gdp.core.run.steps import keys_until
@@ -161,7 +163,9 @@ def measure(recipe: Path, device: str, count: int, rounds: int, progress: Progre
                     times[name].append(perf_counter() - start)
                     worked[name].append(process_time() - before)
             task.advance(1)
-    if len(digests) != 1:
+            if turn and is_over():
+                break
+    if numbers_are_real() and len(digests) != 1:
         raise SystemExit("the ways made different pairs. Nothing was written.")
     return {
         "seconds": {name: spread(values) for name, values in times.items()},

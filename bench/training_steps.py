@@ -55,26 +55,27 @@ def run_case(name: CaseName, options: argparse.Namespace, progress: Progress) ->
     from plain.curves import compare
     from plain.measuring import WARM_UP, measure
 
-    from gdp.core.training.precision import computes_bf16, fastest_convolutions
+    from gdp.core.training.precision import TYPE_NAMES, fastest_convolutions, training_type
 
     steps = options.steps or STEPS[name]
     device = torch.device(options.device)
     load, started = os.getloadavg()[0], now()
-    case = open_case(name, Options(WARM_UP + steps, options.size, options.width, options.precision, options.device))
+    case = open_case(
+        name, Options(WARM_UP + steps, options.size, options.width, options.precision, options.device, options.batch)
+    )
     try:
         with fastest_convolutions(), progress.task(name, WARM_UP + steps, "steps") as task:
             measured = measure(case, steps, device, task)
     finally:
         case.close()
-    bf16 = options.precision == "bf16" or (options.precision == "auto" and computes_bf16(device))
     return {
         "measured_at": started,
         "machine": {**machine(options.device, torch.get_num_threads()), "load_before": load},
         "versions": versions(),
         "precision": options.precision,
-        "gdp_computes_in": "bf16" if bf16 else "float32",
+        "gdp_computes_in": TYPE_NAMES[training_type(options.precision, device)],
         "settings": case.settings,
-        "steps": steps,
+        "steps": len(measured.seconds["gdp"]),
         **measured.speed(),
         "extra_memory_bytes": measured.extra_memory,
         "distances": compare(measured.curves),
@@ -112,6 +113,7 @@ def options_of(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, help=f"timed steps of each case; default: {STEPS}")
     parser.add_argument("--size", type=int, help="pixels; default: 64 for stylegan2, 256 for the others")
     parser.add_argument("--width", type=int, help="channels at full size, of stylegan2 the most; default: published")
+    parser.add_argument("--batch", type=int, default=16, help="of stylegan2; the others' is 1; default: 16")
     parser.add_argument("--precision", choices=["auto", "float32", "bf16"], default="auto", help="of gdp's arithmetic")
     parser.add_argument("--device", default="cpu", help="cpu (the default) or cuda")
     parser.add_argument("--threads", type=int, help="processor threads; default: torch's own choice")

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gdp.cli.common import EXIT_STOPPED
 from gdp.tools.deploy.cards import Card, read_card
 from gdp.tools.deploy.student_folder import StudentFolder
 
@@ -73,8 +74,10 @@ def make_run(name: str, folder: Path, steps: int = STEPS, size: int = SIZE, pair
     recipe = folder / f"{name}.toml"
     recipe.write_text(RECIPE.format(name=name, student=STUDENTS[name], steps=steps, size=size), encoding="utf-8")
     command = [sys.executable, "-m", "gdp", "run", recipe.name, "--until", "export", "--json"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True)  # noqa: S603 # our own command
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    done = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=False)  # noqa: S603 # our own command
+    if done.returncode != EXIT_STOPPED:  # where --until told it to
+        raise SystemExit(f"{' '.join(command)} ended with exit code {done.returncode}")
     return folder / "runs" / name
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from gdp.core.training.group import Group, training_group
     from gdp.core.training.loader import BatchSampler, mirrored, open_feed
     from gdp.core.training.optimizer import WeightAverage
-    from gdp.core.training.precision import autocaster, chooses_bf16, computes_bf16
+    from gdp.core.training.precision import LossScaler, autocaster, computes_bf16, training_type
     from gdp.core.training.statistics import StatisticsFile
     from gdp.support.assets import packaged_asset
     from gdp.support.batching import in_fixed_chunks
@@ -167,7 +167,6 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
             "ConvertedWeights",
             "WeightsAddress",
             "check_weights",
-            "chooses_bf16",
             "weights_file",
         ),
     },
@@ -231,9 +230,10 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
         "gdp.core.training.group": ("Group", "training_group"),
         "gdp.core.training.optimizer": ("WeightAverage",),
         "gdp.core.training.precision": (
+            "LossScaler",
             "autocaster",
-            "chooses_bf16",
             "computes_bf16",
+            "training_type",
         ),
         "gdp.core.training.statistics": ("StatisticsFile",),
     },
@@ -319,6 +319,7 @@ __all__ = [
     "HttpService",
     "Ledger",
     "Levels",
+    "LossScaler",
     "MemoryBound",
     "Move",
     "NormalisationFactory",
@@ -355,7 +356,6 @@ __all__ = [
     "bind",
     "check_prediction",
     "check_weights",
-    "chooses_bf16",
     "computes_bf16",
     "content_key",
     "count_macs",
@@ -429,6 +429,7 @@ __all__ = [
     "trace_origin",
     "train_student",
     "training_group",
+    "training_type",
     "unrounded_levels",
     "upsampling",
     "walk_modules",

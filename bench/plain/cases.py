@@ -59,6 +59,8 @@ class Options:
     precision: Precision = "auto"
     """Of gdp's arithmetic; the plain trainings compute in float32."""
     device: str = "cpu"
+    batch: int = 16
+    """Of StyleGAN2; the others' is 1, as published."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,13 @@ def _stylegan2(options: Options) -> Case:
 def _stylegan2_settings(options: Options) -> TrainingSettings:
     recipe = tomllib.loads(RECIPE.read_text(encoding="utf-8"))["train"]
     recipe |= {"feature_weight": 0, "l1_weight": 0, "free_share": 0, "truncated_share": 0, "adversarial_weight": 1}
-    recipe |= {"batch": 16, "shards": 2, "path_length_weight": 2, "path_length_interval": 8, "learning_rate_end": 1}
+    recipe |= {
+        "batch": options.batch,
+        "shards": 2,
+        "path_length_weight": 2,
+        "path_length_interval": 8,
+        "learning_rate_end": 1,
+    }
     recipe |= {"precision": options.precision, "device": options.device}
     # Each part of a batch has a thread at least: no more of them than the plain training may use.
     on_processor = torch.device(options.device).type == "cpu"
@@ -172,11 +180,8 @@ def _pix2pixhd(options: Options) -> Case:
 def _cyclegan(options: Options) -> Case:
     """CycleGAN with its published networks for 256 pixels, batch 1, identity loss: photos and paintings, unpaired."""
     size, width, device = options.size or 256, options.width or 64, torch.device(options.device)
-    config = ResnetConfig(blocks=9, width=width, opposite="trained", discriminator_width=width)
-    context = BuildContext(seed=SEED, device=device, resolution=size)
-    student = ResnetStudent(config, context)
-    student.initialise(None)
-    back = student.opposite
+    ours, facts = cyclegan_training(options, cyclegan.POOL)
+    student, back = ours.student, ours.student.opposite
     assert back is not None
 
     def new_plain(perturbation: float) -> cyclegan.CycleGANTraining:
@@ -188,6 +193,19 @@ def _cyclegan(options: Options) -> Case:
         return cyclegan.CycleGANTraining(generators, discriminators)
 
     plain, again = new_plain(0.0), new_plain(PERTURBATION)
+    context = BuildContext(seed=SEED, device=device, resolution=size)
+    scenes = RenderedScenes(RenderedScenesConfig(train_count=options.steps, resolution=size), context)
+    photos, paintings = (scenes.images(part, range(options.steps)) for part in ("trainA", "trainB"))
+    return _paired_case(plain.step, ours, again.step, photos, paintings, facts)
+
+
+def cyclegan_training(options: Options, pool: int) -> tuple[GdpTraining, dict[str, Any]]:
+    """Build gdp's training of a CycleGAN with a pool of so many pictures; return it and its settings."""
+    size, width, device = options.size or 256, options.width or 64, torch.device(options.device)
+    config = ResnetConfig(blocks=9, width=width, opposite="trained", discriminator_width=width)
+    context = BuildContext(seed=SEED, device=device, resolution=size)
+    student = ResnetStudent(config, context)
+    student.initialise(None)
     identity = cyclegan.CYCLE_WEIGHT * cyclegan.IDENTITY_SHARE
     losses: list[tuple[str, float, Loss]] = [
         ("lsgan", 1.0, LSGANLoss(NoSettings(), context)),
@@ -199,15 +217,11 @@ def _cyclegan(options: Options) -> Case:
         batch=1,
         schedule="constant",
         precision=options.precision,
-        image_pool=cyclegan.POOL,
+        image_pool=pool,
         ema_half_life=0.0,
     )
-    ours = GdpTraining(student, losses, settings, SEED, device, unpaired=True)
-    scenes = RenderedScenes(RenderedScenesConfig(train_count=options.steps, resolution=size), context)
-    photos, paintings = (scenes.images(part, range(options.steps)) for part in ("trainA", "trainB"))
-
     facts = {"resolution": size, "student": config.model_dump(mode="json"), "train": settings.model_dump(mode="json")}
-    return _paired_case(plain.step, ours, again.step, photos, paintings, facts)
+    return GdpTraining(student, losses, settings, SEED, device, unpaired=True), facts
 
 
 def _paired_case(

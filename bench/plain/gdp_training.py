@@ -14,7 +14,7 @@ from gdp.core.training.checkpoint import TrainingState
 from gdp.core.training.loader import to_network
 from gdp.core.training.objective import LossTerm, check_losses, taking_part, train_step, unique_names
 from gdp.core.training.optimizer import learning_rate_factor
-from gdp.core.training.precision import FEWEST_STEPS, autocaster, compilation, place_networks
+from gdp.core.training.precision import FEWEST_STEPS, casting, compilation, place_networks, training_type
 from gdp.core.training.ways import Batch, Pool
 
 
@@ -44,8 +44,9 @@ class GdpTraining:
         self.memory_format = torch.channels_last if settings.channels_last else torch.contiguous_format
         adversarial = check_losses(student, self.losses, unpaired)
         place_networks(student, device, self.memory_format)
-        self.autocast = autocaster(settings.precision, device)
-        self.state = TrainingState(student, {}, adversarial, settings, device)
+        kind = training_type(settings.precision, device)
+        self.autocast = casting(device, kind)
+        self.state = TrainingState(student, {}, adversarial, settings, device, kind=kind)
         self.state.enter_phase(0, student.phases[0])
 
     def step(self, number: int, pictures: Sequence[Tensor]) -> Mapping[str, Tensor]:

@@ -16,6 +16,7 @@ from gdp.core.progress import ProgressTask
 from gdp.support.measuring import forget_peak, peak_bytes, present_bytes, time_once
 from plain.cases import Case, Step
 from plain.curves import CONTESTANTS
+from plain.time_left import is_over
 
 WARM_UP = 2
 """Steps that are not timed; in the last of them memory is looked at."""
@@ -59,7 +60,10 @@ class Measured:
 
 
 def measure(case: Case, steps: int, device: torch.device, task: ProgressTask) -> Measured:
-    """Let the three trainings of a case do `steps` timed steps each after the warm-up, in turns."""
+    """Let the three trainings of a case do `steps` timed steps each after the warm-up, in turns.
+
+    They do fewer where time is over, a period at least.
+    """
     measured = Measured(min(case.period, steps))
     contestants: dict[str, Step] = dict(zip(CONTESTANTS, (case.plain, case.gdp, case.plain_again), strict=True))
     for number in range(WARM_UP + steps):
@@ -74,6 +78,8 @@ def measure(case: Case, steps: int, device: torch.device, task: ProgressTask) ->
             measured.losses[name].append({term: float(value) for term, value in kept.items()})
         newest = {name: seconds[-1] for name, seconds in measured.seconds.items() if seconds}
         task.advance(1, **{f"{name} s": seconds for name, seconds in newest.items()})
+        if is_over() and number + 1 >= WARM_UP + measured.period:
+            break
     return measured
 
 

@@ -15,7 +15,9 @@ from gdp.core.progress import ProgressTask
 from gdp.core.run.versions import machine, versions
 from gdp.core.run_folder import now
 from gdp.support.measuring import Work, time_once
+from gdp.testing.pretended_gpu.building import CAPABILITY
 from plain.measuring import WARM_UP, spread
+from plain.time_left import is_over
 
 CPU = torch.device("cpu")
 
@@ -30,10 +32,18 @@ def conditions(device: str = "cpu") -> dict[str, Any]:
     }
 
 
+def numbers_are_real() -> bool:
+    """Say whether what is computed is worth comparing: on the pretended GPU, where scripts are tried, it is made up."""
+    return CAPABILITY not in os.environ
+
+
 def take_turns(
     works: Mapping[str, Work], rounds: int, task: ProgressTask, device: torch.device = CPU
 ) -> dict[str, list[float]]:
-    """Let each do the work once, then each again; return the milliseconds of `rounds` turns after the warm-up."""
+    """Let each do the work once, then each again; return the milliseconds of `rounds` turns after the warm-up.
+
+    Where time is over there are fewer turns, one at least.
+    """
     times: dict[str, list[float]] = {name: [] for name in works}
     for turn in range(WARM_UP + rounds):
         for name, work in works.items():
@@ -41,6 +51,8 @@ def take_turns(
             if turn >= WARM_UP:
                 times[name].append(elapsed)
         task.advance(1, **{f"{name} ms": values[-1] for name, values in times.items() if values})
+        if turn >= WARM_UP and is_over():
+            break
     return times
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -140,7 +141,11 @@ def go(recipe: Path, folder: Path, overrides: list[str]) -> dict[str, Any]:
     session = open_session(recipe, folder=folder, overrides=[*SHORT, *overrides], device="cuda")
     wrong = [f"{check.title}: {check.detail}" for check in preflight(session) if not check.good]
     outcome = execute(session, Plan())
-    return {"state": outcome.state, "wrong": wrong, "metrics": sorted(gdp.FinishedRun(folder, outcome).metrics)}
+    recorded = json.loads((folder / "run.json").read_text())["machine"]
+    trained = json.loads((folder / "stages.json").read_text())["train"]["summary"]
+    metrics = sorted(gdp.FinishedRun(folder, outcome).metrics)
+    told = {"machine": recorded, "computed_in": trained["computed_in"]}
+    return {"state": outcome.state, "wrong": wrong, "metrics": metrics, **told}
 
 
 def displaced(folder: str) -> None:

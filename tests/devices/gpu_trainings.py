@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 from safetensors.torch import save_file
@@ -12,10 +14,12 @@ from torch import Tensor
 from torchvision.models import vgg19
 
 from gdp import BuildContext, Loss, Student, TrainingStep
+from gdp.core.errors import OutOfMemoryError
 from gdp.core.interfaces.pair_sources import Pictures
 from gdp.core.progress import SilentProgress
 from gdp.core.recipe.sections import TrainSection
 from gdp.core.training import TrainingPairs, train_student
+from gdp.core.training.loader import BatchSampler, open_feed
 from gdp.plugins.cyclegan import CycleGANConfig, CycleGANTraining
 from gdp.plugins.cyclegan.teacher import CycleGANTeacher
 from gdp.plugins.cyclegan.training import train as train_cyclegan
@@ -125,6 +129,57 @@ def that_looks_at_a_number(folder: str) -> list[str]:
     return train(Path(folder), student, [("looking", 1.0, plain(Looking))])
 
 
+class TooLarge(Loss):
+    """Raises what torch raises of a GPU's memory."""
+
+    def generator(self, step: TrainingStep) -> Tensor:
+        raise torch.cuda.OutOfMemoryError(
+            "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 14.75 GiB of which 1.06 GiB "
+            "is free. Process 71 has 13.68 GiB memory in use. Of the allocated memory 12.09 GiB is allocated by PyTorch"
+        )
+
+
+def that_does_not_fit(folder: str) -> list[str]:
+    """A training whose step asks for more than a GPU has; return what is said."""
+    student = Pix2PixHDStudent(Pix2PixHDConfig(**SMALL_PIX2PIXHD), BuildContext(**HERE))
+    try:
+        return train(Path(folder), student, [("large", 1.0, plain(TooLarge))])
+    except OutOfMemoryError as error:
+        return [str(error)]
+
+
+def pictures_come_ahead(folder: str) -> dict[str, Any]:
+    """Six batches of pictures that are too many to be kept; return which were read, and how many lay pinned when."""
+    del folder
+    read: list[list[int]] = []
+    pinned: list[str] = []
+    is_pinned, pin = threading.Semaphore(0), Tensor.pin_memory
+
+    def load(indices: Sequence[int]) -> tuple[Tensor]:
+        read.append([*indices])
+        return (as_uint8(pictures(len(indices), SIZE)),)
+
+    def pin_and_note(tensor: Tensor) -> Tensor:
+        pinned.append(threading.current_thread().name.partition("_")[0])
+        is_pinned.release()
+        return pin(tensor)
+
+    sampler, steps = BatchSampler(range(100), 2, seed=1), range(6)
+    ahead, shapes = [], set()
+    with (
+        mock.patch.object(Tensor, "pin_memory", pin_and_note),
+        open_feed(load, range(100), sampler, steps, SilentProgress(), device=HERE["device"]) as feed,
+    ):
+        for step in steps:
+            (shown,) = feed(step)
+            shapes.add((*shown.shape, str(shown.dtype), shown.device.type))
+            for _ in range(2 if step == 0 else step < 5):  # its own, and the next, which nobody has asked for
+                assert is_pinned.acquire(timeout=60)
+            ahead.append(len(pinned))
+    dealt = [sampler.indices(step) for step in steps]
+    return {"read": read[1:], "dealt": dealt, "ahead": ahead, "shapes": [*shapes], "threads": sorted({*pinned})}
+
+
 def train(
     folder: Path,
     student: Student,
@@ -171,6 +226,11 @@ def stylegan2(folder: str) -> list[str]:
     """StyleGAN2 with R1 and path length, mirrored pictures, mixed and truncated styles."""
     settings = {"mirror": True, "style_mixing": 0.9, "truncated_share": 0.5}
     return train_teacher(Path(folder), TinyDataset(resolution=8), settings)
+
+
+def stylegan2_alone(folder: str) -> list[str]:
+    """StyleGAN2 without R1 and path length, which are in float32 on every GPU."""
+    return train_teacher(Path(folder), TinyDataset(resolution=8), {"r1_gamma": 0.0, "path_length_weight": 0.0})
 
 
 def stylegan2_of_known_latents(folder: str) -> list[str]:

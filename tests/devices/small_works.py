@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from gdp.core.run.versions import machine
 from gdp.support.devices import resolve_device
 
 GPU = torch.device("cuda")
@@ -117,6 +118,7 @@ def describes_the_device() -> dict[str, Any]:
         "capability": list(torch.cuda.get_device_capability()),
         "bf16": torch.cuda.is_bf16_supported(including_emulation=False),
         "count": torch.cuda.device_count(),
+        "float32": machine("cuda", 1)["float32_convolutions"],
         "preloaded": os.environ.get("LD_PRELOAD", ""),
     }
 

@@ -105,7 +105,7 @@ def test_threads_streams_events_and_pinned_memory_are_there(found: dict[str, Fou
 
 @needs_pretended_gpu
 def test_auto_takes_the_device_and_what_the_process_starts_does_not_see_it(found: dict[str, Found]) -> None:
-    hopper = {"auto": "cuda", "capability": [9, 0], "bf16": True, "count": 1, "preloaded": ""}
+    hopper = {"auto": "cuda", "capability": [9, 0], "bf16": True, "count": 1, "preloaded": "", "float32": "TF32"}
     assert found["describes_the_device"].require().value == hopper
 
 

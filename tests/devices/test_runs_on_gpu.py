@@ -37,6 +37,13 @@ MEASURED = {
 }  # fmt: skip
 
 
+RECORDED = {
+    "device": "cuda", "gpu": "pretended GPU", "gpu_memory": 80 * 2**30, "compute_capability": "9.0",
+    "driver": "unknown", "float32_convolutions": "TF32",
+}  # fmt: skip
+"""What run.json tells of the machine."""
+
+
 @pytest.fixture(scope="module")
 def works(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Found]:
     folders = {name: tmp_path_factory.mktemp(name) for name in set(WORKS.values())}
@@ -52,6 +59,8 @@ def test_a_whole_run_keeps_to_its_gpu_and_measures_everything(name: str, works: 
     assert found.value["wrong"] == []
     assert set(found.value["metrics"]) >= MEASURED[name]
     assert found.notes.kernels.total() > 5000
+    assert {key: found.value["machine"][key] for key in RECORDED} == RECORDED
+    assert found.value["computed_in"] == "float32"  # as both recipes ask for
 
 
 @pytest.mark.parametrize("name", MEASURED)

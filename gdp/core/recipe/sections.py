@@ -166,7 +166,7 @@ class TrainSection(Config):
     """Largest L2 norm of the generator's gradient; larger ones are scaled down. Left out: no clipping."""
     precision: Literal["auto", "float32", "bf16"] = "auto"
     """Arithmetic of the forward passes; auto is bf16 where the processor or GPU computes it natively and no slower than
-    float32. A GPU that does not compute it (older than Ampere) takes float32 in any case."""
+    float32. A GPU that does not compute it (older than Ampere) takes float16 with a scaled loss for both."""
     channels_last: bool = True
     """Store activations channels-last, which is faster for convolutions on most machines."""
     compile: Literal["auto", "always", "never"] = "auto"

@@ -42,6 +42,7 @@ class TrainingState:
         settings: the recipe's `[train]`.
         device: where the networks are.
         group: the processes that train together.
+        kind: what the forward passes compute in.
     """
 
     def __init__(
@@ -52,9 +53,10 @@ class TrainingState:
         settings: TrainSection,
         device: torch.device,
         group: Group = ALONE,
+        kind: torch.dtype = torch.float32,
     ) -> None:
         self._student = student
-        self._group = group
+        self._group, self._kind = group, kind
         self._settings = settings
         self._device = device
         opposite = student.opposite
@@ -91,7 +93,7 @@ class TrainingState:
             weight.requires_grad_(phase.trainable is None or name in phase.trainable)
         trained = _trainable({"": generator, **self._beside})
         rate, clip = settings.learning_rate, settings.gradient_clip
-        self.generator_descent = Descent(trained, rate, settings.betas, clip, self._group)
+        self.generator_descent = Descent(trained, rate, settings.betas, clip, self._group, self._kind)
         self.discriminator_descent = self._adversary() if self._adversaries else None
         size, group = settings.image_pool, self._group
         self.pools = (ImagePool(size, group), ImagePool(size, group)) if size and self._adversaries else None
@@ -99,7 +101,7 @@ class TrainingState:
 
     def _adversary(self) -> Descent:
         rate = self._settings.discriminator_learning_rate or self._settings.learning_rate
-        return Descent(_trainable(self._adversaries), rate, self._settings.betas, group=self._group)
+        return Descent(_trainable(self._adversaries), rate, self._settings.betas, None, self._group, self._kind)
 
     def checkpoint(self, fingerprint: Mapping[str, Any]) -> Checkpoint:
         """Gather everything.

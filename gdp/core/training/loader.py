@@ -73,6 +73,8 @@ READ_AHEAD_SHARE = 0.25
 
 Load = Callable[[Sequence[int]], tuple[Tensor, ...]]
 """From indices to uint8 pictures: one tensor (N, C, H, W) for each picture of an item."""
+Read = Callable[[int], tuple[Tensor, ...]]
+"""From a step to the uint8 pictures of its batch."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,8 @@ def open_feed(
     steps: range,
     progress: Progress,
     memory: MemoryBound | None = None,
-) -> Iterator[Callable[[int], tuple[Tensor, ...]]]:
+    device: torch.device | None = None,
+) -> Iterator[Read]:
     """Open the flow of training batches: a function from step to uint8 pictures.
 
     Args:
@@ -123,8 +126,54 @@ def open_feed(
         steps: the steps that will be asked for, in this order.
         progress: reports the loading into memory.
         memory: for pictures in work; a share of what is free where none is given. No batch depends on it.
+        device: where they are wanted, the processor by default. A GPU's are there before their step begins.
     """
-    memory = memory or MemoryBound()
+    with _open_reading(load, items, sampler, steps, progress, memory or MemoryBound()) as read:
+        if device is None or device.type != "cuda":
+            yield read
+            return
+        with _copied_ahead(read, steps, device) as copied:
+            yield copied
+
+
+@contextmanager
+def _copied_ahead(read: Read, steps: range, device: torch.device) -> Iterator[Read]:
+    """Bring a step's pictures to a GPU while the step before is computed.
+
+    Another thread reads them into pinned memory, from where a stream of their own copies them.
+    """
+    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's class has no annotations
+
+    def copy(step: int) -> tuple[tuple[Tensor, ...], torch.cuda.Event]:
+        pictures = read(step)
+        with torch.cuda.stream(stream):
+            pinned = [picture.pin_memory() for picture in pictures]
+            return tuple(picture.to(device, non_blocking=True) for picture in pinned), stream.record_event()
+
+    with ThreadPoolExecutor(1, "copies") as executor:
+        ahead: dict[int, Future[tuple[tuple[Tensor, ...], torch.cuda.Event]]] = {}
+
+        def copied(step: int) -> tuple[Tensor, ...]:
+            pictures, done = (ahead.pop(step, None) or executor.submit(copy, step)).result()
+            if step + 1 in steps:
+                ahead[step + 1] = executor.submit(copy, step + 1)
+            here = torch.cuda.current_stream(device)
+            here.wait_event(done)  # the device waits, if it must; the processor does not
+            for picture in pictures:
+                picture.record_stream(here)  # its memory is given to no other copy before the step is done with it
+            return pictures
+
+        try:
+            yield copied
+        finally:
+            executor.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _open_reading(
+    load: Load, items: Sequence[int], sampler: BatchSampler, steps: range, progress: Progress, memory: MemoryBound
+) -> Iterator[Read]:
+    """Open the reading of batches into the main memory; the arguments are those of `open_feed`."""
     first = load(items[:1])
     each = sum(picture.nbytes for picture in first)
     together = len(sampler.indices(steps.start)) if steps else 0
@@ -174,6 +223,7 @@ def mirror_half(
 ) -> tuple[Tensor, ...]:
     """Mirror left and right about half of the items, in all their pictures alike; chosen by (seed, stream, step)."""
     chosen = mirrored(len(pictures[0]), counter_generator(seed, stream, step), group)
+    chosen = chosen.to(pictures[0].device, non_blocking=True)
     return tuple(torch.where(chosen, picture.flip(3), picture) for picture in pictures)
 
 
@@ -280,7 +330,7 @@ def open_batches(
         learns = pairs.learns_from_targets and pairs.teach is None
         check_flat_frames(settings, learns)
         load_pairs: Load = pairs.load_uint8 if learns else lambda some: pairs.load_uint8(some)[:1]
-        feed = stack.enter_context(open_feed(load_pairs, pairs.train, sampler, steps, progress, memory))
+        feed = stack.enter_context(open_feed(load_pairs, pairs.train, sampler, steps, progress, memory, device))
         other = None
         if unpaired is not None:
             numbers = range(unpaired.count)
@@ -288,7 +338,7 @@ def open_batches(
             sampler = BatchSampler(numbers, settings.batch, own_seed, group)
             load = unpaired.load_uint8
             other = stack.enter_context(
-                open_feed(lambda some: (load(some),), numbers, sampler, steps, progress, memory)
+                open_feed(lambda some: (load(some),), numbers, sampler, steps, progress, memory, device)
             )
 
         def batch(step: int, downscale: int) -> Batch:

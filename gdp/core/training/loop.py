@@ -26,7 +26,14 @@ from gdp.core.training.group import training_group
 from gdp.core.training.loader import TrainingPairs, open_batches, to_network
 from gdp.core.training.objective import LossTerm, WeightedLoss, check_losses, taking_part, train_step, unique_names
 from gdp.core.training.optimizer import learning_rate_factor, phase_ends, total_steps
-from gdp.core.training.precision import autocaster, compilation, fastest_convolutions, place_networks
+from gdp.core.training.precision import (
+    TYPE_NAMES,
+    casting,
+    compilation,
+    fastest_convolutions,
+    place_networks,
+    training_type,
+)
 from gdp.core.training.preparation import prepare_losses
 from gdp.core.training.statistics import SampleGrids, StatisticsFile
 from gdp.core.training.ways import Batch, Pool
@@ -56,6 +63,8 @@ class TrainingResult:
     """Training pairs seen a second."""
     pairs: int
     """Pairs to train on."""
+    computed_in: str
+    """`bf16`, `float16` with a scaled loss, or `float32`: of the forward passes, but for what must be exact."""
 
 
 Feed = Callable[[int, int], Batch]
@@ -124,7 +133,7 @@ def train_student(
             with (
                 compilation(settings.compile, training.steps),
                 readable_memory_errors(*_out_of_memory(settings)),
-                shared_batch_norms(training.networks, training.group),
+                shared_batch_norms(training.networks, training.group, device),
             ):
                 finished = training.run(stop)
         finally:
@@ -132,12 +141,18 @@ def train_student(
     seconds = training.state.clock.seconds()
     seen = training.state.step * settings.batch
     return TrainingResult(
-        folder / WEIGHTS, finished, training.state.step, seconds, seen / max(seconds, 1e-9), len(pairs.train)
+        folder / WEIGHTS,
+        finished,
+        training.state.step,
+        seconds,
+        seen / max(seconds, 1e-9),
+        len(pairs.train),
+        TYPE_NAMES[training.kind],
     )
 
 
 def _out_of_memory(settings: TrainSection) -> tuple[str, str]:
-    half = 'Set train.precision = "auto", which computes in bf16 where the device does, or lower '
+    half = 'Set train.precision = "auto", which computes in 16 bits where the device does, or lower '
     fewer = half if settings.precision == "float32" else "Lower "
     fewer += "train.batch, " if settings.batch > 1 else ""
     average = ", or set train.ema_half_life = 0, which keeps no second copy of the weights" * bool(
@@ -187,8 +202,9 @@ class _Training:
         self.steps = total_steps(settings, len(pairs.train))
         self.phases = list(student.phases)
         self.phase_ends = phase_ends(self.phases, self.steps)
-        self.autocast = autocaster(settings.precision, device, progress.message)
-        self.state = TrainingState(student, self.prepared.helpers, adversarial, settings, device, self.group)
+        self.kind = training_type(settings.precision, device, progress.message)
+        self.autocast = casting(device, self.kind)
+        self.state = TrainingState(student, self.prepared.helpers, adversarial, settings, device, self.group, self.kind)
         self.checkpoints = CheckpointFolder(folder / "checkpoints")
         self.saved: int | None = None
         """Step of the newest checkpoint."""

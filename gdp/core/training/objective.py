@@ -133,20 +133,21 @@ def train_step(
         pools: earlier predictions of both ways.
 
     Returns:
-        Statistics name to scalar, without gradient: each term, the sums, the gradients' norms.
+        Statistics name to scalar, without gradient: each term, the sums, what the descents tell of the gradients.
     """
     with autocast():
         ways = build_ways(student, batch, generate, guidance or Guidance(), pools or (Pool(), Pool()))
         objective, values = generator_terms(ways.step, losses)
     values["generator"] = objective
     # The optimizer's step writes into the generators' weights; the discriminators' backward never reaches them.
-    norm = generator_descent.descend(objective, factor, retain_graph=ways.shares_a_discrimination)
-    values["generator.gradient_norm"] = norm
+    found = generator_descent.descend(objective, factor, retain_graph=ways.shares_a_discrimination)
+    values |= {f"generator.{name}": value for name, value in found.items()}
     if discriminator_descent is not None:
         with autocast():
             adversarial = discriminator_terms(ways.step, losses)
         if adversarial is not None:
             objective, terms = adversarial
-            norm = discriminator_descent.descend(objective, factor)
-            values |= {**terms, "discriminator": objective, "discriminator.gradient_norm": norm}
+            found = discriminator_descent.descend(objective, factor)
+            values |= {**terms, "discriminator": objective}
+            values |= {f"discriminator.{name}": value for name, value in found.items()}
     return {name: value.detach() for name, value in values.items()}

@@ -13,6 +13,7 @@ from gdp.core.errors import TrainingError
 from gdp.core.interfaces.students import TrainingPhase
 from gdp.core.recipe.sections import TrainSection
 from gdp.core.training.group import ALONE, Group
+from gdp.core.training.precision import LossScaler
 
 
 def total_steps(settings: TrainSection, pairs: int) -> int:
@@ -54,6 +55,10 @@ def phase_ends(phases: Sequence[TrainingPhase], steps: int) -> list[int]:
     return [round(share * steps) for share in shares[:-1]] + [steps]
 
 
+SCALER = "(loss scale)"
+"""In place of a parameter's name, of which it can be none."""
+
+
 class Descent:
     """Adam over some parameters of a network.
 
@@ -63,6 +68,7 @@ class Descent:
         betas: Adam's decay rates.
         clip: largest L2 norm of the gradient, or None.
         group: the processes over whose parts of the batch the gradients are averaged.
+        kind: what the forward passes compute in; in float16 the objective is scaled.
     """
 
     def __init__(
@@ -72,6 +78,7 @@ class Descent:
         betas: tuple[float, float],
         clip: float | None = None,
         group: Group = ALONE,
+        kind: torch.dtype = torch.float32,
     ) -> None:
         self.parameters = parameters
         self._group = group
@@ -83,9 +90,13 @@ class Descent:
         self._views = {name: nn.Parameter(self._in_order(name, weight)) for name, weight in parameters.items()}
         fused = not any(view.is_meta for view in self._views.values())  # shapes alone have no fused optimizer
         self.optimizer = torch.optim.Adam(list(self._views.values()), lr=learning_rate, betas=betas, fused=fused)
+        device = next(iter(parameters.values())).device if parameters else torch.device("cpu")
+        self._scaler = LossScaler(device, kind)
 
-    def descend(self, objective: Tensor, factor: float, retain_graph: bool = False) -> Tensor:
-        """Take one step down the objective and return the gradient's L2 norm before clipping.
+    def descend(self, objective: Tensor, factor: float, retain_graph: bool = False) -> dict[str, Tensor]:
+        """Take one step down the objective and return its figures: `gradient_norm`, the L2 norm before clipping.
+
+        In float16 also those of `LossScaler`: a step whose gradient is not finite is skipped, by all processes alike.
 
         Args:
             objective: a scalar; gradients are computed for this object's parameters alone.
@@ -95,36 +106,47 @@ class Descent:
         for weight in self.parameters.values():
             weight.grad = None
         self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(objective, inputs=list(self.parameters.values()), retain_graph=retain_graph)
+        torch.autograd.backward(
+            self._scaler.scale(objective), inputs=list(self.parameters.values()), retain_graph=retain_graph
+        )
         gradients = [weight.grad for weight in self.parameters.values() if weight.grad is not None]
         self._group.average(gradients)
+        for name, weight in self.parameters.items():
+            view = self._views[name]
+            view.data = self._in_order(name, weight)  # the weights' memory, wherever it is now
+            view.grad = None if weight.grad is None else self._in_order(name, weight.grad)
+        self._scaler.unscale_(self.optimizer)  # in the gradients' memory
         norm = torch.nn.utils.get_total_norm(gradients)
         if self._clip is not None:
             torch.nn.utils.clip_grads_with_norm_(list(self.parameters.values()), self._clip, norm)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate * factor
-        for name, weight in self.parameters.items():
-            view = self._views[name]
-            view.data = self._in_order(name, weight)  # the weights' memory, wherever it is now
-            view.grad = None if weight.grad is None else self._in_order(name, weight.grad)
-        self.optimizer.step()
-        return norm
+        figures = {"gradient_norm": norm, **self._scaler.figures(norm)}
+        self._scaler.step(self.optimizer)
+        self._scaler.update()
+        return figures
 
     def state(self) -> dict[str, Tensor]:
-        """Return Adam's state as `parameter/exp_avg`, `parameter/exp_avg_sq` and `parameter/step`."""
-        return {
+        """Return Adam's state as `parameter/exp_avg`, `parameter/exp_avg_sq`, `parameter/step`, and the scale."""
+        state = {
             f"{name}/{key}": value if key == "step" else self._out_of_order(name, value)
             for name, view in self._views.items()
             for key, value in self.optimizer.state.get(view, {}).items()
         }
+        return state | {f"{SCALER}/{key}": value for key, value in self._scaler.tensors().items()}
 
     def load_state(self, state: Iterable[tuple[str, Tensor]]) -> None:
         """Take over the entries that `state()` returned; memory formats become those of the parameters."""
+        scaler: dict[str, Tensor] = {}
         for entry, value in state:
             name, key = entry.rsplit("/", 1)
+            if name == SCALER:
+                scaler[key] = value
+                continue
             view = self._views[name]
             kept = value.clone().to(view.device) if key == "step" else torch.empty_like(view, requires_grad=False)
             self.optimizer.state[view][key] = kept if key == "step" else kept.copy_(self._in_order(name, value))
+        self._scaler.load(scaler)
 
     def _in_order(self, name: str, tensor: Tensor) -> Tensor:
         """View a tensor of a parameter's shape with its dimensions in the order of the parameter's memory."""

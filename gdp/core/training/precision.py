@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from gdp.core.errors import TrainingError
 from gdp.core.interfaces.students import Student
@@ -31,41 +32,108 @@ def computes_bf16(device: torch.device) -> bool:
     return device.type == "cpu" and (by_vectors or any(bool(has.get(name)) for name in ("amx_bf16", "bf16")))
 
 
-def chooses_bf16(
+FLOAT16_FROM = (7, 0)
+"""Compute capability from which GPUs multiply float16 faster than float32 (Volta, Turing)."""
+
+
+def half_type(device: torch.device) -> torch.dtype:
+    """Return what trainings on a device may compute in, and faster than in float32; float32 where there is nothing."""
+    if computes_bf16(device):
+        return torch.bfloat16
+    if device.type == "cuda" and torch.cuda.get_device_capability(device) >= FLOAT16_FROM:
+        return torch.float16
+    return torch.float32
+
+
+TYPE_NAMES = {torch.bfloat16: "bf16", torch.float16: "float16", torch.float32: "float32"}
+
+
+def training_type(
     precision: Precision, device: torch.device, tell: Callable[[str], None] = lambda sentence: None
-) -> bool:
-    """Say whether convolutions compute in bf16.
+) -> torch.dtype:
+    """Return what the convolutions of a training compute in: bfloat16, float16 with a scaled loss, or float32.
 
     Args:
-        precision: `auto` is bf16 where the device computes it natively and no slower, else float32. A GPU that does
-            not (before Ampere, compute capability 8.0) computes in float32 whatever is asked for.
-        device: where they run.
+        precision: `auto` and `bf16` are bf16 where the device computes it natively, and float16 on GPUs that have
+            only that (Volta, Turing); elsewhere `auto` is float32, and so is `bf16` on a GPU.
+        device: where the training runs.
         tell: told in a sentence where a GPU computes no bf16 that it might have been given.
     """
     if precision == "float32":
-        return False
-    if computes_bf16(device):
-        return True
-    if device.type == "cuda":
+        return torch.float32
+    kind = half_type(device)
+    if device.type == "cuda" and kind != torch.bfloat16:
+        scaled = ", and scales the loss so that small gradients are not lost" if kind == torch.float16 else ""
         name = torch.cuda.get_device_name(device)
-        tell(f'{name} does not compute in bf16: with precision = "{precision}" it computes in float32')
-        return False
-    return precision == "bf16"
+        tell(
+            f'{name} does not compute in bf16: with precision = "{precision}" the training computes in '
+            f"{TYPE_NAMES[kind]}{scaled}"
+        )
+        return kind
+    return torch.bfloat16 if precision == "bf16" else kind
 
 
-def autocaster(
-    precision: Precision, device: torch.device, tell: Callable[[str], None] = lambda sentence: None
-) -> Callable[[], AbstractContextManager[object]]:
-    """Return a maker of contexts in which forward passes compute in that precision; weights stay float32.
+def casting(device: torch.device, kind: torch.dtype) -> Callable[[], AbstractContextManager[object]]:
+    """Return a maker of contexts in which forward passes compute in a type; weights stay float32."""
+    return nullcontext if kind == torch.float32 else lambda: torch.autocast(device.type, kind)
+
+
+def autocaster(precision: Precision, device: torch.device) -> Callable[[], AbstractContextManager[object]]:
+    """Return a maker of contexts in which a trained student computes.
 
     Args:
-        precision: as `chooses_bf16` takes it.
+        precision: `auto` is bf16 where the device computes it natively and no slower, else float32. A GPU that does
+            not (before Ampere, compute capability 8.0) computes in float32 whatever is asked for: float16 ends at
+            65,504, and nobody looks at what a student at work computes.
         device: where the forward passes run.
-        tell: told what `chooses_bf16` has to say.
     """
-    if chooses_bf16(precision, device, tell):
-        return lambda: torch.autocast(device.type, torch.bfloat16)
-    return nullcontext
+    has_bf16 = computes_bf16(device) or (precision == "bf16" and device.type != "cuda")
+    return casting(device, torch.bfloat16 if has_bf16 and precision != "float32" else torch.float32)
+
+
+class LossScaler(torch.amp.GradScaler):
+    """Keeps the gradients of a training in float16 from vanishing (Micikevicius et al., ICLR 2018); torch's own.
+
+    A step whose gradients are not finite is skipped on the device, which nobody waits for, and the scale is halved;
+    after 2000 good steps it is doubled. In every other type it does nothing. Each optimizer has one of its own.
+
+    Args:
+        device: of the parameters.
+        kind: what the training computes in.
+    """
+
+    def __init__(self, device: torch.device, kind: torch.dtype) -> None:
+        super().__init__(device.type, enabled=kind == torch.float16)
+        self.scale(torch.ones((), device=device))  # several threads may ask for it first
+
+    def figures(self, norm: Tensor) -> dict[str, Tensor]:
+        """Return what a step is to tell, between `unscale_` and `step`; nothing where nothing is scaled.
+
+        Args:
+            norm: of the gradient, without the scale; the step is skipped if it is not finite.
+
+        Returns:
+            `gradient_norm`, 0 of a step that is skipped, but what it is where the scale, below 1, cannot be the reason;
+            `loss_scale`; `skipped`, 1 or 0.
+        """
+        if not self.is_enabled():
+            return {}
+        scale = self.scale(torch.ones_like(norm))
+        skipped = norm.isfinite().logical_not()
+        norm = torch.where(skipped & (scale >= 1), 0.0, norm)
+        return {"gradient_norm": norm, "loss_scale": scale, "skipped": skipped.float()}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return what a checkpoint needs of it. On a GPU this waits for it."""
+        state = self.state_dict()
+        names = ("scale", "_growth_tracker") if state else ()
+        return {name: torch.tensor(float(state[name])) for name in names}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over what `tensors` returned; where that was nothing, stay as it is."""
+        if self.is_enabled() and tensors:
+            scale, good = float(tensors["scale"]), int(tensors["_growth_tracker"])
+            self.load_state_dict({**self.state_dict(), "scale": scale, "_growth_tracker": good})
 
 
 @contextmanager

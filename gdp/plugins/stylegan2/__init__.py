@@ -112,7 +112,7 @@ class TrainingSettings(Config):
     """Where to train: auto (a GPU where there is one), cpu, cuda, cuda:1."""
     precision: Literal["auto", "float32", "bf16"] = "auto"
     """Arithmetic of the convolutions; `auto` is bf16 where the device has it. A GPU that has not (older than Ampere)
-    computes in float32 in any case. R1 and path length stay in float32."""
+    takes float16 with a scaled loss for both. R1 and path length stay in float32."""
     z_dim: int = Field(default=128, gt=0)
     """Size of the normally distributed latent z."""
     w_dim: int = Field(default=128, gt=0)

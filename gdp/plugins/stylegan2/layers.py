@@ -76,6 +76,20 @@ def modulated_convolution(x: Tensor, weight: Tensor, style: Tensor, upsampling_k
     return convolution(x, weight)
 
 
+def within_float16(weight: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a weight and styles so small that what comes out of their convolution stays below float16's 65,504.
+
+    Demodulation takes the factors out again: each output feature's, and each sample's (as stylegan2-ada-pytorch does).
+
+    Args:
+        weight: (O, I, k, k).
+        style: (N, I).
+    """
+    fan_in = weight[0].numel()
+    weight = weight / (weight.abs().amax(dim=(1, 2, 3), keepdim=True) * fan_in**0.5)
+    return weight, style / style.abs().amax(dim=1, keepdim=True)
+
+
 def leaky_relu(x: Tensor, clamp: float | None = None) -> Tensor:
     """Apply the leaky ReLU of slope 0.2, then clamp to [-clamp, clamp].
 
@@ -214,9 +228,12 @@ class SynthesisLayer(nn.Module):
 
         `random` is the source of the random noise.
         """
-        style = self.affine(w)  # (N, in)
-        scale = demodulation(self.weight, style) * ACTIVATION_GAIN  # (N, out)
-        y = modulated_convolution(x, self.weight, style, self.resample_filter if self.up else None)
+        weight: Tensor = self.weight
+        style: Tensor = self.affine(w)  # (N, in)
+        if x.dtype == torch.float16:
+            weight, style = within_float16(weight, style)
+        scale = demodulation(weight, style) * ACTIVATION_GAIN  # (N, out)
+        y = modulated_convolution(x, weight, style, self.resample_filter if self.up else None)
         offset = (self.bias * ACTIVATION_GAIN).to(y.dtype)[:, None, None]
         y = scale_and_shift(y, scale.to(y.dtype)[:, :, None, None], offset)
         noise = self._noise(y, noise_mode, random)

@@ -19,6 +19,7 @@ from gdp.toolbox import (
     BatchSampler,
     Checkpoint,
     CheckpointFolder,
+    LossScaler,
     StatisticsFile,
     counter_generator,
     from_levels,
@@ -126,7 +127,13 @@ class _Training:
         if remaining:
             with (
                 open_feed(
-                    self._load, self.trained, sampler, remaining, self.progress, self.images.context.memory
+                    self._load,
+                    self.trained,
+                    sampler,
+                    remaining,
+                    self.progress,
+                    self.images.context.memory,
+                    self.networks.device,
                 ) as feed,
                 self.progress.task("training the teacher", settings.images, "pictures", done=self.seen) as task,
             ):
@@ -182,7 +189,7 @@ class _Training:
         return (pictures,) if latents is None else (pictures, latents)
 
     def _batch(self, loaded: tuple[Tensor, ...]) -> tuple[Tensor, Tensor | None]:
-        real = from_levels(loaded[0].to(self.networks.device, non_blocking=True))
+        real = from_levels(loaded[0])
         if self.settings.mirror:
             random = counter_generator(self.settings.seed, "mirror", self.step)
             flipped = mirrored(len(real), random, self.group).to(real.device, non_blocking=True)
@@ -234,6 +241,11 @@ class _Training:
             **{f"average.{name}": tensor for name, tensor in networks.average.kept.items()},
             **_optimizer_tensors("generator_optimizer", networks.generator_optimizer),
             **_optimizer_tensors("discriminator_optimizer", networks.discriminator_optimizer),
+            **{
+                f"{name}.{key}": tensor
+                for name, scaler in _scalers(networks).items()
+                for key, tensor in scaler.tensors().items()
+            },
             **{f"window.{name}": torch.stack(values) for name, values in self.window.items()},
             "mean_path_length": networks.mean_path_length,
         }
@@ -268,6 +280,8 @@ class _Training:
             tensor.copy_(tensors[f"average.{name}"])
         _load_optimizer("generator_optimizer", networks.generator_optimizer, tensors)
         _load_optimizer("discriminator_optimizer", networks.discriminator_optimizer, tensors)
+        for name, scaler in _scalers(networks).items():
+            scaler.load(with_prefix(tensors, f"{name}."))
         networks.mean_path_length = tensors["mean_path_length"].to(networks.device)
         window = with_prefix(tensors, "window.")
         self.window = {name: list(values.to(networks.device)) for name, values in window.items()}
@@ -282,6 +296,10 @@ class _Training:
         multiplier = {"mapping_learning_rate_multiplier": str(self.settings.mapping_learning_rate_multiplier)}
         write_tensors(self.folder / DISCRIMINATOR_FILE, _halved(self.networks.discriminator.state_dict()), metadata)
         write_tensors(self.folder / RESULT, _halved(self.networks.average.tensors), metadata | multiplier)
+
+
+def _scalers(networks: AdversarialStep) -> dict[str, LossScaler]:
+    return {"generator_scale": networks.generator_scaler, "discriminator_scale": networks.discriminator_scaler}
 
 
 def _halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -19,7 +19,15 @@ from gdp.plugins.stylegan2.layers import NoiseMode
 from gdp.plugins.stylegan2.networks import Discriminator, Generator, channels_by_resolution
 from gdp.plugins.stylegan2.starting import GivenNetworks
 from gdp.plugins.stylegan2.twice import differentiated_twice
-from gdp.toolbox import Group, WeightAverage, chooses_bf16, counter_generator, resolve_device, training_group
+from gdp.toolbox import (
+    Group,
+    LossScaler,
+    WeightAverage,
+    counter_generator,
+    resolve_device,
+    training_group,
+    training_type,
+)
 
 
 def generator_loss(fake_logits: Tensor) -> Tensor:
@@ -218,7 +226,9 @@ class AdversarialStep:
         self._rates = [optimizer.param_groups[0]["lr"] for optimizer in self._optimizers]
         self.mean_path_length = torch.zeros((), device=self.device)
         self.noise_mode: NoiseMode = "random" if settings.noise else "none"
-        self.dtype = torch.bfloat16 if chooses_bf16(settings.precision, self.device, tell) else torch.float32
+        self.dtype = training_type(settings.precision, self.device, tell)
+        self.generator_scaler, self.discriminator_scaler = (LossScaler(self.device, self.dtype) for _ in range(2))
+        self._no_scaler = LossScaler(self.device, torch.float32)
         self._pool = ThreadPoolExecutor(self.shards)
         self._random: list[torch.Generator] = []
         self._choices = self._random
@@ -262,7 +272,9 @@ class AdversarialStep:
         return figures
 
     def check_finite(self) -> None:
-        """Make sure that no gradient became NaN or infinite since the last call. On a GPU this waits for it.
+        """Make sure that no loss or gradient became NaN or infinite since the last call. On a GPU this waits for it.
+
+        In float16 a gradient that is infinite for its scale alone is none.
 
         Raises:
             NonFiniteError: one did; it names the phase.
@@ -271,9 +283,9 @@ class AdversarialStep:
         finite = torch.stack([each for _, each in seen]).tolist() if seen else []
         if not all(finite):
             raise NonFiniteError(
-                f"A gradient of the {seen[finite.index(False)][0]} phase became NaN or infinite. The last checkpoint "
-                "is intact: start again from it with a smaller learning_rate, a larger r1_gamma, or precision = "
-                "'float32'."
+                f"A loss or gradient of the {seen[finite.index(False)][0]} phase became NaN or infinite. The last "
+                "checkpoint is intact: start again from it with a smaller learning_rate, a larger r1_gamma, or "
+                "precision = 'float32'."
             )
 
     def _generator_phase(
@@ -294,14 +306,17 @@ class AdversarialStep:
                 )
                 figures |= distances
             # Without noise its strengths have no gradient: zeros then, and they stay as they were initialised.
-            gradients = torch.autograd.grad(loss, parameters, materialize_grads=True)
+            scaled = self.generator_scaler.scale(loss)
+            gradients = torch.autograd.grad(scaled, parameters, materialize_grads=True)
             return gradients, fake.detach(), w_mean, {name: value.detach() for name, value in figures.items()}
 
         gradients, fakes, w_means, figures = zip(*self._in_parallel(compute), strict=True)
-        self._descend(self.generator_optimizer, parameters, gradients, "generator")
+        told = {name: torch.stack([each[name] for each in figures]).mean() for name in figures[0]}
+        self._finite.append(("generator", told["loss_generator"].isfinite()))
+        told |= self._descend(self.generator_optimizer, parameters, gradients, "generator", self.generator_scaler)
         self.generator.mapping.update_mean(self._mean(w_means))
         # The discriminator learns from these same pictures: a synthesis less than with fresh ones.
-        return list(fakes), {name: torch.stack([each[name] for each in figures]).mean() for name in figures[0]}
+        return list(fakes), told
 
     def _distances(self, fake: Tensor, features: Sequence[Tensor], real: Tensor) -> dict[str, Tensor]:
         """Measure pictures (N, 3, R, R), whose features in the discriminator are given, against real ones."""
@@ -329,7 +344,7 @@ class AdversarialStep:
             return gradients, penalty.detach().mean(), mean
 
         gradients, penalties, means = zip(*self._in_parallel(compute), strict=True)
-        self._descend(self.generator_optimizer, parameters, gradients, "path length")
+        self._descend(self.generator_optimizer, parameters, gradients, "path length", self._no_scaler)
         self.mean_path_length = self._mean(means)
         return {"path_length_penalty": torch.stack(penalties).mean(), "path_length": self.mean_path_length.clone()}
 
@@ -340,16 +355,18 @@ class AdversarialStep:
             real_logits = self.discriminator(real[shard], self.dtype)
             fake_logits = self.discriminator(fakes[shard], self.dtype)
             loss = discriminator_loss(real_logits, fake_logits).mean()
-            gradients = torch.autograd.grad(loss, parameters)
+            gradients = torch.autograd.grad(self.discriminator_scaler.scale(loss), parameters)
             return gradients, loss.detach(), real_logits.detach().mean(), fake_logits.detach().mean()
 
         gradients, losses, real_logits, fake_logits = zip(*self._in_parallel(compute), strict=True)
-        self._descend(self.discriminator_optimizer, parameters, gradients, "discriminator")
-        return {
+        told = {
             "loss_discriminator": torch.stack(losses).mean(),
             "logit_real": torch.stack(real_logits).mean(),
             "logit_fake": torch.stack(fake_logits).mean(),
         }
+        self._finite.append(("discriminator", told["loss_discriminator"].isfinite()))
+        scaler = self.discriminator_scaler
+        return told | self._descend(self.discriminator_optimizer, parameters, gradients, "discriminator", scaler)
 
     def _r1_phase(self, real: Sequence[Tensor]) -> dict[str, Tensor]:
         parameters = list(self.discriminator.parameters())
@@ -363,7 +380,7 @@ class AdversarialStep:
             return torch.autograd.grad(penalty * weight, parameters, materialize_grads=True), penalty.detach()
 
         gradients, penalties = zip(*self._in_parallel(compute), strict=True)
-        self._descend(self.discriminator_optimizer, parameters, gradients, "R1")
+        self._descend(self.discriminator_optimizer, parameters, gradients, "R1", self._no_scaler)
         return {"r1_penalty": torch.stack(penalties).mean()}
 
     def _all_latents(self, count: int, shard: int, known: Tensor | None) -> tuple[Tensor, Tensor, int]:
@@ -424,7 +441,9 @@ class AdversarialStep:
         parameters: Sequence[Tensor],
         shards: Sequence[Gradients],
         phase: str,
-    ) -> None:
+        scaler: LossScaler,
+    ) -> dict[str, Tensor]:
+        """Do a phase's step, and return what its scaler has to tell."""
         gradients = list(shards[0])
         for others in shards[1:]:
             gradients = list(torch._foreach_add(gradients, others))
@@ -433,10 +452,16 @@ class AdversarialStep:
         if self.group.world > 1:
             gradients = [gradient.clone() for gradient in gradients]
             self.group.average(gradients)
-        self._finite.append((phase, torch.stack(list(torch._foreach_norm(gradients))).isfinite().all()))
+        # The fused optimizer reads memory in order: gradients must be laid out as their parameters.
+        gradients = [gradient.contiguous() for gradient in gradients]
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        scaler.unscale_(optimizer)
+        norm = torch.stack(list(torch._foreach_norm(gradients))).max()
+        told = scaler.figures(norm)
+        self._finite.append((phase, told.get("gradient_norm", norm).isfinite()))
         if self.device.type == "cpu":
             self.check_finite()
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            # The fused optimizer reads memory in order: gradients must be laid out as their parameters.
-            parameter.grad = gradient.contiguous()
-        optimizer.step()
+        scaler.step(optimizer)
+        scaler.update()
+        return {f"{name}_{phase}": told[name] for name in ("loss_scale", "skipped") if name in told}

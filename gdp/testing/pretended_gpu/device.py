@@ -28,6 +28,7 @@ _LAUNCH_NOTHING = frozenset(
         *("squeeze", "detach", "alias", "split", "split_with_sizes", "chunk", "unbind", "empty", "empty_like"),
         *("empty_strided", "new_empty", "new_empty_strided", "lift_fresh", "_reshape_alias", "reshape", "set_"),
         *("diagonal", "unfold", "is_same_size", "real", "view_as", "view_as_real", "view_as_complex", "resize_"),
+        "record_stream",
     }
 )
 _COPIES = ("_to_copy", "copy_")
@@ -176,6 +177,11 @@ class PretendedGpu:
         with self._computes:
             if name == "nonzero":
                 return torch.empty((given[0].numel(), given[0].ndim), dtype=torch.int64, device=given[0].device)
+            # Of these two torch has no shapes.
+            if name == "_amp_update_scale_":
+                return given[0]
+            if name == "record_stream":
+                return None
             if name == "masked_select":
                 return torch.where(given[1], given[0], given[0]).flatten()
             if name in ("index", "_unsafe_index"):

@@ -68,7 +68,11 @@ def run_on_pretended_gpu(
 
 
 def run_each_on_pretended_gpu(
-    works: Mapping[str, Callable[..., Any]], *, capability: tuple[int, int] = HOPPER, timeout: float = 600.0
+    works: Mapping[str, Callable[..., Any]],
+    *,
+    capability: tuple[int, int] = HOPPER,
+    timeout: float = 600.0,
+    children: bool = False,
 ) -> dict[str, Found]:
     """Call several functions one after the other in one process, which saves the start of the others.
 
@@ -76,6 +80,7 @@ def run_each_on_pretended_gpu(
         works: name to function, or `functools.partial` of one, as `run_on_pretended_gpu` takes it.
         capability: the device's compute capability.
         timeout: seconds for all of them.
+        children: whether Python processes that the works start see a pretended GPU, too; of them nothing is noted.
 
     Returns:
         By the same names; a function that raised keeps none of the others from being called.
@@ -92,9 +97,10 @@ def run_each_on_pretended_gpu(
             CAPABILITY: f"{capability[0]}{capability[1]}",
             "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
         }
+        kind = "pretend" if children else "ordinary"
         order, answer = folder / "order.json", folder / "answer.json"
         order.write_text(json.dumps({name: _described(work) for name, work in works.items()}, default=_as_word))
-        _start([sys.executable, "-m", f"{__package__}.child", str(order), str(answer)], surroundings, timeout)
+        _start([sys.executable, "-m", f"{__package__}.child", str(order), str(answer), kind], surroundings, timeout)
         told = json.loads(answer.read_text())
     return {
         name: Found(told[name]["value"], told[name]["error"], Notes.from_json(told[name]["notes"])) for name in works

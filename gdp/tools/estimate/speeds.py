@@ -10,7 +10,7 @@ from statistics import fmean, median
 import torch
 from torch.nn import functional
 
-from gdp.core.training.precision import computes_bf16
+from gdp.core.training.precision import half_type
 from gdp.support.measuring import Work, time_once
 from gdp.tools.estimate.works import Speeds
 
@@ -36,7 +36,8 @@ def measure_speeds(device: torch.device, choose: Choose = median) -> Speeds:
         choose: of a few times the one that counts; the least is that of a machine that nobody else uses.
     """
     full = _layer_seconds(device, torch.float32, choose)
-    half = _layer_seconds(device, torch.bfloat16, choose) if computes_bf16(device) else full
+    kind = half_type(device)
+    half = full if kind == torch.float32 else _layer_seconds(device, kind, choose)
     left, right = (torch.zeros(FLOATS, device=device) for _ in range(2))
     moving = _timed(lambda: torch.add(left, right, out=left), device, choose)
     small = torch.zeros(1, device=device)

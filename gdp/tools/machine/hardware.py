@@ -6,7 +6,7 @@ import torch
 
 from gdp.core.memory import describe_bytes, free_memory
 from gdp.core.run.versions import driver_version, machine
-from gdp.core.training.precision import computes_bf16, find_compiler
+from gdp.core.training.precision import TYPE_NAMES, computes_bf16, find_compiler, half_type
 from gdp.support.devices import lacks_code, may_have_gpu
 from gdp.tools.machine.facts import Fact
 
@@ -54,9 +54,9 @@ def gpu_facts() -> list[Fact]:
 def _gpu(number: int) -> Fact:
     about = torch.cuda.get_device_properties(number)
     free, total = torch.cuda.mem_get_info(number)
-    bf16 = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no bf16"
+    trains_in = f"trains in {TYPE_NAMES[half_type(torch.device('cuda', number))]}"
     memory = f"{describe_bytes(free)} of {describe_bytes(total)} free"
-    kind = f"{about.name}, compute capability {about.major}.{about.minor}, {bf16}, {memory}"
+    kind = f"{about.name}, compute capability {about.major}.{about.minor}, {trains_in}, {memory}"
     return Fact(f"cuda:{number}", kind, mend=lacks_code(number) or "")
 
 

@@ -202,8 +202,8 @@ def test_fused_adam_follows_the_plain_one_in_channels_last() -> None:
 def test_gradient_clipping_reports_the_norm_before() -> None:
     weight = nn.Parameter(torch.zeros(2))
     descent = Descent({"weight": weight}, 1.0, (0.0, 0.0), clip=1.0)
-    norm = descent.descend((weight * torch.tensor([3.0, 4.0])).sum(), 1.0)
-    assert float(norm) == 5.0
+    told = descent.descend((weight * torch.tensor([3.0, 4.0])).sum(), 1.0)
+    assert {name: float(value) for name, value in told.items()} == {"gradient_norm": 5.0}
     torch.testing.assert_close(weight.grad, torch.tensor([0.6, 0.8]))
 
 

@@ -87,6 +87,7 @@ class TrainStage(Stage[Session]):
             "pairs": result.pairs,
             "seconds_training": round(result.seconds, 3),
             "images_per_second": round(result.images_per_second, 3),
+            "computed_in": result.computed_in,
             "parameters": count_parameters(student.generator),
         }
 

@@ -46,10 +46,6 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) { return cudaSuccess; }
 cudaError_t cudaStreamQuery(cudaStream_t stream) { return cudaSuccess; }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags) { return cudaSuccess; }
 cudaError_t cudaStreamGetPriority(cudaStream_t stream, int *priority) { *priority = 0; return cudaSuccess; }
-cudaError_t cudaStreamIsCapturing(cudaStream_t stream, enum cudaStreamCaptureStatus *status) {
-  *status = cudaStreamCaptureStatusNone;
-  return cudaSuccess;
-}
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags) { *event = malloc(64); return cudaSuccess; }
 cudaError_t cudaEventDestroy(cudaEvent_t event) { free(event); return cudaSuccess; }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) { return cudaSuccess; }
@@ -60,6 +56,45 @@ cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t start, cudaEve
   *milliseconds = 1;
   return cudaSuccess;
 }
+
+/* Graphs: what is captured is nothing, and so is what is launched. */
+static int captures;
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMode mode) {
+  captures = 1;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamIsCapturing(cudaStream_t stream, enum cudaStreamCaptureStatus *status) {
+  *status = captures ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
+  return cudaSuccess;
+}
+#if CUDART_VERSION >= 13000
+#define MORE_OF_CAPTURE , cudaGraph_t *graph, const cudaGraphNode_t **nodes, const cudaGraphEdgeData **edges, size_t *count
+#else
+#define MORE_OF_CAPTURE
+#endif
+cudaError_t cudaStreamGetCaptureInfo(
+    cudaStream_t stream, enum cudaStreamCaptureStatus *status, unsigned long long *id MORE_OF_CAPTURE) {
+  if (id) *id = 1;
+  return cudaStreamIsCapturing(stream, status);
+}
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph) {
+  captures = 0;
+  *graph = malloc(64);
+  return cudaSuccess;
+}
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *nodes, size_t *count) { *count = 1; return cudaSuccess; }
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *launched, cudaGraph_t graph, unsigned long long flags) {
+  *launched = malloc(64);
+  return cudaSuccess;
+}
+cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t *launched, cudaGraph_t graph, unsigned long long flags) {
+  return cudaGraphInstantiate(launched, graph, flags);
+}
+cudaError_t cudaGraphLaunch(cudaGraphExec_t launched, cudaStream_t stream) { return cudaSuccess; }
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) { free(graph); return cudaSuccess; }
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t launched) { free(launched); return cudaSuccess; }
+cudaError_t cudaThreadExchangeStreamCaptureMode(enum cudaStreamCaptureMode *mode) { return cudaSuccess; }
 
 /* Pinned memory is ordinary memory that remembers that it was asked for as pinned. */
 #define MOST 4096
