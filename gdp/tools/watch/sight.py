@@ -146,7 +146,8 @@ def newest_run(root: Path) -> RunFolder:
         found.append((works, str(about.get("updated_at", "")), folder))
     if not found:
         raise MissingResourceError(
-            f"{root}: there is no run here to watch. Name one, or the folder of the runs: --root."
+            f"{root}: there is no run here to watch. gdp run RECIPE begins one; one of elsewhere is named by its "
+            f"folder, or by the folder of the runs: --root."
         )
     return RunFolder(max(found, key=lambda each: each[:2])[2].path.absolute())
 
