@@ -201,8 +201,10 @@ class Terminated(KeyboardInterrupt):
 
 
 @contextmanager
-def stop_on_signal() -> Iterator[StopRequest]:
+def stop_on_signal(*, tells: bool = True) -> Iterator[StopRequest]:
     """Let the first Ctrl-C or SIGTERM stop the work at the next safe point; the second stops it at once.
+
+    It is said when the first has come, unless `tells` is False: for work whose next safe point is at hand.
 
     Yields what says whether a stop was asked for, and by which signal. A command whose work was left unfinished for it
     ends with `raise typer.Exit(stop_requested.exit_code)`.
@@ -213,6 +215,8 @@ def stop_on_signal() -> Iterator[StopRequest]:
         if request():
             raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
         request.signal = signal.Signals(number)
+        if not tells:
+            return
         with suppress(RuntimeError, OSError):  # the signal came while that very stream was written
             print("stopping at the next safe point; press Ctrl-C again to stop at once", file=sys.stderr, flush=True)
 

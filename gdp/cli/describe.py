@@ -162,8 +162,7 @@ def _named(plugins: Plugins, name: str) -> PluginRecord | PlainRecord:
 
 def _list_kind(plugins: Plugins, kind: Kind | PlainKind, json_: bool) -> None:
     """Show what plugins of a kind there are."""
-    found: list[PluginRecord | PlainRecord] = plugins.records(kind)
-    records = sorted(found, key=lambda record: record.name)
+    records: list[PluginRecord | PlainRecord] = sorted(plugins.records(kind), key=lambda record: record.name)
     if json_:
         print_json([_facts(record) for record in records])
         return
