@@ -342,6 +342,10 @@ class _BarTask:
             self._bars.advance(self._number, amount)
 
 
+_CLOCK = len("0:00:00")
+"""Characters of a time, which is shown whole, however little room is left."""
+
+
 class TerminalProgress:
     """Live bars with the time left."""
 
@@ -353,15 +357,16 @@ class TerminalProgress:
         """Show one bar for a piece of work."""
         from rich import progress
         from rich.progress import TextColumn
+        from rich.table import Column
 
         columns = (
             TextColumn("[bold]{task.description}"),
             progress.BarColumn(bar_width=30),
             progress.MofNCompleteColumn(),
             TextColumn(unit),
-            progress.TimeElapsedColumn(),
+            progress.TimeElapsedColumn(table_column=Column(min_width=_CLOCK)),
             TextColumn("left"),
-            progress.TimeRemainingColumn(),
+            progress.TimeRemainingColumn(table_column=Column(min_width=_CLOCK)),
             TextColumn("{task.fields[status]}", style="dim"),
         )
         with progress.Progress(*columns, console=self._console) as bars:
