@@ -233,7 +233,8 @@ def _print_finished(session: Session, report: Path, *, anything_done: bool) -> N
     if anything_done:
         print_line(verdict(read_folder(folder, lambda: session.plugins)).striptags())
     run = min((str(folder), os.path.relpath(folder)), key=len)
-    if (folder / "student").is_dir():
+    student = session.folder.read_json("student/student.json", {})
+    if student.get("input_channels") == 3:  # those of two pictures have neither
         print_line(f"Next: gdp demo {run}, or gdp apply {run} PICTURES -o FOLDER")
 
 
