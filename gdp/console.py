@@ -201,8 +201,10 @@ class Terminated(KeyboardInterrupt):
 
 
 @contextmanager
-def stop_on_signal() -> Iterator[StopRequest]:
+def stop_on_signal(*, tells: bool = True) -> Iterator[StopRequest]:
     """Let the first Ctrl-C or SIGTERM stop the work at the next safe point; the second stops it at once.
+
+    It is said when the first has come, unless `tells` is False: for work whose next safe point is at hand.
 
     Yields what says whether a stop was asked for, and by which signal. A command whose work was left unfinished for it
     ends with `raise typer.Exit(stop_requested.exit_code)`.
@@ -213,6 +215,8 @@ def stop_on_signal() -> Iterator[StopRequest]:
         if request():
             raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
         request.signal = signal.Signals(number)
+        if not tells:
+            return
         with suppress(RuntimeError, OSError):  # the signal came while that very stream was written
             print("stopping at the next safe point; press Ctrl-C again to stop at once", file=sys.stderr, flush=True)
 
@@ -338,6 +342,10 @@ class _BarTask:
             self._bars.advance(self._number, amount)
 
 
+_CLOCK = len("0:00:00")
+"""Characters of a time, which is shown whole, however little room is left."""
+
+
 class TerminalProgress:
     """Live bars with the time left."""
 
@@ -349,15 +357,16 @@ class TerminalProgress:
         """Show one bar for a piece of work."""
         from rich import progress
         from rich.progress import TextColumn
+        from rich.table import Column
 
         columns = (
             TextColumn("[bold]{task.description}"),
             progress.BarColumn(bar_width=30),
             progress.MofNCompleteColumn(),
             TextColumn(unit),
-            progress.TimeElapsedColumn(),
+            progress.TimeElapsedColumn(table_column=Column(min_width=_CLOCK)),
             TextColumn("left"),
-            progress.TimeRemainingColumn(),
+            progress.TimeRemainingColumn(table_column=Column(min_width=_CLOCK)),
             TextColumn("{task.fields[status]}", style="dim"),
         )
         with progress.Progress(*columns, console=self._console) as bars:

@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from gdp import __version__
 from gdp.cli.common import EXIT_CODES, State, prepare_processor, readable_errors
+from gdp.cli.loading import telling_of_loading
 from gdp.cli.streams import drop_closed_output
 from gdp.console import end_on_signal, json_alone
 from gdp.core.errors import GdpError, PluginNotFoundError
@@ -39,7 +40,7 @@ class GdpGroup(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command; under `--json` nothing else gets to standard output, whatever a plugin prints."""
         alone = json_alone() if ctx.meta.get(_JSON) else nullcontext()
-        with readable_errors(), end_on_signal(), alone:
+        with readable_errors(), end_on_signal(), telling_of_loading(), alone:
             return super().invoke(ctx)
 
     def list_commands(self, ctx: Any) -> list[str]:

@@ -100,7 +100,7 @@ def demo(
     )
     if open_:
         typer.launch(server.address)
-    with stop_on_signal() as stop_requested:
+    with stop_on_signal(tells=False) as stop_requested:
         server.serve_until(stop_requested)
     if not json_:
         typer.echo("stopped")

@@ -37,7 +37,8 @@ def describe(
     kind: Annotated[
         str,
         typer.Argument(
-            help=f"One of {', '.join((*KINDS, *PLAIN_KINDS))}; or {' or '.join(SECTIONS)}.",
+            help=f"One of {', '.join((*KINDS, *PLAIN_KINDS))}; or {' or '.join(SECTIONS)}. A plugin's name alone "
+            "does where only one kind has it.",
             show_default=False,
             autocompletion=complete_kind,
         ),
@@ -45,7 +46,7 @@ def describe(
     name: Annotated[
         str,
         typer.Argument(
-            help="The plugin's name, as gdp list-plugins shows it.",
+            help="The plugin's name; without one, all of the kind are listed.",
             show_default=False,
             autocompletion=complete_described,
         ),
@@ -62,7 +63,13 @@ def describe(
     if kind in SECTIONS:
         _describe_section(kind, json_)
         return
-    record = state.registry.get(_parse_kind(kind), name)
+    parsed = _parse_kind(kind)
+    if parsed is not None and not name:
+        _list_kind(state.registry, parsed, json_)
+        return
+    record = (
+        _named(state.registry, kind) if parsed is None and not name else state.registry.get(_known(parsed, kind), name)
+    )
     if isinstance(record, PlainRecord):
         _describe_plain(record, json_)
         return
@@ -114,15 +121,55 @@ def _describe_section(name: str, json_: bool) -> None:
             print_line(line)
 
 
-def _parse_kind(word: str) -> Kind | PlainKind:
-    """Accept a kind's name, and the recipe's section of that kind (`pairs`, `losses`)."""
+def _parse_kind(word: str) -> Kind | PlainKind | None:
+    """Accept a kind's name, and the recipe's section of that kind (`pairs`, `losses`); None is neither."""
     for kind in KINDS:
         if word in (kind, SECTION_KEYS[kind]):
             return kind
     for plain in PLAIN_KINDS:
         if word == plain:
             return plain
-    raise PluginNotFoundError(f'"{word}" is no kind of plugin{did_you_mean(word, (*KINDS, *PLAIN_KINDS))}')
+    return None
+
+
+def _known(kind: Kind | PlainKind | None, word: str) -> Kind | PlainKind:
+    if kind is None:
+        raise PluginNotFoundError(f'"{word}" is no kind of plugin{did_you_mean(word, (*KINDS, *PLAIN_KINDS))}')
+    return kind
+
+
+def _named(plugins: Plugins, name: str) -> PluginRecord | PlainRecord:
+    """Return the plugin that is called so, of whatever kind.
+
+    Raises:
+        PluginNotFoundError: there is none, or there are several.
+    """
+    named: dict[str, list[PluginRecord | PlainRecord]] = {}
+    for kind in (*KINDS, *PLAIN_KINDS):
+        for record in plugins.records(kind):
+            named.setdefault(record.name, []).append(record)
+    found = named.get(name, [])
+    found = [record for record in found if record.kind in KINDS] or found  # those with settings
+    if not found:
+        close = did_you_mean(name, (*named, *KINDS, *PLAIN_KINDS)) if name else ""
+        told = close if "did you mean" in close else "; gdp list-plugins shows what there is"
+        raise PluginNotFoundError(f'"{name}" is no kind of plugin, and no plugin is called so{told}')
+    if len(found) > 1:
+        ways = " or ".join(f"gdp describe {record.kind} {name}" for record in found)
+        raise PluginNotFoundError(f'several plugins are called "{name}": {ways}')
+    return found[0]
+
+
+def _list_kind(plugins: Plugins, kind: Kind | PlainKind, json_: bool) -> None:
+    """Show what plugins of a kind there are."""
+    records: list[PluginRecord | PlainRecord] = sorted(plugins.records(kind), key=lambda record: record.name)
+    if json_:
+        print_json([_facts(record) for record in records])
+        return
+    width = max((len(record.name) for record in records), default=0)
+    for record in records:
+        print_line(f"{record.name:<{width}}  {record.summary}", hanging=width + 2)
+    print_line(f"gdp describe {kind} NAME shows the settings of one")
 
 
 def _facts(record: PluginRecord | PlainRecord) -> dict[str, Any]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
     from gdp.tools.machine.facts import Fact
 
+_MEASURED = ", which takes some seconds to measure"
 COLUMN = 26
 """Characters before what was found."""
 
@@ -81,7 +82,7 @@ def _examine_machine(registry: PluginRegistry, json_: bool) -> None:
     sections: dict[str, list[Fact]] = {}
     for title, facts in _sections(registry):
         if not json_:
-            typer.echo(f"{title}:")
+            typer.echo(f"{title}{_MEASURED if title == 'speed' else ''}:")
         sections[title] = []
         for fact in facts():
             sections[title].append(fact)

@@ -215,7 +215,7 @@ def _print(finding: Finding, path: Path | None) -> None:
     table.append(["levels, border", "", *(f"{effect.border_change:.1f}" for effect in effects.strengths)])
     table.append(["levels, inside", "", *(f"{effect.inner_change:.1f}" for effect in effects.strengths)])
     table.append(["kept by the filter", "", *(f"{effect.kept:.0%}" for effect in effects.strengths)])
-    print_table(columns, table)
+    print_table(columns, table, spare=("-1", "+1", "-2", "+2"))
     typer.echo(
         f"CHANGE: by strength 1, in the score's standard deviations; the rest: means over {effects.samples} samples; "
         "levels: how far pixels of the border (a sixteenth of each side) and inside it move from 0"

@@ -24,9 +24,11 @@ from gdp.tools.new_recipe import (
     lacking_settings,
     needs_data,
     offered,
+    require_place,
     takes_weights,
     write_recipe,
 )
+from gdp.tools.recipe_list import files_of
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
@@ -68,6 +70,7 @@ def new_recipe(
     Example: gdp new-recipe --output my_recipe.toml
     """  # fmt: skip
     state: State = context.obj
+    require_place(output, force=force)  # before anybody has answered anything
     given = {"teacher": teacher, "weights": weights, "pairs": pairs, "student": student}
     asker = _Asker(state.registry, given, data, sys.stdin.isatty())
     answers = asker.answers(name or output.stem, tuple(set_ or ()))
@@ -76,7 +79,12 @@ def new_recipe(
         print_json({"recipe": str(output), "name": answers.name})
         return
     print_line(f"wrote {output}")
+    for file in files_of(output, state.registry) if output.is_file() else ():
+        print_line(f"{INDENT}{file.words(output)}")
     print_line(f"Next: gdp run {output} --dry-run, which checks all that it needs and touches nothing")
+
+
+INDENT = "    "
 
 
 class UnansweredError(GdpError):

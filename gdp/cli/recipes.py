@@ -10,7 +10,7 @@ import typer
 from gdp.cli.common import State
 from gdp.cli.completion import complete_shipped_recipe
 from gdp.console import print_json, print_line
-from gdp.tools.recipe_list import Copied, ListedRecipe, OwnFile, copy_recipe, listed_recipes
+from gdp.tools.recipe_list import ListedRecipe, copy_recipe, listed_recipes
 from gdp.tools.schema import recipe_schema
 
 recipes = typer.Typer(
@@ -99,11 +99,5 @@ def copy(
         return  # a pipe is read by a program, or is where this would be printed
     print_line(f"wrote {copied.recipe}, and {copied.schema.name} beside it for editors")
     for file in copied.yours:
-        print_line(f"{INDENT}{_own(copied, file)}")
+        print_line(f"{INDENT}{file.words(copied.recipe)}")
     print_line(f"Next: gdp {copied.command} {copied.recipe}")
-
-
-def _own(copied: Copied, file: OwnFile) -> str:
-    where = copied.recipe if file.line is None else f"{copied.recipe}:{file.line}"
-    there = "which is there" if file.path.exists() else "which is not there: name your own"
-    return f"{where}: {file.key} is {file.path}, {there}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,7 +33,7 @@ from gdp.cli.workers import (
     WorkersOption,
     asked_workers,
 )
-from gdp.console import StopRequest, json_output, stop_on_signal
+from gdp.console import StopRequest, json_output, print_line, stop_on_signal
 from gdp.core.building import require_modules
 from gdp.core.records import CORE_STAGES
 
@@ -210,7 +212,7 @@ def _execute(
         typer.echo(f"stopped: {reason}; left: {', '.join(left)}")
         typer.echo(f"the same command goes on from here, its limits counted anew: {session.folder.path}")
     elif outcome.state == "finished":
-        typer.echo(f"finished: {report}" if outcome.done else f"nothing to do, all is up to date: {report}")
+        _print_finished(session, report, anything_done=bool(outcome.done))
     elif stop_requested():
         typer.echo(f"stopped by {by}; the same command goes on from here: {session.folder.path}")
     else:
@@ -219,6 +221,21 @@ def _execute(
         typer.echo(f"tracker {name}: {words}", err=True)
     if stopped:
         end_unfinished(stop_requested)
+
+
+def _print_finished(session: Session, report: Path, *, anything_done: bool) -> None:
+    """Tell what came of a run, in the report's words, and what can be done with it."""
+    from gdp.tools.report import read_folder
+    from gdp.tools.report.verdict import verdict
+
+    typer.echo(f"finished: {report}" if anything_done else f"nothing to do, all is up to date: {report}")
+    folder = session.folder.path
+    if anything_done:
+        print_line(verdict(read_folder(folder, lambda: session.plugins)).striptags())
+    run = min((str(folder), os.path.relpath(folder)), key=len)
+    student = session.folder.read_json("student/student.json", {})
+    if student.get("input_channels") == 3:  # those of two pictures have neither
+        print_line(f"Next: gdp demo {run}, or gdp apply {run} PICTURES -o FOLDER")
 
 
 def _print_preflight(session: Session, json_: bool) -> None:

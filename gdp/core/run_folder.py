@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -306,8 +307,20 @@ def find_run(run: Path) -> RunFolder:
                 f"anew; gdp doctor {place} tells all that is damaged."
             )
     raise MissingResourceError(
-        f"{run}: this is no run folder (it holds no run.json). gdp runs shows which runs are here."
+        f"{run}: this is no run folder (it holds no run.json){nearest_run(run) or '.'} gdp runs shows which runs are "
+        f"here."
     )
+
+
+def nearest_run(run: Path) -> str:
+    """Return `, did you mean runs/mine?` where a run beside it, or in `runs/`, is called nearly so; else nothing."""
+    try:
+        beside = {folder.name: folder for root in (Path("runs"), run.parent) for folder in root.glob("*/")}
+        runs = [name for name, folder in beside.items() if is_like_run(folder)]
+    except (OSError, ValueError):  # no folder that can be looked into, or no name that one can have
+        return ""
+    close = get_close_matches(run.name, runs, 1, 0.55)
+    return f", did you mean {beside[close[0]]}?" if close else ""
 
 
 def require_text(name: Path | str) -> None:

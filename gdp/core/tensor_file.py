@@ -70,7 +70,7 @@ def write_tensors(
     """
     pieces = _pieces(tensors, metadata)
     header = next(pieces)
-    megabytes = sum(tensor.nbytes for tensor in tensors.values()) // _MEGABYTE
+    megabytes = (len(header) + sum(tensor.nbytes for tensor in tensors.values())) // _MEGABYTE
     with (progress or SilentProgress()).task(f"writing {path.name}", max(1, megabytes), "MB") as task:
         write_atomically(path, _told(chain([header], pieces), task))
 

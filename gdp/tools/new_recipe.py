@@ -239,6 +239,18 @@ def _toml(value: Any) -> str:
     return str(tomlkit.item(value).as_string())
 
 
+def require_place(path: Path, *, force: bool = False) -> None:
+    """Make sure that a new recipe can be written there.
+
+    Raises:
+        GdpError: the file is there already and not to be overwritten, or its folder is not there.
+    """
+    if not path.parent.is_dir():
+        raise GdpError(f"{path.parent}: there is no such folder. Make it, or name another file with -o.")
+    if path.exists() and not force and not is_special(path):
+        raise GdpError(f"{path}: is there already. Name another file with -o, or overwrite it with --force.")
+
+
 def write_recipe(path: Path, answers: Answers, plugins: Plugins, *, force: bool = False) -> None:
     """Check a new recipe as every other is checked, and write it.
 
@@ -252,10 +264,7 @@ def write_recipe(path: Path, answers: Answers, plugins: Plugins, *, force: bool 
         RecipeError: what the answers make is no valid recipe; nothing is written.
         GdpError: the file is there already, or its folder is not.
     """
-    if not path.parent.is_dir():
-        raise GdpError(f"{path.parent}: there is no such folder. Make it, or name another file with -o.")
-    if path.exists() and not force and not is_special(path):
-        raise GdpError(f"{path}: is there already. Name another file with -o, or overwrite it with --force.")
+    require_place(path, force=force)
     text = recipe_text(answers, plugins)
     handle, name = tempfile.mkstemp(suffix=".toml")
     try:

@@ -182,6 +182,23 @@ class OwnFile:
         """Return it for JSON."""
         return {"key": self.key, "line": self.line, "path": str(self.path), "is_there": self.path.exists()}
 
+    def words(self, recipe: Path) -> str:
+        """Return in words where the recipe names it, and whether it is there."""
+        where = recipe if self.line is None else f"{recipe}:{self.line}"
+        there = "which is there" if self.path.exists() else "which is not there: name your own"
+        return f"{where}: {self.key} is {self.path}, {there}"
+
+
+def files_of(recipe: Path, plugins: Plugins, text: Path | None = None) -> tuple[OwnFile, ...]:
+    """Return the files and folders of the user's that a recipe names; `text` is where it is read, if elsewhere.
+
+    Raises:
+        RecipeError: with all mistakes of the recipe.
+    """
+    file = text or recipe
+    own, read = own_files(chosen_plugins(recipe, file, plugins)), read_recipe_text(recipe, file)
+    return tuple(OwnFile(format_path(key), read.line(key), path) for key, path in own)
+
 
 @dataclass(frozen=True)
 class Copied:
@@ -224,12 +241,12 @@ def copy_recipe(
         if file.exists() and not (file == beside and _is_like(file, schema)):
             raise GdpError(f"{file}: is there already. Name another file with -o, or overwrite it with --force.")
     command = "train-teacher" if is_teacher_recipe(source) else "run"
-    own, read = own_files(chosen_plugins(target, source, plugins)), read_recipe_text(target, source)
+    own = files_of(target, plugins, source)
     text = _SCHEMA_LINE.sub("", source.read_text(encoding="utf-8"), count=1)
     if beside is not None:
         write_atomically(beside, (json.dumps(schema, indent=2, ensure_ascii=False) + "\n").encode())
     write_atomically(target, f"#:schema {SCHEMA}\n{text}".encode())
-    return Copied(target, beside, command, tuple(OwnFile(format_path(key), read.line(key), path) for key, path in own))
+    return Copied(target, beside, command, own)
 
 
 def _source(name: str) -> Path:

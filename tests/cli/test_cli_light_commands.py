@@ -85,6 +85,16 @@ for name in ("rich.console", "jinja2", "httpx", "tomlkit", "numpy", "sqlite3", "
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, cwd=ROOT)
 
 
+def test_plugins_are_described_by_their_names_alone_and_listed_by_kind() -> None:
+    alone, whole = gdp("describe", "pix2pixhd"), gdp("describe", "student", "pix2pixhd")
+    assert (alone.exit_code, alone.stdout) == (0, whole.stdout)
+    listed = gdp("describe", "losses")
+    names = PluginRegistry.discover().names("loss")
+    assert [line.split()[0] for line in listed.stdout.splitlines()[:-1]] == names
+    assert listed.stdout.splitlines()[-1] == "gdp describe loss NAME shows the settings of one"
+    assert [row["name"] for row in json.loads(gdp("describe", "loss", "--json").stdout)] == names
+
+
 def test_a_terminal_gets_a_fitted_table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "60")

@@ -89,6 +89,38 @@ def test_names_of_nothing(place: Path) -> None:
     )
 
 
+def test_a_run_that_is_called_nearly_so_is_named(place: Path) -> None:
+    check(
+        place,
+        (["report", "dome"], "did you mean runs/done?"),
+        (["export", "runs/dome", "--to", "onnx"], "did you mean runs/done?"),
+        (["demo", "dome"], "did you mean runs/done?"),
+        (["watch", "--root", "nowhere"], "gdp run RECIPE begins one"),
+    )
+
+
+def test_a_folder_without_pictures_is_no_missing_one(place: Path) -> None:
+    (place / "empty").mkdir()
+    check(
+        place,
+        (["apply", "runs/done", "empty", "-o", "out"], "nothing in this folder is a picture or a video"),
+        (["apply", "runs/done", "nope/", "-o", "out"], "there is no such file or folder"),
+    )
+
+
+def test_plugins_by_their_names_alone(place: Path) -> None:
+    check(
+        place,
+        (["describe", "pix2pixdh"], "did you mean pix2pixhd?"),
+        (["describe", "teachers"], "did you mean teacher?"),
+        (["describe", "xyzzy"], "gdp list-plugins shows what there is"),
+        (
+            ["describe", "face-attributes"],
+            "gdp describe filter face-attributes or gdp describe evaluator face-attributes",
+        ),
+    )
+
+
 def test_names_that_no_file_can_have(place: Path) -> None:
     commands = (
         ["run"],

@@ -112,6 +112,19 @@ def test_what_would_be_wrong_is_not_written(somewhere: Path) -> None:
         write_recipe(Path("b.toml"), Answers("b", "stylegan2", "translate", "resnet", settings=["x"]), PLUGINS)
 
 
+def test_a_file_that_is_there_is_told_before_anything_is_asked(somewhere: Path) -> None:
+    Path("recipe.toml").write_text("mine")
+    assert "recipe.toml: is there already" in gdp().stderr
+    assert Path("recipe.toml").read_text() == "mine"
+
+
+def test_files_that_are_not_there_yet_are_told(somewhere: Path) -> None:
+    whole = ("--teacher", "cyclegan", "--weights", "g.safetensors", "--pairs", "translate", "--student", "resnet")
+    told = gdp(*whole, "--data", "photos").stdout
+    assert f"teacher.weights is {somewhere / 'g.safetensors'}, which is not there" in told
+    assert f"dataset.folder is {somewhere / 'photos'}, which is not there" in told
+
+
 @pytest.mark.process
 def test_on_a_terminal_it_asks_and_asks_again_where_an_answer_is_none(somewhere: Path) -> None:
     ours, theirs = pty.openpty()

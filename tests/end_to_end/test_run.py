@@ -103,6 +103,14 @@ class Shown(SilentProgress):
         return super().task(name, total, unit, done)
 
 
+def test_what_came_of_a_run_is_told_in_the_reports_words_and_what_is_next(finished: Path) -> None:
+    told = succeed("run", finished, "--from", "report", cwd=finished.parent)
+    first, verdict, after = told.strip().splitlines()[-3:]
+    assert first == f"finished: {finished.parent / 'runs' / 'tiny' / 'report.html'}"
+    assert "feed-forward" in verdict and "<" not in verdict
+    assert after == "Next: gdp demo runs/tiny, or gdp apply runs/tiny PICTURES -o FOLDER"
+
+
 def test_a_finished_run_has_nothing_to_do(finished: Path) -> None:
     assert stages_done(finished, []) == []
 

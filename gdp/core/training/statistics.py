@@ -12,7 +12,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
-from torchvision.utils import make_grid
 
 from gdp.core.errors import NonFiniteError, readable_os_errors
 from gdp.core.files import write_atomically
@@ -153,6 +152,8 @@ class SampleGrids:
                 columns += [] if back is None else [back(predicted).float().clamp(-1, 1)]
                 rows.append(to_levels(torch.cat(columns)).cpu())  # (columns, 3, H, W)
         path = self._folder / f"step-{step:06d}.png"
+        from torchvision.utils import make_grid  # here, for it takes as long to import as torch does
+
         content = io.BytesIO()
         grid = make_grid(torch.cat(rows), nrow=len(rows[0]))
         Image.fromarray(to_array(grid)).save(content, format="png")

@@ -106,8 +106,8 @@ def _listen(port: int | None) -> _Server:
             return _Server(number)
         except OSError as error:
             reason = error.strerror or str(error)
-    which = f"none of the ports {PORT} to {PORT + PORTS - 1}" if port is None else f"not the port {port}"
-    raise GdpError(f"{which} of this machine can be had ({reason}); name another with --port")
+    which = f"the ports {PORT} to {PORT + PORTS - 1} are all" if port is None else f"the port {port} is"
+    raise GdpError(f"{which} not to be had ({reason}); name another with --port")
 
 
 class _RefusedError(Exception):

@@ -189,8 +189,9 @@ def _expand(text: str) -> Iterator[tuple[Path, Path]]:
         pairs = [(file, Path(file.name)) for file in _matches(place)]
     if not pairs:
         others = describe_endings(left_out([text]))
+        lacking = "nothing in this folder is" if place.is_dir() else "there is no such file or folder, nor a pattern of"
         raise MissingResourceError(
-            f"{text}: there is no such file, folder or pattern with pictures or videos in it"
+            f"{text}: {lacking} a picture or a video"
             + (f"; there are {others} files, which Pillow does not read" if others else "")
         )
     yield from pairs

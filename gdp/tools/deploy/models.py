@@ -12,6 +12,7 @@ import numpy
 from gdp.core.building import build, name_of, plugin_errors
 from gdp.core.errors import MissingResourceError, PluginError, ShapeError
 from gdp.core.records import Plugins
+from gdp.core.run_folder import nearest_run
 from gdp.support.interfaces.engines import Engine, EngineContext, PictureArray, Translate
 from gdp.support.picture_files import levels_of
 from gdp.support.settings import settings_of
@@ -54,8 +55,8 @@ def find_model(model: Path) -> Place:
     if model.is_file():
         return Place(model.parent, model)
     raise MissingResourceError(
-        f"{model}: there is no trained student here. Name a run (gdp runs shows which there are), or a file that gdp "
-        f"export has written"
+        f"{model}: there is no trained student here{nearest_run(model) or '.'} Name a run (gdp runs shows which there "
+        f"are), or a file that gdp export has written"
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError
 from gdp.core.locks import is_held
 from gdp.core.run_folder import LOCK, RunFolder, is_like_run
+from gdp.support.finished_stages import still_finished
 from gdp.support.metrics_files import finite
 from gdp.tools.watch.recording import PROGRESS
 
@@ -112,19 +113,19 @@ def look(folder: RunFolder) -> Sight:
         state = "killed"
     runs = state == "running"
     statistics = _newest(folder.path, "statistics.jsonl", runs)
-    trackers = about.get("trackers")
+    trackers, finished = about.get("trackers"), still_finished(stages)
     return Sight(
         name=str(about.get("name", folder.path.name)),
         folder=folder.path,
         state=state,
-        stages=tuple(stages),
+        stages=tuple(finished),
         stage=_present_stage(folder.path) if runs else "",
         work=tuple(_open_work(folder.path)) if runs else (),
         statistics={} if statistics is None else next(_last_objects(statistics), {}),
         samples=_newest(folder.path, "samples/step-*.png", runs),
         error=str(about.get("error") or ""),
         trackers={str(name): str(told) for name, told in trackers.items()} if isinstance(trackers, dict) else {},
-        seconds=sum(finite(entry.get("seconds")) or 0.0 for entry in stages.values()),
+        seconds=sum(finite(stages[name].get("seconds")) or 0.0 for name in finished),
         started_at=str(about.get("started_at", "")),
         updated_at=str(about.get("updated_at", "")),
     )
@@ -146,7 +147,8 @@ def newest_run(root: Path) -> RunFolder:
         found.append((works, str(about.get("updated_at", "")), folder))
     if not found:
         raise MissingResourceError(
-            f"{root}: there is no run here to watch. Name one, or the folder of the runs: --root."
+            f"{root}: there is no run here to watch. gdp run RECIPE begins one; one of elsewhere is named by its "
+            f"folder, or by the folder of the runs: --root."
         )
     return RunFolder(max(found, key=lambda each: each[:2])[2].path.absolute())
 

@@ -127,7 +127,7 @@ def test_a_taken_port_is_a_sentence_and_without_one_the_next_is_taken(
 ) -> None:
     taken = urlsplit(address).port
     assert taken is not None
-    with pytest.raises(GdpError, match=rf"not the port {taken} of this machine .*; name another with --port"):
+    with pytest.raises(GdpError, match=rf"the port {taken} is not to be had .*; name another with --port"):
         DemoServer(made[0], None, taken)
     monkeypatch.setattr(of_server, "PORT", taken)
     other = DemoServer(made[0], None)

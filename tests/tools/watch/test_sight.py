@@ -12,6 +12,7 @@ from gdp.cli.app import app
 from gdp.core.errors import DiskFullError, MissingResourceError
 from gdp.core.progress import SilentProgress
 from gdp.core.run_folder import RunFolder
+from gdp.support.finished_stages import still_finished
 from gdp.tools.watch import look, newest_run
 from gdp.tools.watch.recording import PROGRESS, RecordedProgress
 
@@ -36,6 +37,16 @@ def a_run(folder: Path, state: str = "running", updated: str = "2026-01-03T10:11
 
 def gdp(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def test_what_an_earlier_student_left_is_not_finished_while_another_is_trained() -> None:
+    entry: dict[str, object] = {}
+    whole = dict.fromkeys(["report", "pairs", "mine", "teacher", "evaluate", "export", "filter", "train"], entry)
+    ordered = ["teacher", "pairs", "filter", "train", "evaluate", "export", "report", "mine"]
+    assert still_finished(whole) == ordered
+    assert still_finished({name: entry for name in whole if name != "train"}) == ["teacher", "pairs", "filter", "mine"]
+    assert still_finished({name: entry for name in whole if name != "pairs"}) == ["teacher", "mine"]
+    assert still_finished({name: entry for name in whole if name != "teacher"}) == ordered[1:]
 
 
 def test_a_working_run_tells_its_stage_its_work_and_its_newest_numbers(tmp_path: Path) -> None:
