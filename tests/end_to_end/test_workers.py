@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import random
 import signal
+from pathlib import Path
 
 import pytest
 from workers_world import WorkersWorld, kill_one, make_workers_world, twice, wait_until
+
+import gdp
+from gdp.core.run.pipeline import Plan
 
 RANGE = 24
 """Pairs of a piece of work, of 96 for two workers."""
@@ -57,3 +61,24 @@ def test_workers_that_are_killed_or_hang_and_a_killed_command_change_no_bit_and_
     log = (world.folder / "many" / "log.txt").read_text()
     assert "was lost (SIGKILL): another takes its place, and pairs" in log
     assert "has said nothing for 6 s" in log
+
+
+def test_from_python_workers_are_asked_for_as_on_the_command_line(
+    world: WorkersWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forget(world)
+    monkeypatch.setenv("GDP_PLUGINS_DIR", str(world.folder / "plugins"))
+    monkeypatch.chdir(world.folder)
+    (world.folder / "hang-judged-3").touch()
+    plan = Plan(until="filter")
+    run = gdp.run("counted.toml", folder="python", plan=plan, workers=2, patience=6, hand_over=str(tmp_path / "there"))
+    assert run.outcome.done[-1] == "filter"
+    assert world.contents("python") == world.contents("one")
+    assert world.noted("made").total() == 96
+    assert "has said nothing for 6 s" in (world.folder / "python" / "log.txt").read_text()
+    assert (tmp_path / "there").is_dir()
+    with pytest.raises(gdp.PluginNotFoundError, match="rai"):
+        gdp.run("counted.toml", folder="python", executor="rai")
+    for wrong in ({"workers": 0}, {"patience": 0.5}):
+        with pytest.raises(gdp.GdpError, match=f"{next(iter(wrong))} = "):
+            gdp.run("counted.toml", folder="python", **wrong)  # type: ignore[arg-type] # numbers both

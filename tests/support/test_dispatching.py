@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from toy_work import Squares
@@ -54,6 +56,21 @@ def test_pieces_of_killed_and_hanging_workers_are_done_by_others(told: Told) -> 
     assert any("number 6 was done" in line for line in told.lines)  # and is not begun again
     assert any("has said nothing for 4 s" in line and "number 4 is begun again" in line for line in told.lines)
     assert squares(dispatcher, range(10, 13)) == {number: number**2 for number in range(10, 13)}  # by the same workers
+    dispatcher.close()
+
+
+def test_workers_do_not_run_the_script_that_started_them(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("raise SystemExit('a script without a guard was run again')")
+    main = sys.modules["__main__"]
+    monkeypatch.setattr(main, "__spec__", None)
+    monkeypatch.setattr(main, "__file__", str(script))
+    dispatcher = told.dispatcher(Squares(), workers=1)
+    assert squares(dispatcher, range(2)) == {0: 0, 1: 1}
+    assert sys.modules["__main__"] is main
+    assert told.lines == []
     dispatcher.close()
 
 
