@@ -15,8 +15,8 @@ from typing import Any
 
 from gdp.support.interfaces.executors import Executor, ExecutorContext, Worker, WorkerLostError
 from gdp.testing.findings import DoesNotApplyError, fail, require
-from gdp.testing.probing_work import BEGUN, Probing
 from gdp.testing.subject import PlainSubject
+from gdp.testing.tiny_work import BEGUN, TinyWork
 
 _SHARE = 1 / 6
 """Of the kit's patience that something may take that needs no worker to be started."""
@@ -29,12 +29,12 @@ import json, sys, time
 from pathlib import Path
 from gdp.registry import PluginRegistry
 from gdp.support.interfaces.executors import ExecutorContext
-from gdp.testing.probing_work import Probing
+from gdp.testing.tiny_work import TinyWork
 if __name__ == "__main__":
     name, folders, place = json.loads(sys.argv[1])
     registry = PluginRegistry.discover(folders=[Path(folder) for folder in folders])
     executor = registry.load(registry.get("executor", name))(ExecutorContext(1))
-    worker = executor.start(Probing(), 0)
+    worker = executor.start(TinyWork(), 0)
     worker.begin(("live", place), 1)
     while not executor.ready([worker], 1.0):
         pass
@@ -50,7 +50,7 @@ def _opened(subject: PlainSubject, workers: int) -> Iterator[tuple[Executor, Cal
     with closing(subject.implementation(ExecutorContext(workers))) as executor:
 
         def start(number: int = 0) -> Worker:
-            started.append(executor.start(Probing(), number))
+            started.append(executor.start(TinyWork(), number))
             return started[-1]
 
         try:

@@ -18,16 +18,21 @@ _PULSE, _LONGEST = 0.02, 60.0
 
 
 @dataclass(frozen=True)
-class Probing:
-    """Opens a worker that says who it is, counts, sends back what it is given, hangs, ends, or shows that it lives."""
+class TinyWork:
+    """Opens a worker for tests of executors.
+
+    Its pieces: `("who", None)` tells its number, the attempt and a name that is another each time it is opened;
+    `("count", n)` tells 0 to n - 1, `("echo", anything)` that; `("end", None)` tells that it has begun and ends the
+    process; `("live", path)` tells the same, and then writes into a file for a minute.
+    """
 
     def __call__(self, number: int) -> Doing:
         """Open it: its name is another each time."""
-        return _Probe(number, secrets.token_hex(8)).do
+        return _Opened(number, secrets.token_hex(8)).do
 
 
 @dataclass(frozen=True)
-class _Probe:
+class _Opened:
     number: int
     name: str
 
