@@ -16,8 +16,8 @@ from torch.distributed.rendezvous import rendezvous
 
 from gdp.core.errors import RankLostError
 from gdp.core.progress import Stopped
+from gdp.core.run.stages import teacher, train
 from gdp.core.training.group import Group, trains_in
-from gdp.tools.measure import evaluate
 from gdp.tools.together.places import Place
 
 PATIENCE = timedelta(minutes=30)
@@ -100,7 +100,7 @@ class ProcessCompany:
         """Take part in torch.distributed's group of all processes; it is left where that ends well or is stopped."""
         place = self.place
         store = PrefixStore(f"training-{self._calls}", self._store)
-        patience = LONGEST if work.partition(" ")[0] == evaluate.WORK else PATIENCE
+        patience = PATIENCE if work in (teacher.WORK, train.WORK) else LONGEST
         self._calls += 1
         self._trains = True
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
