@@ -338,6 +338,10 @@ class _BarTask:
             self._bars.advance(self._number, amount)
 
 
+_WIDE = 100
+"""Columns below which a line shows less, so that numbers, the time left and figures are not cut."""
+
+
 class TerminalProgress:
     """Live bars with the time left."""
 
@@ -350,12 +354,12 @@ class TerminalProgress:
         from rich import progress
         from rich.progress import TextColumn
 
+        wide = self._console.width >= _WIDE
         columns = (
             TextColumn("[bold]{task.description}"),
-            progress.BarColumn(bar_width=30),
+            progress.BarColumn(bar_width=30 if wide else 10),
             progress.MofNCompleteColumn(),
-            TextColumn(unit),
-            progress.TimeElapsedColumn(),
+            *((TextColumn(unit), progress.TimeElapsedColumn()) if wide else ()),
             TextColumn("left"),
             progress.TimeRemainingColumn(),
             TextColumn("{task.fields[status]}", style="dim"),
@@ -373,18 +377,20 @@ class _LineTask:
         self._name, self._total, self._unit, self._write = name, total, unit, write
         self._done, self._done_before = done, done
         self._started = self._told = time.monotonic()
+        self._figures = ""
 
     def advance(self, amount: int = 1, **status: float | str) -> None:
         """Print a line if the last one is some time ago."""
         self._done += amount
+        self._figures = f"  {_format_status(status)}" if status else self._figures
         moment = time.monotonic()
         if moment - self._told < PLAIN_INTERVAL:
             return
         self._told = moment
-        pace = (moment - self._started) / max(1, self._done - self._done_before)
-        left = format_seconds(pace * (self._total - self._done))
-        figures = f"  {_format_status(status)}" if status else ""
-        self._write(f"{self._name}: {self._done}/{self._total} {self._unit}, {left} left{figures}")
+        left, done = "", self._done - self._done_before
+        if done:
+            left = f", {format_seconds((moment - self._started) / done * (self._total - self._done))} left"
+        self._write(f"{self._name}: {self._done}/{self._total} {self._unit}{left}{self._figures}")
 
 
 class PlainProgress:

@@ -59,7 +59,7 @@ def test_workers_that_are_killed_or_hang_and_a_killed_command_change_no_bit_and_
     assert "another takes its place" in told
     assert not (world.store("many") / "handed-over").exists()
     log = (world.folder / "many" / "log.txt").read_text()
-    assert "was lost (SIGKILL): another takes its place, and pairs" in log
+    assert "was lost (SIGKILL): another takes its place and begins again with pairs" in log
     assert "has said nothing for 6 s" in log
 
 

@@ -106,7 +106,7 @@ class _RayWorker(Worker):
         try:
             return ray.get(next(self.stream))
         except RayActorError as error:
-            raise WorkerLostError(str(error).strip().splitlines()[0][:200]) from error
+            raise WorkerLostError(str(error).strip().splitlines()[0][:200].rstrip(".")) from error
 
     def end(self) -> None:
         ray.kill(self.actor, no_restart=True)
