@@ -6,6 +6,7 @@ import os
 import random
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from workers_world import WorkersWorld, kill_one, make_workers_world, twice, wait_until
@@ -66,19 +67,19 @@ def test_workers_that_are_killed_or_hang_and_a_killed_command_change_no_bit_and_
 def test_from_python_workers_are_asked_for_as_on_the_command_line(
     world: WorkersWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    forget(world)
     monkeypatch.setenv("GDP_PLUGINS_DIR", str(world.folder / "plugins"))
     monkeypatch.chdir(world.folder)
-    (world.folder / "hang-judged-3").touch()
-    plan = Plan(until="filter")
-    run = gdp.run("counted.toml", folder="python", plan=plan, workers=2, patience=6, hand_over=str(tmp_path / "there"))
+    few: dict[str, Any] = {"overrides": {"pairs.count": 16}, "plan": Plan(until="filter")}
+    gdp.run("counted.toml", folder="alone", **few)
+    forget(world)
+    place = tmp_path / "there"
+    run = gdp.run("counted.toml", folder="python", workers=2, patience=300, hand_over=str(place), **few)
     assert run.outcome.done[-1] == "filter"
-    assert world.contents("python") == world.contents("one")
-    assert world.noted("made").total() == 96
-    assert "has said nothing for 6 s" in (world.folder / "python" / "log.txt").read_text()
-    assert (tmp_path / "there").is_dir()
+    assert world.contents("python") == world.contents("alone")
+    assert world.noted("made").total() == world.noted("judged").total() == 16
+    assert place.is_dir()
     with pytest.raises(gdp.PluginNotFoundError, match="rai"):
         gdp.run("counted.toml", folder="python", executor="rai")
     for wrong in ({"workers": 0}, {"patience": 0.5}):
         with pytest.raises(gdp.GdpError, match=f"{next(iter(wrong))} = "):
-            gdp.run("counted.toml", folder="python", **wrong)  # type: ignore[arg-type] # numbers both
+            gdp.run("counted.toml", folder="python", **few, **wrong)

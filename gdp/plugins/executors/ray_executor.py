@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "^A worker died or was killed")  # which gdp tells in a line
+# isort: split
 import ray
 from ray.exceptions import RayActorError, RayError
 
@@ -90,7 +92,8 @@ class _Actor:
         self._doing = work(number)
 
     def do(self, piece: Any, attempt: int) -> Iterator[Any]:
-        yield from self._doing(piece, attempt)
+        for said in self._doing(piece, attempt):  # noqa: UP028 # Ray sends into it, which not every iterator takes
+            yield said
 
 
 @dataclass(eq=False)
