@@ -282,7 +282,7 @@ def _time_metrics(context: EvaluationContext, journey: _Journey) -> dict[str, Me
     )
     beside = (
         f"{len(journey.student_ms)} runs as deployed, one picture at a time at {context.pair_source.resolution} px, "
-        f"taken before each slow picture and after the last; {machine}"
+        f"taken before each slow picture that is timed and after the last; {machine}"
     )
     own = timing_metrics("student", Timing(journey.student_ms), beside) if journey.student_ms else {}
     student = own[STUDENT].value if own else context.measured[STUDENT]
