@@ -344,6 +344,8 @@ class _BarTask:
 
 _CLOCK = len("0:00:00")
 """Characters of a time, which is shown whole, however little room is left."""
+_WIDE = 100
+"""Columns below which a line shows less, so that numbers, the time left and figures are not cut."""
 
 
 class TerminalProgress:
@@ -359,12 +361,12 @@ class TerminalProgress:
         from rich.progress import TextColumn
         from rich.table import Column
 
+        wide = self._console.width >= _WIDE
         columns = (
             TextColumn("[bold]{task.description}"),
-            progress.BarColumn(bar_width=30),
+            progress.BarColumn(bar_width=30 if wide else 10),
             progress.MofNCompleteColumn(),
-            TextColumn(unit),
-            progress.TimeElapsedColumn(table_column=Column(min_width=_CLOCK)),
+            *((TextColumn(unit), progress.TimeElapsedColumn()) if wide else ()),
             TextColumn("left"),
             progress.TimeRemainingColumn(table_column=Column(min_width=_CLOCK)),
             TextColumn("{task.fields[status]}", style="dim"),
@@ -382,18 +384,20 @@ class _LineTask:
         self._name, self._total, self._unit, self._write = name, total, unit, write
         self._done, self._done_before = done, done
         self._started = self._told = time.monotonic()
+        self._figures = ""
 
     def advance(self, amount: int = 1, **status: float | str) -> None:
         """Print a line if the last one is some time ago."""
         self._done += amount
+        self._figures = f"  {_format_status(status)}" if status else self._figures
         moment = time.monotonic()
         if moment - self._told < PLAIN_INTERVAL:
             return
         self._told = moment
-        pace = (moment - self._started) / max(1, self._done - self._done_before)
-        left = format_seconds(pace * (self._total - self._done))
-        figures = f"  {_format_status(status)}" if status else ""
-        self._write(f"{self._name}: {self._done}/{self._total} {self._unit}, {left} left{figures}")
+        left, done = "", self._done - self._done_before
+        if done:
+            left = f", {format_seconds((moment - self._started) / done * (self._total - self._done))} left"
+        self._write(f"{self._name}: {self._done}/{self._total} {self._unit}{left}{self._figures}")
 
 
 class PlainProgress:

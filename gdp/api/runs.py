@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
@@ -21,6 +22,7 @@ from gdp.core.run_folder import RunFolder, find_run
 from gdp.registry import PluginRegistry
 from gdp.support.devices import resolve_device
 from gdp.support.metrics_files import read_metrics
+from gdp.tools.crew.request import asked_workers
 from gdp.tools.run_recipes import load_run_recipe, open_recipe
 from gdp.tools.tracking import Trackers, open_trackers, tracked
 from gdp.tools.watch import recorded
@@ -160,6 +162,11 @@ def run(
     plan: Plan | None = None,
     progress: Progress | None = None,
     track: Trackers = (),
+    executor: str | None = None,
+    workers: int | None = None,
+    ray_address: str | None = None,
+    hand_over: str | None = None,
+    patience: float | None = None,
 ) -> FinishedRun:
     """Do all that a recipe asks and was not done yet; see `open_session` for the arguments.
 
@@ -169,18 +176,29 @@ def run(
         progress: where it is shown: by default in bars in a notebook or on a terminal, and in lines elsewhere;
             nowhere with `gdp.SilentProgress()`.
         track: who is told of the run, as `["tensorboard"]` or `{"mlflow": {"experiment": "faces"}}`.
+        executor: whose workers make the pairs and ask the filters: `processes`, `ray` or another that is installed. As
+            the four that follow it is what the option of that name is to `gdp run`; where none is given this process
+            does it all.
+        workers: how many; by default one a GPU or processor core.
+        ray_address: of a Ray cluster, such as `auto`; by default Ray is started here.
+        hand_over: where workers hand pairs over, a folder or an address such as `s3://bucket/prefix` that all of them
+            reach; by default beside the run's pairs.
+        patience: seconds without a word after which a worker is replaced; by default 600.
 
     Raises:
         GdpError: something that can be mended; what was done is kept.
     """
+    asked = asked_workers(executor, workers, ray_address, hand_over, patience)
     progress, registry = shown_progress(progress), PluginRegistry.discover()
     session = open_session(
         recipe, folder=folder, overrides=overrides, device=device, registry=registry, progress=progress
     )
     trackers = open_trackers(registry, track)
+    from gdp.api.workers import crew_of
     from gdp.core.run.pipeline import Plan, execute
 
-    with recorded(session), tracked(session, registry, trackers):
+    crew = nullcontext() if asked is None else crew_of(session, registry, asked)
+    with crew, recorded(session), tracked(session, registry, trackers):
         return FinishedRun(session.folder.path, execute(session, plan or Plan()))
 
 

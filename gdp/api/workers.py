@@ -13,31 +13,12 @@ from gdp.core.progress import SilentProgress
 from gdp.core.run_folder import RunFolder
 from gdp.registry import PluginRegistry
 from gdp.support.devices import device_of_worker
-from gdp.support.dispatching import PATIENCE
+from gdp.tools.crew.request import WorkersRequest
 from gdp.tools.run_recipes import as_made, load_recipe_text
 
 if TYPE_CHECKING:
     from gdp.core.run.session import Session
     from gdp.support.interfaces.executors import Executor
-
-
-@dataclass(frozen=True)
-class WorkersRequest:
-    """Which workers are asked for.
-
-    Attributes:
-        executor: its name, `processes` or `ray` or another that is installed.
-        workers: how many; None leaves it to the executor.
-        address: of a cluster, for executors that work on one; None for this machine.
-        place: where workers hand pairs over: a folder, or an address that fsspec knows; None for one in the run's.
-        patience: seconds without a word after which a worker is replaced.
-    """
-
-    executor: str = "processes"
-    workers: int | None = None
-    address: str | None = None
-    place: str | None = None
-    patience: float = PATIENCE
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ import typer
 
 from gdp.cli.common import DeviceOption, MemoryOption, State, end_unfinished, stopped_by
 from gdp.cli.completion import complete_run, plugins_of
-from gdp.cli.workers import ExecutorOption, PatienceOption, RayAddressOption, WorkersOption, asked_workers
+from gdp.cli.workers import ExecutorOption, PatienceOption, RayAddressOption, WorkersOption
 from gdp.console import StopRequest, choose_progress, print_json, stop_on_signal
 from gdp.core.errors import GdpError
 from gdp.core.memory import MemoryBound
+from gdp.tools.crew.request import WorkersRequest, asked_workers
 
 if TYPE_CHECKING:
-    from gdp.api.workers import WorkersRequest
     from gdp.registry import PluginRegistry
     from gdp.tools.deploy.applying import Applied
     from gdp.tools.deploy.files import Job

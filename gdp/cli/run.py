@@ -31,14 +31,13 @@ from gdp.cli.workers import (
     PatienceOption,
     RayAddressOption,
     WorkersOption,
-    asked_workers,
 )
 from gdp.console import StopRequest, json_output, print_line, stop_on_signal
 from gdp.core.building import require_modules
 from gdp.core.records import CORE_STAGES
+from gdp.tools.crew.request import WorkersRequest, asked_workers
 
 if TYPE_CHECKING:
-    from gdp.api.workers import WorkersRequest
     from gdp.core.run.pipeline import Plan
     from gdp.core.run.session import Session
     from gdp.registry import PluginRegistry

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from gdp.cli.completion import complete_executor
-
-if TYPE_CHECKING:
-    from gdp.api.workers import WorkersRequest
 
 ExecutorOption = Annotated[
     str | None,
@@ -42,23 +39,3 @@ PatienceOption = Annotated[
         "--patience", metavar="SECONDS", min=1.0, help="Replace a worker that says nothing for so long. Default: 600."
     ),
 ]
-
-
-def asked_workers(
-    executor: str | None,
-    workers: int | None,
-    address: str | None,
-    place: str | None = None,
-    patience: float | None = None,
-) -> WorkersRequest | None:
-    """Return which workers a command line asks for; None where it asks for none.
-
-    Naming one of them asks for workers: --ray-address for Ray's, another for processes of this machine.
-    """
-    if executor is None and workers is None and address is None and place is None and patience is None:
-        return None
-    from gdp.api.workers import WorkersRequest
-    from gdp.support.dispatching import PATIENCE
-
-    name = executor or ("processes" if address is None else "ray")
-    return WorkersRequest(name, workers, address, place, PATIENCE if patience is None else patience)

@@ -106,6 +106,13 @@ SCAFFOLDS: Mapping[Kind | PlainKind, Scaffold] = {
         "Writes every number of a run into a table",
         "gdp run RECIPE --track {name}",
     ),
+    "executor": Scaffold(
+        "executors",
+        "Executor",
+        "Starts workers that give way to other programs",
+        "gdp run RECIPE --executor {name} --workers 4",
+        register="RegisterExecutor",
+    ),
     "command": Scaffold(
         "commands",
         "",

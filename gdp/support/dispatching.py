@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from gdp.core import errors
 from gdp.core.errors import GdpError, WorkersError
-from gdp.core.progress import Stopped
+from gdp.core.progress import ProgressTask, Stopped
 from gdp.support.interfaces.executors import Doing, Executor, Work, Worker, WorkerLostError
 
 PATIENCE = 600.0
@@ -101,7 +101,9 @@ class Dispatcher:
     _hands: list[_Hand] = field(default_factory=list)
     _settled: set[int] = field(default_factory=set)
 
-    def do(self, pieces: Iterable[Any], name: Callable[[Any], str]) -> Iterator[tuple[int, Any]]:
+    def do(
+        self, pieces: Iterable[Any], name: Callable[[Any], str], task: ProgressTask | None = None
+    ) -> Iterator[tuple[int, Any]]:
         """Let the workers do pieces, begun in order, and yield what they tell, each with its piece's place.
 
         What a lost worker had in hand is begun anew by another, so that of such a piece the same may be told twice.
@@ -109,6 +111,7 @@ class Dispatcher:
         Args:
             pieces: each is pickled; taken one by one, when a worker is free.
             name: what errors call a piece, such as `pairs 64 to 127`.
+            task: shows how many of the workers are at work, as soon as that changes.
 
         Raises:
             Stopped: the user asked to stop.
@@ -119,14 +122,24 @@ class Dispatcher:
         self._settled.clear()
         if not self._hands:
             self._hands = [_Hand(number) for number in range(self.executor.workers)]
+        shown: Mapping[str, float | str] = {}
         try:
             while self._give(rest, again, name):
                 if self.stop_requested():
                     raise Stopped
+                status = self.status()
+                if task is not None and status != shown:
+                    task.advance(0, **status)
+                    shown = status
                 yield from self._listen(again, name)
         except BaseException:  # whoever asked is gone, too: what is in hand would be told to the next
             self.rest()
             raise
+
+    def status(self) -> Mapping[str, float | str]:
+        """Return what is to be shown of the workers: how many of how many are at work, and how many were lost."""
+        ready = sum(hand.is_open for hand in self._hands)
+        return {"workers": f"{ready}/{self.executor.workers}", **({"lost": self.lost} if self.lost else {})}
 
     def settle(self, place: int) -> None:
         """Take all that matters of a piece for told: it is not begun again if its worker is lost before it says so."""
@@ -198,8 +211,8 @@ class Dispatcher:
             )
         self.lost += 1
         if hand.place in self._settled:
-            self.tell(f"worker {hand.number + 1} {why}: another takes its place; {what} was done")
+            self.tell(f"worker {hand.number + 1} {why}: another takes its place (it was done with {what})")
         else:
-            self.tell(f"worker {hand.number + 1} {why}: another takes its place, and {what} is begun again")
+            self.tell(f"worker {hand.number + 1} {why}: another takes its place and begins again with {what}")
             again.append((hand.place, hand.piece, hand.attempt + 1))
         hand.worker, hand.is_open, hand.place, hand.piece = None, False, -1, None

@@ -98,7 +98,7 @@ def check(
     Args:
         kind: such as `filter`.
         name: the plugin's, as recipes write it.
-        settings: its settings, as a recipe writes them; by default none. Commands have none.
+        settings: its settings, as a recipe writes them; by default none. Commands and executors have none.
         world: teacher, dataset, pairs, student and run that it meets; by default `examples.latent_world()`, for losses
             `examples.translation_world()`.
         registry: where it is registered; by default all that is installed, and $GDP_PLUGINS_DIR.
@@ -108,7 +108,7 @@ def check(
         without: properties to leave out, each with the reason.
         record_only: check what needs no implementation, for plugins that cannot be built here.
         pays: let the plugin pay for calls; else no call passes its book of answers, and what needs one is left out.
-        patience: seconds that its work on a few pictures may take.
+        patience: seconds that its work on a few pictures may take, or an executor's worker to start and answer.
 
     Returns:
         For every property, by name: an empty line, or why it does not apply or was left out.
@@ -177,7 +177,7 @@ def make_cases(
     plain = next((each for each in PLAIN_KINDS if each == kind), None)
     subject: AnySubject
     if plain is not None:
-        subject = PlainSubject(plain, name, registry)
+        subject = PlainSubject(plain, name, registry, patience)
     else:
         world = world or _default_world(kind)
         given = (settings or {}, world, tolerance, tuple(varying), patience, pays)

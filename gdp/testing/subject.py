@@ -168,6 +168,8 @@ class PlainSubject:
     kind: PlainKind
     name: str
     registry: PluginRegistry
+    patience: float = 60.0
+    """Seconds that an executor's worker may take to start and to answer."""
 
     @cached_property
     def record(self) -> PlainRecord:

@@ -92,6 +92,27 @@ def test_a_stopped_and_a_killed_run_go_on_from_the_checkpoint_on_any_number_of_d
     assert run_in(1, RUN, tmp_path)[0].returncode == EXIT_STOPPED  # all is up to date
 
 
+SLOW_ROUTE = '{plugin = "slow-route", pictures = 6, steps = 8, student_repeats = 1, st_lpips = "none"}'
+MEASURE = ["run", "tiny.toml", "--until", "evaluate", "--from", "evaluate", "--device", "cpu"]
+MEASURE += [f"--set={setting}" for setting in ("train.steps=2", "train.batch=2", f"evaluators=[{SLOW_ROUTE}]")]
+
+
+def test_pictures_are_projected_in_two_processes_as_in_one_to_the_bit(tmp_path: Path) -> None:
+    make_tiny_world(tmp_path)
+    run, numbers, rows = tmp_path / "runs" / "tiny", [], []
+    for world in (1, 2):
+        ended = run_in(world, MEASURE, tmp_path)
+        assert [each.returncode for each in ended] == [EXIT_STOPPED, 0][:world], ended
+        measured = json.loads((run / "metrics.json").read_text())
+        protocol = measured["protocols"]["speed.slow_route_ms"]["protocol"]
+        assert ("(several processes shared the other 5, which were not timed)" in protocol) == (world == 2)
+        numbers.append(measured["quality"])
+        rows.append([path.read_bytes() for path in sorted(run.glob("pictures/rows/*.png"))])
+    assert numbers[0] == numbers[1]
+    assert rows[0] == rows[1]
+    assert len(rows[0]) == 6 * 4
+
+
 def test_a_teacher_trains_in_two_processes_and_one_writes(tmp_path: Path) -> None:
     recipe = make_tiny_teacher_recipe(tmp_path)
     first, second = run_in(2, ["train-teacher", recipe.name, "--device", "cpu", "--set", "train.steps=4"], tmp_path)

@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import random
 import signal
+from pathlib import Path
+from typing import Any
 
 import pytest
 from workers_world import WorkersWorld, kill_one, make_workers_world, twice, wait_until
+
+import gdp
+from gdp.core.run.pipeline import Plan
 
 RANGE = 24
 """Pairs of a piece of work, of 96 for two workers."""
@@ -55,5 +60,26 @@ def test_workers_that_are_killed_or_hang_and_a_killed_command_change_no_bit_and_
     assert "another takes its place" in told
     assert not (world.store("many") / "handed-over").exists()
     log = (world.folder / "many" / "log.txt").read_text()
-    assert "was lost (SIGKILL): another takes its place, and pairs" in log
+    assert "was lost (SIGKILL): another takes its place and begins again with pairs" in log
     assert "has said nothing for 6 s" in log
+
+
+def test_from_python_workers_are_asked_for_as_on_the_command_line(
+    world: WorkersWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GDP_PLUGINS_DIR", str(world.folder / "plugins"))
+    monkeypatch.chdir(world.folder)
+    few: dict[str, Any] = {"overrides": {"pairs.count": 16}, "plan": Plan(until="filter")}
+    gdp.run("counted.toml", folder="alone", **few)
+    forget(world)
+    place = tmp_path / "there"
+    run = gdp.run("counted.toml", folder="python", workers=2, patience=300, hand_over=str(place), **few)
+    assert run.outcome.done[-1] == "filter"
+    assert world.contents("python") == world.contents("alone")
+    assert world.noted("made").total() == world.noted("judged").total() == 16
+    assert place.is_dir()
+    with pytest.raises(gdp.PluginNotFoundError, match="rai"):
+        gdp.run("counted.toml", folder="python", executor="rai")
+    for wrong in ({"workers": 0}, {"patience": 0.5}):
+        with pytest.raises(gdp.GdpError, match=f"{next(iter(wrong))} = "):
+            gdp.run("counted.toml", folder="python", **few, **wrong)

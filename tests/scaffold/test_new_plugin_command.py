@@ -31,7 +31,7 @@ def files_in(folder: Path) -> set[str]:
 
 
 def test_there_is_a_package_for_every_kind_of_plugin() -> None:
-    assert set(SCAFFOLDS) == {*KINDS, "command"}
+    assert set(SCAFFOLDS) == {*KINDS, "executor", "command"}
 
 
 @pytest.mark.parametrize("written", ["My Contrast", "my_contrast", " gdp-filter-my-contrast ", "MY--CONTRAST"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from toy_work import Squares
@@ -35,10 +37,20 @@ def told() -> Iterator[Told]:
     assert multiprocessing.active_children() == []
 
 
-def squares(dispatcher: Dispatcher, pieces: range) -> dict[int, int]:
+class Shown:
+    """What was shown of the workers."""
+
+    def __init__(self) -> None:
+        self.figures: list[dict[str, float | str]] = []
+
+    def advance(self, amount: int = 1, **status: float | str) -> None:
+        self.figures.append(status)
+
+
+def squares(dispatcher: Dispatcher, pieces: range, shown: Shown | None = None) -> dict[int, int]:
     """Do the pieces, and return the square of each, which must be told once."""
     found: dict[int, int] = {}
-    for place, (kind, value) in dispatcher.do(pieces, lambda piece: f"number {piece}"):
+    for place, (kind, value) in dispatcher.do(pieces, lambda piece: f"number {piece}", shown):
         if kind == "square":
             assert place not in found
             found[pieces[place]] = value
@@ -48,12 +60,31 @@ def squares(dispatcher: Dispatcher, pieces: range) -> dict[int, int]:
 
 def test_pieces_of_killed_and_hanging_workers_are_done_by_others(told: Told) -> None:
     dispatcher = told.dispatcher(Squares(dies_at=(2, 5), hangs_at=4, dies_behind=6), patience=4.0)
-    assert squares(dispatcher, range(8)) == {number: number**2 for number in range(8)}
+    shown = Shown()
+    assert squares(dispatcher, range(8), shown) == {number: number**2 for number in range(8)}
     assert dispatcher.lost == 4
+    assert shown.figures[0] == {"workers": "0/2"}
+    assert {"workers": "1/2"} in shown.figures
+    assert shown.figures[-1]["lost"] == 4
     assert sum("was lost (SIGKILL)" in line for line in told.lines) == 3
-    assert any("number 6 was done" in line for line in told.lines)  # and is not begun again
-    assert any("has said nothing for 4 s" in line and "number 4 is begun again" in line for line in told.lines)
+    assert any("done with number 6" in line for line in told.lines)  # and is not begun again
+    assert any("has said nothing for 4 s" in line and "begins again with number 4" in line for line in told.lines)
     assert squares(dispatcher, range(10, 13)) == {number: number**2 for number in range(10, 13)}  # by the same workers
+    dispatcher.close()
+
+
+def test_workers_do_not_run_the_script_that_started_them(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("raise SystemExit('a script without a guard was run again')")
+    main = sys.modules["__main__"]
+    monkeypatch.setattr(main, "__spec__", None)
+    monkeypatch.setattr(main, "__file__", str(script))
+    dispatcher = told.dispatcher(Squares(), workers=1)
+    assert squares(dispatcher, range(2)) == {0: 0, 1: 1}
+    assert sys.modules["__main__"] is main
+    assert told.lines == []
     dispatcher.close()
 
 

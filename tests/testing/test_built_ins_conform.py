@@ -181,5 +181,13 @@ def test_a_built_in_command_keeps_what_commands_promise(record: PlainRecord) -> 
     conformance.check("command", record.name, registry=REGISTRY)
 
 
+@pytest.mark.parametrize("name", ["processes", pytest.param("ray", marks=pytest.mark.soak)])
+def test_a_built_in_executor_keeps_what_executors_promise(name: str) -> None:
+    if name == "ray":
+        pytest.importorskip("ray")
+    remarks = conformance.check("executor", name, registry=REGISTRY)
+    assert not any(remarks.values())
+
+
 def test_every_special_setting_is_of_a_plugin_that_there_is() -> None:
     assert set(OPTIONS) | set(RECORD_ONLY) <= set(BUILT_INS)

@@ -32,6 +32,7 @@ SOUND: dict[tuple[Kind | PlainKind, str], dict[str, Any]] = {
     ("stage", "sound-telling-stage"): {},
     ("stage", "sound-inapplicable-stage"): {},
     ("direction-method", "sound-method"): {},
+    ("executor", "sound-executor"): {},
     ("command", "sound-command"): {},
     ("aligner", "sound-aligner"): {},
     ("tracker", "sound-tracker"): {},
@@ -152,6 +153,18 @@ LACKING: list[tuple[Kind | PlainKind, str, str, str]] = [
     ("direction-method", "zero", "directions-fit-the-latents", "direction 0 is 0"),
     ("direction-method", "backwards", "the-label-grows-along-the-direction", "cosine"),
     ("direction-method", "whitens-in-place", "the-samples-stay-as-they-are", "find changed the samples"),
+    ("executor", "always-three", "as-many-work-as-are-asked-for", "ExecutorContext(workers=2) workers is 3"),
+    ("executor", "opens-again", "a-worker-is-opened-once-and-tells-all-in-order", "opened again for another piece"),
+    ("executor", "hears-the-first", "workers-work-at-once", "nothing was told for 4 s"),
+    ("executor", "waits-on", "waiting-for-a-word-ends", "ready([worker], 0.2) took"),
+    ("executor", "keeps-silent", "the-end-of-a-worker-is-told", "told to be done"),
+    ("executor", "lets-live", "a-busy-worker-can-be-ended", "the worker went on"),
+    (
+        "executor",
+        "leaves-orphans",
+        "workers-end-with-who-started-them",
+        "its process was killed, and the worker went on",
+    ),
     ("command", "without-docstring", "the-implementation-keeps-its-contract", "has no docstring"),
     ("command", "asynchronous", "the-implementation-keeps-its-contract", "is asynchronous or a generator"),
     ("command", "heavy-command", "importing-it-imports-nothing-heavy", "importing torch.hub imports torch"),
@@ -178,9 +191,8 @@ DOES = {
     "a-resumed-training-ends-in-the-same-bits": pytest.mark.training,
 }
 """What it takes to see whether a plugin has a property, beside what every test may do."""
-CASES = [
-    pytest.param(*case, marks=pytest.mark.training if case[0] == "stage" else DOES.get(case[2], ())) for case in LACKING
-]
+OF_KIND = {"stage": pytest.mark.training, "executor": pytest.mark.process}
+CASES = [pytest.param(*case, marks=OF_KIND.get(case[0]) or DOES.get(case[2], ())) for case in LACKING]
 
 
 @pytest.fixture(scope="module")
@@ -200,8 +212,8 @@ def test_a_sound_plugin_has_every_property(registry: PluginRegistry, kind: Kind,
 
 @pytest.mark.parametrize(("kind", "name", "lacking", "words"), CASES, ids=lambda word: word if "-" in word else "")
 def test_what_is_lacking_is_told(registry: PluginRegistry, kind: Kind, name: str, lacking: str, words: str) -> None:
-    options = {"patience": 1.0} if lacking == "its-work-returns" else {}
-    cases = conformance.make_cases(kind, name, registry=registry, **options)
+    patience = 24.0 if kind == "executor" else 1.0 if lacking == "its-work-returns" else 60.0
+    cases = conformance.make_cases(kind, name, registry=registry, patience=patience)
     (case,) = [case for case in cases if case.name == lacking]
     with pytest.raises(conformance.NotConformantError) as caught:
         case()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -130,6 +131,8 @@ class EvaluationContext:
         memory: How much memory pictures in work may take; `batches` keeps to it.
         measured: What the evaluators before this one in the recipe measured, by dotted name: so that nothing (such as
             `speed.student_ms`) is measured twice and told in two ways.
+        together: Calls the other processes of a run on several devices: within `with context.together():` they are in
+            `Evaluator.take_part`, and `gdp.toolbox.training_group()` is that of all; alone it calls nobody.
     """
 
     student: Student
@@ -143,6 +146,7 @@ class EvaluationContext:
     progress: Progress
     memory: MemoryBound = field(default_factory=MemoryBound)
     measured: Mapping[str, float] = field(default_factory=dict)
+    together: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def batches(
         self,
@@ -184,6 +188,14 @@ class Evaluator(ABC):
     @abstractmethod
     def evaluate(self, context: EvaluationContext) -> Evaluation:
         """Measure. Numbers that cannot be had here belong into `absent`, with the reason."""
+
+    def take_part(self, context: EvaluationContext) -> object:
+        """Do this process's share of what `evaluate` does within `context.together()`; by default there is none.
+
+        Called in the other processes of a run on several devices, with a context like that of `evaluate`. Whatever
+        `gather` and the like wait for must be called as often as there.
+        """
+        return None
 
     @classmethod
     def sentences(cls, numbers: Mapping[str, float]) -> Iterable[Sentence]:

@@ -20,7 +20,7 @@ from gdp.core.memory import MemoryBound, readable_memory_errors
 from gdp.core.pairs.records import NotYet, PairBatch, Scores, Verdict
 from gdp.core.pairs.store import PairStore
 from gdp.core.pictures import from_levels
-from gdp.core.progress import Stopped
+from gdp.core.progress import ProgressTask, Stopped
 from gdp.core.recipe.reading import Choice
 from gdp.core.recipe.sections import FilterSection
 from gdp.core.run.session import Session
@@ -282,7 +282,7 @@ def _look(
     spent, not_yet = "", dict[int, str]()
     with session.progress.task(f"filter {named.name}", len(indices), "pair", done=len(indices) - len(todo)) as task:
         try:
-            for verdicts in _shared(session, store, named, todo) or stream_of(session, judge, pairs, todo):
+            for verdicts in _shared(session, store, named, todo, task) or stream_of(session, judge, pairs, todo):
                 found, later = _sorted_out(verdicts)
                 store.put_verdicts(key, found)
                 not_yet |= later
@@ -310,7 +310,7 @@ def _measure(
     spent, not_yet = "", dict[int, str]()
     with session.progress.task(f"filter {named.name}", len(indices), "pair", done=len(indices) - len(todo)) as task:
         try:
-            for scores in _shared(session, store, named, todo) or stream_of(session, judge, pairs, todo):
+            for scores in _shared(session, store, named, todo, task) or stream_of(session, judge, pairs, todo):
                 strangers = set(scores) - awaited
                 if strangers:
                     raise PluginError(f"filter {named.name}: scored pair {min(strangers)} twice or unasked")
@@ -329,10 +329,10 @@ def _measure(
 
 
 def _shared(
-    session: Session, store: PairStore, named: NamedFilter, todo: Sequence[int]
+    session: Session, store: PairStore, named: NamedFilter, todo: Sequence[int], task: ProgressTask
 ) -> Iterator[Mapping[int, Any]] | None:
     """Return what other processes say of the pairs; None where this one asks the filter."""
-    return session.crew.judged(session, store, named.choice, todo) if session.crew and todo else None
+    return session.crew.judged(session, store, named.choice, todo, task) if session.crew and todo else None
 
 
 def stream_of(

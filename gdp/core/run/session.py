@@ -101,7 +101,7 @@ class Crew(Protocol):
         """Make pairs and store them, as `PairStore.append` would; False where this process must make them itself."""
 
     def judged(
-        self, session: Session, store: PairStore, choice: Choice[Any], indices: Sequence[int]
+        self, session: Session, store: PairStore, choice: Choice[Any], indices: Sequence[int], task: ProgressTask
     ) -> Iterator[Mapping[int, Any]] | None:
         """Yield what a filter says of pairs, by number, each once; None where this process must ask it itself."""
 

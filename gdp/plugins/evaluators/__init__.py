@@ -73,7 +73,7 @@ class SlowRouteConfig(Config):
     """Optimisation steps of a projection; left out, the teacher's published default."""
     student_repeats: int = Field(default=10, ge=1)
     """Runs of the student that are timed before each of the pictures and after the last."""
-    st_lpips: STNetwork | None = "alex"
+    st_lpips: STNetwork | Literal["none"] = "alex"
     """The network of these pictures' ST-LPIPS at 256 px, which is measured where gdp-distill[perceptual] is installed;
     none to leave it out."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -30,6 +30,7 @@ from gdp.plugins.evaluators.speed import STUDENT, TIMES, timing_metrics
 from gdp.plugins.losses import PERCEPTUAL
 from gdp.plugins.losses.shift_tolerant import load_distance, measured, st_lpips_protocol
 from gdp.toolbox import (
+    Group,
     Timing,
     describe_machine,
     duration,
@@ -40,6 +41,7 @@ from gdp.toolbox import (
     time_once,
     times,
     to_levels,
+    training_group,
     with_unit,
 )
 
@@ -71,8 +73,9 @@ class SlowRouteEvaluator(Evaluator):
 
     def __init__(self, config: SlowRouteConfig, context: BuildContext) -> None:
         super().__init__(config, context)
-        network = None if PERCEPTUAL.missing_modules() else config.st_lpips
-        self._distance = None if network is None else load_distance(network, PERCEPTUAL_SIZE).to(context.device)
+        self._distance = None
+        if config.st_lpips != "none" and not PERCEPTUAL.missing_modules():
+            self._distance = load_distance(config.st_lpips, PERCEPTUAL_SIZE).to(context.device)
 
     def evaluate(self, context: EvaluationContext) -> Evaluation:
         """Send pictures the slow route one at a time."""
@@ -119,19 +122,43 @@ class SlowRouteEvaluator(Evaluator):
             if (student := numbers.get(STUDENT)) is not None:
                 yield Headline(duration(student / 1000), "a picture", 10, STUDENT)
 
+    def take_part(self, context: EvaluationContext) -> list[Projection]:
+        """Project the pictures behind the first, each in one of the processes; process 0 returns all."""
+        teacher, group = context.teacher, training_group()
+        assert isinstance(teacher, LatentTeacher)
+        indices = spread_out(context.held_out, self.config.pictures)[1:]
+        mine = []
+        for index in indices[group.rank :: group.world]:
+            photo = _at_teachers_size(context, teacher, index, context.load([index]).source.to(context.device))
+            mine.append(teacher.project(photo, self.config.steps, context.progress))
+        return _gathered(group, teacher, mine, len(indices))
+
     def _travel(self, context: EvaluationContext, teacher: LatentTeacher, pairs: PairBatch) -> _Journey:
+        """Send each picture by itself. Where several processes share them only the first is timed, while they wait."""
         journey = _Journey()
         with context.progress.task("slow route", len(pairs), "pictures") as task:
             for row in range(len(pairs)):
                 source = pairs.source[row : row + 1].to(context.device)
-                self._time_student(context, source, journey)
-                photo = _at_teachers_size(context, teacher, pairs.indices[row], source)
-                go = partial(self._one, context, teacher, photo, journey)
-                journey.route_ms.append(time_once(go, context.device))
+                if row < len(journey.projected):
+                    self._finish(context, teacher, journey.projected[row], journey)
+                else:
+                    self._time_student(context, source, journey)
+                    photo = _at_teachers_size(context, teacher, pairs.indices[row], source)
+                    go = partial(self._one, context, teacher, photo, journey)
+                    journey.route_ms.append(time_once(go, context.device))
+                if row == 0:
+                    journey.projected += self._shared(context, len(pairs) - 1)
                 journey.predicted.append(context.predict(source))
                 task.advance()
             self._time_student(context, source, journey)
         return journey
+
+    def _shared(self, context: EvaluationContext, count: int) -> list[Projection]:
+        """Let the processes of a run project the pictures behind the first; none where this one is alone."""
+        if not count:
+            return []
+        with context.together():
+            return self.take_part(context) if training_group().world > 1 else []
 
     def _time_student(self, context: EvaluationContext, source: Tensor, journey: _Journey) -> None:
         if STUDENT in context.measured:
@@ -143,19 +170,25 @@ class SlowRouteEvaluator(Evaluator):
 
     def _one(self, context: EvaluationContext, teacher: LatentTeacher, source: Tensor, journey: _Journey) -> None:
         """Go the slow route with one picture (1, 3, R, R) of the teacher's size."""
-        projection = teacher.project(source, self.config.steps, context.progress)
-        with torch.no_grad():
-            ws = _edit(context, projection.ws)
-            assert ws is not None  # asked before the first picture
-            journey.edited.append(teacher.synthesize(ws).clamp(-1, 1))
-        journey.projected.append(projection)
+        journey.projected.append(teacher.project(source, self.config.steps, context.progress))
+        self._finish(context, teacher, journey.projected[-1], journey)
+
+    @torch.no_grad()
+    def _finish(
+        self, context: EvaluationContext, teacher: LatentTeacher, projection: Projection, journey: _Journey
+    ) -> None:
+        ws = _edit(context, projection.ws.to(context.device))
+        assert ws is not None  # asked before the first picture
+        journey.edited.append(teacher.synthesize(ws).clamp(-1, 1))
 
     def _summarise(self, context: EvaluationContext, pairs: PairBatch, journey: _Journey) -> Evaluation:
         source, target = pairs.source.to(context.device), pairs.target.to(context.device)
         size = target.shape[-1]
         edited = torch.cat([reduced(picture, size) for picture in journey.edited])
         predicted = torch.cat(journey.predicted)
-        projected = torch.cat([reduced(projection.images.clamp(-1, 1), size) for projection in journey.projected])
+        projected = torch.cat(
+            [reduced(each.images.to(context.device).clamp(-1, 1), size) for each in journey.projected]
+        )
         whole = journey.projected[0].images.shape[-1]
         at = "" if whole == size else f" at {whole} px, compared at {size} px ({reduction(whole, size)})"
         compared = {
@@ -168,7 +201,7 @@ class SlowRouteEvaluator(Evaluator):
         for name, (images, references, words) in compared.items():
             on = f"{words}, on the {len(pairs)} held-out pictures that went the slow route{at}"
             evaluation.metrics |= self._compare(name, images, references, on)
-        if self._distance is None and self.config.st_lpips is not None:
+        if self._distance is None and self.config.st_lpips != "none":
             evaluation.absent["quality.slow_route.st_lpips"] = NO_ST_LPIPS
         evaluation.metrics.update(_time_metrics(context, journey))
         for row, index in enumerate(pairs.indices):
@@ -194,6 +227,23 @@ def _at_teachers_size(context: EvaluationContext, teacher: LatentTeacher, index:
         return source
     whole = context.pair_source.unreduced([index]).source.to(context.device)
     return from_levels(to_levels(whole))
+
+
+def _gathered(group: Group, teacher: LatentTeacher, mine: Sequence[Projection], count: int) -> list[Projection]:
+    """Return `count` projections, of which picture i was projected by process i modulo their number; of process 0."""
+    rounds = -(-count // group.world)
+
+    def of_all(parts: Sequence[Tensor], *shape: int) -> Tensor:
+        whole = torch.zeros(1, rounds, *shape)  # on the processor: a process may have none
+        for place, part in enumerate(parts):
+            whole[0, place] = part[0]
+        return group.gather(whole).transpose(0, 1).flatten(0, 1)[:count]
+
+    ws = of_all([each.ws for each in mine], teacher.num_ws, teacher.w_dim)
+    images = of_all([each.images for each in mine], 3, teacher.resolution, teacher.resolution)
+    if not group.leads:
+        return []
+    return [Projection(ws[[i]], images[[i]], mine[0].steps, mine[0].distance) for i in range(count)]
 
 
 def _edit(context: EvaluationContext, ws: Tensor) -> Tensor | None:
@@ -224,13 +274,15 @@ def _macs_of(work: Callable[[], object]) -> int:
 def _time_metrics(context: EvaluationContext, journey: _Journey) -> dict[str, Metric]:
     route, projection = Timing(journey.route_ms), journey.projected[0]
     machine = describe_machine(context.device)
+    timed, others = len(journey.route_ms), len(journey.projected) - len(journey.route_ms)
+    shared = f" (several processes shared the other {others}, which were not timed)" if others else ""
     how = (
-        f"{len(journey.route_ms)} pictures, one at a time: projection ({projection.steps} steps; "
+        f"{timed} picture{'s' if timed > 1 else ''}, one at a time{shared}: projection ({projection.steps} steps; "
         f"{projection.distance}), edit, synthesis; {machine}"
     )
     beside = (
         f"{len(journey.student_ms)} runs as deployed, one picture at a time at {context.pair_source.resolution} px, "
-        f"taken before each slow picture and after the last; {machine}"
+        f"taken before each slow picture that is timed and after the last; {machine}"
     )
     own = timing_metrics("student", Timing(journey.student_ms), beside) if journey.student_ms else {}
     student = own[STUDENT].value if own else context.measured[STUDENT]

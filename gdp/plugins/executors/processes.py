@@ -5,12 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from types import ModuleType
 from typing import Any
 
 from gdp import Executor, ExecutorContext, Work, Worker, WorkerLostError
@@ -39,7 +41,8 @@ class ProcessesExecutor(Executor):
         threads = max(1, _devices("cpu") // self._workers)
         arguments = theirs, work, number, threads
         process = _SPAWNING.Process(target=_serve, args=arguments, name=f"worker-{number}", daemon=True)
-        process.start()
+        with _without_main():
+            process.start()
         theirs.close()
         return _ProcessWorker(process, ours)
 
@@ -90,6 +93,17 @@ def _devices(device: str) -> int:
 
         return max(1, torch.cuda.device_count())
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Let a process that is spawned not run the user's script again, whose `gdp.run` would start workers of its own."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _serve(pipe: Connection, work: Work, number: int, threads: int) -> None:

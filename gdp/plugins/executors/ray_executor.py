@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "^A worker died or was killed")  # which gdp tells in a line
+# isort: split
 import ray
 from ray.exceptions import RayActorError, RayError
 
@@ -90,7 +92,8 @@ class _Actor:
         self._doing = work(number)
 
     def do(self, piece: Any, attempt: int) -> Iterator[Any]:
-        yield from self._doing(piece, attempt)
+        for said in self._doing(piece, attempt):  # noqa: UP028 # Ray sends into it, which not every iterator takes
+            yield said
 
 
 @dataclass(eq=False)
@@ -106,7 +109,7 @@ class _RayWorker(Worker):
         try:
             return ray.get(next(self.stream))
         except RayActorError as error:
-            raise WorkerLostError(str(error).strip().splitlines()[0][:200]) from error
+            raise WorkerLostError(str(error).strip().splitlines()[0][:200].rstrip(".")) from error
 
     def end(self) -> None:
         ray.kill(self.actor, no_restart=True)

@@ -20,6 +20,7 @@ from gdp.testing.examples.students import (
     translation_world,
 )
 from gdp.testing.examples.teachers import TinyLatentTeacher, TinyTranslatorTeacher
+from gdp.testing.tiny_work import TinyWork
 
 __all__ = [
     "RECIPE",
@@ -33,6 +34,7 @@ __all__ = [
     "TinyStudent",
     "TinyTranslatorTeacher",
     "TinyUnpairedDataset",
+    "TinyWork",
     "World",
     "as_uint8",
     "latent_world",

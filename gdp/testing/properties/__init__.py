@@ -16,6 +16,7 @@ from gdp.testing.properties import (
     directions,
     engines,
     evaluators,
+    executors,
     filters,
     losses,
     pair_sources,
@@ -65,7 +66,10 @@ _OF_KIND: Mapping[str, _Promises] = {
     "tracker": _Promises(trackers.exercise, trackers.PROPERTIES),
 }
 
-_OF_PLAIN_KIND: Mapping[str, Sequence[Check]] = {"command": commands.PROPERTIES}
+_OF_PLAIN_KIND: Mapping[str, Sequence[Check]] = {
+    "executor": executors.PROPERTIES,
+    "command": commands.PROPERTIES,
+}
 """What kinds without settings promise."""
 
 

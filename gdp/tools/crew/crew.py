@@ -45,6 +45,7 @@ class WorkerCrew:
         """
         if not _may_be_shared(session.recipe.pairs, session.pair_source):
             return False
+        task.advance(0, workers="being started")  # a cluster takes a while to say how many it has room for
         handing = Handing(self._place_of(session))
         most = min(RANGE, -(-len(indices) // (2 * self.dispatcher.executor.workers)))
         plan, there = _plan(indices, store.settings.shard_size, handing, most)
@@ -52,7 +53,7 @@ class WorkerCrew:
         told = _Told(session, store, handing, task, plan, there)
         told.store_ready()
         pieces = [MakePairs(*span, store.settings.image_format, handing.place, self._life) for span in spans]
-        for place, said in self.dispatcher.do(pieces, str):
+        for place, said in self.dispatcher.do(pieces, str, task):
             told.hear(spans[place], said, self.dispatcher)
             if isinstance(said, Handed):
                 self.dispatcher.settle(place)
@@ -60,20 +61,22 @@ class WorkerCrew:
         return True
 
     def judged(
-        self, session: Session, store: PairStore, choice: Choice[Any], indices: Sequence[int]
+        self, session: Session, store: PairStore, choice: Choice[Any], indices: Sequence[int], task: ProgressTask
     ) -> Iterator[Mapping[int, Any]] | None:
         """Yield what a filter says; None for filters that ask services, or look at no picture."""
         position = next(place for place, (each, _) in enumerate(session.filters) if each is choice)
         judge = session.filters[position][1]
         if isinstance(judge, CombiningFilter) or not _may_be_shared(choice, judge):
             return None
-        return self._judged(store, position, indices)
+        return self._judged(store, position, indices, task)
 
     def rest(self) -> None:
         """End the workers; they are started again when there is work."""
         self.dispatcher.rest()
 
-    def _judged(self, store: PairStore, position: int, indices: Sequence[int]) -> Iterator[Mapping[int, Any]]:
+    def _judged(
+        self, store: PairStore, position: int, indices: Sequence[int], task: ProgressTask
+    ) -> Iterator[Mapping[int, Any]]:
         image_format = store.settings.image_format
 
         def pieces() -> Iterator[JudgePairs]:
@@ -82,7 +85,7 @@ class WorkerCrew:
                 yield JudgePairs(position, pack(store.encoded(some), image_format), image_format, some[0], some[-1])
 
         known: set[int] = set()
-        for _, said in self.dispatcher.do(pieces(), str):
+        for _, said in self.dispatcher.do(pieces(), str, task):
             new = {index: answer for index, answer in said.items() if index not in known}
             known |= new.keys()
             if new:
@@ -118,8 +121,7 @@ class _Told:
         before = self.made.get(span, 0)
         self.made[span] = max(before, said)
         if said > before:
-            lost = {"lost": dispatcher.lost} if dispatcher.lost else {}
-            self.task.advance(said - before, workers=dispatcher.executor.workers, **lost)
+            self.task.advance(said - before, **dispatcher.status())
 
     def store_ready(self) -> None:
         """Store what is there, up to the first range that is not."""

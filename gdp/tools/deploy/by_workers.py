@@ -141,13 +141,12 @@ def translate_by_workers(
     with progress.task("translate", len(jobs), "picture") as task:
 
         def tell(place: int, amount: int) -> None:
-            lost = {"lost": dispatcher.lost} if dispatcher.lost else {}
-            task.advance(max(0, amount - done[place]), workers=dispatcher.executor.workers, **lost)
+            task.advance(max(0, amount - done[place]), **dispatcher.status())
             done[place] = max(done[place], amount)
 
         try:
             so_far = [0] * len(pieces)
-            for place, told in dispatcher.do(pieces, _named):
+            for place, told in dispatcher.do(pieces, _named, task):
                 if isinstance(told, _Part):
                     parts[place] = told
                     tell(place, len(pieces[place]))

@@ -19,12 +19,15 @@ from gdp.core.interfaces.stages import Stage
 from gdp.core.interfaces.students import Student
 from gdp.core.pairs.records import PairBatch
 from gdp.core.pictures import encode_png
-from gdp.core.progress import Stopped
+from gdp.core.progress import StoppableProgress, Stopped
 from gdp.core.run.session import Session
 from gdp.core.run.stages.filters import HELD_OUT
 from gdp.core.run_folder import RunFolder
 from gdp.core.training.inference import deployed_predict
 from gdp.support.metrics_files import VERDICT, metrics_document, read_given_metrics, verdict_document
+
+WORK = "evaluate"
+"""What the other processes of a run are called to, with the evaluator's place in the recipe."""
 
 
 class EvaluateStage(Stage[Session]):
@@ -61,11 +64,12 @@ class EvaluateStage(Stage[Session]):
             student = session.trained_student()
             held_out = session.split(store, HELD_OUT)
             context = replace(evaluation_context(session, student, held_out, store.load), measured=measured)
-            for name, evaluator in session.new_evaluators():
+            for place, (name, evaluator) in enumerate(session.new_evaluators()):
                 if session.stop_requested():
                     raise Stopped
+                together = partial(session.company.called, f"{WORK} {place}", session.keys)
                 try:
-                    found = measure(name, evaluator, context)
+                    found = measure(name, evaluator, replace(context, together=together))
                 except BudgetError as error:
                     not_yet.append(name)
                     session.progress.message(f"evaluator {name}: not yet ({error})")
@@ -84,6 +88,15 @@ class EvaluateStage(Stage[Session]):
         session.plugins.notify("gdp_metrics", run=session.folder, stage="evaluate", step=0, metrics=plain)
         counts = {"metrics": len(total.metrics), "absent": len(total.absent)}
         return {**counts, "not_yet": not_yet} if not_yet else counts
+
+
+def take_part(session: Session, place: int) -> None:
+    """Do the share of one of several processes in a measurement: that of the recipe's evaluator at a place."""
+    with session.open_store(read_only=True) as store:
+        held_out = session.split(store, HELD_OUT)
+        context = evaluation_context(session, session.trained_student(), held_out, store.load)
+        _, evaluator = session.new_evaluators()[place]
+        evaluator.take_part(context)
 
 
 def evaluation_context(
@@ -106,7 +119,7 @@ def evaluation_context(
         load=load,
         seed=session.recipe.seed,
         device=session.device,
-        progress=session.progress,
+        progress=StoppableProgress(session.progress, session.stop_requested),
         memory=session.memory,
     )
 

@@ -1,4 +1,4 @@
-"""How the processes of one command meet, and how rank 0 calls the others to a training."""
+"""How the processes of one command meet, and how rank 0 calls the others to a training or a measurement."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from torch.distributed.rendezvous import rendezvous
 
 from gdp.core.errors import RankLostError
 from gdp.core.progress import Stopped
+from gdp.core.run.stages import teacher, train
 from gdp.core.training.group import Group, trains_in
 from gdp.tools.together.places import Place
 
 PATIENCE = timedelta(minutes=30)
 """How long one process waits for another within a training: rank 0 may be writing a large checkpoint."""
+LONGEST = timedelta(days=2)
+"""How long within a measurement: one may have a picture more to project than another, which may take hours."""
 _POLL = 0.1
 """Seconds between two looks at what rank 0 has called for."""
 _FAREWELL = 5.0
@@ -50,9 +53,9 @@ class ProcessCompany:
 
     @contextmanager
     def called(self, work: str, keys: Mapping[str, str]) -> Iterator[None]:
-        """Call the others to a training, and let those inside be theirs, too; of rank 0."""
+        """Call the others to a piece of work, and let the trainings inside be theirs, too; of rank 0."""
         self._say((work, dict(keys)))
-        with self._joined():
+        with self._joined(work):
             yield
 
     def serve(self, work: Work) -> None:
@@ -63,7 +66,7 @@ class ProcessCompany:
         """
         while (order := self._heard()) is not None:
             try:
-                with self._joined():
+                with self._joined(order[0]):
                     work(*order)
             except Stopped:
                 self._trains = False
@@ -93,16 +96,17 @@ class ProcessCompany:
             return order
 
     @contextmanager
-    def _joined(self) -> Iterator[None]:
+    def _joined(self, work: str) -> Iterator[None]:
         """Take part in torch.distributed's group of all processes; it is left where that ends well or is stopped."""
         place = self.place
         store = PrefixStore(f"training-{self._calls}", self._store)
+        patience = PATIENCE if work in (teacher.WORK, train.WORK) else LONGEST
         self._calls += 1
         self._trains = True
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         with _reachable():
             distributed.init_process_group(
-                backend, store=store, rank=place.rank, world_size=place.world, timeout=PATIENCE
+                backend, store=store, rank=place.rank, world_size=place.world, timeout=patience
             )
         try:
             with trains_in(Group(place.rank, place.world)), _processor_shared(place.local_world):

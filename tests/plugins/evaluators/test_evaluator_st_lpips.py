@@ -69,7 +69,7 @@ def test_the_slow_route_is_measured_on_its_own_pictures(world: Any, build: Build
     unchanged = metrics["quality.student_on_same.st_lpips_unchanged"].value
     assert metrics["quality.student_on_same.st_lpips"].value == unchanged > 1e-3
     assert "2 held-out pictures that went the slow route" in metrics["quality.slow_route.st_lpips"].protocol
-    without = SlowRouteEvaluator(SlowRouteConfig(pictures=2, student_repeats=1, st_lpips=None), build)
+    without = SlowRouteEvaluator(SlowRouteConfig(pictures=2, student_repeats=1, st_lpips="none"), build)
     assert not [name for name in without.evaluate(world.context()).metrics if "st_lpips" in name]
 
 

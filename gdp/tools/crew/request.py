@@ -1,0 +1,51 @@
+"""Which workers a user asks for, on the command line or in Python. Importing this imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gdp.core.errors import GdpError
+from gdp.support.dispatching import PATIENCE
+
+
+@dataclass(frozen=True)
+class WorkersRequest:
+    """Which workers are asked for.
+
+    Attributes:
+        executor: its name, `processes` or `ray` or another that is installed.
+        workers: how many; None leaves it to the executor.
+        address: of a cluster, for executors that work on one; None for this machine.
+        place: where workers hand pairs over: a folder, or an address that fsspec knows; None for one in the run's.
+        patience: seconds without a word after which a worker is replaced.
+    """
+
+    executor: str = "processes"
+    workers: int | None = None
+    address: str | None = None
+    place: str | None = None
+    patience: float = PATIENCE
+
+
+def asked_workers(
+    executor: str | None,
+    workers: int | None,
+    ray_address: str | None,
+    hand_over: str | None = None,
+    patience: float | None = None,
+) -> WorkersRequest | None:
+    """Return which workers are asked for; None where nothing is said, so that one process does it all.
+
+    Naming one of them asks for workers: the address for Ray's, another for processes of this machine.
+
+    Raises:
+        GdpError: there can be no such number of workers or seconds.
+    """
+    if executor is None and workers is None and ray_address is None and hand_over is None and patience is None:
+        return None
+    if workers is not None and workers < 1:
+        raise GdpError(f"workers = {workers}: at least one has to do the work; leave it out for one a device")
+    if patience is not None and patience < 1:
+        raise GdpError(f"patience = {patience:g}: a worker needs a second at least between two words")
+    name = executor or ("processes" if ray_address is None else "ray")
+    return WorkersRequest(name, workers, ray_address, hand_over, PATIENCE if patience is None else patience)

@@ -1,0 +1,34 @@
+"""Progress on a terminal and in plain lines: figures are shown whole, and no time is told of what has not begun."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from gdp import console
+from gdp.console import PlainProgress, TerminalProgress
+
+
+def test_all_of_a_narrow_terminals_line_can_be_read() -> None:
+    screen = io.StringIO()
+    shown = TerminalProgress(Console(file=screen, width=80, force_terminal=True, color_system=None))
+    with shown.task("filter face-attributes", 10_000, "pair") as task:
+        task.advance(10_000, workers="3/4", lost=12)
+    last = re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", screen.getvalue()).replace("\r", "\n").strip().splitlines()[-1]
+    assert "…" not in last
+    assert re.search(r"filter face-attributes .*10000/10000 left \S+ workers 3/4  lost 12", last)
+
+
+def test_a_plain_line_tells_time_once_there_is_a_pace_and_keeps_the_figures(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(console, "PLAIN_INTERVAL", 0.0)
+    with PlainProgress().task("pairs", 200, "pair", done=100) as task:
+        task.advance(0, workers="0/2")
+        task.advance(50)
+    waiting, working = capsys.readouterr().err.splitlines()
+    assert waiting == "pairs: 100/200 pair  workers 0/2"
+    assert re.fullmatch(r"pairs: 150/200 pair, \d+:\d\d left  workers 0/2", working)
