@@ -35,7 +35,7 @@ def to_levels(pictures: Tensor) -> Tensor:
 
     NaN has no level: what becomes of it is not determined (see `storable_levels`).
     """
-    return unrounded_levels(pictures.float()).round().to(torch.uint8)
+    return unrounded_levels(pictures.float()).round_().to(torch.uint8)
 
 
 def storable_levels(pictures: Tensor) -> Tensor:
