@@ -35,7 +35,7 @@ def to_levels(pictures: Tensor) -> Tensor:
 
     NaN has no level: what becomes of it is not determined (see `storable_levels`).
     """
-    return unrounded_levels(pictures.float()).round_().to(torch.uint8)
+    return unrounded_levels(pictures.float()).round().to(torch.uint8)
 
 
 def storable_levels(pictures: Tensor) -> Tensor:
@@ -49,9 +49,9 @@ def storable_levels(pictures: Tensor) -> Tensor:
     if pictures.dtype == torch.uint8:
         return pictures.cpu()
     pictures = pictures.detach().float()
-    finite = torch.isfinite(pictures).all()
+    extremes = torch.stack(pictures.aminmax()) if pictures.numel() else pictures  # NaN is the least and the largest
     levels = to_levels(pictures).cpu()
-    if not finite:
+    if not torch.isfinite(extremes).all():
         raise PairStoreError("a picture holds NaN or infinite values; it cannot be stored. Look for what made it")
     return levels
 
