@@ -27,7 +27,7 @@ BATCH = 32
 """Pairs made at a time, fewer where they are large: a killed run makes again at most twice as many, those that were
 being made and those that were being stored meanwhile."""
 PIXELS = 2**21
-"""Of the pairs that are made at a time: 32 at 256 px, 2 at 1024, so that of a few large ones some are stored meanwhile."""
+"""Of the pairs that are made at a time: 32 at 256 px, 2 at 1024; of a few large ones some are stored meanwhile, too."""
 BYTES = 21
 """That a pixel of a pair takes for each of its channels while it is made and stored: floats of the source's, clamped
 ones, those of the storing, levels, and the levels of the pairs before."""
