@@ -100,7 +100,7 @@ def _modulated_product(x: Tensor, weight: Tensor, style: Tensor) -> Tensor:
     weights, rows = (weight * style[:, None]).to(x.dtype), x.permute(0, 2, 3, 1).flatten(1, 2)  # (N, O, I), (N, HW, I)
     tracked = torch.is_grad_enabled() and (weights.requires_grad or rows.requires_grad)
     product: Tensor = _Product.apply(weights, rows) if tracked else torch.bmm(weights, rows.transpose(1, 2))
-    return product.unflatten(2, x.shape[2:])
+    return product.view(*product.shape[:2], *x.shape[2:])
 
 
 class _Product(torch.autograd.Function):
