@@ -32,11 +32,11 @@ RESULT = Path(__file__).parent / "results" / "regularisers.json"
 TOLERANCE = 1e-3
 """Largest difference of two gradients, as a share of the tensor's largest value, that rounding explains."""
 PROTOCOL = (
-    "One process on one thread; torch's own derivatives of convolutions, low-pass filters, leaky ReLUs and scalings "
-    "and gdp's take turns, on the same random weights, pictures and latents, float32. A regulariser is its penalty and "
-    "the gradient for all weights of its network: R1 of a whole batch by the discriminator, the path length of half a "
-    "batch by the generator. A step with both is one of the training's, of a learning rate of 0: generator, path "
-    "length, discriminator, R1, moving average. "
+    "One process on one thread; torch's own derivatives of convolutions, low-pass filters, leaky ReLUs and scalings, "
+    "whose results are written into new memory, and gdp's take turns, on the same random weights, pictures and "
+    "latents, float32. A regulariser is its penalty and the gradient for all weights of its network: R1 of a whole "
+    "batch by the discriminator, the path length of half a batch by the generator. A step with both is one of the "
+    "training's, of a learning rate of 0: generator, path length, discriminator, R1, moving average. "
     "milliseconds: of processor time, median and quartiles; ratio: torch's by gdp's, of each turn; two turns of "
     "warm-up are not counted. largest_difference: of the two gradients, as a share of each tensor's largest value. "
     "faces64: the networks of recipes/train_faces64.toml, batch 16; config-f: published widths, up to `width` "
@@ -59,14 +59,23 @@ def settings_of(case: str, options: argparse.Namespace) -> tuple[TrainingSetting
 
 @contextmanager
 def torchs_own_derivative() -> Iterator[None]:
-    """Let torch differentiate everything itself."""
+    """Let torch differentiate everything itself, of operators that write their results into new memory."""
     from unittest.mock import patch
 
-    from gdp.plugins.stylegan2 import low_pass, training_step
+    import torch
+    from torch.nn import functional
+
+    from gdp.plugins.stylegan2 import layers, low_pass, training_step
+
+    def product(x: Tensor, weight: Tensor, style: Tensor) -> Tensor:
+        return functional.linear((x * style[:, :, None, None]).permute(0, 2, 3, 1), weight).permute(0, 3, 1, 2)
 
     with (
         patch.object(low_pass, "_differentiated", lambda function, x, *arguments: function.compute(x, *arguments)),
         patch.object(training_step, "differentiated_twice", nullcontext),
+        patch.object(layers, "activate", lambda x: functional.leaky_relu(x, layers.LEAKY_SLOPE)),
+        patch.object(layers, "scale_and_shift", lambda y, scale, offset: torch.addcmul(offset, y, scale)),
+        patch.object(layers, "_modulated_product", product),
     ):
         yield
 

@@ -49,9 +49,9 @@ def storable_levels(pictures: Tensor) -> Tensor:
     if pictures.dtype == torch.uint8:
         return pictures.cpu()
     pictures = pictures.detach().float()
-    finite = torch.isfinite(pictures).all()
+    extremes = torch.stack(pictures.aminmax()) if pictures.numel() else pictures  # NaN is the least and the largest
     levels = to_levels(pictures).cpu()
-    if not finite:
+    if not torch.isfinite(extremes).all():
         raise PairStoreError("a picture holds NaN or infinite values; it cannot be stored. Look for what made it")
     return levels
 

@@ -59,17 +59,18 @@ def convolve_transposed(x: Tensor, weight: Tensor, stride: int) -> Tensor:
 
 
 def activate(x: Tensor) -> Tensor:
-    """Apply the leaky ReLU of slope 0.2."""
+    """Apply the leaky ReLU of slope 0.2, in place where x is no view: new memory costs more than the multiplication."""
+    in_place = not x._is_view()  # a 1x1 convolution's result is one, and its gradients would lose their memory layout
     if not (_TWICE.get() and _is_tracked(x)):
-        return functional.leaky_relu(x, LEAKY_SLOPE)
-    result: Tensor = _LeakyRelu.apply(x)
+        return functional.leaky_relu(x, LEAKY_SLOPE, inplace=in_place)
+    result: Tensor = _LeakyRelu.apply(x, in_place)
     return result
 
 
 def scale_and_shift(y: Tensor, scale: Tensor, offset: Tensor) -> Tensor:
-    """Return offset (C, 1, 1) + y (N, C, H, W) * scale (N, C, 1, 1)."""
-    if not (_TWICE.get() and _is_tracked(y, scale, offset)):
-        return torch.addcmul(offset, y, scale)
+    """Return offset (C, 1, 1) + y (N, C, H, W) * scale (N, C, 1, 1), in y's memory where nothing is differentiated."""
+    if not _is_tracked(y, scale, offset):
+        return torch.addcmul(offset, y, scale, out=y)
     result: Tensor = _Scaled.apply(y, scale, offset)
     return result
 
@@ -241,16 +242,18 @@ class _LeakyRelu(torch.autograd.Function):
     """The leaky ReLU, whose second derivative is left out and not, as torch's own, a picture of zeros."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        y = functional.leaky_relu(x, LEAKY_SLOPE)
+    def forward(ctx: Any, x: Tensor, in_place: bool) -> Tensor:
+        y = functional.leaky_relu(x, LEAKY_SLOPE, inplace=in_place)
+        if in_place:
+            ctx.mark_dirty(y)
         ctx.save_for_backward(y)
         return y
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (y,) = ctx.saved_tensors
         slope: Tensor = _LeakyReluSlope.apply(gradients[0], y.detach())
-        return slope
+        return slope, None
 
 
 class _LeakyReluSlope(torch.autograd.Function):

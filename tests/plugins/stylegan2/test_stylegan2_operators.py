@@ -88,6 +88,31 @@ def test_scaling_activations_equals_a_weight_per_sample_with_gradients(kernel: T
         torch.testing.assert_close(got, want, atol=1e-4, rtol=1e-4)
 
 
+def test_a_pictures_convolution_equals_one_of_scaled_features_with_derivatives_of_second_order() -> None:
+    x = torch.randn(2, 4, 3, 5, dtype=torch.double).contiguous(memory_format=torch.channels_last).requires_grad_()
+    weight = torch.randn(3, 4, 1, 1, dtype=torch.double, requires_grad=True)
+    style = torch.randn(2, 4, dtype=torch.double, requires_grad=True)
+    picture = operators.modulated_convolution(x, weight, style)
+    torch.testing.assert_close(picture, functional.conv2d(x * style[:, :, None, None], weight))
+    with torch.no_grad():
+        assert torch.equal(picture, operators.modulated_convolution(x, weight, style)), (
+            "training and inference draw alike"
+        )
+    (gradient,) = torch.autograd.grad(picture.square().sum(), x, retain_graph=True)
+    assert gradient.is_contiguous(memory_format=torch.channels_last), "as what it is added to"
+    assert torch.autograd.gradgradcheck(operators.modulated_convolution, (x, weight, style))
+
+
+def test_a_leaky_relu_overwrites_what_is_no_view() -> None:
+    x = torch.randn(2, 3, 4, 4)
+    expected = functional.leaky_relu(x, 0.2).clamp(-0.5, 0.5)
+    kept = operators.leaky_relu(x[:], 0.5)
+    assert torch.equal(kept, expected)
+    assert not torch.equal(x, expected)
+    assert operators.leaky_relu(x, 0.5).data_ptr() == x.data_ptr()
+    assert torch.equal(x, expected)
+
+
 def test_synthesis_layer_has_second_derivatives() -> None:
     torch.manual_seed(0)
     layer = SynthesisLayer(2, 2, 2, 4, up=True).double()

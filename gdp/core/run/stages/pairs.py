@@ -26,6 +26,8 @@ from gdp.core.run.session import Session
 BATCH = 32
 """Pairs made at a time, fewer where they are large: a killed run makes again at most twice as many, those that were
 being made and those that were being stored meanwhile."""
+PIXELS = 2**21
+"""Of the pairs that are made at a time: 32 at 256 px, 2 at 1024; of a few large ones some are stored meanwhile, too."""
 BYTES = 21
 """That a pixel of a pair takes for each of its channels while it is made and stored: floats of the source's, clamped
 ones, those of the storing, levels, and the levels of the pairs before."""
@@ -171,7 +173,8 @@ def pairs_together(session: Session) -> int:
     source = session.pair_source
     size = source.made_at if isinstance(source, ReducedSource) else source.resolution
     each, tell = BYTES * (source.input_channels + 3), session.progress.message
-    return session.memory.pictures_together((size, size), BATCH, bytes_a_pixel=each, tell=tell, what="pairs")
+    most = max(1, min(BATCH, PIXELS // size**2))
+    return session.memory.pictures_together((size, size), most, bytes_a_pixel=each, tell=tell, what="pairs")
 
 
 def make_batch(session: Session, indices: list[int]) -> PairBatch:
