@@ -34,9 +34,10 @@ TOLERANCE = 1e-3
 PROTOCOL = (
     "One process on one thread; torch's own derivatives of convolutions, low-pass filters, leaky ReLUs and scalings, "
     "whose results are written into new memory, with the picture's 1x1 convolution of scaled features, and gdp's take "
-    "turns, on the same random weights, pictures and latents, float32. A regulariser is its penalty and the gradient for all weights of its network: R1 of a whole "
-    "batch by the discriminator, the path length of half a batch by the generator. A step with both is one of the "
-    "training's, of a learning rate of 0: generator, path length, discriminator, R1, moving average. "
+    "turns, on the same random weights, pictures and latents, float32. A regulariser is its penalty and the gradient "
+    "for all weights of its network: R1 of a whole batch by the discriminator, the path length of half a batch by the "
+    "generator. A step with both is one of the training's, of a learning rate of 0: generator, path length, "
+    "discriminator, R1, moving average. "
     "milliseconds: of processor time, median and quartiles; ratio: torch's by gdp's, of each turn; two turns of "
     "warm-up are not counted. largest_difference: of the two gradients, as a share of each tensor's largest value. "
     "faces64: the networks of recipes/train_faces64.toml, batch 16; config-f: published widths, up to `width` "
