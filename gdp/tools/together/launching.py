@@ -37,6 +37,10 @@ class _Rank:
     def status(self) -> int | None:
         return self.process.poll()
 
+    def send(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            self.process.send_signal(number)
+
 
 def launch(world: int, arguments: Sequence[str]) -> int:
     """Run `gdp ARGUMENTS` in `world` processes of this machine to the end, and return the exit code.
@@ -50,14 +54,18 @@ def launch(world: int, arguments: Sequence[str]) -> int:
     """
     with ExitStack() as stack:
         errors = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(1, world)]
-        ranks = _start(arguments, [None, *errors])
+        ranks: list[_Rank] = []
         stack.callback(_kill, ranks)
         with _signals_passed_on(ranks) as signals:
+            for rank in _start(arguments, [None, *errors]):
+                ranks.append(rank)
+                if signals:  # which came while it was started
+                    rank.send(signals[-1])
             _wait(ranks, signals)
         return _exit_code(ranks, signals)
 
 
-def _start(arguments: Sequence[str], errors: Sequence[IO[bytes] | None]) -> list[_Rank]:
+def _start(arguments: Sequence[str], errors: Sequence[IO[bytes] | None]) -> Iterator[_Rank]:
     """Start a process for each of the files that standard error goes to; None is ours."""
     shared = {
         "WORLD_SIZE": str(len(errors)),
@@ -68,7 +76,6 @@ def _start(arguments: Sequence[str], errors: Sequence[IO[bytes] | None]) -> list
     }
     if sys.platform == "linux":
         shared["GLOO_SOCKET_IFNAME"] = "lo"  # nobody outside is to connect
-    ranks = []
     for number, file in enumerate(errors):
         process = subprocess.Popen(  # noqa: S603 # this very program, with the arguments that it was called with
             [sys.executable, "-m", "gdp", *arguments],
@@ -78,8 +85,7 @@ def _start(arguments: Sequence[str], errors: Sequence[IO[bytes] | None]) -> list
             stderr=file,
             start_new_session=True,  # Ctrl-C comes to this process alone, which passes it on once
         )
-        ranks.append(_Rank(number, process, file))
-    return ranks
+        yield _Rank(number, process, file)
 
 
 def _free_port() -> int:
@@ -97,8 +103,7 @@ def _signals_passed_on(ranks: Sequence[_Rank]) -> Iterator[Sequence[int]]:
     def pass_on(number: int, frame: FrameType | None) -> None:
         signals.append(number)
         for rank in ranks:
-            with suppress(ProcessLookupError):
-                rank.process.send_signal(number)
+            rank.send(number)
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -139,6 +144,8 @@ def _exit_code(ranks: Sequence[_Rank], signals: Sequence[int]) -> int:
     if first is not None and first >= 0 and first != EXIT_LOST:
         return first  # it has told what there is to tell
     for rank, status in [(ranks[0], first), *others]:
+        if status is not None and -status in signals:
+            return 128 - status  # it came before Python could answer; as shells tell of a signal
         if status is not None and status < 0:
             raise RankLostError(_told_of_killed(len(ranks), rank.number, signal.Signals(-status)))
     for rank, status in others:
@@ -149,7 +156,7 @@ def _exit_code(ranks: Sequence[_Rank], signals: Sequence[int]) -> int:
     silent = ", ".join(str(rank.number + 1) for rank in ranks if rank.status is None)
     if len(signals) > 1:
         sys.stderr.write(f"\nstopped at once (process {silent} did not answer); run the same command again to go on\n")
-        return 128 + signals[0]  # as shells tell of a signal
+        return 128 + signals[0]
     who = f"process {silent} did not answer, and the" if silent else "the"
     raise RankLostError(f"{who} {len(ranks)} processes of this command could not reach each other any more. {_KEPT}")
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,3 +58,18 @@ def test_a_process_that_hangs_after_another_has_lost_it_is_named(
     let_processes_be(f'if [ "$RANK" = 0 ]; then exit {launching.EXIT_LOST}; fi; {DEAF}', tmp_path, monkeypatch)
     with pytest.raises(RankLostError, match="process 2 did not answer, and the 2 processes"):
         launching.launch(2, [])
+
+
+def test_ctrl_c_while_the_processes_are_started_reaches_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    let_processes_be("trap 'exit 130' INT; while :; do sleep 0.1; done", tmp_path, monkeypatch)
+    popen, started = launching.subprocess.Popen, []
+
+    def interrupted(*arguments: Any, **named: Any) -> subprocess.Popen[bytes]:
+        if started:
+            os.kill(os.getpid(), signal.SIGINT)
+        started.append(popen(*arguments, **named))
+        return started[-1]
+
+    monkeypatch.setattr(launching.subprocess, "Popen", interrupted)
+    assert launching.launch(2, []) == 128 + signal.SIGINT
+    assert [process.returncode for process in started] in ([130, 130], [130, -2], [-2, 130], [-2, -2])
