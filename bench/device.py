@@ -39,7 +39,8 @@ PROTOCOL = (
     "beside synthesis alone. engines: gdp bench of pix2pixHD of published width, and the multiply-accumulates a second "
     "of a product of two matrices of 8192 x 8192 in 16 bits, the device's limit. Each part's JSON has its own "
     "protocol. On a GPU torch's default stands for plain: its float32 convolutions are TF32 where machine says so. "
-    "left_out: the part's time was over, or it is for a GPU and there is none. With small, sizes are small and times mean nothing."
+    "left_out: the part's time was over, or it is for a GPU and there is none. With small, sizes are small and times "
+    "mean nothing."
 )
 MINUTES = 7.5
 """Starting and the table take the rest of the eight."""
@@ -292,7 +293,9 @@ def _pairs_row(case: str, facts: Mapping[str, Any], found: Mapping[str, Any]) ->
 
 def _engine_rows(item: str, facts: Mapping[str, Any], found: Mapping[str, Any]) -> list[list[str]]:
     if item == "limit":
-        return [[f"limit, {facts['computes_in']}", "", f"{facts['macs_per_second'] / 1e12:.3g} TMAC/s", "", "a product"]]
+        return [
+            [f"limit, {facts['computes_in']}", "", f"{facts['macs_per_second'] / 1e12:.3g} TMAC/s", "", "a product"]
+        ]
     most = found.get("limit", {}).get("macs_per_second")
     rows = []
     for row in facts.get("rows", []):

@@ -130,7 +130,10 @@ def test_what_is_for_a_gpu_is_left_out_on_a_processor_and_told() -> None:
     for part in ("works", "launching"):
         options = argparse.Namespace(small=True, device="cpu", seconds=5.0)
         script.do_part(part, options, lambda found: told.append(dict(found)))
-    assert told == [{"cyclegan": script.FOR_GPU}, dict.fromkeys(("cyclegan, graph", "projection, graph"), script.FOR_GPU)]
+    assert told == [
+        {"cyclegan": script.FOR_GPU},
+        dict.fromkeys(("cyclegan, graph", "projection, graph"), script.FOR_GPU),
+    ]
     assert "works cyclegan left out: it is for a GPU" in text_of({"works": {"outcome": "done", "found": told[0]}})
 
 
