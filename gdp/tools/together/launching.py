@@ -155,7 +155,8 @@ def _exit_code(ranks: Sequence[_Rank], signals: Sequence[int]) -> int:
             return status
     silent = ", ".join(str(rank.number + 1) for rank in ranks if rank.status is None)
     if len(signals) > 1:
-        sys.stderr.write(f"\nstopped at once (process {silent} did not answer); run the same command again to go on\n")
+        who = f" (process {silent} did not answer)" if silent else ""
+        sys.stderr.write(f"\nstopped at once{who}; run the same command again to go on\n")
         return 128 + signals[0]
     who = f"process {silent} did not answer, and the" if silent else "the"
     raise RankLostError(f"{who} {len(ranks)} processes of this command could not reach each other any more. {_KEPT}")
