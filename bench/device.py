@@ -39,11 +39,14 @@ PROTOCOL = (
     "beside synthesis alone. engines: gdp bench of pix2pixHD of published width, and the multiply-accumulates a second "
     "of a product of two matrices of 8192 x 8192 in 16 bits, the device's limit. Each part's JSON has its own "
     "protocol. On a GPU torch's default stands for plain: its float32 convolutions are TF32 where machine says so. "
-    "left_out: the part's time was over. With small, sizes are small and times mean nothing."
+    "left_out: the part's time was over, or it is for a GPU and there is none. With small, sizes are small and times "
+    "mean nothing."
 )
 MINUTES = 7.5
 """Starting and the table take the rest of the eight."""
 LEFT_OUT = {"left_out": "no time was left"}
+BEGUN = {"left_out": "the time was over amid it"}
+FOR_GPU = {"left_out": "it is for a GPU"}
 TRAININGS = ("all_losses_of_pairs", "local_enhancer", "distillation", "frozen_way_back", "cyclegan", "stylegan2",
              "stylegan2_of_known_latents")  # fmt: skip
 RUNS = ("latent_run", "translation_run", "student_at_work", "pruned", "directions", "other_pair_sources",
@@ -197,9 +200,11 @@ def do_part(name: str, options: argparse.Namespace, tell: Callable[[dict[str, An
 
     part = PARTS[name]
     items = {item: part.items[item] for item in (part.small if options.small else part.items)}
-    if options.device == "cpu":  # works for a GPU, and CUDA graphs
-        items = {item: do for item, do in items.items() if name != "works" and not item.endswith("graph")}
     found: dict[str, Any] = dict.fromkeys(items, LEFT_OUT)
+    if options.device == "cpu":
+        for_gpu = [item for item in items if name == "works" or item.endswith("graph")]
+        found |= dict.fromkeys(for_gpu, FOR_GPU)
+        items = {item: do for item, do in items.items() if item not in for_gpu}
     tell(found)
     with tempfile.TemporaryDirectory(prefix=f"gdp-device-{name}-") as place, for_seconds(options.seconds):
         for item, do in items.items():
@@ -207,6 +212,7 @@ def do_part(name: str, options: argparse.Namespace, tell: Callable[[dict[str, An
                 break
             folder = Path(place) / item
             folder.mkdir()
+            tell({**found, item: BEGUN})
             try:
                 found[item] = do(options, folder)
             except (Exception, SystemExit) as error:  # noqa: BLE001 # what it is there to find; or no memory: others go on
@@ -286,6 +292,10 @@ def _pairs_row(case: str, facts: Mapping[str, Any], found: Mapping[str, Any]) ->
 
 
 def _engine_rows(item: str, facts: Mapping[str, Any], found: Mapping[str, Any]) -> list[list[str]]:
+    if item == "limit":
+        return [
+            [f"limit, {facts['computes_in']}", "", f"{facts['macs_per_second'] / 1e12:.3g} TMAC/s", "", "a product"]
+        ]
     most = found.get("limit", {}).get("macs_per_second")
     rows = []
     for row in facts.get("rows", []):

@@ -118,10 +118,23 @@ def test_a_part_begins_nothing_when_its_time_is_over_and_an_item_that_fails_stop
     options = argparse.Namespace(small=False, device="cuda", seconds=0.5)
     script.do_part("works", options, lambda found: told.append(dict(found)))
     assert told[0] == dict.fromkeys(items, script.LEFT_OUT)
+    assert told[3] == {**told[2], "takes long": script.BEGUN}
     assert told[-1] == {
         "fails": {"failed": "SystemExit: other pictures"}, "takes long": {"passed": True},
         "comes too late": script.LEFT_OUT,
     }  # fmt: skip
+
+
+def test_what_is_for_a_gpu_is_left_out_on_a_processor_and_told() -> None:
+    told: list[dict[str, Any]] = []
+    for part in ("works", "launching"):
+        options = argparse.Namespace(small=True, device="cpu", seconds=5.0)
+        script.do_part(part, options, lambda found: told.append(dict(found)))
+    assert told == [
+        {"cyclegan": script.FOR_GPU},
+        dict.fromkeys(("cyclegan, graph", "projection, graph"), script.FOR_GPU),
+    ]
+    assert "works cyclegan left out: it is for a GPU" in text_of({"works": {"outcome": "done", "found": told[0]}})
 
 
 def test_turns_end_when_the_time_is_over_and_there_is_one_at_least() -> None:

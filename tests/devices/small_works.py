@@ -124,7 +124,7 @@ def describes_the_device() -> dict[str, Any]:
 
 
 WRONG: dict[Callable[[], object], str] = {
-    adds_a_tensor_of_the_processor: "found at least two devices, cuda:0 and cpu! (add; on cpu: a tensor of shape (3,))",
+    adds_a_tensor_of_the_processor: "found at least two devices, cuda:0 and cpu! (add; on cpu: a tensor of shape (3,)",
     convolves_with_weights_of_the_processor: "found at least two devices, cuda:0 and cpu",
     stacks_a_number_of_the_processor: "found at least two devices, cuda:0 and cpu",
     draws_with_a_generator_of_the_processor: "Expected a 'cuda' device type for generator but found 'cpu'",

@@ -40,7 +40,7 @@ def _mean_over_ranks(tensor: Tensor, group: Group) -> Tensor:
 
 def _normalise(norm: _BatchNorm, group: Group, x: Tensor) -> Tensor:
     """Do what `nn.BatchNorm2d` does while it trains (Ioffe and Szegedy, 2015), over the batches of all processes."""
-    if not norm.training or (group.world == 1 and x.dtype != torch.float32):
+    if not norm.training:
         return type(norm).forward(norm, x)
     with torch.autocast(x.device.type, enabled=False):
         wide = x.float()
@@ -68,15 +68,9 @@ def _track(norm: _BatchNorm, mean: Tensor, variance: Tensor, count: int) -> None
 
 
 @contextmanager
-def shared_batch_norms(networks: Iterable[nn.Module], group: Group, device: torch.device) -> Iterator[None]:
-    """Let the batch norms of networks see the whole batch inside.
-
-    A process that is alone computes them the same way in float32 on a processor, where in channels-last layout it takes
-    no longer: torch's own rounds otherwise, and a step's gradients would differ by 1.4e-6 between one process and two,
-    where it is 4e-7 so. Elsewhere they stay torch's.
-    """
-    shares = group.world > 1 or device.type == "cpu"
-    modules = [module for network in networks for module in network.modules()] if shares else []
+def shared_batch_norms(networks: Iterable[nn.Module], group: Group) -> Iterator[None]:
+    """Let the batch norms of networks see the whole batch inside; those of a process that is alone stay torch's own."""
+    modules = [module for network in networks for module in network.modules()] if group.world > 1 else []
     norms = [module for module in modules if isinstance(module, _BatchNorm)]
     for norm in norms:
         vars(norm)["forward"] = partial(_normalise, norm, group)

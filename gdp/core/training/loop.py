@@ -133,7 +133,7 @@ def train_student(
             with (
                 compilation(settings.compile, training.steps),
                 readable_memory_errors(*_out_of_memory(settings)),
-                shared_batch_norms(training.networks, training.group, device),
+                shared_batch_norms(training.networks, training.group),
             ):
                 finished = training.run(stop)
         finally:

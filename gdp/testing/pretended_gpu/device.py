@@ -310,14 +310,18 @@ def _require_one_device(name: str, tensors: Sequence[Tensor]) -> None:
         shapes = ", ".join(str(tuple(value.shape)) for value in there)
         raise RuntimeError(
             f"Expected all tensors to be on the same device, but found at least two devices, cuda:0 and "
-            f"{there[0].device}! ({name}; on {there[0].device}: a tensor of shape {shapes})"
+            f"{there[0].device}! ({name}; on {there[0].device}: a tensor of shape {shapes}. Make it on the others' "
+            f"device, as with device=images.device, or bring it to context.device once.)"
         )
 
 
 def _require_generator_of_gpu(name: str, leaves: Sequence[Any]) -> None:
     for value in leaves:
         if isinstance(value, torch.Generator) and value.device.type != "cuda":
-            raise RuntimeError(f"Expected a 'cuda' device type for generator but found '{value.device.type}' ({name})")
+            raise RuntimeError(
+                f"Expected a 'cuda' device type for generator but found '{value.device.type}' ({name}; a generator "
+                f"draws on its own device: torch.Generator(device), or gdp.toolbox.counter_generator(..., device))"
+            )
 
 
 def _callers() -> Iterator[tuple[str, int]]:

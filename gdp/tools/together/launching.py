@@ -21,7 +21,7 @@ from gdp.tools.together.places import LAUNCHED
 EXIT_LOST = 75
 """What a started process ends with where it has only lost another: which one, the launcher tells."""
 _GRACE = 5.0
-"""Seconds that the others have to end by themselves when one has ended."""
+"""Seconds that the others have to end by themselves when one has ended, or all when they are to end at once."""
 _POLL = 0.05
 """Seconds between two looks at the processes."""
 
@@ -37,6 +37,10 @@ class _Rank:
     def status(self) -> int | None:
         return self.process.poll()
 
+    def send(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            self.process.send_signal(number)
+
 
 def launch(world: int, arguments: Sequence[str]) -> int:
     """Run `gdp ARGUMENTS` in `world` processes of this machine to the end, and return the exit code.
@@ -50,14 +54,18 @@ def launch(world: int, arguments: Sequence[str]) -> int:
     """
     with ExitStack() as stack:
         errors = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(1, world)]
-        ranks = _start(arguments, [None, *errors])
+        ranks: list[_Rank] = []
         stack.callback(_kill, ranks)
-        with _signals_passed_on(ranks):
-            _wait(ranks)
-        return _exit_code(ranks)
+        with _signals_passed_on(ranks) as signals:
+            for rank in _start(arguments, [None, *errors]):
+                ranks.append(rank)
+                if signals:  # which came while it was started
+                    rank.send(signals[-1])
+            _wait(ranks, signals)
+        return _exit_code(ranks, signals)
 
 
-def _start(arguments: Sequence[str], errors: Sequence[IO[bytes] | None]) -> list[_Rank]:
+def _start(arguments: Sequence[str], errors: Sequence[IO[bytes] | None]) -> Iterator[_Rank]:
     """Start a process for each of the files that standard error goes to; None is ours."""
     shared = {
         "WORLD_SIZE": str(len(errors)),
@@ -68,7 +76,6 @@ def _start(arguments: Sequence[str], errors: Sequence[IO[bytes] | None]) -> list
     }
     if sys.platform == "linux":
         shared["GLOO_SOCKET_IFNAME"] = "lo"  # nobody outside is to connect
-    ranks = []
     for number, file in enumerate(errors):
         process = subprocess.Popen(  # noqa: S603 # this very program, with the arguments that it was called with
             [sys.executable, "-m", "gdp", *arguments],
@@ -78,8 +85,7 @@ def _start(arguments: Sequence[str], errors: Sequence[IO[bytes] | None]) -> list
             stderr=file,
             start_new_session=True,  # Ctrl-C comes to this process alone, which passes it on once
         )
-        ranks.append(_Rank(number, process, file))
-    return ranks
+        yield _Rank(number, process, file)
 
 
 def _free_port() -> int:
@@ -90,23 +96,29 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _signals_passed_on(ranks: Sequence[_Rank]) -> Iterator[None]:
+def _signals_passed_on(ranks: Sequence[_Rank]) -> Iterator[Sequence[int]]:
+    """Pass Ctrl-C and SIGTERM on to all, and yield which have come so far."""
+    signals: list[int] = []
+
     def pass_on(number: int, frame: FrameType | None) -> None:
+        signals.append(number)
         for rank in ranks:
-            with suppress(ProcessLookupError):
-                rank.process.send_signal(number)
+            rank.send(number)
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield signals
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _wait(ranks: Sequence[_Rank]) -> None:
-    """Wait until rank 0 or a failure ends the work, and then a little for the others."""
-    while ranks[0].status is None and not any(rank.status for rank in ranks):
+def _wait(ranks: Sequence[_Rank], signals: Sequence[int]) -> None:
+    """Wait until rank 0, a failure or a second signal ends the work, and then a little for the others.
+
+    The first signal stops them at the next safe point. Who waits for a process that hangs never comes to one.
+    """
+    while ranks[0].status is None and not any(rank.status for rank in ranks) and len(signals) < 2:
         time.sleep(_POLL)
     latest = time.monotonic() + _GRACE
     while any(rank.status is None for rank in ranks) and time.monotonic() < latest:
@@ -122,7 +134,7 @@ def _kill(ranks: Sequence[_Rank]) -> None:
             rank.process.stdin.close()
 
 
-def _exit_code(ranks: Sequence[_Rank]) -> int:
+def _exit_code(ranks: Sequence[_Rank], signals: Sequence[int]) -> int:
     """Return rank 0's exit code; tell of another process's failure where that ended the work.
 
     Raises:
@@ -132,6 +144,8 @@ def _exit_code(ranks: Sequence[_Rank]) -> int:
     if first is not None and first >= 0 and first != EXIT_LOST:
         return first  # it has told what there is to tell
     for rank, status in [(ranks[0], first), *others]:
+        if status is not None and -status in signals:
+            return 128 - status  # it came before Python could answer; as shells tell of a signal
         if status is not None and status < 0:
             raise RankLostError(_told_of_killed(len(ranks), rank.number, signal.Signals(-status)))
     for rank, status in others:
@@ -139,7 +153,13 @@ def _exit_code(ranks: Sequence[_Rank]) -> int:
             rank.errors.seek(0)
             sys.stderr.write(rank.errors.read().decode(errors="backslashreplace"))
             return status
-    raise RankLostError(f"the {len(ranks)} processes of this command could not reach each other any more. {_KEPT}")
+    silent = ", ".join(str(rank.number + 1) for rank in ranks if rank.status is None)
+    if len(signals) > 1:
+        who = f" (process {silent} did not answer)" if silent else ""
+        sys.stderr.write(f"\nstopped at once{who}; run the same command again to go on\n")
+        return 128 + signals[0]
+    who = f"process {silent} did not answer, and the" if silent else "the"
+    raise RankLostError(f"{who} {len(ranks)} processes of this command could not reach each other any more. {_KEPT}")
 
 
 _KEPT = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -73,6 +74,12 @@ def _watch_launcher() -> None:
     while os.read(0, 1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_LONGEST_END)
+    os.kill(os.getpid(), signal.SIGKILL)  # it waits for another that is gone as well, or hangs
+
+
+_LONGEST_END = 300.0
+"""Seconds that a process has for its last checkpoint when the one that started it is gone."""
 
 
 def device_of(place: Place, name: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_training import CPU, BecomesNan, both_losses, train
+from tiny_training import BecomesNan, both_losses, train
 from together import EXIT_CODES, checkpoint_of, differing, run_together, start
 from together_students import STEPS, TRAININGS, train_one_step_and_all
 from torch import Tensor, nn
@@ -47,7 +47,7 @@ def test_ranks_end_in_the_same_bits_and_a_step_of_theirs_is_that_of_one_process(
     one, two = (checkpoint_of(tmp_path / f"0 of {world}, a step", 1) for world in (1, 2))
     for optimizer in ("generator_optimizer", "discriminator_optimizer"):
         whole, parts = gradients(one, optimizer), gradients(two, optimizer)
-        assert float((whole - parts).norm() / whole.norm()) < 1e-6
+        assert float((whole - parts).norm() / whole.norm()) < (3e-6 if "batch norm" in name else 1e-6)
     told = [numbers(tmp_path / f"0 of {world}, a step") for world in (1, 2)]
     assert told[1] == pytest.approx(told[0], rel=1e-6)
 
@@ -124,7 +124,7 @@ def normalise_parts(group: Group, folder: Path) -> None:
     for norm, given in zip(norms, (whole, group.part(whole)), strict=True):
         images = given.clone().requires_grad_()
         shared = group if norm is norms[1] else ALONE
-        with shared_batch_norms([norm] if norm is norms[1] else [], shared, CPU):
+        with shared_batch_norms([norm] if norm is norms[1] else [], shared):
             objective = (norm(images) ** 3).mean()
             (slope,) = torch.autograd.grad(objective, images, create_graph=True)
             # Each process's objective is a mean over its part, so that its slope is `world` times that of the whole.
