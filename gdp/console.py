@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from contextvars import ContextVar
+from datetime import timedelta
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -336,16 +337,18 @@ class _BarTask:
 
     def advance(self, amount: int = 1, **status: float | str) -> None:
         """Move the bar."""
-        if status:
-            self._bars.update(self._number, advance=amount, status=_format_status(status))
-        else:
-            self._bars.advance(self._number, amount)
+        told = {"status": _format_status(status)} if status else {}
+        self._bars.update(self._number, advance=amount, moment=self._bars.get_time(), **told)
 
 
 _CLOCK = len("0:00:00")
 """Characters of a time, which is shown whole, however little room is left."""
 _WIDE = 100
 """Columns below which a line shows less, so that numbers, the time left and figures are not cut."""
+
+
+_STANDING = 5.0
+"""Seconds without a unit done after which the time left counts them."""
 
 
 class TerminalProgress:
@@ -360,6 +363,18 @@ class TerminalProgress:
         from rich import progress
         from rich.progress import TextColumn
         from rich.table import Column
+        from rich.text import Text
+
+        class TimeLeft(progress.TimeRemainingColumn):
+            """Rich's, which stands still where nothing goes on; there it grows with the mean pace so far."""
+
+            def render(self, task: progress.Task) -> Text:
+                waited, made = task.get_time() - task.fields["moment"], task.completed - done
+                if waited < _STANDING or made <= 0 or task.finished:
+                    return super().render(task)
+                left = (task.elapsed or 0.0) / made * (task.remaining or 0.0)
+                usual = task.time_remaining or 0.0
+                return Text(str(timedelta(seconds=int(max(left, usual)))), style="progress.remaining")
 
         wide = self._console.width >= _WIDE
         columns = (
@@ -368,11 +383,12 @@ class TerminalProgress:
             progress.MofNCompleteColumn(),
             *((TextColumn(unit), progress.TimeElapsedColumn()) if wide else ()),
             TextColumn("left"),
-            progress.TimeRemainingColumn(table_column=Column(min_width=_CLOCK)),
+            TimeLeft(table_column=Column(min_width=_CLOCK)),
             TextColumn("{task.fields[status]}", style="dim"),
         )
         with progress.Progress(*columns, console=self._console) as bars:
-            yield _BarTask(bars, bars.add_task(name, total=total, completed=done, status=""))
+            number = bars.add_task(name, total=total, completed=done, status="", moment=bars.get_time())
+            yield _BarTask(bars, number)
 
     def message(self, text: str) -> None:
         """Print a line above the bars."""

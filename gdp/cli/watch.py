@@ -110,7 +110,7 @@ def _lines(sight: Sight) -> list[str]:
     lines += [f"  error    {sight.error}"] if sight.error and sight.state == "failed" else []
     lines += [f"  done     {', '.join(sight.stages) or 'nothing yet'} ({format_seconds(sight.seconds)})"]
     for work in sight.work:
-        left = "no pace yet" if work.seconds_left is None else f"{format_seconds(work.seconds_left)} left"
+        left = "time left unknown" if work.seconds_left is None else f"{format_seconds(work.seconds_left)} left"
         lines.append(f"  {work.name:8} {work.done:,}/{work.total:,} {work.unit} ({100 * work.share:.0f} %), {left}")
     if sight.statistics:
         lines += _figures(sight)
