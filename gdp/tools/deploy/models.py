@@ -64,7 +64,7 @@ def find_model(model: Path) -> Place:
 class Model:
     """A trained student, run by an engine, for pictures of any size."""
 
-    translate: Translate
+    translate: Translate = field(repr=False)
     size_multiple: int
     input_channels: int
     resolution: int
@@ -77,9 +77,9 @@ class Model:
     and what it makes of a picture may then differ in the last bit by how many are beside it."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Engines that could not take part in the trial that was just made, with the reasons."""
-    trained_on: TrainedOn | None = None
+    trained_on: TrainedOn | None = field(default=None, repr=False)
     """What is known of its training pictures."""
-    watch: PythonWatch | None = None
+    watch: PythonWatch | None = field(default=None, repr=False)
     """Warns of pictures that are not as those; `gdp.deploy` sets it."""
 
     @overload
