@@ -118,11 +118,14 @@ def print_line(text: str, hanging: int | None = None) -> None:
     """
     console = rich_console(sys.stdout)
     if console is not None:
-        indent = " " * (len(text) - len(text.lstrip()) if hanging is None else hanging)
-        text = textwrap.fill(
-            text, console.width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-        )
+        text = folded(text, console.width, hanging)
     print(encodable(text, sys.stdout.encoding))
+
+
+def folded(text: str, width: int, hanging: int | None = None) -> str:
+    """Return a sentence in lines of so many columns, as `print_line` folds it; longer words are kept whole."""
+    indent = " " * (len(text) - len(text.lstrip()) if hanging is None else hanging)
+    return textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 _READABLE = 24

@@ -117,7 +117,7 @@ def newest_if_none(run: Path | None, *, trained: bool = False) -> Path:
     from gdp.tools.watch import newest_run
 
     found = newest_run(Path("runs"), trained=trained).path
-    print(encodable(f"the newest run: {os.path.relpath(found)}", sys.stderr.encoding), file=sys.stderr)
+    print(encodable(f"the newest run: {os.path.relpath(found)}", sys.stderr.encoding), file=sys.stderr, flush=True)
     return found
 
 

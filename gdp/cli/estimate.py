@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import DeviceOption, FolderOption, MemoryOption, RecipeArgument, SetOption, keeps_nothing, with_memory
+from gdp.cli.common import (
+    DeviceOption,
+    FolderOption,
+    MemoryOption,
+    RecipeArgument,
+    SetOption,
+    keeps_nothing,
+    with_memory,
+)
 from gdp.console import choose_progress, print_json, print_table
 from gdp.core.errors import BudgetError
 from gdp.core.progress import Stopped

@@ -12,7 +12,7 @@ from gdp.cli.app import app
 from gdp.core.errors import DiskFullError, MissingResourceError
 from gdp.core.progress import SilentProgress
 from gdp.core.run_folder import RunFolder
-from gdp.support.finished_stages import still_finished
+from gdp.support.finished_stages import of_earlier_student, still_finished
 from gdp.tools.watch import look, newest_run
 from gdp.tools.watch.recording import PROGRESS, RecordedProgress
 
@@ -43,10 +43,30 @@ def test_what_an_earlier_student_left_is_not_finished_while_another_is_trained()
     entry: dict[str, object] = {}
     whole = dict.fromkeys(["report", "pairs", "mine", "teacher", "evaluate", "export", "filter", "train"], entry)
     ordered = ["teacher", "pairs", "filter", "train", "evaluate", "export", "report", "mine"]
-    assert still_finished(whole) == ordered
-    assert still_finished({name: entry for name in whole if name != "train"}) == ["teacher", "pairs", "filter", "mine"]
-    assert still_finished({name: entry for name in whole if name != "pairs"}) == ["teacher", "mine"]
-    assert still_finished({name: entry for name in whole if name != "teacher"}) == ordered[1:]
+    assert still_finished(whole, {}) == ordered
+    assert still_finished({name: entry for name in whole if name != "train"}, {}) == [
+        "teacher",
+        "pairs",
+        "filter",
+        "mine",
+    ]
+    assert still_finished({name: entry for name in whole if name != "pairs"}, {}) == ["teacher", "mine"]
+    assert still_finished({name: entry for name in whole if name != "teacher"}, {}) == ordered[1:]
+
+
+def test_what_took_an_earlier_student_is_not_finished_though_the_present_one_is_trained() -> None:
+    stages = {
+        "train": {"key": "new", "finished_at": "2026-01-01T00:00:20+00:00"},
+        "evaluate": {"key": "old", "finished_at": "2026-01-01T00:00:10+00:00"},
+        "export": {"key": "of-both", "finished_at": "2026-01-01T00:00:10+00:00"},
+        "report": {"key": "now", "finished_at": "2026-01-01T00:00:30+00:00"},
+    }
+    assert of_earlier_student(stages, {"train": "new", "export": "of-both"}) == ["evaluate"]
+    assert of_earlier_student(stages, {}) == ["evaluate", "export"]
+    assert of_earlier_student({"evaluate": {}}, {"train": "new"}) == ["evaluate"]
+    assert of_earlier_student({"evaluate": {}}, {}) == []
+    core = {"pairs": {}, "filter": {}}
+    assert still_finished({**core, **stages}, {}) == ["pairs", "filter", "train", "report"]
 
 
 def test_a_working_run_tells_its_stage_its_work_and_its_newest_numbers(tmp_path: Path) -> None:
