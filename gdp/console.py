@@ -340,8 +340,8 @@ class _BarTask:
 
     def advance(self, amount: int = 1, **status: float | str) -> None:
         """Move the bar."""
-        told = {"status": _format_status(status)} if status else {}
-        self._bars.update(self._number, advance=amount, moment=self._bars.get_time(), **told)
+        fields: dict[str, Any] = {"status": _format_status(status)} if status else {}
+        self._bars.update(self._number, advance=amount, moment=self._bars.get_time(), **fields)
 
 
 _CLOCK = len("0:00:00")

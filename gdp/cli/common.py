@@ -172,7 +172,7 @@ def keeps_nothing() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        interrupt.add_note("nothing is kept of it: the same command begins anew")
+        interrupt.add_note("nothing is kept of it, paid answers aside: the same command begins anew")
         raise
 
 

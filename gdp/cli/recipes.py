@@ -92,8 +92,8 @@ def copy(
     copied = copy_recipe(name, output, state.registry, recipe_schema(state.registry), force=force)
     if json_:
         print_json({
-            "recipe": str(copied.recipe), "schema": copied.schema and str(copied.schema), "name": copied.name, "command": copied.command,
-            "yours": [file.data() for file in copied.yours],
+            "recipe": str(copied.recipe), "schema": copied.schema and str(copied.schema), "name": copied.name,
+            "command": copied.command, "yours": [file.data() for file in copied.yours],
         })  # fmt: skip
         return
     if copied.schema is None:

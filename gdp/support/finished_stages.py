@@ -32,7 +32,7 @@ def still_finished(stages: Mapping[str, Mapping[str, Any]], keys: Mapping[str, A
 
 
 def of_earlier_student(stages: Mapping[str, Mapping[str, Any]], keys: Mapping[str, Any]) -> list[str]:
-    """Return the names of the finished stages that took another student than the one that is there, or is being trained.
+    """Return the names of the finished stages that took another student than the present one, trained or in training.
 
     Those are older than the training, and none that the run's present inputs ask for: a training that only made lost
     files again left the same student. A run without any training on record has none.

@@ -63,7 +63,7 @@ def _may_be_there(path: Path) -> bool:
 
 
 def plain_name(name: str) -> str:
-    """Return a recipe's name as it is listed, though written with underscores, in capitals or with the file's ending."""
+    """Return a recipe's name as it is listed, though written with underscores, in capitals or with its `.toml`."""
     return name.removesuffix(SUFFIX).replace("_", "-").lower()
 
 

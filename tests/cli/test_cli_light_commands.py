@@ -283,7 +283,7 @@ def test_an_interrupt_of_what_keeps_nothing_does_not_say_that_it_goes_on(
     monkeypatch.setattr(PluginRegistry, "discover", interrupt)
     result = gdp(*command)
     assert result.exit_code == 130
-    assert result.stderr.strip() == "stopped; nothing is kept of it: the same command begins anew"
+    assert result.stderr.strip() == "stopped; nothing is kept of it, paid answers aside: the same command begins anew"
 
 
 def test_report_and_demo_take_the_newest_run_where_none_is_named(

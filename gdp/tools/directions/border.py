@@ -40,7 +40,7 @@ def border_colours(images: Tensor) -> Tensor:
 
 @dataclass
 class Watched:
-    """Pictures on their way to a judge, watched: the colours of their borders, how alike they are, reductions of them."""
+    """Pictures on their way to a judge, watched: the colours of their borders, how alike they are, reductions."""
 
     keep: bool = False
     """Whether reductions are kept."""

@@ -118,8 +118,9 @@ def draw_samples(
         judged = judge_pictures(judge, watched.through(pictures()), task.advance)
     if (spread := watched.spread()) < ALIKE:
         warnings.warn(
-            f"this teacher's samples are all but alike, {spread:.1f} of 255 levels apart on average: what is found from "
-            f"them means little. Look whether it is trained, and whether --truncation {sampling.truncation:g} is meant.",
+            f"this teacher's samples are all but alike, {spread:.1f} of 255 levels apart on average: what is found "
+            f"from them means little. Look whether it is trained, and whether --truncation {sampling.truncation:g} is "
+            f"meant.",
             stacklevel=2,
         )
     kept = torch.tensor(judged.kept)

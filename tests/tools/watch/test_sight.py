@@ -121,7 +121,7 @@ def test_without_a_name_the_run_at_work_is_watched_or_else_the_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(MissingResourceError, match="runs: there is no run here. gdp run RECIPE begins one"):
+    with pytest.raises(MissingResourceError, match="runs: there is no run here"):
         newest_run(Path("runs"))
     first = a_run(tmp_path / "runs" / "first", updated="2026-01-01T00:00:00+00:00")
     a_run(tmp_path / "runs" / "second", "finished", updated="2026-02-01T00:00:00+00:00")
