@@ -134,6 +134,7 @@ def run(
         limits = Limits(max_hours, max_cost, price)
         session.stop_requested = lambda: stop_requested() or limits.reached()
         session.limit = limits
+        trackers = open_trackers(registry, track or ()) if place is None or place.leads else {}
         if dry_run and pay:
             from gdp.tools.estimate.paying import allow_paying
 
@@ -141,7 +142,6 @@ def run(
         if dry_run:
             _print_preflight(session, json_)
             return
-        trackers = open_trackers(registry, track or ()) if place is None or place.leads else {}
         work = partial(
             _execute,
             session,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy
 from gdp.core.building import build, name_of, plugin_errors
 from gdp.core.errors import MissingResourceError, PluginError, ShapeError
 from gdp.core.records import Plugins
-from gdp.core.run_folder import nearest_run
+from gdp.core.run_folder import is_like_run, nearest_run
 from gdp.support.interfaces.engines import Engine, EngineContext, PictureArray, Translate
 from gdp.support.picture_files import levels_of
 from gdp.support.settings import settings_of
@@ -46,7 +47,8 @@ def find_model(model: Path) -> Place:
     Raises:
         MissingResourceError: there is no trained student.
     """
-    for place in (model, Path("runs") / model, Path("runs") / plain_name(str(model))):
+    places = (model, Path("runs") / model, Path("runs") / plain_name(str(model)))
+    for place in places:
         for folder in (place / STUDENT, place):
             if (folder / WEIGHTS).is_file():
                 return Place(folder)
@@ -54,6 +56,11 @@ def find_model(model: Path) -> Place:
         return Place(model.parent)
     if model.is_file():
         return Place(model.parent, model)
+    for place in places:
+        if is_like_run(place):
+            raise MissingResourceError(
+                f"{place}: this run has no trained student yet. gdp run {shlex.quote(str(place))} goes on with it"
+            )
     raise MissingResourceError(
         f"{model}: there is no trained student here{nearest_run(model) or '.'} Name a run (gdp runs shows which there "
         f"are), or a file that gdp export has written"

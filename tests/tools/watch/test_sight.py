@@ -12,7 +12,7 @@ from gdp.cli.app import app
 from gdp.core.errors import DiskFullError, MissingResourceError
 from gdp.core.progress import SilentProgress
 from gdp.core.run_folder import RunFolder
-from gdp.support.finished_stages import of_earlier_student, still_finished
+from gdp.support.finished_stages import outdated, still_finished
 from gdp.tools.watch import look, newest_run
 from gdp.tools.watch.recording import PROGRESS, RecordedProgress
 
@@ -54,19 +54,19 @@ def test_what_an_earlier_student_left_is_not_finished_while_another_is_trained()
     assert still_finished({name: entry for name in whole if name != "teacher"}, {}) == ordered[1:]
 
 
-def test_what_took_an_earlier_student_is_not_finished_though_the_present_one_is_trained() -> None:
-    stages = {
-        "train": {"key": "new", "finished_at": "2026-01-01T00:00:20+00:00"},
-        "evaluate": {"key": "old", "finished_at": "2026-01-01T00:00:10+00:00"},
-        "export": {"key": "of-both", "finished_at": "2026-01-01T00:00:10+00:00"},
-        "report": {"key": "now", "finished_at": "2026-01-01T00:00:30+00:00"},
-    }
-    assert of_earlier_student(stages, {"train": "new", "export": "of-both"}) == ["evaluate"]
-    assert of_earlier_student(stages, {}) == ["evaluate", "export"]
-    assert of_earlier_student({"evaluate": {}}, {"train": "new"}) == ["evaluate"]
-    assert of_earlier_student({"evaluate": {}}, {}) == []
-    core = {"pairs": {}, "filter": {}}
-    assert still_finished({**core, **stages}, {}) == ["pairs", "filter", "train", "report"]
+def test_what_an_earlier_recipe_asked_for_is_not_finished() -> None:
+    def at(second: int, key: str) -> dict[str, object]:
+        return {"key": key, "finished_at": f"2026-01-01T00:00:{second:02d}+00:00"}
+
+    trained = {"pairs": at(1, "p"), "filter": at(2, "f"), "train": at(20, "new")}
+    stages = {**trained, "evaluate": at(10, "old"), "export": at(10, "of both"), "report": at(30, "now")}
+    assert outdated(stages, {"train": "new", "export": "of both"}) == ["evaluate"]
+    assert outdated(stages, {}) == ["evaluate", "export"]
+    assert still_finished(stages, {}) == ["pairs", "filter", "train", "report"]
+    judged_anew = {**stages, "filter": at(40, "g")}
+    assert outdated(judged_anew, {"pairs": "p", "filter": "g"}) == ["train", "evaluate", "export", "report"]
+    mended = {name: at(50 - number, name) for number, name in enumerate(stages)}
+    assert outdated(mended, {name: name for name in stages}) == []
 
 
 def test_a_working_run_tells_its_stage_its_work_and_its_newest_numbers(tmp_path: Path) -> None:
