@@ -298,6 +298,7 @@ def test_report_and_demo_take_the_newest_run_where_none_is_named(
     told = gdp("report")
     assert (told.stderr, told.stdout) == ("the newest run: runs/newer\n", f"{newer / 'report.html'}\n")
     assert "no run here with a trained student" in gdp("demo").stderr
+    assert "runs/newer: this run has no trained student yet. gdp run runs/newer goes on" in gdp("demo", "newer").stderr
     (tmp_path / "runs/older/student").mkdir()
     (tmp_path / "runs/older/student/student.safetensors").touch()
     assert gdp("demo").stderr.startswith("the newest run: runs/older\n")

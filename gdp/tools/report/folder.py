@@ -206,7 +206,9 @@ def read_folder(folder: Path, find_plugins: Callable[[], Plugins] | None = None)
     _read_recipe(data)
     begun_anew = keys and "evaluate" not in data.stages and (folder / "metrics.json").exists()
     if begun_anew:  # an evaluation is forgotten when it begins, and its files stay until the next are written
-        data.missing.append("numbers and pictures of the present student: what was measured is of an earlier one")
+        data.missing.append(
+            "numbers and pictures of the student that the recipe asks for: what was measured is of an earlier one"
+        )
     else:
         _read_metrics(data)
         _read_verdict(data, find_plugins)
