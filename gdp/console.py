@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from contextvars import ContextVar
+from datetime import timedelta
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -117,11 +118,14 @@ def print_line(text: str, hanging: int | None = None) -> None:
     """
     console = rich_console(sys.stdout)
     if console is not None:
-        indent = " " * (len(text) - len(text.lstrip()) if hanging is None else hanging)
-        text = textwrap.fill(
-            text, console.width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-        )
+        text = folded(text, console.width, hanging)
     print(encodable(text, sys.stdout.encoding))
+
+
+def folded(text: str, width: int, hanging: int | None = None) -> str:
+    """Return a sentence in lines of so many columns, as `print_line` folds it; longer words are kept whole."""
+    indent = " " * (len(text) - len(text.lstrip()) if hanging is None else hanging)
+    return textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 _READABLE = 24
@@ -336,16 +340,18 @@ class _BarTask:
 
     def advance(self, amount: int = 1, **status: float | str) -> None:
         """Move the bar."""
-        if status:
-            self._bars.update(self._number, advance=amount, status=_format_status(status))
-        else:
-            self._bars.advance(self._number, amount)
+        fields: dict[str, Any] = {"status": _format_status(status)} if status else {}
+        self._bars.update(self._number, advance=amount, moment=self._bars.get_time(), **fields)
 
 
 _CLOCK = len("0:00:00")
 """Characters of a time, which is shown whole, however little room is left."""
 _WIDE = 100
 """Columns below which a line shows less, so that numbers, the time left and figures are not cut."""
+
+
+_STANDING = 5.0
+"""Seconds without a unit done after which the time left counts them."""
 
 
 class TerminalProgress:
@@ -360,6 +366,18 @@ class TerminalProgress:
         from rich import progress
         from rich.progress import TextColumn
         from rich.table import Column
+        from rich.text import Text
+
+        class TimeLeft(progress.TimeRemainingColumn):
+            """Rich's, which stands still where nothing goes on; there it grows with the mean pace so far."""
+
+            def render(self, task: progress.Task) -> Text:
+                waited, made = task.get_time() - task.fields["moment"], task.completed - done
+                if waited < _STANDING or made <= 0 or task.finished:
+                    return super().render(task)
+                left = (task.elapsed or 0.0) / made * (task.remaining or 0.0)
+                usual = task.time_remaining or 0.0
+                return Text(str(timedelta(seconds=int(max(left, usual)))), style="progress.remaining")
 
         wide = self._console.width >= _WIDE
         columns = (
@@ -368,11 +386,12 @@ class TerminalProgress:
             progress.MofNCompleteColumn(),
             *((TextColumn(unit), progress.TimeElapsedColumn()) if wide else ()),
             TextColumn("left"),
-            progress.TimeRemainingColumn(table_column=Column(min_width=_CLOCK)),
+            TimeLeft(table_column=Column(min_width=_CLOCK)),
             TextColumn("{task.fields[status]}", style="dim"),
         )
         with progress.Progress(*columns, console=self._console) as bars:
-            yield _BarTask(bars, bars.add_task(name, total=total, completed=done, status=""))
+            number = bars.add_task(name, total=total, completed=done, status="", moment=bars.get_time())
+            yield _BarTask(bars, number)
 
     def message(self, text: str) -> None:
         """Print a line above the bars."""

@@ -21,6 +21,7 @@ from gdp.core.recipe.overrides import Overrides, written_overrides
 from gdp.core.run_folder import RunFolder, find_run
 from gdp.registry import PluginRegistry
 from gdp.support.devices import resolve_device
+from gdp.support.finished_stages import is_measured
 from gdp.support.metrics_files import read_metrics
 from gdp.tools.crew.request import asked_workers
 from gdp.tools.run_recipes import load_run_recipe, open_recipe
@@ -62,8 +63,12 @@ class FinishedRun:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """What was measured, by the dotted names of the numbers; their protocols are in `metrics.json`."""
-        return read_metrics(RunFolder(self.path))
+        """What was measured of the student, by the dotted names of the numbers; their protocols are in `metrics.json`.
+
+        There are none where it stopped before that, though an earlier student may have left some in the folder.
+        """
+        folder = RunFolder(self.path)
+        return read_metrics(folder) if is_measured(folder) else {}
 
     @cached_property
     def student(self) -> DeployedStudent:
@@ -72,8 +77,8 @@ class FinishedRun:
 
     @property
     def pictures(self) -> list[Path]:
-        """PNG files of held-out pictures, a column after the other, row by row."""
-        return sorted(self.path.glob("pictures/rows/**/*.png"))
+        """PNG files of held-out pictures, a column after the other, row by row; none of a student not measured yet."""
+        return sorted(self.path.glob("pictures/rows/**/*.png")) if is_measured(RunFolder(self.path)) else []
 
     def _repr_html_(self) -> str:
         """Return how it ended, its numbers and its first pictures as HTML for notebooks."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import DeviceOption
+from gdp.cli.common import DeviceOption, keeps_nothing
 from gdp.cli.completion import complete_run
 from gdp.console import choose_progress, print_json, print_line, print_table
 from gdp.core.errors import GdpError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gdp.tools.bench.tasks import Bench
 
 
+@keeps_nothing()
 def bench(
     context: typer.Context,
     model: Annotated[

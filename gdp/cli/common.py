@@ -52,6 +52,14 @@ RunArgument = Annotated[
         help="The run folder, or the name of a run in runs/.", show_default=False, autocompletion=complete_run
     ),
 ]
+NewestRunArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        help="The run folder, or the name of a run in runs/. Default: the newest there.",
+        show_default=False,
+        autocompletion=complete_run,
+    ),
+]
 FolderOption = Annotated[
     Path | None, typer.Option("--folder", "-f", help="Run folder. Default: runs/<name of the recipe>.")
 ]
@@ -94,6 +102,25 @@ def with_memory(overrides: list[str] | None, written: str | None) -> list[str]:
     return [*(overrides or ()), *([] if written is None else [f'limits.memory="{written}"'])]
 
 
+def newest_if_none(run: Path | None, *, trained: bool = False) -> Path:
+    """Return the run that was named; else the newest of `runs/`, which is told.
+
+    Args:
+        run: as the user named it, if so.
+        trained: whether only those count that have a trained student.
+
+    Raises:
+        MissingResourceError: there is none.
+    """
+    if run is not None:
+        return run
+    from gdp.tools.watch import newest_run
+
+    found = newest_run(Path("runs"), trained=trained).path
+    print(encodable(f"the newest run: {os.path.relpath(found)}", sys.stderr.encoding), file=sys.stderr, flush=True)
+    return found
+
+
 def prepare_processor() -> None:
     """Let OpenMP's threads look for work for a tenth of a millisecond, then sleep; what the user has set is kept.
 
@@ -125,7 +152,8 @@ def readable_errors() -> Iterator[None]:
     except KeyboardInterrupt as interrupt:
         terminated = isinstance(interrupt, Terminated)
         by = " by SIGTERM" if terminated else ""
-        print(f"\nstopped{by}; run the same command again to go on", file=sys.stderr)
+        what = "; ".join(getattr(interrupt, "__notes__", [])) or "run the same command again to go on"
+        print(f"\nstopped{by}; {what}", file=sys.stderr)
         raise typer.Exit(EXIT_TERMINATED if terminated else EXIT_INTERRUPTED) from None
     except BrokenPipeError:
         raise typer.Exit(EXIT_BROKEN_PIPE) from None  # whoever read our output has left
@@ -136,6 +164,16 @@ def readable_errors() -> Iterator[None]:
         told.__cause__ = error
         print_error(told)
         raise typer.Exit(told.exit_code) from None
+
+
+@contextmanager
+def keeps_nothing() -> Iterator[None]:
+    """Let who interrupts a command be told that it begins anew; also a decorator."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note("nothing is kept of it, paid answers aside: the same command begins anew")
+        raise
 
 
 def _of_the_system(error: Exception) -> GdpError | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import DeviceOption
+from gdp.cli.common import DeviceOption, newest_if_none
 from gdp.cli.completion import complete_run, plugins_of
 from gdp.console import choose_progress, json_output, print_json, stop_on_signal
 
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
 def demo(
     context: typer.Context,
     run: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
-            help="The run, its student folder, or a file of gdp export.",
+            help="The run, its student folder, or a file of gdp export. Default: the newest run in runs/ with a "
+            "student.",
             show_default=False,
             autocompletion=complete_run,
         ),
-    ],
+    ] = None,
     static: Annotated[
         Path | None,
         typer.Option(
@@ -72,6 +74,7 @@ def demo(
         raise GdpError(
             "--static and --only-server exclude each other: no engine of this machine stands behind a folder"
         )
+    run = newest_if_none(run, trained=True)
     registry: PluginRegistry = context.obj.registry
     engine_context = EngineContext(resolve_device(device), threads)
     request = Request(run, engine, engine_context, static is not None, only_server, samples)
@@ -86,7 +89,7 @@ def demo(
         typer.echo(
             f"{static}: {size / 1e6:.1f} MB, {len(page.samples)} samples. Any web server can give it to browsers:"
         )
-        typer.echo(f"python -m http.server --directory {static}")
+        typer.echo(f"python -m http.server --directory {shlex.quote(str(static))}")
         return
     from gdp.tools.demo.server import DemoServer
 

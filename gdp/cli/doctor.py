@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import State
+from gdp.cli.common import State, keeps_nothing
 from gdp.cli.completion import complete_run
 from gdp.console import print_json, print_line
 from gdp.core.errors import GdpError
@@ -22,6 +22,7 @@ COLUMN = 26
 """Characters before what was found."""
 
 
+@keeps_nothing()
 def doctor(
     context: typer.Context,
     run: Annotated[

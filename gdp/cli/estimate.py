@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import DeviceOption, FolderOption, MemoryOption, RecipeArgument, SetOption, with_memory
+from gdp.cli.common import (
+    DeviceOption,
+    FolderOption,
+    MemoryOption,
+    RecipeArgument,
+    SetOption,
+    keeps_nothing,
+    with_memory,
+)
 from gdp.console import choose_progress, print_json, print_table
 from gdp.core.errors import BudgetError
 from gdp.core.progress import Stopped
@@ -20,6 +28,7 @@ WIDTH = 80
 """Columns of what is told beside the tables."""
 
 
+@keeps_nothing()
 def estimate(
     context: typer.Context,
     recipe: RecipeArgument,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gdp.cli.common import DeviceOption, MemoryOption
+from gdp.cli.common import DeviceOption, MemoryOption, keeps_nothing
 from gdp.cli.completion import complete_recipe, plugins_of
 from gdp.console import choose_progress, encodable, print_json, print_table
 from gdp.core.errors import GdpError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gdp.tools.directions.search import Finding
 
 
+@keeps_nothing()
 def find_direction(
     context: typer.Context,
     recipe: Annotated[

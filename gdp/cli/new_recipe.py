@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -81,7 +82,9 @@ def new_recipe(
     print_line(f"wrote {output}")
     for file in files_of(output, state.registry) if output.is_file() else ():
         print_line(f"{INDENT}{file.words(output)}")
-    print_line(f"Next: gdp run {output} --dry-run, which checks all that it needs and touches nothing")
+    print_line(
+        f"Next: gdp run {shlex.quote(str(output))} --dry-run, which checks all that it needs and touches nothing"
+    )
 
 
 INDENT = "    "

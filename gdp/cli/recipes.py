@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -91,13 +92,15 @@ def copy(
     copied = copy_recipe(name, output, state.registry, recipe_schema(state.registry), force=force)
     if json_:
         print_json({
-            "recipe": str(copied.recipe), "schema": copied.schema and str(copied.schema), "command": copied.command,
-            "yours": [file.data() for file in copied.yours],
+            "recipe": str(copied.recipe), "schema": copied.schema and str(copied.schema), "name": copied.name,
+            "command": copied.command, "yours": [file.data() for file in copied.yours],
         })  # fmt: skip
         return
     if copied.schema is None:
         return  # a pipe is read by a program, or is where this would be printed
     print_line(f"wrote {copied.recipe}, and {copied.schema.name} beside it for editors")
+    where = f": its run goes to runs/{copied.name}" if copied.command == "run" else ""
+    print_line(f"{INDENT}it is called {copied.name}{where}")
     for file in copied.yours:
         print_line(f"{INDENT}{file.words(copied.recipe)}")
-    print_line(f"Next: gdp {copied.command} {copied.recipe}")
+    print_line(f"Next: gdp {copied.command} {shlex.quote(str(copied.recipe))}")

@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from gdp.cli.common import RunArgument, State
+from gdp.cli.common import NewestRunArgument, State, newest_if_none
 from gdp.console import print_json
 from gdp.core.run_folder import find_run
 
 
 def report(
     context: typer.Context,
-    run: RunArgument,
+    run: NewestRunArgument = None,
     price: Annotated[
         float | None,
         typer.Option(
@@ -27,7 +27,7 @@ def report(
 
     Example: gdp report runs/stylegan-age --open
     """
-    found = find_run(run)
+    found = find_run(newest_if_none(run))
     folder = found.path
     from gdp.tools.report import read_folder, write_report
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
@@ -133,6 +134,7 @@ def run(
         limits = Limits(max_hours, max_cost, price)
         session.stop_requested = lambda: stop_requested() or limits.reached()
         session.limit = limits
+        trackers = open_trackers(registry, track or ()) if place is None or place.leads else {}
         if dry_run and pay:
             from gdp.tools.estimate.paying import allow_paying
 
@@ -140,7 +142,6 @@ def run(
         if dry_run:
             _print_preflight(session, json_)
             return
-        trackers = open_trackers(registry, track or ()) if place is None or place.leads else {}
         work = partial(
             _execute,
             session,
@@ -231,7 +232,7 @@ def _print_finished(session: Session, report: Path, *, anything_done: bool) -> N
     folder = session.folder.path
     if anything_done:
         print_line(verdict(read_folder(folder, lambda: session.plugins)).striptags())
-    run = min((str(folder), os.path.relpath(folder)), key=len)
+    run = shlex.quote(min((str(folder), os.path.relpath(folder)), key=len))
     student = session.folder.read_json("student/student.json", {})
     if student.get("input_channels") == 3:  # those of two pictures have neither
         print_line(f"Next: gdp demo {run}, or gdp apply {run} PICTURES -o FOLDER")

@@ -13,13 +13,15 @@ import typer
 
 from gdp.cli.common import EXIT_STOPPED
 from gdp.cli.completion import complete_run
-from gdp.console import encodable, format_seconds, print_json, rich_console
+from gdp.console import encodable, folded, format_seconds, print_json, print_line, rich_console
 from gdp.core.run_folder import find_run
 from gdp.tools.watch import Sight, look, newest_run
 
 if TYPE_CHECKING:
     from gdp.core.run_folder import RunFolder
 
+HANGING = 11
+"""Blanks before what a narrow terminal shows of a line on further ones: below what stands there, not its name."""
 _LINES_EVERY = 10.0
 """Seconds between two tellings where there is no terminal, as long as the run is at the same stage."""
 _SUMS = ("generator", "discriminator", "learning_rate", "images_per_s")
@@ -86,7 +88,8 @@ def _follow_live(folder: RunFolder, interval: float) -> Sight:
 
     with Live(auto_refresh=False, transient=False) as live:
         for sight in _looks(folder, interval):
-            live.update(Text(encodable("\n".join(_lines(sight)), sys.stdout.encoding)), refresh=True)
+            lines = (folded(line, live.console.width, HANGING) for line in _lines(sight))
+            live.update(Text(encodable("\n".join(lines), sys.stdout.encoding)), refresh=True)
     return sight
 
 
@@ -101,7 +104,9 @@ def _follow_in_lines(folder: RunFolder, interval: float) -> Sight:
 
 
 def _print(lines: list[str]) -> None:
-    print(encodable("\n".join(lines), sys.stdout.encoding), flush=True)
+    for line in lines:
+        print_line(line, HANGING)
+    sys.stdout.flush()
 
 
 def _lines(sight: Sight) -> list[str]:
@@ -110,7 +115,7 @@ def _lines(sight: Sight) -> list[str]:
     lines += [f"  error    {sight.error}"] if sight.error and sight.state == "failed" else []
     lines += [f"  done     {', '.join(sight.stages) or 'nothing yet'} ({format_seconds(sight.seconds)})"]
     for work in sight.work:
-        left = "no pace yet" if work.seconds_left is None else f"{format_seconds(work.seconds_left)} left"
+        left = "time left unknown" if work.seconds_left is None else f"{format_seconds(work.seconds_left)} left"
         lines.append(f"  {work.name:8} {work.done:,}/{work.total:,} {work.unit} ({100 * work.share:.0f} %), {left}")
     if sight.statistics:
         lines += _figures(sight)

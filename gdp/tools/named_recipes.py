@@ -63,8 +63,8 @@ def _may_be_there(path: Path) -> bool:
 
 
 def plain_name(name: str) -> str:
-    """Return a recipe's name as it is listed, whether it was written with underscores or with the file's ending."""
-    return name.removesuffix(SUFFIX).replace("_", "-")
+    """Return a recipe's name as it is listed, though written with underscores, in capitals or with its `.toml`."""
+    return name.removesuffix(SUFFIX).replace("_", "-").lower()
 
 
 def _spellings(path: Path) -> dict[str, None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ LONGEST = 130
 """Characters of a recipe's summary."""
 _HEAD = re.compile(r"(?:#.*\n)+")
 _SCHEMA_LINE = re.compile(r"#:schema [^\n]*\n")
+_NAME_LINE = re.compile(r'^name = ".*"$', re.MULTILINE)
+_RECIPE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{,99}")
 _FACT = re.compile(r"# (Takes|Needs): (.+)")
 _SENTENCE_END = re.compile(r"\.(?= [A-Z`])|\.$")
 
@@ -207,6 +210,8 @@ class Copied:
     recipe: Path
     schema: Path | None
     """None beside a device or a pipe, into which the recipe went."""
+    name: str
+    """Of the copy, by which its run's folder is called: its file's, where that is a name; else the recipe's own."""
     command: str
     """That takes the recipe: `run` or `train-teacher`."""
     yours: tuple[OwnFile, ...]
@@ -217,6 +222,7 @@ def copy_recipe(
 ) -> Copied:
     """Copy a recipe that comes with gdp, with the schema of recipes beside it, which its first line names.
 
+    A copy of another file name is named by it, so that its run does not train anew in the folder of the original's.
     Devices and pipes are written through, and have nothing beside them.
 
     Args:
@@ -243,16 +249,19 @@ def copy_recipe(
     command = "train-teacher" if is_teacher_recipe(source) else "run"
     own = files_of(target, plugins, source)
     text = _SCHEMA_LINE.sub("", source.read_text(encoding="utf-8"), count=1)
+    is_renamed = beside is not None and plain_name(target.stem) != plain_name(source.stem)
+    if is_renamed and _RECIPE_NAME.fullmatch(target.stem):
+        text = _NAME_LINE.sub(f'name = "{target.stem}"', text, count=1)
     if beside is not None:
         write_atomically(beside, (json.dumps(schema, indent=2, ensure_ascii=False) + "\n").encode())
     write_atomically(target, f"#:schema {SCHEMA}\n{text}".encode())
-    return Copied(target, beside, command, own)
+    return Copied(target, beside, tomllib.loads(text)["name"], command, own)
 
 
 def _source(name: str) -> Path:
     """Return the shipped recipe of a name; a user's own file of that name is not meant here."""
     shipped = shipped_recipes()
-    plain = plain_name(name)
+    plain = plain_name(name.removeprefix("recipes/"))
     if plain not in shipped:
         raise RecipeError(name, [Mistake("", f"no such recipe comes with gdp{did_you_mean(plain, shipped)}")])
     return shipped[plain]

@@ -271,6 +271,39 @@ def test_an_interrupt_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None
     assert result.stderr.strip() == "stopped; run the same command again to go on"
 
 
+@pytest.mark.parametrize(
+    "command", [("find-direction",), ("estimate", "stylegan-age"), ("doctor",)], ids=lambda it: it[0]
+)
+def test_an_interrupt_of_what_keeps_nothing_does_not_say_that_it_goes_on(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(**_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PluginRegistry, "discover", interrupt)
+    result = gdp(*command)
+    assert result.exit_code == 130
+    assert result.stderr.strip() == "stopped; nothing is kept of it, paid answers aside: the same command begins anew"
+
+
+def test_report_and_demo_take_the_newest_run_where_none_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("report", "demo"):
+        assert "runs: there is no run here" in gdp(name).stderr
+    (tmp_path / "runs").mkdir()
+    write_run(tmp_path / "runs", "older", updated_at="2026-01-01")
+    newer = write_run(tmp_path / "runs", "newer", updated_at="2026-01-02")
+    told = gdp("report")
+    assert (told.stderr, told.stdout) == ("the newest run: runs/newer\n", f"{newer / 'report.html'}\n")
+    assert "no run here with a trained student" in gdp("demo").stderr
+    assert "runs/newer: this run has no trained student yet. gdp run runs/newer goes on" in gdp("demo", "newer").stderr
+    (tmp_path / "runs/older/student").mkdir()
+    (tmp_path / "runs/older/student/student.safetensors").touch()
+    assert gdp("demo").stderr.startswith("the newest run: runs/older\n")
+
+
 @pytest.mark.process
 def test_names_that_the_terminal_cannot_print_are_escaped() -> None:
     result = process("validate", "nö\udcff.toml", PYTHONIOENCODING="ascii", PYTHONUTF8="0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -97,6 +98,25 @@ def test_what_is_there_is_overwritten_only_by_force(somewhere: Path) -> None:
     assert Path("mine.toml").read_text() == "mine"
     assert gdp("recipes", "copy", "stylegan-age", "-o", "mine.toml", "--force").exit_code == 0
     assert "the recipe is valid" in gdp("validate", "mine").stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), [("mine.toml", "mine"), ("stylegan-age.toml", "stylegan-age"), ("no name.toml", "stylegan-age")]
+)
+def test_a_copy_is_named_by_its_file_so_that_its_run_is_another(file: str, name: str, somewhere: Path) -> None:
+    told = gdp("recipes", "copy", "recipes/stylegan_age.toml", "-o", file).stdout
+    assert f"it is called {name}: its run goes to runs/{name}" in told
+    copied, original = (read_recipe_text(path).data for path in (Path(file), shipped_recipes()["stylegan-age"]))
+    assert copied == {**original, "name": name}
+    assert f"Next: gdp run {shlex.quote(file)}" in told
+    assert "the recipe is valid" in gdp("validate", file).stdout
+
+
+def test_of_a_comparison_the_recipe_is_renamed_and_no_variant() -> None:
+    gdp("recipes", "copy", "CYCLEGAN_PAINTING_ABLATION", "-o", "mine.toml")
+    copied = read_recipe_text(Path("mine.toml")).data
+    assert copied["name"] == "mine"
+    assert {"plain CycleGAN", "materialised pairs"} <= {one["name"] for one in copied["compare"]["variants"]}
 
 
 def test_a_schema_of_gdps_is_refreshed_and_another_file_of_that_name_is_kept() -> None:

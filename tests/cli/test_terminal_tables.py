@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 
 import pytest
 from typer.testing import CliRunner
 
 from gdp.cli.app import app
-from gdp.console import print_line, print_table
+from gdp.console import choose_progress, print_line, print_table
 from gdp.tools.bench.table import COLUMNS as BENCH_COLUMNS
 from gdp.tools.bench.table import SPARE
 
@@ -99,3 +100,17 @@ def test_names_are_whole_and_no_sentence_is_cut_off_at_80_columns(terminal: pyte
     assert max(len(line.rstrip()) for line in told.splitlines()) <= 80
     for name in ("azure-face-emulator", "stylegan2-rosinality", "logistic-regression", "photo-attributes"):
         assert name in told
+
+
+def test_the_time_left_grows_where_nothing_goes_on(
+    terminal: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.setattr("gdp.console._STANDING", 0.2)
+    with choose_progress().task("probing", 1000, "kinds of work") as task:
+        for _ in range(10):
+            time.sleep(0.001)
+            task.advance()
+        time.sleep(0.5)
+    *_, last = plain(capsys.readouterr().err).split("left")
+    hours, minutes, seconds = map(int, re.search(r"(\d+):(\d+):(\d+)", last).groups())  # type: ignore[union-attr]
+    assert 3600 * hours + 60 * minutes + seconds >= 45, "half a second for ten is 50 for 990; rich would say 3"

@@ -117,7 +117,7 @@ def test_an_unfinished_run_says_what_it_has_not(tmp_path: Path) -> None:
     Image.new("RGB", (16, 16)).save(tmp_path / "picture.png")
     for command in (("apply", RUN, "picture.png", "-o", "out.png"), ("export", RUN, "--to", "onnx")):
         done = gdp_command(*command, cwd=tmp_path)
-        assert (done.exit_code, "there is no trained student here" in done.output) == (1, True), done.output
+        assert (done.exit_code, "this run has no trained student yet. gdp run" in done.output) == (1, True), done.output
 
 
 def test_more_steps_for_a_finished_run_are_told_beforehand_with_the_way_to_go_on(world: Path) -> None:

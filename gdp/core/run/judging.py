@@ -280,7 +280,7 @@ def _look(
     known = _of(store.iterate_verdicts(key), indices)
     todo = [index for index in indices if index not in known]
     spent, not_yet = "", dict[int, str]()
-    with session.progress.task(f"filter {named.name}", len(indices), "pair", done=len(indices) - len(todo)) as task:
+    with session.progress.task(f"filter {named.name}", len(indices), "pairs", done=len(indices) - len(todo)) as task:
         try:
             for verdicts in _shared(session, store, named, todo, task) or stream_of(session, judge, pairs, todo):
                 found, later = _sorted_out(verdicts)
@@ -308,7 +308,7 @@ def _measure(
     todo = [index for index in indices if index not in known]
     awaited = set(todo)
     spent, not_yet = "", dict[int, str]()
-    with session.progress.task(f"filter {named.name}", len(indices), "pair", done=len(indices) - len(todo)) as task:
+    with session.progress.task(f"filter {named.name}", len(indices), "pairs", done=len(indices) - len(todo)) as task:
         try:
             for scores in _shared(session, store, named, todo, task) or stream_of(session, judge, pairs, todo):
                 strangers = set(scores) - awaited

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy
 from gdp.core.building import build, name_of, plugin_errors
 from gdp.core.errors import MissingResourceError, PluginError, ShapeError
 from gdp.core.records import Plugins
-from gdp.core.run_folder import nearest_run
+from gdp.core.run_folder import is_like_run, nearest_run
 from gdp.support.interfaces.engines import Engine, EngineContext, PictureArray, Translate
 from gdp.support.picture_files import levels_of
 from gdp.support.settings import settings_of
@@ -46,7 +47,8 @@ def find_model(model: Path) -> Place:
     Raises:
         MissingResourceError: there is no trained student.
     """
-    for place in (model, Path("runs") / model, Path("runs") / plain_name(str(model))):
+    places = (model, Path("runs") / model, Path("runs") / plain_name(str(model)))
+    for place in places:
         for folder in (place / STUDENT, place):
             if (folder / WEIGHTS).is_file():
                 return Place(folder)
@@ -54,6 +56,11 @@ def find_model(model: Path) -> Place:
         return Place(model.parent)
     if model.is_file():
         return Place(model.parent, model)
+    for place in places:
+        if is_like_run(place):
+            raise MissingResourceError(
+                f"{place}: this run has no trained student yet. gdp run {shlex.quote(str(place))} goes on with it"
+            )
     raise MissingResourceError(
         f"{model}: there is no trained student here{nearest_run(model) or '.'} Name a run (gdp runs shows which there "
         f"are), or a file that gdp export has written"
@@ -64,7 +71,7 @@ def find_model(model: Path) -> Place:
 class Model:
     """A trained student, run by an engine, for pictures of any size."""
 
-    translate: Translate
+    translate: Translate = field(repr=False)
     size_multiple: int
     input_channels: int
     resolution: int
@@ -77,9 +84,9 @@ class Model:
     and what it makes of a picture may then differ in the last bit by how many are beside it."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Engines that could not take part in the trial that was just made, with the reasons."""
-    trained_on: TrainedOn | None = None
+    trained_on: TrainedOn | None = field(default=None, repr=False)
     """What is known of its training pictures."""
-    watch: PythonWatch | None = None
+    watch: PythonWatch | None = field(default=None, repr=False)
     """Warns of pictures that are not as those; `gdp.deploy` sets it."""
 
     @overload

@@ -154,8 +154,14 @@ class DeployedStudent:
         self.watch: PythonWatch | None = None
         """Warns of pictures that are not as those that it was trained on; `gdp.load` sets it."""
         self._predict = deployed_predict(student, precision, device)
+        self._runs_on = f"{device}, {precision}"
         self.size_multiple = find_size_multiple(self._predict, input_channels, resolution)
         """Heights and widths that are multiples of this many pixels need no padding."""
+
+    def __repr__(self) -> str:
+        """Return in a line what it is and where it runs, as notebooks show it."""
+        sizes = f"input_channels={self.input_channels}, resolution={self.resolution}"
+        return f"{type(self).__name__}({type(self.student).__name__}, {sizes}, runs_on={self._runs_on!r})"
 
     @overload
     def __call__(self, *pictures: Tensor) -> Tensor: ...

@@ -40,24 +40,35 @@ def border_colours(images: Tensor) -> Tensor:
 
 @dataclass
 class Watched:
-    """Pictures on their way to a judge, watched: the colours of their borders, and reductions of them."""
+    """Pictures on their way to a judge, watched: the colours of their borders, how alike they are, reductions."""
 
     keep: bool = False
     """Whether reductions are kept."""
     colours: list[Tensor] = field(default_factory=list)
     reductions: list[Tensor] = field(default_factory=list)
+    apart: list[Tensor] = field(default_factory=list)
+    """Of each picture the mean absolute difference to the first, in levels, in the reductions."""
+    _first: Tensor | None = None
 
     def through(self, pictures: Iterable[tuple[Sequence[int], Tensor]]) -> Iterator[tuple[Sequence[int], Tensor]]:
         """Hand on numbers and pictures (N, 3, R, R)."""
         for indices, images in pictures:
             self.colours.append(border_colours(images))
+            reduced = to_levels(reduced_to_side(images.float(), SIDE)).cpu()
+            self._first = reduced[:1].float() if self._first is None else self._first
+            self.apart.append((reduced.float() - self._first).abs().mean(dim=(1, 2, 3)))
             if self.keep:
-                self.reductions.append(to_levels(reduced_to_side(images.float(), SIDE)).cpu())
+                self.reductions.append(reduced)
             yield indices, images
 
     def scores(self) -> dict[str, Tensor]:
         """Return the `BORDER_SCORES`, (N,) float64 each."""
         return dict(zip(BORDER_SCORES, torch.cat(self.colours).unbind(dim=1), strict=True))
+
+    def spread(self) -> float:
+        """Return how far the pictures are from the first, on average, in levels; 0 of one alone."""
+        apart = torch.cat(self.apart)[1:]
+        return float(apart.mean()) if len(apart) else 0.0
 
     def changed(self, other: Watched) -> tuple[float, float]:
         """Return how far the border's and the inner pixels are from another's: mean absolute changes in levels."""

@@ -5,6 +5,7 @@ What a direction does to a filter's scores, measured on samples that it was not 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ from gdp.core.progress import Progress
 from gdp.support.directions import Direction
 from gdp.tools.directions.border import Watched
 
+ALIKE = 3.0
+"""Mean difference of pictures, in levels, below which a teacher draws the same again and again; faces64 has 56."""
 BATCH = 64
 """Samples that are drawn and judged at a time, fewer where their pictures are large."""
 BYTES = 120
@@ -113,6 +116,13 @@ def draw_samples(
 
     with progress.task("scoring samples", count, "pictures") as task:
         judged = judge_pictures(judge, watched.through(pictures()), task.advance)
+    if (spread := watched.spread()) < ALIKE:
+        warnings.warn(
+            f"this teacher's samples are all but alike, {spread:.1f} of 255 levels apart on average: what is found "
+            f"from them means little. Look whether it is trained, and whether --truncation {sampling.truncation:g} is "
+            f"meant.",
+            stacklevel=2,
+        )
     kept = torch.tensor(judged.kept)
     if int(kept.sum()) < 2:
         reasons = ", ".join(sorted(set(judged.reasons) - {""})[:3])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gdp.core.files import write_atomically
 from gdp.support.pages import page_template
+from gdp.support.places import without_places
 from gdp.support.wording import duration
 from gdp.tools.report import tables
 from gdp.tools.report.card import CARD
@@ -77,8 +78,8 @@ def render_report(data: RunData, price: float | None = None) -> str:
         absent=sorted(data.absent.items()),
         stages=tables.stage_table(data),
         facts=tables.facts(data),
-        recipe=data.recipe_text,
-        missing=data.missing,
+        recipe=without_places(data.recipe_text),
+        missing=[without_places(line) for line in data.missing],
     )
 
 

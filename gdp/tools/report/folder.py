@@ -19,6 +19,7 @@ from gdp.core.interfaces.evaluators import Evaluator, Headline, Place, Sentence
 from gdp.core.locks import is_held
 from gdp.core.records import CORE_STAGES, Plugins
 from gdp.core.run_folder import LOCK, RunFolder
+from gdp.support.finished_stages import outdated, present_keys
 from gdp.support.metrics_files import VERDICT, finite, verdict_document
 from gdp.support.pages.pictures import PNG_SIGNATURE
 from gdp.tools.run_recipes import recipe_changed
@@ -199,12 +200,21 @@ def read_folder(folder: Path, find_plugins: Callable[[], Plugins] | None = None)
         data.missing.append(str(error))
     data.stages = {name: mapping(entry) for name, entry in mapping(_read_json(data, "stages.json")).items()}
     data.begun = _begun_stage(folder / "events.jsonl")
+    keys = present_keys(RunFolder(folder.absolute()))  # an older gdp wrote none
+    left_out = outdated(data.stages, keys) if keys else []
+    data.stages = {name: entry for name, entry in data.stages.items() if name not in left_out}
     _read_recipe(data)
-    _read_metrics(data)
-    _read_verdict(data, find_plugins)
+    begun_anew = keys and "evaluate" not in data.stages and (folder / "metrics.json").exists()
+    if begun_anew:  # an evaluation is forgotten when it begins, and its files stay until the next are written
+        data.missing.append(
+            "numbers and pictures of the student that the recipe asks for: what was measured is of an earlier one"
+        )
+    else:
+        _read_metrics(data)
+        _read_verdict(data, find_plugins)
+        data.rows = mappings(_read_json(data, "pictures/rows.json"))
     _read_pruning(data)
     data.funnel = mapping(_read_json(data, "funnel.json"))
-    data.rows = mappings(_read_json(data, "pictures/rows.json"))
     data.rejects = mappings(_read_json(data, "pictures/rejects.json"))
     _read_training(data)
     if data.section("compare"):

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from gdp.support.metrics_files import finite
+from gdp.support.places import without_places_in
 from gdp.support.wording import duration, percent, plain, scaled, times, with_unit
 from gdp.tools.report.folder import STAGES, Number, RunData, mapping, mappings
 
@@ -282,10 +283,14 @@ def number_of(value: Any) -> float:
 
 
 def facts(data: RunData) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return what run.json says of the run, of the machine and of the versions."""
+    """Return what run.json says of the run, of the machine and of the versions; of paths the names alone.
+
+    A report is given to others, whom it does not concern where its files lie.
+    """
+    known = without_places_in(data.run)
     parts: Sequence[tuple[str, Any]] = (
-        ("Run", {name: value for name, value in data.run.items() if not isinstance(value, dict | list)}),
-        *((name.capitalize(), value) for name, value in data.run.items() if isinstance(value, dict)),
+        ("Run", {name: value for name, value in known.items() if not isinstance(value, dict | list)}),
+        *((name.capitalize(), value) for name, value in known.items() if isinstance(value, dict)),
     )
     return [(title, _plain_items(items)) for title, items in parts if items]
 

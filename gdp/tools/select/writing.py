@@ -50,7 +50,7 @@ def write_sheet(
     if not rows:
         raise GdpError(f"{path}: no pair to show, so no sheet was written")
     _require_folder(path)
-    with progress.task("sheet", len(rows), "pair") as task:
+    with progress.task("sheet", len(rows), "pairs") as task:
         pairs = read_thumbnails(store, table, rows, LARGEST, task)
         if path.suffix.lower() == ".png":
             write_atomically(path, png_sheet(table, pairs, len(rows), captions))

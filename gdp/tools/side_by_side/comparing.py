@@ -8,7 +8,7 @@ from math import isclose
 from typing import Any
 
 from gdp.core.run_folder import RunFolder
-from gdp.support.finished_stages import still_finished
+from gdp.support.finished_stages import present_keys, still_finished
 from gdp.tools.report import RunData, read_folder
 
 _ABOUT = ("state", "stages", "machine.device", "machine.processor", "machine.threads")
@@ -152,7 +152,7 @@ def _labels(runs: Sequence[RunData]) -> tuple[str, ...]:
 
 
 def _about(run: RunData) -> Iterator[tuple[str, str]]:
-    facts = {**run.run, "stages": ", ".join(still_finished(run.stages))}
+    facts = {**run.run, "stages": ", ".join(still_finished(run.stages, present_keys(RunFolder(run.folder))))}
     for name in _ABOUT:
         value: Any = facts
         for part in name.split("."):

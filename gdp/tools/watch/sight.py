@@ -12,12 +12,16 @@ from typing import Any
 from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError
 from gdp.core.locks import is_held
 from gdp.core.run_folder import LOCK, RunFolder, is_like_run
-from gdp.support.finished_stages import still_finished
+from gdp.support.finished_stages import present_keys, still_finished
 from gdp.support.metrics_files import finite
 from gdp.tools.watch.recording import PROGRESS
 
+STUDENT = "student/student.safetensors"
+"""Of a run that has trained one."""
 _TAIL = 2**16
 """Bytes at the end of a file of lines that are looked at."""
+_LATE = 10.0
+"""Seconds without a word after which a foretold end that has passed is no longer told."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,8 @@ class Work:
         done: Units that are done.
         total: Of how many.
         unit: What is counted.
-        seconds_left: Until it is done, at its pace so far; None where none is known yet.
+        seconds_left: Until it is done, at its pace so far; None where none is known yet, or nothing has been told for
+            longer than it should have taken.
         status: Figures worth showing.
     """
 
@@ -113,7 +118,7 @@ def look(folder: RunFolder) -> Sight:
         state = "killed"
     runs = state == "running"
     statistics = _newest(folder.path, "statistics.jsonl", runs)
-    trackers, finished = about.get("trackers"), still_finished(stages)
+    trackers, finished = about.get("trackers"), still_finished(stages, present_keys(folder))
     return Sight(
         name=str(about.get("name", folder.path.name)),
         folder=folder.path,
@@ -131,14 +136,20 @@ def look(folder: RunFolder) -> Sight:
     )
 
 
-def newest_run(root: Path) -> RunFolder:
+def newest_run(root: Path, *, trained: bool = False) -> RunFolder:
     """Return the run of a folder of runs that works, or else that was worked on last.
+
+    Args:
+        root: the folder of runs.
+        trained: whether only those count that have a trained student.
 
     Raises:
         MissingResourceError: there is none.
     """
     found: list[tuple[bool, str, RunFolder]] = []
     for folder in map(RunFolder, filter(is_like_run, root.glob("*/"))):
+        if trained and not (folder.path / STUDENT).is_file():
+            continue
         try:
             about = folder.read_json("run.json", {})
         except GdpError:  # another may be fine; gdp runs tells of this one
@@ -147,8 +158,8 @@ def newest_run(root: Path) -> RunFolder:
         found.append((works, str(about.get("updated_at", "")), folder))
     if not found:
         raise MissingResourceError(
-            f"{root}: there is no run here to watch. gdp run RECIPE begins one; one of elsewhere is named by its "
-            f"folder, or by the folder of the runs: --root."
+            f"{root}: there is no run here{' with a trained student' if trained else ''}. gdp run RECIPE begins one; "
+            f"one of elsewhere is named by its folder."
         )
     return RunFolder(max(found, key=lambda each: each[:2])[2].path.absolute())
 
@@ -194,7 +205,7 @@ def _open_work(folder: Path) -> Iterator[Work]:
         since = (datetime.now(UTC) - datetime.fromisoformat(told["time"])).total_seconds()
         for task in told["tasks"]:
             left = finite(task["seconds_left"])
-            left = None if left is None else max(0.0, round(left - max(0.0, since), 1))
+            left = None if left is None or since > max(left, _LATE) else max(0.0, round(left - max(0.0, since), 1))
             status = {str(name): value for name, value in task["status"].items()}
             yield Work(str(task["name"]), int(task["done"]), int(task["total"]), str(task["unit"]), left, status)
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):

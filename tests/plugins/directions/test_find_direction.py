@@ -89,6 +89,12 @@ def test_direction_table_and_strip_are_written(tiny: tuple[str, ...], tmp_path: 
         assert picture.height > 2 * 96, "captions stand below the pictures"
 
 
+def test_samples_that_are_all_but_alike_are_told(tiny: tuple[str, ...]) -> None:
+    options = ["--samples", "40", "--truncation", "0", "--label", "source"]
+    with pytest.warns(UserWarning, match=r"all but alike, 0\.0 of 255 levels apart.*--truncation 0 is meant"):
+        assert find(*tiny, *options).exit_code == 1
+
+
 def test_a_strip_of_large_pictures_stays_small(tmp_path: Path) -> None:
     teacher = examples.latent_world(512).teacher
     assert isinstance(teacher, LatentTeacher)

@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_pages import HOSTILE, change, page_of, runs_only_its_own_script
 
+from gdp.tools.report import read_folder
+
 
 def test_hostile_names_are_shown_and_never_run(run_folder: Path) -> None:
     change(run_folder / "run.json", name=HOSTILE, state=HOSTILE, error=HOSTILE, versions={HOSTILE: HOSTILE})
@@ -161,3 +163,27 @@ def test_no_file_from_outside_the_folder_gets_into_the_report(run_folder: Path, 
     (run_folder / "pictures/rows.json").write_text(json.dumps([{"title": "row", "pictures": pictures}]))
     page = page_of(run_folder)
     assert not [image for image in page.all("img") if image["alt"] in pictures]
+
+
+@pytest.mark.parametrize("forgotten", [False, True], ids=["recorded", "being measured"])
+def test_numbers_of_an_earlier_student_are_not_told_of_the_present_one(run_folder: Path, *, forgotten: bool) -> None:
+    assert "31.5" in page_of(run_folder).text
+    stages = json.loads((run_folder / "stages.json").read_text())
+    stages["train"] |= {"key": "new", "finished_at": "2999-01-01T00:00:00+00:00"}
+    if forgotten:
+        del stages["evaluate"]
+    (run_folder / "stages.json").write_text(json.dumps(stages))
+    (run_folder / "keys.json").write_text(json.dumps({"train": "new"}))
+    data = read_folder(run_folder)
+    assert (data.numbers, data.sentences, data.rows, data.state) == ({}, [], [], "not finished")
+    text = page_of(run_folder).text
+    assert "31.5" not in text
+    assert "what was measured is of an earlier one" in text
+
+
+def test_no_folder_of_this_machine_stands_in_a_report(run_folder: Path) -> None:
+    change(run_folder / "run.json", recipe="/home/ada/secret/mine.toml", plugins={"filter x": "/home/ada/x.py"})
+    (run_folder / "recipe.toml").write_text('name = "a"\n[teacher]\nweights = "/home/ada/weights/g.safetensors"\n')
+    text = page_of(run_folder).text
+    assert "mine.toml" in text and "g.safetensors" in text
+    assert "ada" not in text

@@ -177,7 +177,7 @@ def test_thumbnails_of_stored_pairs_show_both_sources_and_are_small(tmp_path: Pa
     source = torch.full((2, 6, 40, 80), -1.0)
     source[:, 3] = 1.0
     batch = PairBatch([10, 11], source, torch.ones(2, 3, 40, 80), [PairRecord(10, 0), PairRecord(11, 0)])
-    with PairStore.open(tmp_path / "pairs") as store, SilentProgress().task("sheet", 2, "pair") as task:
+    with PairStore.open(tmp_path / "pairs") as store, SilentProgress().task("sheet", 2, "pairs") as task:
         store.append(batch)
         pairs = list(read_thumbnails(store, table, [1, 0], 20, task))
     assert [pair.row for pair in pairs] == [1, 0]

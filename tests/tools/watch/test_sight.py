@@ -12,7 +12,7 @@ from gdp.cli.app import app
 from gdp.core.errors import DiskFullError, MissingResourceError
 from gdp.core.progress import SilentProgress
 from gdp.core.run_folder import RunFolder
-from gdp.support.finished_stages import still_finished
+from gdp.support.finished_stages import outdated, still_finished
 from gdp.tools.watch import look, newest_run
 from gdp.tools.watch.recording import PROGRESS, RecordedProgress
 
@@ -43,10 +43,30 @@ def test_what_an_earlier_student_left_is_not_finished_while_another_is_trained()
     entry: dict[str, object] = {}
     whole = dict.fromkeys(["report", "pairs", "mine", "teacher", "evaluate", "export", "filter", "train"], entry)
     ordered = ["teacher", "pairs", "filter", "train", "evaluate", "export", "report", "mine"]
-    assert still_finished(whole) == ordered
-    assert still_finished({name: entry for name in whole if name != "train"}) == ["teacher", "pairs", "filter", "mine"]
-    assert still_finished({name: entry for name in whole if name != "pairs"}) == ["teacher", "mine"]
-    assert still_finished({name: entry for name in whole if name != "teacher"}) == ordered[1:]
+    assert still_finished(whole, {}) == ordered
+    assert still_finished({name: entry for name in whole if name != "train"}, {}) == [
+        "teacher",
+        "pairs",
+        "filter",
+        "mine",
+    ]
+    assert still_finished({name: entry for name in whole if name != "pairs"}, {}) == ["teacher", "mine"]
+    assert still_finished({name: entry for name in whole if name != "teacher"}, {}) == ordered[1:]
+
+
+def test_what_an_earlier_recipe_asked_for_is_not_finished() -> None:
+    def at(second: int, key: str) -> dict[str, object]:
+        return {"key": key, "finished_at": f"2026-01-01T00:00:{second:02d}+00:00"}
+
+    trained = {"pairs": at(1, "p"), "filter": at(2, "f"), "train": at(20, "new")}
+    stages = {**trained, "evaluate": at(10, "old"), "export": at(10, "of both"), "report": at(30, "now")}
+    assert outdated(stages, {"train": "new", "export": "of both"}) == ["evaluate"]
+    assert outdated(stages, {}) == ["evaluate", "export"]
+    assert still_finished(stages, {}) == ["pairs", "filter", "train", "report"]
+    judged_anew = {**stages, "filter": at(40, "g")}
+    assert outdated(judged_anew, {"pairs": "p", "filter": "g"}) == ["train", "evaluate", "export", "report"]
+    mended = {name: at(50 - number, name) for number, name in enumerate(stages)}
+    assert outdated(mended, {name: name for name in stages}) == []
 
 
 def test_a_working_run_tells_its_stage_its_work_and_its_newest_numbers(tmp_path: Path) -> None:
@@ -101,7 +121,7 @@ def test_without_a_name_the_run_at_work_is_watched_or_else_the_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(MissingResourceError, match="no run here to watch"):
+    with pytest.raises(MissingResourceError, match="runs: there is no run here"):
         newest_run(Path("runs"))
     first = a_run(tmp_path / "runs" / "first", updated="2026-01-01T00:00:00+00:00")
     a_run(tmp_path / "runs" / "second", "finished", updated="2026-02-01T00:00:00+00:00")

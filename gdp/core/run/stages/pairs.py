@@ -109,7 +109,7 @@ class PairsStage(Stage[Session]):
         with _open_or_mend(session) as store:
             missing = store.missing(count)
             made_before = count - len(missing)
-            with session.progress.task("pairs", count, "pair", done=made_before) as task:
+            with session.progress.task("pairs", count, "pairs", done=made_before) as task:
                 if not (missing and session.crew and session.crew.make(session, store, missing, task)):
                     _make_here(session, store, missing, task)
             made = len(store.made(0, count))
