@@ -136,7 +136,7 @@ def test_mistakes_are_told_in_one_paragraph(world: Path, tmp_path: Path) -> None
     picture = write_picture(tmp_path / "a.png", 16, 16)
     for arguments, told in (
         (("apply", "none", picture, "-o", tmp_path / "out"), "there is no trained student"),
-        (("apply", "tiny", "none/*.png", "-o", tmp_path / "out"), "no such file, folder or pattern"),
+        (("apply", "tiny", "none/*.png", "-o", tmp_path / "out"), "there is no such file or folder"),
         (("apply", "tiny", picture, "-o", tmp_path / "out", "--engine", "onx"), "did you mean onnx?"),
         (("apply", "tiny", picture, "-o", tmp_path), "over one of the inputs"),
         (("apply", picture, picture, "-o", tmp_path / "out"), "no card"),
