@@ -60,7 +60,7 @@ def test_a_run_that_was_given_away_is_used_without_its_teacher(world: Path, tmp_
         (1000, ("pairs", RUN, "--csv", "pairs.csv")),
         (1000, ("pairs", RUN, "--sheet", "sheet.png")),
         (1000, ("report", RUN)),
-        (400, ("apply", RUN, "picture.png", "-o", "out.png", "--engine", "torch")),
+        (50, ("apply", RUN, "picture.png", "-o", "out.png", "--engine", "torch")),
         (1000, ("export", RUN, "--to", "onnx")),
         (1000, ("filter", RUN, "--set", "filters.0.min_sharpness=1")),
     ],

@@ -80,7 +80,7 @@ def test_workers_do_not_run_the_script_that_started_them(
     script.write_text("raise SystemExit('a script without a guard was run again')")
     main = sys.modules["__main__"]
     monkeypatch.setattr(main, "__spec__", None)
-    monkeypatch.setattr(main, "__file__", str(script))
+    monkeypatch.setattr(main, "__file__", str(script), raising=False)
     dispatcher = told.dispatcher(Squares(), workers=1)
     assert squares(dispatcher, range(2)) == {0: 0, 1: 1}
     assert sys.modules["__main__"] is main

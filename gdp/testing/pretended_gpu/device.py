@@ -17,7 +17,7 @@ from gdp.testing.pretended_gpu.notes import Notes, Wait
 from gdp.testing.pretended_gpu.private import (
     NUMBERS_NEEDED,
     FakeTensor,
-    FakeTensorMode,
+    OneMode,
     TorchDispatchMode,
     without_numbers,
 )
@@ -61,7 +61,7 @@ class PretendedGpu:
     """
 
     def __init__(self) -> None:
-        self._computes = FakeTensorMode(allow_non_fake_inputs=True)
+        self._computes = OneMode(allow_non_fake_inputs=True)
         self._lock = threading.RLock()
         self._random = torch.Generator().manual_seed(0)
         self._noted: list[Notes] = []

@@ -5,6 +5,7 @@ Known to be there from torch 2.10 on.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -42,7 +43,23 @@ except (ImportError, AttributeError) as error:
         "Take a torch from 2.10 to that of gdp's constraints.txt, or mend gdp/testing/pretended_gpu/private.py."
     ) from error
 
-__all__ = ["NUMBERS_NEEDED", "FakeTensor", "FakeTensorMode", "TorchDispatchMode", "without_numbers"]
+__all__ = ["NUMBERS_NEEDED", "FakeTensor", "OneMode", "TorchDispatchMode", "without_numbers"]
+
+
+class OneMode(FakeTensorMode):  # type: ignore[no-untyped-call]  # torch's class has no annotations
+    """Computes for several threads: while one is amid an operator, tensors are on "meta" for it alone."""
+
+    _amid = threading.local()
+
+    @property
+    def in_kernel_invocation(self) -> bool:
+        """Whether this thread is amid an operator; of torch's class it is one for all threads."""
+        return getattr(self._amid, "operator", False)
+
+    @in_kernel_invocation.setter
+    def in_kernel_invocation(self, value: bool) -> None:
+        self._amid.operator = value
+
 
 NUMBERS_NEEDED = (DataDependentOutputException, DynamicOutputShapeException, UnsupportedOperatorException)
 """What computing without numbers raises where the numbers decide what comes out."""

@@ -51,7 +51,7 @@ def render_report(data: RunData, price: float | None = None) -> str:
     page = page_template(*(here / f"report.{kind}" for kind in ("html.j2", "css", "js")))
     return page.render(
         name=data.name,
-        written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        written=datetime.now(UTC).strftime("%Y-%m-%d"),
         state="" if data.state == "finished" else data.state,
         time=duration(sum(seconds)) if seconds else "",
         summary=summarise(data, price),

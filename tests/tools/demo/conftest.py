@@ -66,7 +66,7 @@ def uploads(world: Path) -> Path:
     return world / "uploads"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop is in the way of whatever else wants one
 def chromium() -> Iterator[Browser]:
     with started_chromium() as browser:
         yield browser
