@@ -14,7 +14,8 @@ from gdp import __version__
 from gdp.cli.common import EXIT_CODES, State, prepare_processor, readable_errors
 from gdp.cli.loading import telling_of_loading
 from gdp.cli.streams import drop_closed_output
-from gdp.console import end_on_signal, json_alone
+from gdp.console.printing import json_alone
+from gdp.console.signals import end_on_signal
 from gdp.core.errors import GdpError, PluginNotFoundError
 from gdp.core.records import DISTRIBUTION, PlainRecord
 from gdp.plugins.commands import PURPOSES

@@ -11,7 +11,8 @@ import typer
 from gdp.cli.common import DeviceOption, MemoryOption, State, end_unfinished, stopped_by
 from gdp.cli.completion import complete_run, plugins_of
 from gdp.cli.workers import ExecutorOption, PatienceOption, RayAddressOption, WorkersOption
-from gdp.console import StopRequest, choose_progress, print_json, stop_on_signal
+from gdp.console import choose_progress, print_json, stop_on_signal
+from gdp.console.signals import StopRequest
 from gdp.core.errors import GdpError
 from gdp.core.memory import MemoryBound
 from gdp.tools.crew.request import WorkersRequest, asked_workers

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.console import json_output
+from gdp.console.printing import json_output
 
 if TYPE_CHECKING:
     from gdp.testing.azure_face import Settings

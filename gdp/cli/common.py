@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from gdp.cli.completion import complete_device, complete_recipe, complete_run
-from gdp.console import StopRequest, Terminated, encodable, rich_console
+from gdp.console import encodable
+from gdp.console.printing import rich_console
+from gdp.console.signals import StopRequest, Terminated
 from gdp.core.errors import GdpError, OutOfMemoryError
 from gdp.core.memory import MemoryBound, is_out_of_memory
 

@@ -11,7 +11,8 @@ import typer
 
 from gdp.cli.common import DeviceOption, newest_if_none
 from gdp.cli.completion import complete_run, plugins_of
-from gdp.console import choose_progress, json_output, print_json, stop_on_signal
+from gdp.console import choose_progress, print_json, stop_on_signal
+from gdp.console.printing import json_output
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gdp.cli.common import DeviceOption, RunArgument, SetOption, end_unfinished, stopped_by
-from gdp.console import choose_progress, json_output, stop_on_signal
+from gdp.console import choose_progress, stop_on_signal
+from gdp.console.printing import json_output
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry

@@ -33,7 +33,9 @@ from gdp.cli.workers import (
     RayAddressOption,
     WorkersOption,
 )
-from gdp.console import StopRequest, json_output, print_line, stop_on_signal
+from gdp.console import print_line, stop_on_signal
+from gdp.console.printing import json_output
+from gdp.console.signals import StopRequest
 from gdp.core.building import require_modules
 from gdp.core.records import CORE_STAGES
 from gdp.tools.crew.request import WorkersRequest, asked_workers

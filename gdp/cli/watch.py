@@ -13,7 +13,8 @@ import typer
 
 from gdp.cli.common import EXIT_STOPPED
 from gdp.cli.completion import complete_run
-from gdp.console import encodable, folded, format_seconds, print_json, print_line, rich_console
+from gdp.console import encodable, format_seconds, print_json, print_line
+from gdp.console.printing import folded, rich_console
 from gdp.core.run_folder import find_run
 from gdp.tools.watch import Sight, look, newest_run
 

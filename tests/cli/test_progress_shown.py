@@ -8,8 +8,8 @@ import re
 import pytest
 from rich.console import Console
 
-from gdp import console
-from gdp.console import PlainProgress, TerminalProgress
+from gdp.console import progress
+from gdp.console.progress import PlainProgress, TerminalProgress
 
 
 def test_all_of_a_narrow_terminals_line_can_be_read() -> None:
@@ -25,7 +25,7 @@ def test_all_of_a_narrow_terminals_line_can_be_read() -> None:
 def test_a_plain_line_tells_time_once_there_is_a_pace_and_keeps_the_figures(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(console, "PLAIN_INTERVAL", 0.0)
+    monkeypatch.setattr(progress, "PLAIN_INTERVAL", 0.0)
     with PlainProgress().task("pairs", 200, "pair", done=100) as task:
         task.advance(0, workers="0/2")
         task.advance(50)

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.process
 
 SCRIPT = """
 import signal, sys
-from gdp.console import end_on_signal
+from gdp.console.signals import end_on_signal
 
 number, library = signal.Signals[sys.argv[1]], sys.argv[2]
 try:

@@ -105,7 +105,7 @@ def test_names_are_whole_and_no_sentence_is_cut_off_at_80_columns(terminal: pyte
 def test_the_time_left_grows_where_nothing_goes_on(
     terminal: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    terminal.setattr("gdp.console._STANDING", 0.2)
+    terminal.setattr("gdp.console.progress._STANDING", 0.2)
     with choose_progress().task("probing", 1000, "kinds of work") as task:
         for _ in range(10):
             time.sleep(0.001)

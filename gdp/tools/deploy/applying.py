@@ -131,7 +131,7 @@ def apply_to_pictures(
     """
     applied = Applied()
     memory = memory or MemoryBound()
-    with ThreadPoolExecutor(THREADS) as threads, progress.task("translate", len(jobs), "picture") as task:
+    with ThreadPoolExecutor(THREADS) as threads, progress.task("translate", len(jobs), "pictures") as task:
         work = _Work(jobs, threads, memory, application, applied, progress.message)
         for batch in work.batches():
             if stop_requested():

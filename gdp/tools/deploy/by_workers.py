@@ -138,7 +138,7 @@ def translate_by_workers(
     pieces = _pieces(jobs, dispatcher.executor.workers)
     parts: dict[int, _Part] = {}
     done = [0] * len(pieces)
-    with progress.task("translate", len(jobs), "picture") as task:
+    with progress.task("translate", len(jobs), "pictures") as task:
 
         def tell(place: int, amount: int) -> None:
             task.advance(max(0, amount - done[place]), **dispatcher.status())
