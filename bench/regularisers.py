@@ -86,7 +86,8 @@ def regularisers(settings: TrainingSettings, size: int) -> Mapping[str, Callable
     import torch
 
     from gdp.plugins.stylegan2 import training_step
-    from gdp.plugins.stylegan2.training_step import build_networks, path_length_penalty, r1_penalty
+    from gdp.plugins.stylegan2.objectives import path_length_penalty, r1_penalty
+    from gdp.plugins.stylegan2.training_step import build_networks
 
     generator, discriminator = build_networks(settings, size)
     random = torch.Generator().manual_seed(1)

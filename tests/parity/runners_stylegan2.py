@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gdp.plugins.stylegan2.networks import Discriminator, Generator
-from gdp.plugins.stylegan2.training_step import discriminator_loss, generator_loss, path_length_penalty, r1_penalty
+from gdp.plugins.stylegan2.objectives import discriminator_loss, generator_loss, path_length_penalty, r1_penalty
 
 Tensors = dict[str, Tensor]
 

@@ -4,13 +4,8 @@ import math
 
 import torch
 
-from gdp.plugins.stylegan2.training_step import (
-    discriminator_loss,
-    generator_loss,
-    mix_styles,
-    path_length_penalty,
-    r1_penalty,
-)
+from gdp.plugins.stylegan2.objectives import discriminator_loss, generator_loss, path_length_penalty, r1_penalty
+from gdp.plugins.stylegan2.training_step import mix_styles
 
 
 def test_adversarial_losses_are_logistic() -> None:

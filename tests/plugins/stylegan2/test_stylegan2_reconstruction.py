@@ -17,8 +17,9 @@ from gdp.plugins.faces import RenderedFacesConfig
 from gdp.plugins.faces.attributes import sample_attributes
 from gdp.plugins.faces.renderer import RenderedFaces
 from gdp.plugins.stylegan2 import TrainingSettings
+from gdp.plugins.stylegan2.objectives import feature_distance
 from gdp.plugins.stylegan2.training import _Training, train
-from gdp.plugins.stylegan2.training_step import AdversarialStep, feature_distance, reconstruction_factor
+from gdp.plugins.stylegan2.training_step import AdversarialStep, reconstruction_factor
 
 pytestmark = pytest.mark.training
 
