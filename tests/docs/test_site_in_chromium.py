@@ -52,7 +52,7 @@ def test_pages_can_be_read_by_everybody(browser: Browser, address: str, page: st
 
 def test_the_search_finds_a_setting(browser: Browser, address: str) -> None:
     with opened(browser, f"{address}/index.html") as watched:
-        watched.page.locator(".md-search__input").fill("min_sharpness")
+        watched.page.locator(".md-search__input").press_sequentially("min_sharpness")  # it listens to keys, not input
         watched.page.locator(".md-search-result__link").first.wait_for()
         assert "plugins.html" in (watched.page.locator(".md-search-result__link").first.get_attribute("href") or "")
         assert watched.errors == []
