@@ -32,27 +32,28 @@ from gdp.core.run_folder import now
 RESULT = Path(__file__).parent / "results" / "threads.json"
 RECIPE = Path(__file__).parents[1] / "recipes" / "stylegan_age.toml"
 LARGE = str(2**31 - 1)
-_KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": LARGE, "MALLOC_MMAP_THRESHOLD_": LARGE}
+_SHORT_SPINS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "2000"}
+_KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": LARGE, "MALLOC_MMAP_MAX_": "0"}
 DEFAULT = "default"
 SETTINGS: dict[str, dict[str, str]] = {
     DEFAULT: {},
     "passive": {"OMP_WAIT_POLICY": "passive"},
-    "passive, 2,000 spins": {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "2000"},
+    "passive, 2,000 spins": _SHORT_SPINS,
     "active": {"OMP_WAIT_POLICY": "active"},
     "1 thread": {"OMP_NUM_THREADS": "1"},
     "1 thread, passive": {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"},
-    "passive, memory kept": {"OMP_WAIT_POLICY": "passive", **_KEEP_MEMORY},
-    "passive, huge pages": {"OMP_WAIT_POLICY": "passive", "THP_MEM_ALLOC_ENABLE": "1"},
-    "passive, memory kept, huge pages": {"OMP_WAIT_POLICY": "passive", **_KEEP_MEMORY, "THP_MEM_ALLOC_ENABLE": "1"},
+    "gdp's: 2,000 spins, memory kept": {**_SHORT_SPINS, **_KEEP_MEMORY},
+    "gdp's, huge pages": {**_SHORT_SPINS, **_KEEP_MEMORY, "THP_MEM_ALLOC_ENABLE": "1"},
 }
 """What each worker finds in its environment; of these variables nothing else is there."""
-WORKS = ("pix2pixHD step, 64 px", "ResNet-9, 256 px", "StyleGAN2 synthesis, 64 px")
+WORKS = ("pix2pixHD step, 64 px", "ResNet-9, 256 px", "StyleGAN2 synthesis, 64 px", "StyleGAN2 synthesis, 1024 px")
 WARMUP = 1
 PROTOCOL = (
     "A process for each setting, with the variables that it names and none other of these. All but the one whose turn "
     "it is are stopped (SIGSTOP), so that no thread of another spins meanwhile. In a turn each does the work once; one "
     "unmeasured turn comes first. pix2pixHD: a training step of recipes/stylegan_age.toml, batch 8, not compiled. "
-    "ResNet-9: width 64, one picture, torch, float32, channels-last. StyleGAN2: the embedded teacher, batch 8. "
+    "ResNet-9: width 64, one picture, torch, float32, channels-last. StyleGAN2: 64 px, the embedded teacher, batch 8; "
+    "1024 px, random weights, at most 128 channels, one picture. "
     "milliseconds: median and quartiles; ratio: default by setting, the median over the turns, above 1 is faster than "
     "torch's defaults. busy: beside a process that multiplies matrices in torch with torch's defaults all the while."
 )
@@ -129,7 +130,7 @@ def _works() -> dict[str, Work]:
     import torch
 
     torch.manual_seed(0)
-    return dict(zip(WORKS, (_training_step(), _translation(), _synthesis()), strict=True))
+    return dict(zip(WORKS, (_training_step(), _translation(), _synthesis(), _large_synthesis()), strict=True))
 
 
 def _training_step() -> Work:
@@ -194,6 +195,17 @@ def _synthesis() -> Work:
     teacher = StyleGAN2Teacher(StyleGAN2Config(weights="builtin:faces64"), BuildContext(device=torch.device("cpu")))
     ws = teacher.map(torch.randn(8, teacher.z_dim))
     return lambda: teacher.synthesize(ws)
+
+
+def _large_synthesis() -> Work:
+    """One picture of 1024 px by a generator of random weights."""
+    import torch
+
+    from gdp.plugins.stylegan2.networks import Generator
+
+    generator = Generator(512, 512, 1024, channel_base=64 * 128, channel_max=128).eval().requires_grad_(False)
+    ws = generator.mapping(torch.randn(1, 512))
+    return torch.inference_mode()(lambda: generator.synthesis(ws, "none"))
 
 
 def _be_busy() -> None:

@@ -1,8 +1,9 @@
-"""Every command lets idle OpenMP threads spin briefly, then sleep, unless the user has asked for something else."""
+"""Every command lets idle threads sleep and keeps memory, unless the user has asked for something else."""
 
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -35,3 +36,33 @@ def test_the_policy_is_set_before_anything_that_could_import_torch(
     command = [sys.executable, "-m", "gdp", "list-plugins", "--plugins-dir", str(tmp_path)]
     finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert f"policy {found} False" in finished.stderr  # where what plugins print goes
+
+
+FAULTS = """
+import os, resource, sys
+from gdp.cli.common import prepare_processor
+prepare_processor()
+import torch
+for _ in range(3):
+    torch.zeros(50_000_000).add_(1)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    torch.zeros(50_000_000).add_(1)
+faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+print(faults * os.sysconf("SC_PAGE_SIZE") / (10 * 200_000_000), os.environ.get("MALLOC_MMAP_MAX_"))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator than GNU's")
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [({}, True), ({"MALLOC_MMAP_MAX_": "65536"}, False), ({"GLIBC_TUNABLES": "glibc.malloc.mmap_max=65536"}, False)],
+)
+def test_memory_is_kept_for_the_next_layer(asked: dict[str, str], kept: bool) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
+    finished = subprocess.run(
+        [sys.executable, "-c", FAULTS], env=environment | asked, capture_output=True, text=True, timeout=120, check=True
+    )
+    cleared_anew, limit = finished.stdout.split()
+    assert (float(cleared_anew) < 0.5) is kept, finished.stdout
+    assert limit == ("0" if kept else str(asked.get("MALLOC_MMAP_MAX_")))
