@@ -79,7 +79,9 @@ def copy(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The file, or a folder for it. Default: here, under the recipe's name."),
+        typer.Option(
+            "--output", "-o", help="The file, or a folder for it; - prints it. Default: here, under the recipe's name."
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
@@ -89,6 +91,7 @@ def copy(
     Example: gdp recipes copy stylegan-age -o my_recipe.toml
     """  # fmt: skip
     state: State = context.find_root().obj
+    output = Path("/dev/stdout") if output == Path("-") else output
     copied = copy_recipe(name, output, state.registry, recipe_schema(state.registry), force=force)
     if json_:
         print_json({

@@ -141,9 +141,10 @@ def test_a_copy_goes_into_a_folder_that_is_there_and_tells_what_is_the_users_own
 
 
 @pytest.mark.process
-def test_a_pipe_gets_the_recipe_alone(somewhere: Path) -> None:
+@pytest.mark.parametrize("output", ["/dev/stdout", "-"])
+def test_a_pipe_gets_the_recipe_alone(output: str, somewhere: Path) -> None:
     command = [sys.executable, "-c", "from gdp.cli import main; main()", "recipes", "copy", "folder-pairs", "-o"]
-    told = subprocess.run([*command, "/dev/stdout"], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run([*command, output], capture_output=True, text=True, check=True).stdout
     assert tomllib.loads(told)["name"] == "folder-pairs"
     assert list(somewhere.iterdir()) == []
     assert not Path("/dev/recipe.schema.json").exists()

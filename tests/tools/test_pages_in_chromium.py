@@ -174,6 +174,6 @@ def test_the_sheet_sorts_and_shows_what_is_chosen(chromium: Browser, pages: dict
         watched.page.get_by_label("largest first").check()
         assert watched.page.locator("h2").first.inner_text().startswith("#2")
         watched.page.get_by_label("Show").select_option("drop")
-        expect(watched.page.locator("#count")).to_have_text("1 of 3 pairs")
+        expect(watched.page.locator("#count")).to_have_text("1 of 3 shown")
         expect(watched.page.locator("article:visible")).to_have_count(1)
         assert watched.errors == []

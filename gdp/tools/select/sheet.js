@@ -36,7 +36,7 @@ function arrange() {
     const text = typeof value === "number" ? String(Number(value.toPrecision(4))) : value;
     pair.querySelector(".value").textContent = text === undefined ? "" : text;
   }
-  document.getElementById("count").textContent = `${shown} of ${pairs.length} pairs`;
+  document.getElementById("count").textContent = shown < pairs.length ? `${shown} of ${pairs.length} shown` : "";
 }
 
 for (const control of [sort, descending, show]) control.addEventListener("change", arrange);
