@@ -1,9 +1,10 @@
-"""One step of StyleGAN2's training: generator, path length, discriminator, R1, moving average."""
+"""One step of StyleGAN2's training: generator, discriminator, path length, R1, moving average."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
@@ -124,6 +125,18 @@ def require_parts(settings: TrainingSettings, device: torch.device, group: Group
         )
 
 
+@dataclass
+class Judged:
+    """A part of a batch as the discriminator has seen it, with what its own gradients need."""
+
+    fake_logits: Tensor
+    """(N, 1), of the generator's pictures."""
+    real: Tensor
+    """(N, 3, R, R), the part's real pictures."""
+    real_features: list[Tensor] | None = None
+    """Of the real pictures, where they have been looked at."""
+
+
 class AdversarialStep:
     """Both networks, their optimizers and the moving average, and what one step does with them.
 
@@ -204,10 +217,11 @@ class AdversarialStep:
         parts = [part.contiguous(memory_format=torch.channels_last) for part in real.chunk(self.shards)]
         shards, device = self.shards, self.device
         known = [None] * shards if latents is None else latents.to(device, non_blocking=True).chunk(shards)
-        fakes, figures = self._generator_phase(parts, known, reconstruction_factor(settings, seen))
+        judged, figures = self._generator_phase(parts, known, reconstruction_factor(settings, seen))
+        figures |= self._discriminator_phase(judged)
+        del judged  # and what it keeps of the features
         if settings.path_length_weight and step % settings.path_length_interval == 0:
             figures |= self._path_length_phase(max(1, len(parts[0]) // settings.path_length_shrink))
-        figures |= self._discriminator_phase(parts, fakes)
         if settings.r1_gamma and step % settings.r1_interval == 0:
             figures |= self._r1_phase(parts)
         self.average.update((step + 1) * settings.batch, settings.batch)
@@ -233,43 +247,69 @@ class AdversarialStep:
 
     def _generator_phase(
         self, real: Sequence[Tensor], known: Sequence[Tensor | None], factor: float
-    ) -> tuple[list[Tensor], dict[str, Tensor]]:
+    ) -> tuple[list[Judged], dict[str, Tensor]]:
         parameters, settings = list(self.generator.parameters()), self.settings
 
-        def compute(shard: int) -> tuple[Gradients, Tensor, Tensor, dict[str, Tensor]]:
+        def compute(shard: int) -> tuple[Gradients, Judged, Tensor, dict[str, Tensor]]:
             ws, w_mean, count = self._all_latents(len(real[shard]), shard, known[shard])
-            fake = self.generator.synthesis(ws, self.noise_mode, self.dtype, self._random[shard])
+            made = self.generator.synthesis(ws, self.noise_mode, self.dtype, self._random[shard])
+            # Cut in two: the generator's part is freed with its gradients, and the discriminator's is kept for its own.
+            fake = made.detach().requires_grad_()
             features = self.discriminator.features(fake, self.dtype)
-            figures = {"loss_generator": generator_loss(self.discriminator.judge(features)).mean()}
+            logits = self.discriminator.judge(features)
+            judged = Judged(logits, real[shard])
+            figures = {"loss_generator": generator_loss(logits).mean()}
             loss = settings.adversarial_weight * figures["loss_generator"]
             if count:
-                distances = self._distances(fake[:count], [each[:count] for each in features], real[shard][:count])
+                if settings.feature_weight:
+                    judged.real_features = self.discriminator.features(real[shard], self.dtype)
+                distances = self._distances(fake, features, judged, count)
                 loss = loss + factor * (
                     settings.feature_weight * distances["feature_distance"] + settings.l1_weight * distances["l1"]
                 )
                 figures |= distances
+            (of_fake,) = torch.autograd.grad(self.generator_scaler.scale(loss), fake, retain_graph=True)
             # Without noise its strengths have no gradient: zeros then, and they stay as they were initialised.
-            scaled = self.generator_scaler.scale(loss)
-            gradients = torch.autograd.grad(scaled, parameters, materialize_grads=True)
-            return gradients, fake.detach(), w_mean, {name: value.detach() for name, value in figures.items()}
+            gradients = torch.autograd.grad(made, parameters, of_fake, materialize_grads=True)
+            return gradients, judged, w_mean, {name: value.detach() for name, value in figures.items()}
 
-        gradients, fakes, w_means, figures = zip(*self._in_parallel(compute), strict=True)
+        gradients, judged, w_means, figures = zip(*self._in_parallel(compute), strict=True)
         told = {name: torch.stack([each[name] for each in figures]).mean() for name in figures[0]}
         self._finite.append(("generator", told["loss_generator"].isfinite()))
         told |= self._descend(self.generator_optimizer, parameters, gradients, "generator", self.generator_scaler)
         self.generator.mapping.update_mean(self._mean(w_means))
-        # The discriminator learns from these same pictures: a synthesis less than with fresh ones.
-        return list(fakes), told
+        return list(judged), told
 
-    def _distances(self, fake: Tensor, features: Sequence[Tensor], real: Tensor) -> dict[str, Tensor]:
-        """Measure pictures (N, 3, R, R), whose features in the discriminator are given, against real ones."""
-        if not self.settings.feature_weight:
-            distance = fake.new_zeros(())
-        else:
-            with torch.no_grad():
-                targets = self.discriminator.features(real, self.dtype)
-            distance = feature_distance(features, targets)
-        return {"feature_distance": distance, "l1": (fake - real).abs().mean()}
+    def _distances(self, fake: Tensor, features: Sequence[Tensor], judged: Judged, count: int) -> dict[str, Tensor]:
+        """Measure the first pictures of a part, whose features in the discriminator are given, against real ones."""
+        distance = fake.new_zeros(())
+        if judged.real_features is not None:
+            targets = [each[:count].detach() for each in judged.real_features]
+            distance = feature_distance([each[:count] for each in features], targets)
+        return {"feature_distance": distance, "l1": (fake[:count] - judged.real[:count]).abs().mean()}
+
+    def _discriminator_phase(self, judged: Sequence[Judged]) -> dict[str, Tensor]:
+        """Let the discriminator learn from what the generator was judged by: each picture is looked at once."""
+        parameters = list(self.discriminator.parameters())
+
+        def compute(shard: int) -> tuple[Gradients, Tensor, Tensor, Tensor]:
+            part = judged[shard]
+            if part.real_features is None:
+                part.real_features = self.discriminator.features(part.real, self.dtype)
+            real_logits = self.discriminator.judge(part.real_features)
+            loss = discriminator_loss(real_logits, part.fake_logits).mean()
+            gradients = torch.autograd.grad(self.discriminator_scaler.scale(loss), parameters)
+            return gradients, loss.detach(), real_logits.detach().mean(), part.fake_logits.detach().mean()
+
+        gradients, losses, real_logits, fake_logits = zip(*self._in_parallel(compute), strict=True)
+        told = {
+            "loss_discriminator": torch.stack(losses).mean(),
+            "logit_real": torch.stack(real_logits).mean(),
+            "logit_fake": torch.stack(fake_logits).mean(),
+        }
+        self._finite.append(("discriminator", told["loss_discriminator"].isfinite()))
+        scaler = self.discriminator_scaler
+        return told | self._descend(self.discriminator_optimizer, parameters, gradients, "discriminator", scaler)
 
     def _path_length_phase(self, count: int) -> dict[str, Tensor]:
         parameters = list(self.generator.parameters())
@@ -290,26 +330,6 @@ class AdversarialStep:
         self._descend(self.generator_optimizer, parameters, gradients, "path length", self._no_scaler)
         self.mean_path_length = self._mean(means)
         return {"path_length_penalty": torch.stack(penalties).mean(), "path_length": self.mean_path_length.clone()}
-
-    def _discriminator_phase(self, real: Sequence[Tensor], fakes: Sequence[Tensor]) -> dict[str, Tensor]:
-        parameters = list(self.discriminator.parameters())
-
-        def compute(shard: int) -> tuple[Gradients, Tensor, Tensor, Tensor]:
-            real_logits = self.discriminator(real[shard], self.dtype)
-            fake_logits = self.discriminator(fakes[shard], self.dtype)
-            loss = discriminator_loss(real_logits, fake_logits).mean()
-            gradients = torch.autograd.grad(self.discriminator_scaler.scale(loss), parameters)
-            return gradients, loss.detach(), real_logits.detach().mean(), fake_logits.detach().mean()
-
-        gradients, losses, real_logits, fake_logits = zip(*self._in_parallel(compute), strict=True)
-        told = {
-            "loss_discriminator": torch.stack(losses).mean(),
-            "logit_real": torch.stack(real_logits).mean(),
-            "logit_fake": torch.stack(fake_logits).mean(),
-        }
-        self._finite.append(("discriminator", told["loss_discriminator"].isfinite()))
-        scaler = self.discriminator_scaler
-        return told | self._descend(self.discriminator_optimizer, parameters, gradients, "discriminator", scaler)
 
     def _r1_phase(self, real: Sequence[Tensor]) -> dict[str, Tensor]:
         parameters = list(self.discriminator.parameters())
