@@ -2,7 +2,7 @@
 // block of code are told apart. The theme makes both while a page is shown, so this looks whenever something was made.
 document$.subscribe(() => {
   const mend = () => {
-    for (const part of document.querySelectorAll(".md-typeset__scrollwrap, .md-typeset pre > code, .md-typeset p:has(> img)")) {
+    for (const part of document.querySelectorAll(".md-typeset__scrollwrap, .md-typeset pre > code")) {
       if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
     }
     document.querySelectorAll(".md-code__nav").forEach((buttons, number) => {
