@@ -17,7 +17,7 @@ from gdp.plugins.faces import RenderedFacesConfig
 from gdp.plugins.faces.attributes import sample_attributes
 from gdp.plugins.faces.renderer import RenderedFaces
 from gdp.plugins.stylegan2 import TrainingSettings
-from gdp.plugins.stylegan2.objectives import feature_distance
+from gdp.plugins.stylegan2.objectives import discriminator_loss, feature_distance
 from gdp.plugins.stylegan2.training import _Training, train
 from gdp.plugins.stylegan2.training_step import AdversarialStep, reconstruction_factor
 
@@ -98,6 +98,32 @@ def test_an_interrupted_training_of_this_kind_ends_in_the_same_bits(
         train(pictures, settings, tmp_path / "broken", InterruptingProgress(48))
     broken = train(pictures, settings, tmp_path / "broken", SilentProgress())
     assert broken.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.parametrize("objective", [{}, OBJECTIVE])
+def test_the_discriminator_looks_at_each_picture_once_and_learns_what_two_looks_would_teach(
+    objective: dict[str, float], plain_colours: tuple[torch.Tensor, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = AdversarialStep(TrainingSettings(**SETTINGS, **objective), 8)
+    step._rates = [0.0, 0.0]  # weights that stay what they are, so that the looks can be repeated
+    looks: list[torch.Tensor] = []
+    look = step.discriminator.features
+
+    def counted(images: torch.Tensor, *rest: torch.dtype) -> list[torch.Tensor]:
+        looks.append(images.detach())
+        return look(images, *rest)
+
+    monkeypatch.setattr(step.discriminator, "features", counted)
+    real = plain_colours[0][:8] / 127.5 - 1
+    step.run(real, 1, plain_colours[1][:8] if objective else None)  # one without R1
+    step.close()
+    fake, seen = looks
+    assert torch.equal(seen, real)
+    loss = discriminator_loss(step.discriminator(real), step.discriminator(fake)).mean()
+    gradients = torch.autograd.grad(loss, list(step.discriminator.parameters()))
+    assert all(
+        torch.equal(*both) for both in zip((p.grad for p in step.discriminator.parameters()), gradients, strict=True)
+    )
 
 
 def test_the_weight_of_the_reconstruction_falls_to_its_floor_between_two_numbers_of_pictures() -> None:
