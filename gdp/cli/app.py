@@ -232,4 +232,4 @@ def root(
 
     Example: gdp run stylegan-age
     """
-    prepare_processor()
+    prepare_processor(keep_memory=context.invoked_subcommand != "apply")  # which promises to take little of it

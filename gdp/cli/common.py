@@ -124,10 +124,11 @@ def newest_if_none(run: Path | None, *, trained: bool = False) -> Path:
     return found
 
 
-def prepare_processor() -> None:
+def prepare_processor(keep_memory: bool = True) -> None:
     """Let idle threads sleep and memory be kept, in this process and in those that it starts; users' settings stay."""
     _let_threads_sleep()
-    _keep_memory()
+    if keep_memory:
+        _keep_memory()
 
 
 def _let_threads_sleep() -> None:
@@ -146,7 +147,8 @@ def _keep_memory() -> None:
     """Let GNU's allocator keep what is freed, where it is the system's; other systems' are left as they are.
 
     It gives large pieces back at once, and the next layer's features are again pages that the system must clear: two
-    fifths of the time of a synthesis of 1024 px, a tenth at 64 px and of a training step (`bench/threads.py`).
+    fifths of the time of a synthesis of 1024 px, a tenth at 64 px and of a training step (`bench/threads.py`). What is
+    kept lies in pieces: photos take a quarter more of the memory.
     """
     if any(name.startswith("MALLOC_") for name in os.environ) or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", ""):
         return

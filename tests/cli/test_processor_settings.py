@@ -66,3 +66,17 @@ def test_memory_is_kept_for_the_next_layer(asked: dict[str, str], kept: bool) ->
     cleared_anew, limit = finished.stdout.split()
     assert (float(cleared_anew) < 0.5) is kept, finished.stdout
     assert limit == ("0" if kept else str(asked.get("MALLOC_MMAP_MAX_")))
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator than GNU's")
+@pytest.mark.parametrize(("command", "kept"), [(["list-plugins"], "0"), (["apply", "run", "x.png", "-o", "y"], "None")])
+def test_apply_whose_memory_is_bounded_keeps_none(command: list[str], kept: str, tmp_path: Path) -> None:
+    (tmp_path / "shows_memory.py").write_text(
+        'import os\nimport gdp\nprint("kept", os.environ.get("MALLOC_MMAP_MAX_"))\n'
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
+    told = subprocess.run(
+        [sys.executable, "-m", "gdp", "--plugins-dir", str(tmp_path), *command],
+        env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert f"kept {kept}" in told.stderr
