@@ -63,13 +63,16 @@ def open_executor(registry: PluginRegistry, request: WorkersRequest, device: str
     Raises:
         PluginNotFoundError, MissingResourceError: there is none of that name, or what it needs is not installed.
     """
+    from gdp.core.contracts.watching import answering
     from gdp.support.interfaces.executors import ExecutorContext
 
     record = registry.get("executor", request.executor)
     require_modules([record])
     implementation = registry.load(record)
-    with blame_of(record)(describe_plugin(record)):
-        executor: Executor = implementation(ExecutorContext(request.workers, device, request.address))
+    where, blame = describe_plugin(record), blame_of(record)
+    with blame(where):
+        watched = answering(implementation, where, blame)
+        executor: Executor = watched(ExecutorContext(request.workers, device, request.address))
     return executor
 
 

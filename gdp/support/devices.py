@@ -12,7 +12,7 @@ from pydantic import AfterValidator
 
 from gdp.core.errors import GdpError
 
-_NAMES = re.compile(r"auto|cpu|cuda(:[0-9]{1,4})?")
+_NAMES = re.compile(r"auto|cpu|cuda(:(0|[1-9][0-9]{0,3}))?")
 _GPU_FILES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
 """One of these is there wherever Linux has a GPU that torch can use."""
 

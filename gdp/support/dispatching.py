@@ -6,11 +6,13 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 from gdp.core import errors
-from gdp.core.errors import GdpError, WorkersError
+from gdp.core.building import name_of, plugin_errors
+from gdp.core.errors import GdpError, PluginError, WorkersError
 from gdp.core.progress import ProgressTask, Stopped
 from gdp.support.interfaces.executors import Doing, Executor, Work, Worker, WorkerLostError
 
@@ -36,8 +38,20 @@ class _Failed:
         return GdpError(self.text) if self.kind else RuntimeError(f"a worker failed:\n{self.text}")
 
 
-_OPENED = "opened"
-"""What a worker tells first of all."""
+@dataclass(frozen=True)
+class _Word:
+    """What a worker tells, with what says whether it is what comes next."""
+
+    place: int
+    """Of its piece among all."""
+    attempt: int
+    number: int
+    """Among those of this attempt, from 0."""
+    said: Any
+
+
+_OPENED, _ALL_TOLD = "opened", "all is told"
+"""What a worker tells first of all, and what behind the last of a piece."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +63,19 @@ class _Guarded:
     def __call__(self, number: int) -> Doing:
         doing: Doing | None = None
 
-        def told(piece: Any, attempt: int) -> Iterator[Any]:
+        def told(placed: tuple[int, Any], attempt: int) -> Iterator[_Word]:
+            place, piece = placed
+            for words, said in enumerate(said_of(piece, attempt)):
+                yield _Word(place, attempt, words, said)
+
+        def said_of(piece: Any, attempt: int) -> Iterator[Any]:
             nonlocal doing
             try:
                 if doing is None:  # not before: what goes wrong with it is told as of a piece
                     doing = self.work(number)
                     yield _OPENED
                 yield from doing(piece, attempt)
+                yield _ALL_TOLD
             except GdpError as error:
                 yield _Failed(type(error).__name__, str(error))
             except Exception:  # noqa: BLE001 # told in the process that asked for it
@@ -74,6 +94,9 @@ class _Hand:
     place: int = -1
     """Of the piece among all; below 0 for none."""
     attempt: int = 0
+    words: int = 0
+    """That were told of the piece in this attempt."""
+    is_all_told: bool = False
     last_word: float = 0.0
     is_open: bool = False
     """Whether its worker is ready to work: to import and load all that it needs may take longer than a piece."""
@@ -117,6 +140,7 @@ class Dispatcher:
             Stopped: the user asked to stop.
             GdpError: a worker tells of an error.
             WorkersError: a piece has ended as many workers as it may.
+            PluginError: the executor fails, or loses, repeats or mixes up what its workers tell.
         """
         rest, again = enumerate(pieces), deque[tuple[int, Any, int]]()
         self._settled.clear()
@@ -148,9 +172,10 @@ class Dispatcher:
     def rest(self) -> None:
         """End all workers, and with them what they hold; `do` starts them again."""
         hands, self._hands = self._hands, []
-        for hand in hands:
-            if hand.worker is not None:
-                hand.worker.end()
+        with ExitStack() as stack:  # of which every one is called, whatever one raises
+            for hand in hands:
+                if hand.worker is not None:
+                    stack.callback(self._end, hand.worker)
 
     def close(self) -> None:
         """End all workers and let go of the executor."""
@@ -171,9 +196,10 @@ class Dispatcher:
     def _begin(self, hand: _Hand, again: deque[tuple[int, Any, int]], name: Callable[[Any], str]) -> None:
         if hand.worker is None:
             hand.worker = self.executor.start(_Guarded(self.work), hand.number)
-        hand.last_word = time.monotonic()
+        hand.last_word, hand.words, hand.is_all_told = time.monotonic(), 0, False
         try:
-            hand.worker.begin(hand.piece, hand.attempt)
+            with self._blamed():
+                hand.worker.begin((hand.place, hand.piece), hand.attempt)
         except WorkerLostError as lost:
             self._replace(hand, again, name, f"was lost ({lost})")
 
@@ -184,24 +210,53 @@ class Dispatcher:
             hand = busy[id(worker)]
             hand.last_word, hand.is_open = time.monotonic(), True
             try:
-                told = worker.told()
+                with self._blamed():
+                    word = worker.told()
             except StopIteration:
+                self._require(hand.is_all_told, f"takes {name(hand.piece)} for done before all of it is told")
                 hand.place, hand.piece = -1, None
             except WorkerLostError as lost:
                 self._replace(hand, again, name, f"was lost ({lost})")
             else:
+                told = self._next_said(hand, word, name)
                 if isinstance(told, _Failed):
                     raise told.raised()
-                if told != _OPENED:
+                hand.is_all_told = told == _ALL_TOLD
+                if told not in (_OPENED, _ALL_TOLD):
                     yield hand.place, told
         for hand in busy.values():
             patience = self.patience if hand.is_open else max(PATIENCE, self.patience)
             if hand.place >= 0 and time.monotonic() - hand.last_word > patience:
                 self._replace(hand, again, name, f"has said nothing for {patience:g} s")
 
+    def _next_said(self, hand: _Hand, word: Any, name: Callable[[Any], str]) -> Any:
+        """Return what a word says that is the next of what a worker has in hand."""
+        expected = (hand.place, hand.attempt, hand.words)
+        is_next = isinstance(word, _Word) and (word.place, word.attempt, word.number) == expected
+        self._require(is_next, f"hands over something else than what a worker told next of {name(hand.piece)}")
+        hand.words += 1
+        return word.said
+
+    def _end(self, worker: Worker) -> None:
+        with self._blamed():
+            worker.end()
+
+    def _blamed(self) -> AbstractContextManager[None]:
+        """Name the executor in what its workers raise, but for what they are to raise."""
+        return plugin_errors(name_of(self.executor), (StopIteration, WorkerLostError))
+
+    def _require(self, good: bool, otherwise: str) -> None:
+        if not good:
+            wrong = PluginError(
+                f"{otherwise}. This is a fault of the plugin: tell its author. What was stored before is kept, and "
+                f"--executor processes goes on from there."
+            )
+            wrong.blame(name_of(self.executor))
+            raise wrong
+
     def _replace(self, hand: _Hand, again: deque[tuple[int, Any, int]], name: Callable[[Any], str], why: str) -> None:
         assert hand.worker is not None
-        hand.worker.end()
+        self._end(hand.worker)
         what = name(hand.piece)
         if hand.attempt >= ATTEMPTS:
             raise WorkersError(

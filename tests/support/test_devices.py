@@ -75,3 +75,12 @@ def test_a_gpu_that_is_not_there_is_told(gpus: int) -> None:
     else:
         with pytest.raises(GdpError, match="--device cuda: torch finds no GPU on this machine; there is auto, cpu"):
             resolve_device("cuda")
+
+
+@pytest.mark.parametrize("name", ["cuda:00", "cuda:01", "CUDA:0", "gpu", "cpu:0", "mps", ""])
+def test_a_spelling_that_torch_would_refuse_is_refused_here(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "may_have_gpu", lambda: True)
+    monkeypatch.setattr(devices, "_count_gpus", lambda: 2)
+    monkeypatch.setattr(devices, "lacks_code", lambda device: None)
+    with pytest.raises(GdpError, match="there is no such device; there is auto, cpu, cuda, cuda:0, cuda:1"):
+        resolve_device(name)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
+
+from gdp.core.contracts.asking import Asked, Rule, a, a_number, several, shown
+from gdp.core.contracts.asking import require as require_that
 
 Doing = Callable[[Any, int], Iterator[Any]]
 """Does a piece of work: from the piece, and which attempt at it this is (from 1), to what it tells, one by one."""
@@ -61,12 +64,26 @@ class Worker(ABC):
         """End its process at once, however busy it is or whether it hangs."""
 
 
+def _of_those_asked(answer: Any, asked: Asked) -> Any:
+    found = several(Worker, "those of the workers that have something to tell")(answer, asked)
+    those = {id(worker) for worker in asked.arguments[0]}
+    strangers = [worker for worker in found if id(worker) not in those]
+    require_that(not strangers, f"must return workers that it was asked of, and {shown(strangers[:1])} was not")
+    return found
+
+
 class Executor(ABC):
     """Starts workers and listens to them; gdp hands out the work, replaces workers that are lost, and gathers.
 
     Registered by `gdp_register_executors`, chosen by `--executor`. Workers end when the process that started them does,
     however that ends.
     """
+
+    _contract: ClassVar[Mapping[str, Rule]] = {
+        "workers": a_number(1, "how many workers work at once, 1 or more"),
+        "start": a(Worker, "a gdp.Worker"),
+        "ready": _of_those_asked,
+    }
 
     def __init__(self, context: ExecutorContext) -> None:
         self.context = context

@@ -41,7 +41,7 @@ def place_in_environment(variables: Mapping[str, str] = os.environ) -> Place | N
     """Return this process's place; None where it is alone.
 
     Raises:
-        GdpError: a variable holds no number.
+        GdpError: a variable holds no number, or RANK is none of so many processes.
     """
     if not all(variables.get(name) for name in _NEEDED):
         return None
@@ -56,7 +56,15 @@ def place_in_environment(variables: Mapping[str, str] = os.environ) -> Place | N
             f"the environment variables RANK, WORLD_SIZE, LOCAL_RANK and LOCAL_WORLD_SIZE say which of several "
             f"processes this one is, as torchrun sets them, and one is no number ({error}): unset RANK to run alone"
         ) from error
-    return Place(rank, world, local_rank, local_world) if world > 1 else None
+    if world <= 1:
+        return None
+    if not (0 <= rank < world and 0 <= local_rank < local_world):
+        raise GdpError(
+            f"the environment says that this is process RANK={rank} of WORLD_SIZE={world}, on its machine "
+            f"LOCAL_RANK={local_rank} of LOCAL_WORLD_SIZE={local_world}; ranks count from 0, and there is no such "
+            f"process: unset RANK to run alone"
+        )
+    return Place(rank, world, local_rank, local_world)
 
 
 def was_launched() -> bool:

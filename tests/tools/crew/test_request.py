@@ -1,0 +1,38 @@
+"""What is no request for workers is refused before anything begins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gdp.core.errors import GdpError
+from gdp.tools.crew.request import WorkersRequest, asked_workers
+
+
+@pytest.mark.parametrize(
+    ("asked", "what"),
+    [
+        ({"workers": 1.5}, "workers = 1.5: it must be a whole number"),
+        ({"workers": "2"}, "workers = '2': it must be a whole number"),
+        ({"workers": True}, "workers = True: it must be a whole number"),
+        ({"workers": 0}, "workers = 0: at least one"),
+        ({"patience": "5"}, "patience = '5': it must be a number of seconds"),
+        ({"patience": float("nan")}, "patience = nan: it must be a number of seconds"),
+        ({"executor": ""}, "executor = '': it must be named in words"),
+        ({"executor": 3}, "executor = 3: it must be named in words"),
+        ({"hand_over": ""}, "hand_over = '': it must be named in words"),
+        ({"ray_address": " "}, "ray_address = ' ': it must be named in words"),
+    ],
+)
+def test_what_is_none_is_refused(asked: dict[str, Any], what: str) -> None:
+    nothing: dict[str, Any] = {"executor": None, "workers": None, "ray_address": None}
+    with pytest.raises(GdpError) as failed:
+        asked_workers(**{**nothing, **asked})
+    assert str(failed.value).startswith(what)
+
+
+def test_naming_one_thing_asks_for_workers() -> None:
+    assert asked_workers(None, None, None) is None
+    assert asked_workers(None, 2, None) == WorkersRequest("processes", 2)
+    assert asked_workers(None, None, "auto") == WorkersRequest("ray", address="auto")
