@@ -175,3 +175,12 @@ def test_one_label_is_a_label_and_no_letters(world: Path) -> None:
 def test_what_the_module_lists_is_there() -> None:
     code = "import gdp; [getattr(gdp, name) for name in dir(gdp)]; print(gdp.toolbox.__name__)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "gdp.toolbox\n"
+
+
+def test_a_training_that_is_there_of_the_same_settings_is_not_said_to_begin_anew(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gdp.run("tiny.toml", overrides="train.steps=25")
+    assert "it begins anew, with 25 steps" in capsys.readouterr().err
+    assert "train" in gdp.run("tiny.toml").outcome.done
+    assert "begins anew" not in capsys.readouterr().err
