@@ -359,6 +359,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "toolbox":
+        return import_module("gdp.toolbox")
     if name not in _HOME_OF:
         raise AttributeError(f"module 'gdp' has no attribute {name!r}")
     return getattr(import_module(_HOME_OF[name]), name)

@@ -12,14 +12,25 @@ from importlib import import_module
 from typing import Any
 
 from gdp.console import choose_progress, format_seconds
-from gdp.core.progress import Progress, ProgressTask
+from gdp.core.errors import GdpError
+from gdp.core.progress import Progress, ProgressTask, SilentProgress
 
 _INTERVAL = 0.5
 """Seconds between two states of a bar."""
 
 
-def shown_progress(progress: Progress | None = None) -> Progress:
-    """Return the caller's progress; else bars in a notebook and on a terminal, and lines now and then elsewhere."""
+def shown_progress(progress: Progress | bool | None = None) -> Progress:
+    """Return the caller's progress; else bars in a notebook and on a terminal, and lines now and then elsewhere.
+
+    Raises:
+        GdpError: the caller gave something else.
+    """
+    if progress is False:
+        return SilentProgress()
+    if progress is True:
+        progress = None
+    if progress is not None and not (hasattr(progress, "task") and hasattr(progress, "message")):
+        raise GdpError(f"progress: give True, False or a gdp.Progress; got {type(progress).__name__} {progress!r:.60}")
     if progress is not None:
         return progress
     return NotebookProgress() if in_notebook() else choose_progress()

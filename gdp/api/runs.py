@@ -14,6 +14,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gdp.api.given import FOLDER, MODEL, RECIPE, RUN, given_path, path_if_given
 from gdp.api.notebooks import shown_progress
 from gdp.core.errors import GdpError
 from gdp.core.progress import Progress, SilentProgress
@@ -92,7 +93,7 @@ class FinishedRun:
         return f"<p>{escape(told)}</p><p>{shown}</p><table>{rows}</table>"
 
 
-def choose_device(name: str = "auto") -> torch.device:
+def choose_device(name: str | torch.device = "auto") -> torch.device:
     """Return the torch device of a name; `auto` is the first GPU where there is one, else the CPU.
 
     Raises:
@@ -109,7 +110,7 @@ def open_session(
     *,
     folder: str | Path | None = None,
     overrides: Overrides = (),
-    device: str = "auto",
+    device: str | torch.device = "auto",
     registry: PluginRegistry | None = None,
     progress: Progress | None = None,
     stop_requested: Callable[[], bool] | None = None,
@@ -121,7 +122,7 @@ def open_session(
             by the recipe that is written there.
         folder: the run folder; by default `runs/<name of the recipe>` below the present folder.
         overrides: such as `train.steps=200`, several in a list, or `{"train.steps": 200}`.
-        device: `auto`, `cpu`, `cuda`, `cuda:1`.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, or torch's.
         registry: the plugins; by default all that are installed.
         progress: where to show progress; by default nowhere.
         stop_requested: asked between pieces of work; True ends the run cleanly. By default nobody is asked.
@@ -131,7 +132,7 @@ def open_session(
     """
     registry = registry or PluginRegistry.discover()
     loaded, place = open_recipe(
-        Path(recipe), registry, written_overrides(overrides), None if folder is None else Path(folder)
+        given_path(recipe, RECIPE), registry, written_overrides(overrides), path_if_given(folder, FOLDER)
     )
     from gdp.core.run.session import Session, never
 
@@ -151,7 +152,7 @@ def look_at(run: str | Path, *, registry: PluginRegistry | None = None, progress
         MissingResourceError: there is no such run.
         RecipeError: its recipe cannot be read.
     """
-    folder, registry = find_run(Path(run)), registry or PluginRegistry.discover()
+    folder, registry = find_run(given_path(run, RUN)), registry or PluginRegistry.discover()
     recipe = load_run_recipe(folder, registry, look=True)
     from gdp.core.run.session import Session
 
@@ -163,9 +164,9 @@ def run(
     *,
     folder: str | Path | None = None,
     overrides: Overrides = (),
-    device: str = "auto",
+    device: str | torch.device = "auto",
     plan: Plan | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     track: Trackers = (),
     executor: str | None = None,
     workers: int | None = None,
@@ -179,7 +180,7 @@ def run(
         recipe, folder, overrides, device: see `open_session`.
         plan: where to begin and to end; by default all that is to be done.
         progress: where it is shown: by default in bars in a notebook or on a terminal, and in lines elsewhere;
-            nowhere with `gdp.SilentProgress()`.
+            nowhere with False.
         track: who is told of the run, as `["tensorboard"]` or `{"mlflow": {"experiment": "faces"}}`.
         executor: whose workers make the pairs and ask the filters: `processes`, `ray` or another that is installed. As
             the four that follow it is what the option of that name is to `gdp run`; where none is given this process
@@ -215,8 +216,8 @@ def prune(
     folder: str | Path | None = None,
     steps: int | None = None,
     overrides: Overrides = (),
-    device: str = "auto",
-    progress: Progress | None = None,
+    device: str | torch.device = "auto",
+    progress: Progress | bool | None = None,
 ) -> FinishedRun:
     """Take the least important channels out of a finished run's student or teacher, and train what is left.
 
@@ -227,9 +228,9 @@ def prune(
         folder: of the pruned network's own run; by default beside the run.
         steps: training steps; by default half of the run's.
         overrides: such as `train.learning_rate=1e-4`.
-        device: `auto`, `cpu`, `cuda`, `cuda:1`.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, or torch's.
         progress: where it is shown: by default in bars in a notebook or on a terminal, and in lines elsewhere;
-            nowhere with `gdp.SilentProgress()`.
+            nowhere with False.
 
     Raises:
         GdpError: something that can be mended; what was done is kept.
@@ -237,7 +238,7 @@ def prune(
     from gdp.tools.prune.request import PruningRequest, read_request
 
     request = PruningRequest(
-        Path(run), macs, of, None if folder is None else Path(folder), steps, written_overrides(overrides)
+        given_path(run, RUN), macs, of, path_if_given(folder, FOLDER), steps, written_overrides(overrides)
     )
     registry = PluginRegistry.discover()
     asked = read_request(request, registry)
@@ -273,8 +274,8 @@ def refilter(
     overrides: Overrides = (),
     dry_run: bool = False,
     measure: bool = False,
-    device: str = "auto",
-    progress: Progress | None = None,
+    device: str | torch.device = "auto",
+    progress: Progress | bool | None = None,
 ) -> Refiltered:
     """Judge a run's pairs by other thresholds, from the scores that are stored.
 
@@ -284,9 +285,9 @@ def refilter(
         overrides: such as `filters.0.min_age=21`.
         dry_run: change nothing, only tell the funnel.
         measure: let filters measure pairs that they have no scores of.
-        device: `auto`, `cpu`, `cuda`, `cuda:1`; where to measure.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, or torch's; where to measure.
         progress: where it is shown: by default in bars in a notebook or on a terminal, and in lines elsewhere;
-            nowhere with `gdp.SilentProgress()`.
+            nowhere with False.
 
     Raises:
         GdpError: something would have to be measured, more than the filters would change, or no pair would be left;
@@ -294,7 +295,7 @@ def refilter(
     """
     from gdp.tools.select.requests import RefilterRequest, read_new_filters
 
-    request = RefilterRequest(Path(run), None if recipe is None else Path(recipe), written_overrides(overrides))
+    request = RefilterRequest(given_path(run, RUN), path_if_given(recipe, RECIPE), written_overrides(overrides))
     registry = PluginRegistry.discover()
     asked = read_new_filters(request, registry)
     from gdp.tools.select.refilter import open_refiltering
@@ -307,7 +308,9 @@ def refilter(
     return Refiltered(found.session.folder.path, found.before, found.after, found.stale)
 
 
-def load(path: str | Path, *, device: str = "auto", registry: PluginRegistry | None = None) -> DeployedStudent:
+def load(
+    path: str | Path, *, device: str | torch.device = "auto", registry: PluginRegistry | None = None
+) -> DeployedStudent:
     """Load a trained student, by its run (a folder, or its name in `runs/`) or `student/` folder; call it on pictures.
 
     Of pictures that are not as those that it was trained on it warns, once for each kind of thing that is amiss
@@ -320,7 +323,7 @@ def load(path: str | Path, *, device: str = "auto", registry: PluginRegistry | N
     from gdp.tools.deploy.models import find_model
     from gdp.tools.deploy.student import load_student
 
-    place = find_model(Path(path))
+    place = find_model(given_path(path, MODEL))
     if place.file is not None:
         raise GdpError(f"{path}: this is an exported file, which needs no torch: open it with gdp.deploy")
     student = load_student(place.folder, registry or PluginRegistry.discover(), choose_device(device))
@@ -332,7 +335,7 @@ def deploy(
     model: str | Path,
     *,
     engine: str | None = None,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     threads: int | None = None,
     registry: PluginRegistry | None = None,
 ) -> Model:
@@ -346,7 +349,7 @@ def deploy(
         model: a run (its folder, or its name in `runs/`), its `student/` folder, or a file of `gdp export`.
         engine: `torch`, `onnx`, `openvino` or another that is installed; by default the fastest, found by a short trial
             that is remembered beside the student.
-        device: `auto`, `cpu`, `cuda`, `cuda:1`.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, or torch's.
         threads: of the processor; by default all.
         registry: the plugins; by default all that are installed.
 
@@ -359,7 +362,7 @@ def deploy(
 
     opened = open_model(
         registry or PluginRegistry.discover(),
-        Path(model),
+        given_path(model, MODEL),
         engine=engine,
         context=EngineContext(resolve_device(device), threads),
     )

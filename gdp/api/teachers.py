@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gdp.api.given import FILE, FOLDER, RECIPE, given_names, given_path, path_if_given
 from gdp.api.notebooks import shown_progress
 from gdp.api.runs import choose_device
 from gdp.core.building import build, class_of
@@ -21,6 +22,8 @@ from gdp.tools.teacher_recipe import load_teacher_recipe
 from gdp.tools.together.places import device_of
 
 if TYPE_CHECKING:
+    import torch
+
     from gdp.core.interfaces.teachers import Teacher
     from gdp.tools.directions.describing import Description
     from gdp.tools.directions.search import Finding
@@ -35,8 +38,8 @@ def find_direction(
     *,
     method: str = "ridge",
     filter: str | None = None,
-    labels: Sequence[str] = (),
-    hold: Sequence[str] = (),
+    labels: str | Sequence[str] = (),
+    hold: str | Sequence[str] = (),
     hold_border: bool = True,
     teacher: str | None = None,
     name: str = "",
@@ -51,10 +54,10 @@ def find_direction(
     output: str | Path | None = None,
     strip: str | Path | None = None,
     rows: int = 6,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     memory: str | None = None,
     registry: PluginRegistry | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> list[tuple[Finding, Path | None]]:
     """Find directions in a teacher's w, measure what they do, and write them.
 
@@ -62,7 +65,8 @@ def find_direction(
         recipe: a recipe whose teacher to take, and what its filters' scores depend on.
         method: a direction method's name.
         filter: the filter whose scores are the labels and the measure.
-        labels: scores; for each a direction along which it grows and the others stay. None for methods without.
+        labels: a score, or several; for each a direction along which it grows and the others stay. None for methods
+            without.
         hold: scores that are to stay as they are; `all` stands for every other number that the filter measures.
         hold_border: whether the mean colours of the picture's border are to stay, too; no filter is asked about them.
         teacher: a teacher's name; by default the recipe's, or `stylegan2`.
@@ -78,11 +82,11 @@ def find_direction(
         output: the .safetensors file; where several directions are found, `output-age.safetensors` and so on.
         strip: a PNG of samples at strengths -3 to +3, named likewise.
         rows: samples in the strip.
-        device: `auto`, `cpu`, `cuda`, `cuda:1`.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, or torch's.
         memory: for pictures in work, as `4GB`; by default a quarter of what is free.
         registry: the plugins; by default all that are installed.
         progress: where it is shown: by default in bars in a notebook or on a terminal, and in lines elsewhere;
-            nowhere with `gdp.SilentProgress()`.
+            nowhere with False.
 
     Returns:
         Each direction with its measured effects, and the file that it was written to.
@@ -94,7 +98,7 @@ def find_direction(
 
     check_names(output, strip)
     registry, progress = registry or PluginRegistry.discover(), shown_progress(progress)
-    place = None if recipe is None else Path(recipe)
+    place = path_if_given(recipe, RECIPE)
     choices = SearchChoices(method, teacher, filter, place, written_overrides(overrides), otherwise=DEFAULT_TEACHER)
     chosen = read_choices(choices, registry)
     from gdp.tools.directions.opening import open_tools
@@ -106,8 +110,8 @@ def find_direction(
     bound = MemoryBound.written(memory, str(where))
     tools = open_tools(chosen, registry, seed=seed, pictures=samples, device=where, progress=progress, memory=bound)
     settings = SearchSettings(
-        labels=tuple(labels),
-        hold=tuple(hold),
+        labels=given_names(labels, "labels"),
+        hold=given_names(hold, "hold"),
         hold_border=hold_border,
         name=name,
         samples=samples,
@@ -133,9 +137,9 @@ def describe_direction(
     overrides: Overrides = (),
     strip: str | Path | None = None,
     rows: int = 6,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     registry: PluginRegistry | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Description:
     """Tell what a direction's file holds, how far it goes on a teacher, and whether it belongs there.
 
@@ -149,10 +153,10 @@ def describe_direction(
         overrides: such as `teacher.weights=g.safetensors`.
         strip: a PNG of samples at strengths -3 to +3.
         rows: samples in the strip.
-        device: `auto`, `cpu`, `cuda`, `cuda:1`.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, or torch's.
         registry: the plugins; by default all that are installed.
         progress: where it is shown: by default in bars in a notebook or on a terminal, and in lines elsewhere;
-            nowhere with `gdp.SilentProgress()`.
+            nowhere with False.
 
     Raises:
         GdpError: something that can be mended.
@@ -161,7 +165,7 @@ def describe_direction(
 
     check_names(None, strip)
     registry, progress = registry or PluginRegistry.discover(), shown_progress(progress)
-    place = None if recipe is None else Path(recipe)
+    place = path_if_given(recipe, RECIPE)
     choices = SearchChoices("pca", teacher, None, place, written_overrides(overrides), otherwise=DEFAULT_TEACHER)
     chosen = read_choices(choices, registry)
     from gdp.tools.directions.describing import describe_file
@@ -170,7 +174,7 @@ def describe_direction(
     from gdp.tools.directions.writing import write_strip
 
     built = open_teacher(chosen.teacher, registry, seed=seed, device=choose_device(device), progress=progress)
-    described = describe_file(Path(file), built, None if layers is None else tuple(layers))
+    described = describe_file(given_path(file, FILE), built, None if layers is None else tuple(layers))
     if strip is not None and described.move is not None:
         ws = Sampling(seed, truncation).ws(built, range(rows))
         moves = [strength * described.move.displacement for strength in STRENGTHS]
@@ -198,9 +202,9 @@ def train_teacher(
     folder: str | Path | None = None,
     from_weights: str | Path | None = None,
     overrides: Overrides = (),
-    device: str | None = None,
+    device: str | torch.device | None = None,
     registry: PluginRegistry | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     company: ProcessCompany | None = None,
 ) -> Path:
     """Train a teacher by its recipe, or go on where it stopped; return the file of its weights.
@@ -211,10 +215,10 @@ def train_teacher(
         from_weights: networks to begin with instead of random ones: a file, `builtin:faces64` or the like, or an
             address, as of the recipe's `train.from_weights`. A training that has begun goes on from its checkpoint.
         overrides: such as `train.batch=8`.
-        device: `auto`, `cpu`, `cuda`, `cuda:1`; by default what the recipe's `[train]` says.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, or torch's; by default what the recipe's `[train]` says.
         registry: the plugins; by default all that are installed.
         progress: where it is shown: by default in bars in a notebook or on a terminal, and in lines elsewhere;
-            nowhere with `gdp.SilentProgress()`. What `advance` of it raises ends the training.
+            nowhere with False. What `advance` of it raises ends the training.
         company: the processes that train together, each of which calls this; by default this one is alone. All but
             rank 0 write nothing, and return the folder.
 
@@ -228,11 +232,11 @@ def train_teacher(
         written.append(f'train.device="{resolve_device(device)}"')
     if from_weights is not None:
         written += written_overrides({"train.from_weights": _absolute(from_weights)})
-    loaded = load_teacher_recipe(Path(recipe), registry, written)
+    loaded = load_teacher_recipe(given_path(recipe, RECIPE), registry, written)
     from gdp.core.interfaces.context import BuildContext
     from gdp.core.interfaces.datasets import Dataset, UnpairedDataset
 
-    place = RunFolder((Path(folder) if folder is not None else Path("runs") / loaded.name).absolute())
+    place = RunFolder((path_if_given(folder, FOLDER) or Path("runs") / loaded.name).absolute())
     memory = MemoryBound(loaded.limits.memory_bytes)
     context = BuildContext(seed=loaded.seed, progress=shown_progress(progress), memory=memory)
     teacher: type[Teacher] = class_of(registry, loaded.teacher)
@@ -246,7 +250,7 @@ def train_teacher(
 
     if company is not None:
         _require_together(loaded.teacher.name, teacher)
-        device_of(company.place, device or str(getattr(loaded.train, "device", "auto")))
+        device_of(company.place, str(device or getattr(loaded.train, "device", "auto")))
         if not company.place.leads:
             company.serve(work)
             return place.path

@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from gdp import __version__
 from gdp.cli.common import EXIT_CODES, State, prepare_processor, readable_errors
 from gdp.cli.loading import telling_of_loading
-from gdp.cli.streams import drop_closed_output
+from gdp.cli.streams import drop_closed_output, number_to_errors
 from gdp.console.printing import json_alone
 from gdp.console.signals import end_on_signal
 from gdp.core.errors import GdpError, PluginNotFoundError
@@ -39,9 +39,10 @@ class GdpGroup(TyperGroup):
             return super().parse_args(ctx, arguments)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; under `--json` nothing else gets to standard output, whatever a plugin prints."""
-        alone = json_alone() if ctx.meta.get(_JSON) else nullcontext()
-        with readable_errors(), end_on_signal(), telling_of_loading(), alone:
+        """Run the command; under `--json` nothing else gets to standard output, whatever plugins and children print."""
+        asked = ctx.meta.get(_JSON)
+        numbered, alone = (number_to_errors(), json_alone()) if asked else (nullcontext(), nullcontext())
+        with readable_errors(), end_on_signal(), telling_of_loading(), numbered, alone:
             return super().invoke(ctx)
 
     def list_commands(self, ctx: Any) -> list[str]:

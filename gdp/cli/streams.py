@@ -12,6 +12,7 @@ import io
 import os
 import sys
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, TextIO
 
 from gdp.core.errors import GdpError
@@ -76,6 +77,35 @@ def drop_closed_output() -> None:
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     if isinstance(raw, _OutputFile) and raw.was_closed:
         raw.lost = True
+
+
+@contextlib.contextmanager
+def number_to_errors() -> Iterator[None]:
+    """Let standard output's number lead to standard error inside: what libraries and children write goes there.
+
+    `sys.stdout` goes where it went. Where it is no stream of `guard_streams`, as in a test, all stays.
+    """
+    before = sys.stdout
+    raw = getattr(getattr(before, "buffer", None), "raw", None)
+    if not isinstance(raw, _OutputFile):
+        yield
+        return
+    before.flush()
+    kept = os.dup(OUTPUT)
+    output = _OutputFile(kept, "wb", closefd=False)
+    output.was_closed, output.lost = raw.was_closed, raw.lost
+    sys.stdout = _text(before, output)
+    os.dup2(ERRORS, OUTPUT)
+    try:
+        yield
+    finally:
+        try:
+            sys.stdout.flush()
+        finally:
+            output.lost = True  # nobody writes to its number any more
+            sys.stdout = before
+            os.dup2(kept, OUTPUT)
+            os.close(kept)
 
 
 def guard_streams() -> None:

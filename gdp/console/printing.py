@@ -8,7 +8,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -51,6 +51,13 @@ _JSON_GOES_TO: ContextVar[TextIO | None] = ContextVar("json_goes_to", default=No
 def json_output() -> TextIO:
     """Return where JSON goes: standard output, which within `json_alone` nothing else reaches."""
     return _JSON_GOES_TO.get() or sys.stdout
+
+
+def json_number() -> int | None:
+    """Return the number of the file that JSON goes to, for a process that prints it; None where it has none."""
+    with suppress(OSError, ValueError):
+        return json_output().fileno()
+    return None
 
 
 @contextmanager

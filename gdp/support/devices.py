@@ -6,27 +6,31 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator
 
 from gdp.core.errors import GdpError
+
+if TYPE_CHECKING:
+    import torch
 
 _NAMES = re.compile(r"auto|cpu|cuda(:(0|[1-9][0-9]{0,3}))?")
 _GPU_FILES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
 """One of these is there wherever Linux has a GPU that torch can use."""
 
 
-def resolve_device(name: str = "auto", asked_by: str = "--device") -> str:
+def resolve_device(name: str | torch.device = "auto", asked_by: str = "--device") -> str:
     """Return `cpu`, `cuda` or `cuda:N` for what a user asks for; `auto` is the first GPU where there is one, else cpu.
 
     Args:
-        name: as the user wrote it.
+        name: as the user wrote it; from Python also torch's device.
         asked_by: the option or setting that names it, for the message.
 
     Raises:
         GdpError: there is no such device, and the message says which there are; or torch has no code for it.
     """
+    name = str(name)  # torch.device("cuda", 1) is cuda:1; None and 0 are no names
     known = _NAMES.fullmatch(name) is not None
     if name == "cpu" or (name == "auto" and not may_have_gpu()):
         return "cpu"

@@ -14,6 +14,7 @@ from typing import Any, get_args
 import torch
 
 from gdp.core.arithmetic import count_macs, count_parameters
+from gdp.core.building import name_of, plugin_errors
 from gdp.core.errors import GdpError
 from gdp.core.interfaces.datasets import Part, UnpairedDataset
 from gdp.core.interfaces.forecasts import Forecast
@@ -212,11 +213,12 @@ def _student(rehearsal: _Rehearsal) -> Check:
     require_room(session)
     resolution = session.pair_source.resolution
     example = torch.zeros(1, session.pair_source.input_channels, resolution, resolution)
-    with torch.no_grad():
+    who = name_of(student)
+    with torch.no_grad(), plugin_errors(who):
         shape = tuple(student.generator(example).shape)
+        macs = count_macs(student.generator, example)
     if shape != (1, 3, resolution, resolution):
-        raise GdpError(f"the student makes {shape} of {tuple(example.shape)}; it must make (1, 3, height, width)")
-    macs = count_macs(student.generator, example)
+        raise GdpError(f"{who}: it makes {shape} of {tuple(example.shape)}; it must make (1, 3, height, width)")
     facts = f"{count_parameters(student.generator):,} parameters, {macs / 1e9:.3f} GMAC a picture at {resolution} px"
     copied, warns = _copied(rehearsal.initialisation)
     return Check("student", True, facts + copied, warns=warns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
@@ -90,3 +91,37 @@ def test_names_that_are_no_text_are_escaped(tmp_path: Path) -> None:
         done = shell("", *arguments)
         assert (done.returncode, done.stderr) == (0, "")
         assert "caf\\udce9" in done.stdout
+
+
+LOUD = """\
+import os
+import subprocess
+import sys
+
+import gdp
+
+print("printed")
+os.write(1, b"written to the number\\n")
+subprocess.run([sys.executable, "-c", "print('of a child')"], check=True)
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments", [("list-plugins",), ("describe", "filter", "sharpness"), ("validate", "none.toml")]
+)
+def test_under_json_nothing_else_gets_to_standard_output_however_it_is_written(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    (tmp_path / "loud.py").write_text(LOUD)
+    done = shell("", *arguments, "--json", "--plugins-dir", str(tmp_path))
+    assert json.loads(done.stdout)
+    for line in ("printed", "written to the number", "of a child"):
+        assert line in done.stderr.splitlines()
+
+
+@pytest.mark.parametrize("redirection", [">&-", "> /dev/full"])
+def test_json_that_cannot_be_written_is_told_in_one_paragraph(redirection: str) -> None:
+    done = shell(redirection, "list-plugins", "--json")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: standard output cannot be written (")
+    assert len(done.stderr.splitlines()) == 1

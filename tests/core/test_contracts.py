@@ -75,3 +75,11 @@ def test_a_name_of_a_pair_that_is_no_text_is_the_plugins_mistake() -> None:
     )
     with pytest.raises(gdp.PluginError, match=r"source named: make names pair 0 .*caf.*os\.fsencode"):
         source.make([0])
+
+
+def test_one_wild_picture_among_tame_ones_is_found_where_it_is_made() -> None:
+    """A teacher's pictures have no numbers yet; a pair source would be blamed for what it was given."""
+    pictures = torch.zeros(8, 3, 16, 16)
+    pictures[5] += 3
+    with pytest.raises(WrongAnswerError, match="what it returns holds values from 3 to 3, 100% of them outside"):
+        check_pictures(pictures, (8, 3, 16, 16), "what it returns")

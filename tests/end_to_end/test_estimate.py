@@ -110,6 +110,11 @@ def test_an_estimate_tells_everything_and_touches_nothing(world: Path) -> None:
     assert found["prices"]["date"]
 
 
+def test_a_run_of_few_steps_on_more_pairs_than_they_see_is_estimated(world: Path) -> None:
+    found = estimate(world, "--set", "train.steps=2", "--set", "train.batch=1")
+    assert any(row["stage"].startswith("train") and row["seconds"] > 0 for row in found["stages"])
+
+
 def test_longer_trainings_take_longer(world: Path) -> None:
     rows = {row["stage"]: row for row in estimate(world, "--set", "train.steps=1000000")["stages"]}
     others = sum(row["seconds"] for stage, row in rows.items() if not stage.startswith("train"))

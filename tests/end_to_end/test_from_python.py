@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +119,68 @@ def test_a_run_that_was_stopped_shows_that_it_has_no_numbers_yet(world: Path) ->
     assert (made.metrics, made.pictures) == ({}, [])
     assert "stopped: " in made._repr_html_()
     assert "<b>" not in made._repr_html_()
+
+
+def test_progress_may_be_told_by_yes_and_no(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gdp.run("tiny.toml", progress=False)
+    assert capsys.readouterr() == ("", "")
+    gdp.run("tiny.toml", progress=True)
+    assert "train: up to date" in capsys.readouterr().err
+    wrong: Any = "bar"
+    with pytest.raises(gdp.GdpError, match=r"progress: give True, False or a gdp\.Progress; got str 'bar'"):
+        gdp.run("tiny.toml", progress=wrong)
+
+
+def test_a_device_of_torch_is_one_and_what_is_none_is_a_sentence(world: Path) -> None:
+    assert gdp.load("tiny", device=torch.device("cpu")).resolution == 16
+    assert gdp.deploy("tiny", engine="torch", device=torch.device("cpu")).resolution == 16
+    assert gdp.run("tiny.toml", device=torch.device("cpu"), progress=False).outcome.done == ()
+    wrong: Any
+    for wrong in (None, 0, torch.device("mps")):
+        with pytest.raises(gdp.GdpError, match=f"--device {wrong}: there is no such device; there is auto, cpu"):
+            gdp.run("tiny.toml", device=wrong)
+
+
+@pytest.mark.parametrize("wrong", [None, 3, {"name": "tiny"}, ["tiny.toml"], b"tiny.toml"])
+def test_what_is_no_path_is_told_by_the_name_of_the_argument(world: Path, wrong: Any) -> None:
+    asked: dict[str, Any] = {
+        "recipe: give the path of a TOML file": lambda: gdp.run(wrong),
+        "recipe: give the path": lambda: gdp.train_teacher(wrong),
+        "run: give the path of a run's folder": lambda: gdp.refilter(wrong),
+        "run: give the path": lambda: gdp.prune(wrong, 0.5),
+        "model: give the path": lambda: gdp.load(wrong),
+        "model: give the path of a run": lambda: gdp.deploy(wrong),
+        "file: give a path": lambda: gdp.describe_direction(wrong),
+    }
+    if wrong is not None:
+        asked["folder: give a path"] = lambda: gdp.run("tiny.toml", folder=wrong)
+        asked["recipe: give the path of a"] = lambda: gdp.find_direction(wrong)
+    for words, call in asked.items():
+        with pytest.raises(gdp.GdpError) as told:
+            call()
+        assert str(told.value).startswith(words) and f"got {type(wrong).__name__}" in str(told.value)
+    if isinstance(wrong, dict):
+        with pytest.raises(gdp.GdpError, match="settings of your own are given as overrides="):
+            gdp.run(wrong)
+
+
+def test_one_label_is_a_label_and_no_letters(world: Path) -> None:
+    asked: Any = {"filter": "sharpness", "samples": 64, "measured": 0, "progress": False}
+    ((finding, _),) = gdp.find_direction("tiny.toml", labels="source", **asked)
+    assert finding.direction.name == "source"
+    with pytest.raises(gdp.GdpError, match="labels: give a name or a list of names; got int 3"):
+        gdp.find_direction("tiny.toml", labels=[3], **asked)
+
+
+def test_what_the_module_lists_is_there() -> None:
+    code = "import gdp; [getattr(gdp, name) for name in dir(gdp)]; print(gdp.toolbox.__name__)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "gdp.toolbox\n"
+
+
+def test_a_training_that_is_there_of_the_same_settings_is_not_said_to_begin_anew(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gdp.run("tiny.toml", overrides="train.steps=25")
+    assert "it begins anew, with 25 steps" in capsys.readouterr().err
+    assert "train" in gdp.run("tiny.toml").outcome.done
+    assert "begins anew" not in capsys.readouterr().err

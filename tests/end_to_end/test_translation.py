@@ -62,7 +62,10 @@ def test_any_student_can_learn_from_stored_translations(finished: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "complaint"),
     [
-        ('losses[3].modules={"model.99"="model.10"}', "the teacher has no module 'model.99'; the nearest are"),
+        (
+            'losses[3].modules={"model.99"="model.10"}',
+            "loss feature-l2 (gdp-distill): the teacher has no module 'model.99'; the",
+        ),
         ("pairs.live=false", "feature-l2 compares hidden states of the teacher, and no teacher runs"),
         ("student.opposite=none", "the losses cycle-l1 need a generator of the way back"),
         ("losses[3].blocks=[[7, 0]]", "the teacher has 5 residual blocks and the student 2"),

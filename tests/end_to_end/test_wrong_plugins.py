@@ -276,7 +276,7 @@ def test_a_wrong_plugin_is_one_sentence_that_names_it_and_the_recipes_line(
     assert code == 1, err
     assert out == "" and "Traceback" not in err
     assert words in error, error
-    if "became nan" in words or "no module" in words:  # the objective's own words, which name the loss
+    if "became nan" in words:  # the objective's own words, which name the loss
         return
     lines = (world / "zoo.toml").read_text().splitlines()
     line = lines.index(f'plugin = "zoo-{"source" if kind == "pair-source" else kind}"') + 1
@@ -360,3 +360,21 @@ def test_what_a_plugin_prints_gets_into_no_json(world: Path) -> None:
 def test_a_teacher_that_fails_inside_a_pair_source_is_the_one_that_is_blamed(world: Path) -> None:
     _, _, err = run(world, "teacher", "synthesize", "fail(KeyError('w'))")
     assert "teacher zoo-teacher" in err and "pair-source" not in err
+
+
+@pytest.mark.parametrize(
+    ("kind", "member", "answer", "words"),
+    [
+        ("student", "generator", "torch.nn.Conv2d(6, 3, 1)", "failed with RuntimeError: Given groups=1"),
+        ("student", "generator", "torch.nn.Identity().register_forward_hook", "generator must be a torch.nn.Module"),
+        ("student", "generator", "torch.nn.Conv2d(3, 1, 1)", "it makes (1, 1, 16, 16) of (1, 3, 16, 16)"),
+        ("student", "generator", "torch.nn.LSTM(16, 16)", "failed with "),
+        ("loss", "watch", "gdp.Watched(['nowhere'])", "the student has no module 'nowhere'"),
+    ],
+)
+def test_the_pre_flight_names_it_too(world: Path, kind: str, member: str, answer: str, words: str) -> None:
+    (world / "zoo.toml").write_text(recipe_of(kind, member, answer))
+    done = gdp_command("run", "zoo.toml", "--dry-run", "--plugins-dir", ZOO, cwd=world)
+    (told,) = [line for line in done.stdout.splitlines() if "FAIL" in line]
+    assert done.exit_code == 1 and "Traceback" not in done.output
+    assert f"{kind} zoo-{kind} ({ZOO / 'zoo.py'}): " in told and words in told, told

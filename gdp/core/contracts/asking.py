@@ -220,8 +220,8 @@ def _check_range(tensor: Tensor, what: str, names: Sequence[object]) -> None:
         return
     figures = (least, largest, rows.mean(1, dtype=torch.float32), (rows.abs() > _ROUNDED).float().mean(1))
     seen = [_Seen(*row) for row in torch.stack([each.float() for each in figures], dim=1).tolist()]
-    for name, each in zip(names, seen, strict=False):  # there may be none
-        _require_near(each, 1, f"{what} of {name}")
+    for place, each in enumerate(seen):
+        _require_near(each, 1, f"{what} of {names[place]}" if names else what)
     least_of, largest_of, means, shares = zip(*seen, strict=True)
     together = _Seen(min(least_of), max(largest_of), sum(means) / len(seen), sum(shares) / len(seen))
     _require_near(together, len(seen), what)

@@ -35,7 +35,7 @@ def open_manifest(folder: Path, *, read_only: bool) -> Manifest:
     path = folder / MANIFEST_NAME
     if not path.exists():
         if read_only:
-            raise PairStoreError(f"{folder}: there is no pair store here; make its pairs first")
+            raise PairStoreError(f"{folder}: there is no pair store here; gdp run of this run makes its pairs")
         if folder.exists() and any(shard_files(folder)):
             raise CorruptFileError(
                 f"{path}: the manifest is missing beside the shards that it describes. {HOW_TO_MEND}"
@@ -78,7 +78,7 @@ def open_settings(
     settings = manifest.settings()
     if settings is None:
         if read_only:
-            raise PairStoreError(f"{folder}: this pair store is still empty; make its pairs first")
+            raise PairStoreError(f"{folder}: this pair store is still empty; gdp run of this run makes its pairs")
         settings = StoreSettings(image_format or "webp", shard_size or 1000)
         manifest.create(settings)
     asked = StoreSettings(image_format or settings.image_format, shard_size or settings.shard_size)

@@ -123,7 +123,7 @@ def open_feed(
         load: gives the pictures of items.
         items: all that the sampler deals out.
         sampler: says which of them make up a step's batch.
-        steps: the steps that will be asked for, in this order.
+        steps: the steps that will be asked for, in this order; behind them any of them may be asked for again.
         progress: reports the loading into memory.
         memory: for pictures in work; a share of what is free where none is given. No batch depends on it.
         device: where they are wanted, the processor by default. A GPU's are there before their step begins.
@@ -196,6 +196,8 @@ def _open_reading(
         def from_disk(step: int) -> tuple[Tensor, ...]:
             while len(ahead) <= most and (upcoming := next(unasked, None)) is not None:
                 ahead.append(executor.submit(load, sampler.indices(upcoming)))
+            if not ahead:  # all were given out: a rehearsal asks for one again
+                ahead.append(executor.submit(load, sampler.indices(step)))
             return ahead.popleft().result()
 
         try:

@@ -15,7 +15,7 @@ from gdp.core.interfaces.losses import Watched
 from gdp.core.interfaces.students import Student
 from gdp.core.interfaces.teachers import Teacher
 from gdp.core.training.objective import WeightedLoss
-from gdp.core.training.ways import Guidance, HiddenStates
+from gdp.core.training.ways import Guidance, HiddenStates, find_module
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ def prepare_losses(
         ShapeError: hidden states do not fit together.
     """
     watched = {term.name: term.loss.watch(student.generator, teacher) for term in losses}
+    _require_modules(student, losses, watched, teacher)
     student_hidden, teacher_hidden = _hidden_states(student, watched, teacher, teach)
     training = student.generator.training
     student.generator.eval()  # a dry forward must move no running statistics
@@ -75,6 +76,19 @@ def prepare_losses(
         if helper is not None:
             helpers[term.name] = helper.to(example.device)
     return Prepared(losses, helpers, Guidance(teach, student_hidden, teacher_hidden))
+
+
+def _require_modules(
+    student: Student, losses: Sequence[WeightedLoss], watched: Mapping[str, Watched], teacher: Teacher | None
+) -> None:
+    """Look for the modules that each loss watches, so that what is not there is told in its name."""
+    for term in losses:
+        with plugin_errors(name_of(term.loss), foreign=True):
+            for path in watched[term.name].student:
+                find_module(student.generator, path, "student")
+            if teacher is not None:
+                for path in watched[term.name].teacher:
+                    find_module(teacher.module, path, "teacher")
 
 
 def _hidden_states(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import IO
 
+from gdp.console.printing import json_number
 from gdp.core.errors import RankLostError
 from gdp.tools.together.places import LAUNCHED
 
@@ -81,7 +82,7 @@ def _start(arguments: Sequence[str], errors: Sequence[IO[bytes] | None]) -> Iter
             [sys.executable, "-m", "gdp", *arguments],
             env={**os.environ, **shared, "RANK": str(number), "LOCAL_RANK": str(number)},
             stdin=subprocess.PIPE,  # which ends when this process does, however that is
-            stdout=subprocess.DEVNULL if number else None,
+            stdout=subprocess.DEVNULL if number else json_number(),
             stderr=file,
             start_new_session=True,  # Ctrl-C comes to this process alone, which passes it on once
         )

@@ -148,6 +148,8 @@ def told_of_earlier(session: Session) -> str | None:
     finished, key = session.folder.stages().get("train"), session.keys.get("train")
     if finished is None or key is None or finished["key"] == key:
         return None
+    if any((session.train_folder / CHECKPOINTS).glob("*")):
+        return None  # settings that were trained with before: it goes on from there
     summary, asked = finished["summary"], session.recipe.train
     weights = session.folder.path / str(summary.get("weights"))
     length = f"{asked.steps} steps" if asked.steps is not None else f"{asked.epochs:g} epochs"
