@@ -137,10 +137,24 @@ def test_a_network_further_down_is_named_by_its_keys(tmp_path: Path, state: Stat
     assert made.keys() == state.keys()
 
 
-def test_dictionaries_that_hold_themselves_are_left_soon(tmp_path: Path) -> None:
-    content: dict[str, Any] = {}
-    content.update({f"k{number}": content for number in range(500)})
-    assert len(parts_of(content)) <= 64
+class Counted(dict[str, Any]):
+    looks = 0
+
+    def values(self) -> Any:
+        Counted.looks += 1
+        return super().values()
+
+
+def test_dictionaries_that_hold_themselves_or_another_often_are_left_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    itself = Counted()
+    itself.update({f"k{number}": itself for number in range(500)})
+    layers = Counted()
+    for _ in range(4):
+        layers = Counted({f"k{number}": layers for number in range(500)})
+    for content in (itself, layers):
+        monkeypatch.setattr(Counted, "looks", 0)
+        assert len(parts_of(content)) <= 64
+        assert Counted.looks < 1000
 
 
 class Trap:

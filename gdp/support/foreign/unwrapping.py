@@ -59,11 +59,15 @@ def parts_of(content: object) -> dict[str, object]:
     return dict(list(found.items())[:_MOST])
 
 
-def _states(content: Mapping[Any, object], levels: int, above: str = "") -> Iterator[tuple[str, dict[Any, Any]]]:
-    """Yield what stands under the keys of a dictionary, and further down what has tensors in it."""
-    for key, value in islice(
-        content.items(), _MOST if above else None
-    ):  # a dictionary may hold itself a thousand times
+def _states(
+    content: Mapping[Any, object], levels: int, above: str = "", opened: set[int] | None = None
+) -> Iterator[tuple[str, dict[Any, Any]]]:
+    """Yield what stands under the keys of a dictionary, and further down what has tensors in it.
+
+    A dictionary may hold itself, or another one, a thousand times: each is `opened` once.
+    """
+    opened = {id(content)} if opened is None else opened
+    for key, value in islice(content.items(), _MOST if above else None):
         if isinstance(key, str) and isinstance(value, dict | ForeignObject):
             try:
                 state: dict[Any, Any] = module_state(value) if isinstance(value, ForeignObject) else value
@@ -71,8 +75,9 @@ def _states(content: Mapping[Any, object], levels: int, above: str = "") -> Iter
                 continue
             if not above or any(as_tensor(each) is not None for each in state.values()):
                 yield f"{above}{key}", state
-            if levels > 1 and isinstance(value, dict):
-                yield from _states(value, levels - 1, f"{above}{key}.")
+            if levels > 1 and isinstance(value, dict) and id(value) not in opened:
+                opened.add(id(value))
+                yield from _states(value, levels - 1, f"{above}{key}.", opened)
 
 
 def _by_first_part(state: Mapping[Any, object]) -> dict[str, dict[str, Tensor]]:
