@@ -42,3 +42,11 @@ def answers_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GDP_ANSWERS", str(tmp_path_factory.mktemp("answers") / "answers.sqlite"))
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def memory_of_tests() -> Iterator[None]:
+    """Left as it is in this process, which measures what works take; processes of their own keep it as users' do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gdp.cli.common._keep_memory", lambda: None)
+        yield

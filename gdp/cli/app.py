@@ -233,4 +233,5 @@ def root(
 
     Example: gdp run stylegan-age
     """
-    prepare_processor(keep_memory=context.invoked_subcommand != "apply")  # which promises to take little of it
+    # apply promises to take little memory, and bench tells what it takes.
+    prepare_processor(keep_memory=context.invoked_subcommand not in ("apply", "bench"))

@@ -87,10 +87,14 @@ def demo(
         if json_:
             print_json({"folder": str(static), "bytes": size, "samples": len(page.samples)})
             return
-        typer.echo(
-            f"{static}: {size / 1e6:.1f} MB, {len(page.samples)} samples. Any web server can give it to browsers:"
-        )
+        count = len(page.samples)
+        offered = f"{count} sample{'' if count == 1 else 's'}"
+        if samples is None:
+            offered = "without samples, as people may be in the run's pictures"
+        typer.echo(f"{static}: {size / 1e6:.1f} MB, {offered}. Any web server can give it to browsers:")
         typer.echo(f"python -m http.server --directory {shlex.quote(str(static))}")
+        if samples is None:
+            typer.echo("--samples FOLDER puts pictures onto the page that may be published")
         return
     from gdp.tools.demo.server import DemoServer
 

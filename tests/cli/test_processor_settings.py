@@ -69,8 +69,11 @@ def test_memory_is_kept_for_the_next_layer(asked: dict[str, str], kept: bool) ->
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator than GNU's")
-@pytest.mark.parametrize(("command", "kept"), [(["list-plugins"], "0"), (["apply", "run", "x.png", "-o", "y"], "None")])
-def test_apply_whose_memory_is_bounded_keeps_none(command: list[str], kept: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "kept"),
+    [(["list-plugins"], "0"), (["apply", "run", "x.png", "-o", "y"], "None"), (["bench", "run"], "None")],
+)
+def test_commands_whose_memory_is_bounded_or_told_keep_none(command: list[str], kept: str, tmp_path: Path) -> None:
     (tmp_path / "shows_memory.py").write_text(
         'import os\nimport gdp\nprint("kept", os.environ.get("MALLOC_MMAP_MAX_"))\n'
     )
