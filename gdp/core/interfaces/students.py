@@ -132,7 +132,10 @@ class Student(ABC):
             PluginError: this kind of student cannot be pruned.
             ShapeError: so small a network cannot be made.
         """
-        raise PluginError(f"{type(self).__name__} cannot be pruned: it does not say which of its channels depend")
+        raise PluginError(
+            f"{type(self).__name__} cannot be pruned: it does not say which of its channels depend on each other. Train a "
+            f"narrower one (student.width), or one that can (the built-in resnet)"
+        )
 
     def adopt(self, teacher: Teacher) -> PrunedStudent:
         """Return what makes a student of this kind the teacher's own network, whole, so that it can be pruned.
