@@ -133,8 +133,8 @@ class Student(ABC):
             ShapeError: so small a network cannot be made.
         """
         raise PluginError(
-            f"{type(self).__name__} cannot be pruned: it does not say which of its channels depend on each other. Train a "
-            f"narrower one (student.width), or one that can (the built-in resnet)"
+            f"{type(self).__name__} cannot be pruned: it does not say which of its channels depend on each "
+            f"other. Train a narrower one (student.width), or one that can (the built-in resnet)"
         )
 
     def adopt(self, teacher: Teacher) -> PrunedStudent:
