@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Iterator
@@ -122,6 +123,11 @@ def newest_if_none(run: Path | None, *, trained: bool = False) -> Path:
     found = newest_run(Path("runs"), trained=trained).path
     print(encodable(f"the newest run: {os.path.relpath(found)}", sys.stderr.encoding), file=sys.stderr, flush=True)
     return found
+
+
+def quoted_path(path: Path) -> str:
+    """Return a path as it is given to a command in this folder, relative where that is shorter."""
+    return shlex.quote(min((str(path), os.path.relpath(path)), key=len))
 
 
 def prepare_processor(keep_memory: bool = True) -> None:

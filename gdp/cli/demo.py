@@ -94,7 +94,7 @@ def demo(
         typer.echo(f"{static}: {size / 1e6:.1f} MB, {offered}. Any web server can give it to browsers:")
         typer.echo(f"python -m http.server --directory {shlex.quote(str(static))}")
         if samples is None:
-            typer.echo("--samples FOLDER puts pictures onto the page that may be published")
+            typer.echo("--samples FOLDER puts pictures onto it that may be published, --samples run the run's own")
         return
     from gdp.tools.demo.server import DemoServer
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shlex
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
@@ -21,6 +19,7 @@ from gdp.cli.common import (
     SetOption,
     State,
     end_unfinished,
+    quoted_path,
     stopped_by,
     with_memory,
 )
@@ -234,7 +233,7 @@ def _print_finished(session: Session, report: Path, *, anything_done: bool) -> N
     folder = session.folder.path
     if anything_done:
         print_line(verdict(read_folder(folder, lambda: session.plugins)).striptags())
-    run = shlex.quote(min((str(folder), os.path.relpath(folder)), key=len))
+    run = quoted_path(folder)
     student = session.folder.read_json("student/student.json", {})
     if student.get("input_channels") == 3:  # those of two pictures have neither
         print_line(f"Next: gdp demo {run}, or gdp apply {run} PICTURES -o FOLDER")

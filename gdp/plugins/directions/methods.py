@@ -106,8 +106,8 @@ def _centred(search: DirectionSearch) -> Tensor:
     count, width = search.w.shape
     if count < 2 * width:
         raise ShapeError(
-            f"{count} usable samples are too few for a direction of {width} numbers; take at least ten times as many "
-            "samples as the w has numbers (--samples)."
+            f"{count} usable samples are too few for a direction of {width} numbers: {2 * width} are the fewest, and "
+            f"{10 * width} are better (--samples)."
         )
     return search.w - search.w.mean(dim=0)
 

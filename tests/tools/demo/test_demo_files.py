@@ -41,7 +41,7 @@ def test_a_folder_holds_all_that_browsers_need_and_tells_of_no_machine(run: Path
 
 def test_what_an_earlier_demo_left_is_replaced_and_nothing_else(run: Path, uploads: Path, tmp_path: Path) -> None:
     folder = tmp_path / "page"
-    assert "--samples FOLDER puts pictures onto the page" in demo(run, "--static", folder)[1]
+    assert "--samples FOLDER puts pictures onto it" in demo(run, "--static", folder)[1]
     for samples, count in ((run / "pictures", 4), ("none", 0)):
         code, told, _ = demo(run, "--static", folder, "--samples", samples)
         assert (code, f"{count} samples." in told, "FOLDER" in told) == (0, True, False)
