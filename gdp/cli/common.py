@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shlex
 import sys
@@ -125,9 +124,14 @@ def newest_if_none(run: Path | None, *, trained: bool = False) -> Path:
     return found
 
 
+def short_path(path: Path) -> str:
+    """Return a path as the shorter of its absolute and its relative form."""
+    return min((str(path), os.path.relpath(path)), key=len)
+
+
 def quoted_path(path: Path) -> str:
-    """Return a path as it is given to a command in this folder, relative where that is shorter."""
-    return shlex.quote(min((str(path), os.path.relpath(path)), key=len))
+    """Return a path as it is given to a command in this folder."""
+    return shlex.quote(short_path(path))
 
 
 def prepare_processor(keep_memory: bool = True) -> None:
@@ -158,6 +162,8 @@ def _keep_memory() -> None:
     """
     if any(name.startswith("MALLOC_") for name in os.environ) or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", ""):
         return
+    import ctypes
+
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is None:
         return

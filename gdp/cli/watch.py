@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import EXIT_STOPPED
+from gdp.cli.common import EXIT_STOPPED, short_path
 from gdp.cli.completion import complete_run
 from gdp.console import encodable, format_seconds, print_json, print_line
 from gdp.console.printing import folded, rich_console
@@ -121,10 +120,10 @@ def _lines(sight: Sight) -> list[str]:
     if sight.statistics:
         lines += _figures(sight)
     if sight.samples is not None:
-        lines.append(f"  samples  {_shown(sight.samples)}")
+        lines.append(f"  samples  {short_path(sight.samples)}")
     lines += [f"  tracker  {name}: {told}" for name, told in sight.trackers.items()]
     if sight.state == "finished":
-        lines.append(f"  report   {_shown(sight.folder / 'report.html')}")
+        lines.append(f"  report   {short_path(sight.folder / 'report.html')}")
     return lines
 
 
@@ -137,8 +136,3 @@ def _figures(sight: Sight) -> list[str]:
     )
     lines = [f"  step     {numbers.get('step', 0):,}: {sums}"]
     return [*lines, f"  terms    {parts}"] if parts else lines
-
-
-def _shown(path: Path) -> str:
-    """Return a path as the shorter of its absolute and its relative form."""
-    return min((str(path), os.path.relpath(path)), key=len)

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 from gdp.core import errors
@@ -50,8 +51,11 @@ class _Word:
     said: Any
 
 
-_OPENED, _ALL_TOLD = "opened", "all is told"
-"""What a worker tells first of all, and what behind the last of a piece."""
+class _Sign(Enum):
+    """What a worker tells of itself, beside what its work says."""
+
+    OPENED = "it is ready to work"
+    ALL_TOLD = "all of its piece is told"
 
 
 @dataclass(frozen=True)
@@ -73,9 +77,9 @@ class _Guarded:
             try:
                 if doing is None:  # not before: what goes wrong with it is told as of a piece
                     doing = self.work(number)
-                    yield _OPENED
+                    yield _Sign.OPENED
                 yield from doing(piece, attempt)
-                yield _ALL_TOLD
+                yield _Sign.ALL_TOLD
             except GdpError as error:
                 yield _Failed(type(error).__name__, str(error))
             except Exception:  # noqa: BLE001 # told in the process that asked for it
@@ -221,8 +225,8 @@ class Dispatcher:
                 told = self._next_said(hand, word, name)
                 if isinstance(told, _Failed):
                     raise told.raised()
-                hand.is_all_told = told == _ALL_TOLD
-                if told not in (_OPENED, _ALL_TOLD):
+                hand.is_all_told = told is _Sign.ALL_TOLD
+                if not isinstance(told, _Sign):
                     yield hand.place, told
         for hand in busy.values():
             patience = self.patience if hand.is_open else max(PATIENCE, self.patience)

@@ -77,7 +77,7 @@ def seen_of_whole(world: Path) -> Mapping[str, Seen]:
 
 
 def _page(path: Path) -> str:
-    return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "", path.read_text())  # when it was written
+    return re.sub(r"\d{4}-\d\d-\d\d", "", path.read_text())  # when it was written
 
 
 def _look(world: Path, copy: Path, *, is_on_page: bool = True) -> dict[str, Seen]:
