@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -164,7 +165,8 @@ def test_without_a_script_the_report_is_whole(chromium: Browser, pages: dict[str
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(pages["finished"])
-    assert page.locator(".still img").count() == 2 and page.locator(".still").is_visible()
+    expect(page.locator(".still img")).to_have_count(2)
+    expect(page.locator(".still")).to_be_visible()
     context.close()
 
 
@@ -172,7 +174,7 @@ def test_the_sheet_sorts_and_shows_what_is_chosen(chromium: Browser, pages: dict
     with opened(chromium, pages["sheet"]) as watched:
         watched.page.get_by_label("Sort by").select_option("the_judge.age")
         watched.page.get_by_label("largest first").check()
-        assert watched.page.locator("h2").first.inner_text().startswith("#2")
+        expect(watched.page.locator("h2").first).to_have_text(re.compile("^#2"))
         watched.page.get_by_label("Show").select_option("drop")
         expect(watched.page.locator("#count")).to_have_text("1 of 3 shown")
         expect(watched.page.locator("article:visible")).to_have_count(1)

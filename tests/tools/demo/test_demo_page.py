@@ -235,7 +235,7 @@ def test_a_folder_works_from_any_web_server(chromium: Browser, run: Path, upload
         expected = applied(run, uploads / "landscape.png", tmp_path, "resized")
         assert numpy.abs(canvas(watched.page, "after") - expected).max() <= FAR
         expect(watched.page.locator("#times")).to_contain_text("WASM, 1 thread")
-        assert watched.page.locator("input[value=server]").count() == 0
+        expect(watched.page.locator("input[value=server]")).to_have_count(0)
         hold_looks(watched, address)
 
 
@@ -248,7 +248,7 @@ def test_without_the_browsers_engine_this_machines_is_the_choice_and_nothing_is_
     with served(server) as address, opened(chromium, address) as watched:
         wait(watched.page, "sample 1.*translated")
         expect(watched.page.locator("#times")).to_contain_text("onnxruntime 1")
-        assert watched.page.locator("input[name=engine]").count() == 1
+        expect(watched.page.locator("input[name=engine]")).to_have_count(1)
         hold_looks(watched, address)
     assert not (tmp_path / "cache").exists()
 
