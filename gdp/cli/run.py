@@ -157,7 +157,7 @@ def run(
         if place is None:
             work()
         else:
-            _work_together(session, place, work)
+            _work_together(session, place, stop_requested, work)
 
 
 def _with_crew(state: State, session: Session, asked: WorkersRequest, work: Callable[[], None]) -> None:
@@ -168,13 +168,13 @@ def _with_crew(state: State, session: Session, asked: WorkersRequest, work: Call
         work()
 
 
-def _work_together(session: Session, place: Place, work: Callable[[], None]) -> None:
+def _work_together(session: Session, place: Place, stop_requested: StopRequest, work: Callable[[], None]) -> None:
     """Do a run as one of several processes: rank 0 works, the others take part when it trains."""
     from gdp.core.training.group import Group
     from gdp.tools.together.runs import take_part
 
     Group(place.rank, place.world).require_parts(session.recipe.train.batch)
-    with company_of(place) as company:
+    with company_of(place, stop_requested) as company:
         if place.leads:
             session.company = company
             work()

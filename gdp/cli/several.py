@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gdp.console import choose_progress
+from gdp.console.signals import StopRequest
 from gdp.core.errors import GdpError, RankLostError
-from gdp.core.progress import Progress, SilentProgress
+from gdp.core.progress import Progress, SilentProgress, Stopped
 
 if TYPE_CHECKING:
     from gdp.tools.together.company import ProcessCompany
@@ -62,17 +64,24 @@ def progress_of(place: Place | None) -> Progress:
 
 
 @contextmanager
-def company_of(place: Place) -> Iterator[ProcessCompany]:
+def company_of(place: Place, stop_requested: StopRequest) -> Iterator[ProcessCompany]:
     """Meet the other processes; at the end rank 0 tells them so.
 
     Where this process has only lost another it ends silently, if gdp has started it: the launcher tells which.
+
+    Args:
+        place: which one this is.
+        stop_requested: whether to wait for the others no longer, which ends the command as a second signal does.
     """
     from gdp.tools.together.company import ProcessCompany
     from gdp.tools.together.launching import EXIT_LOST
     from gdp.tools.together.places import was_launched
 
     try:
-        company = ProcessCompany(place)
+        try:
+            company = ProcessCompany(place, stop_requested, partial(typer.echo, err=True))
+        except Stopped:
+            raise stop_requested.interrupt() from None
         try:
             yield company
         finally:

@@ -62,7 +62,10 @@ def train_teacher(
 
     registry: PluginRegistry = context.obj.registry
     place = take_place(devices)
-    with stop_on_signal() as stop_requested, company_of(place) if place else nullcontext() as company:
+    with (
+        stop_on_signal() as stop_requested,
+        company_of(place, stop_requested) if place else nullcontext() as company,
+    ):
         progress = StoppableProgress(progress_of(place), stop_requested)
         try:
             weights = train(

@@ -32,9 +32,17 @@ class StopRequest:
         """What a command ends with that a signal stopped, as shells count: 130 for Ctrl-C, 143 for SIGTERM."""
         return 128 + (self.signal or signal.SIGINT)
 
+    def interrupt(self) -> KeyboardInterrupt:
+        """Return what ends the work at once, where it need not come to a safe point."""
+        return _interrupt_of(self.signal or signal.SIGINT)
+
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM where no safe point is near: ends the work as Ctrl-C does, so that what is half done is cleared away."""
+
+
+def _interrupt_of(number: int) -> KeyboardInterrupt:
+    return Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
 
 
 @contextmanager
@@ -50,7 +58,7 @@ def stop_on_signal(*, tells: bool = True) -> Iterator[StopRequest]:
 
     def ask(number: int, frame: FrameType | None) -> None:
         if request():
-            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+            raise _interrupt_of(number)
         request.signal = signal.Signals(number)
         if not tells:
             return
@@ -78,7 +86,7 @@ def end_on_signal() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
-        asked.append(Terminated() if number == signal.SIGTERM else KeyboardInterrupt())
+        asked.append(_interrupt_of(number))
         if _imports_torch() or _is_in_hook(frame):
             _send_again(number)
         else:

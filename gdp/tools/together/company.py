@@ -12,16 +12,13 @@ from datetime import timedelta
 import torch
 from torch import distributed
 from torch.distributed.distributed_c10d import PrefixStore
-from torch.distributed.rendezvous import rendezvous
 
-from gdp.core.errors import RankLostError
 from gdp.core.progress import Stopped
 from gdp.core.run.stages import teacher, train
 from gdp.core.training.group import Group, trains_in
+from gdp.tools.together.meeting import PATIENCE, meet, reachable
 from gdp.tools.together.places import Place
 
-PATIENCE = timedelta(minutes=30)
-"""How long one process waits for another within a training: rank 0 may be writing a large checkpoint."""
 LONGEST = timedelta(days=2)
 """How long within a measurement: one may have a picture more to project than another, which may take hours."""
 _POLL = 0.1
@@ -38,18 +35,20 @@ class ProcessCompany:
 
     Args:
         place: which one it is.
+        stop_requested: whether to wait for the others no longer.
+        tell: gets a line that says who is waited for, where that takes a while.
 
     Raises:
+        Stopped: so it was asked while it waited.
         RankLostError: the others do not come.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, stop_requested: Callable[[], bool], tell: Callable[[str], object]) -> None:
         self.place = place
         self._calls = 0
         self._trains = False
-        with _reachable():
-            store, _, _ = next(iter(rendezvous("env://", place.rank, place.world, timeout=PATIENCE)))
-            self._store = PrefixStore("gdp", store)
+        with reachable():
+            self._store = meet(place, stop_requested, tell)
 
     @contextmanager
     def called(self, work: str, keys: Mapping[str, str]) -> Iterator[None]:
@@ -75,19 +74,19 @@ class ProcessCompany:
         """Tell the others that all is done, and wait a little until they know; of rank 0."""
         if self._trains:  # it failed amid a training, where nobody listens: its own end ends the others
             return
-        with _reachable():
+        with reachable():
             self._say(None)
             latest = time.monotonic() + _FAREWELL
             while self._store.add("left", 0) < self.place.world - 1 and time.monotonic() < latest:
                 time.sleep(_POLL)
 
     def _say(self, order: tuple[str, dict[str, str]] | None) -> None:
-        with _reachable():
+        with reachable():
             self._store.set(f"call-{self._calls}", json.dumps(order))
 
     def _heard(self) -> tuple[str, dict[str, str]] | None:
         key = f"call-{self._calls}"
-        with _reachable():
+        with reachable():
             while not self._store.check([key]):
                 time.sleep(_POLL)
             order: tuple[str, dict[str, str]] | None = json.loads(self._store.get(key))
@@ -104,7 +103,7 @@ class ProcessCompany:
         self._calls += 1
         self._trains = True
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-        with _reachable():
+        with reachable():
             distributed.init_process_group(
                 backend, store=store, rank=place.rank, world_size=place.world, timeout=patience
             )
@@ -131,14 +130,3 @@ def _processor_shared(processes: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-@contextmanager
-def _reachable() -> Iterator[None]:
-    try:
-        yield
-    except (RuntimeError, ValueError) as error:  # of torch's rendezvous and store
-        raise RankLostError(
-            f"the processes that are to train together cannot reach each other ({str(error).splitlines()[0]:.200}). "
-            f"Look whether all of them run, and whether the machines reach MASTER_ADDR at MASTER_PORT."
-        ) from error
