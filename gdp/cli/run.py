@@ -118,7 +118,7 @@ def run(
     asked = asked_workers(executor, workers, ray_address, hand_over, patience)
     if asked is not None:
         require_modules([registry.get("executor", asked.executor)])
-    place = None if dry_run else take_place(devices)
+    place = take_place(devices, rehearses=dry_run)
     with stop_on_signal() as stop_requested:
         session = open_session(
             recipe,
@@ -136,12 +136,14 @@ def run(
         session.stop_requested = lambda: stop_requested() or limits.reached()
         session.limit = limits
         trackers = open_trackers(registry, track or ()) if place is None or place.leads else {}
+        if dry_run and place is not None and not place.leads:
+            return  # rank 0 tells
         if dry_run and pay:
             from gdp.tools.estimate.paying import allow_paying
 
             typer.echo(allow_paying(session, pairs_alone=True), err=True)
         if dry_run:
-            _print_preflight(session, json_)
+            _print_preflight(session, 1 if place is None else place.world, json_)
             return
         work = partial(
             _execute,
@@ -239,11 +241,11 @@ def _print_finished(session: Session, report: Path, *, anything_done: bool) -> N
         print_line(f"Next: gdp demo {run}, or gdp apply {run} PICTURES -o FOLDER")
 
 
-def _print_preflight(session: Session, json_: bool) -> None:
+def _print_preflight(session: Session, world: int, json_: bool) -> None:
     from gdp.tools.preflight import preflight
 
     checks = []
-    for number, check in enumerate(preflight(session), 1):
+    for number, check in enumerate(preflight(session, world), 1):
         checks.append(check)
         if not json_:
             state = "FAIL" if not check.good else "WARN" if check.warns else "ok  "

@@ -30,21 +30,26 @@ DevicesOption = Annotated[
 ]
 
 
-def take_place(devices: int | None) -> Place | None:
+def take_place(devices: int | None, *, rehearses: bool = False) -> Place | None:
     """Return which of several processes this one is, None where it is alone; or start them, and end as they do.
 
     Args:
         devices: what `--devices` says.
+        rehearses: start nobody, and return the place of the first of them, which does the whole command.
 
     Raises:
         typer.Exit: this process has started the others, and they have ended.
-        GdpError: torchrun has started another number.
+        GdpError: torchrun has started another number, or there are to be more than this machine can have use for.
     """
-    from gdp.tools.together.places import end_with_launcher, place_in_environment
+    from gdp.support.devices import require_few_processes
+    from gdp.tools.together.places import Place, end_with_launcher, place_in_environment
 
     place = place_in_environment()
     if place is None:
         if devices is not None and devices > 1:
+            require_few_processes(devices, f"--devices {devices}")
+            if rehearses:
+                return Place(0, devices, 0, devices)
             from gdp.tools.together.launching import launch
 
             raise typer.Exit(launch(devices, sys.argv[1:]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -104,6 +105,36 @@ DeviceName = Annotated[str, AfterValidator(_is_a_name)]
 
 def _listed(count: int) -> str:
     return ", ".join(["auto", "cpu", *(["cuda"] if count else []), *(f"cuda:{number}" for number in range(count))])
+
+
+PROCESSES_A_CORE = 8
+"""Of the processor: more that compute beside each other only take memory from each other."""
+FEWEST_ALLOWED = 16
+"""Processes that a machine of few cores may have all the same."""
+
+
+def processor_cores() -> int:
+    """Return how many cores of the processor this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def require_few_processes(count: int, asked_by: str) -> None:
+    """Make sure that a user asks for no more processes on this machine than it can have use for.
+
+    Args:
+        count: how many.
+        asked_by: the option or setting, with what it says, for the message.
+
+    Raises:
+        GdpError: they are more than `PROCESSES_A_CORE`, and more than `FEWEST_ALLOWED`.
+    """
+    cores = processor_cores()
+    most = max(FEWEST_ALLOWED, PROCESSES_A_CORE * cores)
+    if count > most:
+        raise GdpError(
+            f"{asked_by}: each is a process on this machine, which has {cores} processor core{'s' * (cores > 1)}, and "
+            f"loads all that it works with for itself; at most {most} are started here. One a GPU or core is usual."
+        )
 
 
 def may_have_gpu() -> bool:

@@ -29,6 +29,7 @@ from gdp.core.run.session import Session, trained_weights
 from gdp.core.run.stages.pairs import wanted
 from gdp.core.run.stages.train import require_room, told_of_earlier
 from gdp.core.run.steps import stages_to_do, steps_of
+from gdp.core.training.group import Group
 from gdp.core.training.loader import check_flat_frames
 from gdp.core.training.objective import check_losses, unique_names
 from gdp.core.training.precision import decide, place_networks
@@ -58,6 +59,8 @@ class _Rehearsal:
     """What several checks look at, made when the first one needs it."""
 
     session: Session
+    world: int = 1
+    """Processes that are to train together."""
 
     @cached_property
     def pair(self) -> PairBatch:
@@ -83,15 +86,21 @@ class _Rehearsal:
         return self.student
 
 
-def preflight(session: Session) -> Iterator[Check]:
-    """Yield the checks in order; a later one is left out where an earlier failure makes it meaningless."""
+def preflight(session: Session, world: int = 1) -> Iterator[Check]:
+    """Yield the checks in order; a later one is left out where an earlier failure makes it meaningless.
+
+    Args:
+        session: the run.
+        world: how many processes are to train together.
+    """
     session.rehearses = True
     choices = session.recipe.choices()
     yield Check("recipe", True, f"{session.recipe.name}, seed {session.recipe.seed}, {len(choices)} plugins")
-    rehearsal = _Rehearsal(session)
+    rehearsal = _Rehearsal(session, world)
     checks: list[Callable[[_Rehearsal], str | Check]] = [
         _plugins,
         _needs,
+        *([_devices] if world > 1 else []),
         _dataset,
         _teacher,
         _pairs,
@@ -132,6 +141,12 @@ def _needs(rehearsal: _Rehearsal) -> str:
     if missing:
         raise GdpError("; ".join(missing))
     return "keys, extra modules and devices that the plugins need are there"
+
+
+def _devices(rehearsal: _Rehearsal) -> str:
+    world, batch = rehearsal.world, rehearsal.session.recipe.train.batch
+    Group(0, world).require_parts(batch)
+    return f"{world} processes, each of which trains with {batch // world} of the {batch} pairs of a batch"
 
 
 def _missing_needs(choice: Choice[Any]) -> Iterator[str]:

@@ -128,3 +128,26 @@ def test_a_batch_that_cannot_be_divided_is_refused_before_any_pair_is_made(tmp_p
     assert [each.returncode for each in ended] == [1, 1]
     assert "train.batch=6" in ended[0].stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_dry_run_refuses_what_the_run_refuses_and_only_the_first_process_tells(tmp_path: Path) -> None:
+    make_tiny_world(tmp_path)
+    refused = run_in(1, [*RUN, "--set=train.batch=5", "--dry-run", "--devices", "3"], tmp_path)[0]
+    assert refused.returncode == 1
+    assert "FAIL devices: train.batch = 5 is the whole batch" in refused.stdout
+    assert "--set train.batch=6" in refused.stdout
+    first, second = run_in(2, [*RUN, "--dry-run"], tmp_path)
+    assert (first.returncode, second.returncode, second.stdout) == (0, 0, "")
+    assert "devices: 2 processes, each of which trains with 3 of the 6 pairs of a batch" in first.stdout
+    assert first.stdout.endswith("ready to run; nothing was written\n")
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("more", [["--dry-run"], []])
+def test_more_devices_than_a_machine_can_have_use_for_are_refused_before_any_is_started(
+    more: list[str], tmp_path: Path
+) -> None:
+    make_tiny_world(tmp_path)
+    refused = run_in(1, [*RUN, "--devices", "100000", *more], tmp_path)[0]
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("error: --devices 100000: each is a process on this machine, which has ")

@@ -6,7 +6,11 @@ import math
 from dataclasses import dataclass
 
 from gdp.core.errors import GdpError
+from gdp.support.devices import require_few_processes
 from gdp.support.dispatching import PATIENCE
+
+_OF_THIS_MACHINE = {"processes", "ray"}
+"""Executors whose workers are all on this machine where no address of a cluster is said."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,8 @@ def asked_workers(
     Naming one of them asks for workers: the address for Ray's, another for processes of this machine.
 
     Raises:
-        GdpError: there can be no such number of workers or seconds, or a name or place is empty.
+        GdpError: there can be no such number of workers or seconds, or so many workers are of no use on this machine,
+            or a name or place is empty.
     """
     for name, said in {"executor": executor, "ray_address": ray_address, "hand_over": hand_over}.items():
         if said is not None and not (isinstance(said, str) and said.strip()):
@@ -51,9 +56,11 @@ def asked_workers(
         raise GdpError(f"workers = {workers!r}: it must be a whole number; leave it out for one a device")
     if workers is not None and workers < 1:
         raise GdpError(f"workers = {workers}: at least one has to do the work; leave it out for one a device")
+    chosen = executor or ("processes" if ray_address is None else "ray")
+    if workers is not None and ray_address is None and chosen in _OF_THIS_MACHINE:
+        require_few_processes(workers, f"workers = {workers}")
     if patience is not None and (not isinstance(patience, int | float) or math.isnan(patience)):
         raise GdpError(f"patience = {patience!r}: it must be a number of seconds")
     if patience is not None and patience < 1:
         raise GdpError(f"patience = {patience:g}: a worker needs a second at least between two words")
-    chosen = executor or ("processes" if ray_address is None else "ray")
     return WorkersRequest(chosen, workers, ray_address, hand_over, PATIENCE if patience is None else patience)

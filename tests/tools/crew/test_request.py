@@ -17,6 +17,8 @@ from gdp.tools.crew.request import WorkersRequest, asked_workers
         ({"workers": "2"}, "workers = '2': it must be a whole number"),
         ({"workers": True}, "workers = True: it must be a whole number"),
         ({"workers": 0}, "workers = 0: at least one"),
+        ({"workers": 100_000}, "workers = 100000: each is a process on this machine, which has "),
+        ({"workers": 100_000, "executor": "ray"}, "workers = 100000: each is a process on this machine, which has "),
         ({"patience": "5"}, "patience = '5': it must be a number of seconds"),
         ({"patience": float("nan")}, "patience = nan: it must be a number of seconds"),
         ({"executor": ""}, "executor = '': it must be named in words"),
@@ -36,3 +38,8 @@ def test_naming_one_thing_asks_for_workers() -> None:
     assert asked_workers(None, None, None) is None
     assert asked_workers(None, 2, None) == WorkersRequest("processes", 2)
     assert asked_workers(None, None, "auto") == WorkersRequest("ray", address="auto")
+
+
+def test_a_cluster_has_room_for_more_workers_than_this_machine() -> None:
+    assert asked_workers(None, 100_000, "auto") == WorkersRequest("ray", 100_000, address="auto")
+    assert asked_workers("slurm", 100_000, None) == WorkersRequest("slurm", 100_000)
