@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -90,9 +91,28 @@ def test_direction_table_and_strip_are_written(tiny: tuple[str, ...], tmp_path: 
 
 
 def test_samples_that_are_all_but_alike_are_told(tiny: tuple[str, ...]) -> None:
-    options = ["--samples", "40", "--truncation", "0", "--label", "source"]
+    options = ["--samples", "48", "--truncation", "0", "--label", "source"]
     with pytest.warns(UserWarning, match=r"all but alike, 0\.0 of 255 levels apart.*--truncation 0 is meant"):
         assert find(*tiny, *options).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            ("--label", "source", "--samples", "47"),
+            "47 samples are too few .*24 numbers: .*ridge needs 48; those .*drop",
+        ),
+        (("--method", "pca", "--samples", "24"), "24 samples are too few .*24 numbers: .*pca needs 25. 125 are better"),
+    ],
+)
+def test_too_few_samples_are_refused_before_any_is_drawn(
+    options: tuple[str, ...], said: str, tiny: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gdp.tools.directions.samples.Sampling.ws", None)  # drawing samples would fail
+    result = find(*tiny, *options)
+    assert result.exit_code == 1
+    assert re.search(said, " ".join(result.stderr.split()))
 
 
 def test_a_strip_of_large_pictures_stays_small(tmp_path: Path) -> None:
