@@ -23,7 +23,9 @@ from gdp.core.pairs.layout import ImageFormat, encode
 from gdp.core.pairs.records import PairBatch
 from gdp.core.pictures import storable_levels
 from gdp.core.progress import Stopped
-from gdp.core.recipe.reading import Choice
+from gdp.core.recipe.reading import Choice, Recipe
+from gdp.core.recipe.text import format_path
+from gdp.core.records import DISTRIBUTION
 from gdp.core.run.judging import named_filters
 from gdp.core.run.session import Session, trained_weights
 from gdp.core.run.stages.pairs import wanted
@@ -33,9 +35,11 @@ from gdp.core.training.loader import check_flat_frames
 from gdp.core.training.objective import check_losses, unique_names
 from gdp.core.training.precision import decide, place_networks
 from gdp.core.training.preparation import prepare_losses
+from gdp.support.direction_names import split_component
 from gdp.tools.compare.trials import open_trial, trials
 from gdp.tools.estimate.magnitude import magnitude
 from gdp.tools.estimate.pairs import asks_for_pairs, stand_in_pairs
+from gdp.tools.recipe_list import paths_in
 
 CHECKPOINTS_KEPT = 2
 FLOATS_PER_PARAMETER = 4
@@ -53,11 +57,27 @@ class Check:
     """Whether it is good, and the user had better read it before anything begins."""
 
 
+@dataclass(frozen=True)
+class _MissingFile:
+    """A file or folder that a setting names, and that is not there."""
+
+    setting: str
+    """With its plugin, in words."""
+    path: Path
+    foreign: bool
+    """Whether a third party's plugin has the setting: it may mean to make the file."""
+
+
 @dataclass
 class _Rehearsal:
     """What several checks look at, made when the first one needs it."""
 
     session: Session
+
+    @cached_property
+    def missing(self) -> list[_MissingFile]:
+        """The files and folders that settings name and that are not there."""
+        return list(_missing_files(self.session.recipe))
 
     @cached_property
     def pair(self) -> PairBatch:
@@ -92,6 +112,7 @@ def preflight(session: Session) -> Iterator[Check]:
     checks: list[Callable[[_Rehearsal], str | Check]] = [
         _plugins,
         _needs,
+        _files,
         _dataset,
         _teacher,
         _pairs,
@@ -112,8 +133,10 @@ def preflight(session: Session) -> Iterator[Check]:
             found = check(rehearsal)
             yield found if isinstance(found, Check) else Check(title, True, found)
         except (GdpError, Stopped) as error:  # what is not foretold is not paid for, and stops
-            yield Check(title, False, str(error) or "stopped")
             failed.add(check)
+            is_told = check is not _files and any(str(file.path) in str(error) for file in rehearsal.missing)
+            if not is_told:
+                yield Check(title, False, str(error) or "stopped")
             if check in (_plugins, _dataset, _teacher, _pairs, _student):
                 return
 
@@ -143,6 +166,29 @@ def _missing_needs(choice: Choice[Any]) -> Iterator[str]:
         yield f"{who} needs the Python module {module}: {needs.how_to_install(module)}"
     if needs.gpu and not torch.cuda.is_available():
         yield f"{who} needs a GPU and torch sees none"
+
+
+def _files(rehearsal: _Rehearsal) -> str | Check:
+    """Name all files and folders that are not there at once: each of the checks behind this one would name its own."""
+    missing = rehearsal.missing
+    if not missing:
+        return "those that settings name are there"
+    named = ", ".join(f"{file.setting} = {file.path}" for file in missing)
+    told = f"{len(missing)} that settings name {'is' if len(missing) == 1 else 'are'} not there: {named}"
+    if all(file.foreign for file in missing):
+        return Check("files", True, told, warns=True)
+    raise GdpError(f"{told}. Put them there, or name your own in the recipe or by --set.")
+
+
+def _missing_files(recipe: Recipe) -> Iterator[_MissingFile]:
+    for choice in recipe.choices():
+        record, settings = choice.record, choice.config.model_dump(by_alias=True)
+        if choice is recipe.teacher and recipe.teacher_training is not None:
+            settings["train"] = recipe.teacher_training.model_dump(by_alias=True)
+        for key, path in paths_in(settings):
+            if not os.access(split_component(path)[0], os.F_OK):
+                foreign = record.package not in ("", DISTRIBUTION)
+                yield _MissingFile(f"{record.kind} {record.name}: {format_path(key)}", path, foreign)
 
 
 def _dataset(rehearsal: _Rehearsal) -> str:

@@ -158,16 +158,17 @@ def own_files(chosen: Mapping[KeyPath, Choice[Any]]) -> list[tuple[KeyPath, Path
     return [
         ((*place, *path), found)
         for place, choice in chosen.items()
-        for path, found in _paths_in(choice.config.model_dump(by_alias=True))
+        for path, found in paths_in(choice.config.model_dump(by_alias=True))
     ]
 
 
-def _paths_in(value: Any) -> Iterator[tuple[KeyPath, Path]]:
+def paths_in(value: Any) -> Iterator[tuple[KeyPath, Path]]:
+    """Yield the paths in a plugin's settings as plain data, each with its place."""
     if isinstance(value, Path):
         yield (), value
     elif isinstance(value, Mapping | list | tuple):
         for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
-            for path, found in _paths_in(item):
+            for path, found in paths_in(item):
                 yield (key, *path), found
 
 
