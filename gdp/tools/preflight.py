@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -75,11 +74,6 @@ class _Rehearsal:
     session: Session
 
     @cached_property
-    def missing(self) -> list[_MissingFile]:
-        """The files and folders that settings name and that are not there."""
-        return list(_missing_files(self.session.recipe))
-
-    @cached_property
     def pair(self) -> PairBatch:
         """Pair 0 of the run; a picture of nothing where making it would ask others, for a dry run pays nothing."""
         if asks_for_pairs(self.session) and not self.session.pays:
@@ -133,10 +127,8 @@ def preflight(session: Session) -> Iterator[Check]:
             found = check(rehearsal)
             yield found if isinstance(found, Check) else Check(title, True, found)
         except (GdpError, Stopped) as error:  # what is not foretold is not paid for, and stops
+            yield Check(title, False, str(error) or "stopped")
             failed.add(check)
-            is_told = check is not _files and any(str(file.path) in str(error) for file in rehearsal.missing)
-            if not is_told:
-                yield Check(title, False, str(error) or "stopped")
             if check in (_plugins, _dataset, _teacher, _pairs, _student):
                 return
 
@@ -169,8 +161,8 @@ def _missing_needs(choice: Choice[Any]) -> Iterator[str]:
 
 
 def _files(rehearsal: _Rehearsal) -> str | Check:
-    """Name all files and folders that are not there at once: each of the checks behind this one would name its own."""
-    missing = rehearsal.missing
+    """Name all files and folders that are not there at once: the checks behind this one end with the first of them."""
+    missing = list(_missing_files(rehearsal.session.recipe))
     if not missing:
         return "those that settings name are there"
     named = ", ".join(f"{file.setting} = {file.path}" for file in missing)
@@ -271,15 +263,14 @@ def _student(rehearsal: _Rehearsal) -> Check:
 
 
 def _copied(initialisation: Mapping[str, Any]) -> tuple[str, bool]:
-    """Tell how much of the teacher a student begins with, and whether that is nothing although it was asked for."""
+    """Tell how much of the teacher a student begins with, and whether there is something to warn of."""
+    if isinstance(warning := initialisation.get("warning"), str):
+        return f"; {warning}", True
     rows = initialisation.get("layers")
     if not isinstance(rows, list) or not rows:
         return "", False
     copied = sum(bool(row["copied"]) for row in rows)
-    if copied:
-        return f"; {copied} of {len(rows)} tensors are copied from the teacher", False
-    reasons = Counter(str(row["reason"]) for row in rows).most_common(1)[0][0]
-    return f"; NOTHING is copied from the teacher, of {len(rows)} tensors: {reasons}", True
+    return f"; {copied} of {len(rows)} tensors are copied from the teacher", False
 
 
 def _losses(rehearsal: _Rehearsal) -> str:
