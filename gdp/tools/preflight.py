@@ -24,6 +24,7 @@ from gdp.core.pictures import storable_levels
 from gdp.core.progress import Stopped
 from gdp.core.recipe.reading import Choice, Recipe
 from gdp.core.recipe.text import format_path
+from gdp.core.recipe.values import paths_in
 from gdp.core.records import DISTRIBUTION
 from gdp.core.run.judging import named_filters
 from gdp.core.run.session import Session, trained_weights
@@ -38,7 +39,6 @@ from gdp.support.direction_names import split_component
 from gdp.tools.compare.trials import open_trial, trials
 from gdp.tools.estimate.magnitude import magnitude
 from gdp.tools.estimate.pairs import asks_for_pairs, stand_in_pairs
-from gdp.tools.recipe_list import paths_in
 
 CHECKPOINTS_KEPT = 2
 FLOATS_PER_PARAMETER = 4

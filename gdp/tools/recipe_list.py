@@ -17,6 +17,7 @@ from gdp.core.recipe.choices import LISTED_KINDS, SECTION_KEYS, Choice
 from gdp.core.recipe.messages import did_you_mean
 from gdp.core.recipe.reading import Recipe, load_recipe
 from gdp.core.recipe.text import KeyPath, format_path, read_recipe_text
+from gdp.core.recipe.values import paths_in
 from gdp.core.records import Plugins
 from gdp.core.written_through import is_special
 from gdp.tools.named_recipes import plain_name, shipped_recipes
@@ -160,16 +161,6 @@ def own_files(chosen: Mapping[KeyPath, Choice[Any]]) -> list[tuple[KeyPath, Path
         for place, choice in chosen.items()
         for path, found in paths_in(choice.config.model_dump(by_alias=True))
     ]
-
-
-def paths_in(value: Any) -> Iterator[tuple[KeyPath, Path]]:
-    """Yield the paths in a plugin's settings as plain data, each with its place."""
-    if isinstance(value, Path):
-        yield (), value
-    elif isinstance(value, Mapping | list | tuple):
-        for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
-            for path, found in paths_in(item):
-                yield (key, *path), found
 
 
 @dataclass(frozen=True)
