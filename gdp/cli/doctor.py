@@ -10,7 +10,7 @@ import typer
 
 from gdp.cli.common import State, keeps_nothing
 from gdp.cli.completion import complete_run
-from gdp.console import print_json, print_line
+from gdp.console import choose_progress, print_json, print_line
 from gdp.core.errors import GdpError
 
 if TYPE_CHECKING:
@@ -61,11 +61,11 @@ def _examine_run(run: Path, repair: bool, json_: bool) -> None:
     from gdp.tools.doctor import examine, find_any_run
     from gdp.tools.doctor import repair as mend
 
-    folder = find_any_run(run)
-    found = examine(folder)
+    folder, progress = find_any_run(run), choose_progress()
+    found = examine(folder, progress)
     if repair and found:
-        mend(folder)
-        found = examine(folder)
+        mend(folder, progress)
+        found = examine(folder, progress)
     if json_:
         print_json({"folder": str(folder.path), "whole": not found, "damaged": [damage.data() for damage in found]})
     elif not found:
