@@ -23,6 +23,7 @@ from gdp.cli.common import (
     short_path,
     stopped_by,
     with_memory,
+    with_short_paths,
 )
 from gdp.cli.completion import complete_stage, plugins_of
 from gdp.cli.several import DevicesOption, company_of, progress_of, take_place
@@ -237,6 +238,7 @@ def _execute(
     report = session.folder.path / "report.html"
     stopped, reason = outcome.state == "stopped", limits.reason or outcome.reason
     by = stopped_by(stop_requested, "limit" if reason else f"--until {plan.until}")
+    where = short_path(session.folder.path)
     left = what_is_left(session) if by == "limit" and stopped else []
     if json_:
         told: dict[str, object] = {
@@ -249,13 +251,15 @@ def _execute(
         typer.echo(json.dumps({**told, "limit": reason, "left": left} if left else told), file=json_output())
     elif left:
         typer.echo(f"stopped: {reason}; left: {', '.join(left)}")
-        typer.echo(f"the same command goes on from here, its limits counted anew: {session.folder.path}")
+        typer.echo(f"the same command goes on from here, its limits counted anew: {where}")
     elif outcome.state == "finished":
         _print_finished(session, report, anything_done=bool(outcome.done))
     elif stop_requested():
-        typer.echo(f"stopped by {by}; the same command goes on from here: {session.folder.path}")
+        typer.echo(f"stopped by {by}; the same command goes on from here: {where}")
     else:
-        typer.echo(f"stopped behind {plan.until}, as told; gdp run {session.folder.path} goes on from here")
+        typer.echo(
+            f"stopped behind {plan.until}, as told; gdp run {quoted_path(session.folder.path)} goes on from here"
+        )
     for name, words in ({} if json_ else tracking.outcomes).items():
         typer.echo(f"tracker {name}: {words}", err=True)
     if stopped:
@@ -267,7 +271,7 @@ def _print_finished(session: Session, report: Path, *, anything_done: bool) -> N
     from gdp.tools.report import read_folder
     from gdp.tools.report.verdict import verdict
 
-    typer.echo(f"finished: {report}" if anything_done else f"nothing to do, all is up to date: {report}")
+    typer.echo(f"{'finished' if anything_done else 'nothing to do, all is up to date'}: {short_path(report)}")
     folder = session.folder.path
     if anything_done:
         print_line(verdict(read_folder(folder, lambda: session.plugins)).striptags())
@@ -285,7 +289,7 @@ def _print_preflight(session: Session, json_: bool) -> None:
         checks.append(check)
         if not json_:
             state = "FAIL" if not check.good else "WARN" if check.warns else "ok  "
-            typer.echo(f"{number:2}. {state} {check.title}: {check.detail}")
+            typer.echo(f"{number:2}. {state} {check.title}: {with_short_paths(check.detail)}")
     good = all(check.good for check in checks)
     if json_:
         rows = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tomllib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -124,7 +125,11 @@ def repair_run(session: Session) -> list[int]:
 
 
 def _again(folder: RunFolder, stage: str = "") -> str:
-    return f"gdp run {folder.path}" + (f" --from {stage}" if stage else "")
+    return f"gdp run {_quoted(folder)}" + (f" --from {stage}" if stage else "")
+
+
+def _quoted(folder: RunFolder) -> str:
+    return shlex.quote(str(folder.path))
 
 
 def _state(folder: RunFolder) -> Iterator[Damage]:
@@ -176,7 +181,7 @@ def _stores(folder: RunFolder, progress: Progress) -> Iterator[Damage]:
     """Read every pair of every store."""
     for store in _store_folders(folder):
         manifest = folder.relative(store / MANIFEST_NAME)
-        mend = f"gdp doctor {folder.path} --repair, then {_again(folder)}"
+        mend = f"gdp doctor {_quoted(folder)} --repair, then {_again(folder)}"
         if not is_manifest_whole(store):
             yield Damage(manifest, "the manifest is missing or damaged", mend)
             continue
@@ -200,11 +205,11 @@ def _exports(folder: RunFolder) -> Iterator[Damage]:
     for path in sorted(folder.path.rglob("student/student*.*")):
         beside = card_path(path)
         if path.suffix not in _NO_EXPORTS and not beside.is_file():
-            mend = f"gdp apply {folder.path} exports it again, once"
+            mend = f"gdp apply {_quoted(folder)} exports it again, once"
             yield Damage(folder.relative(beside), f"is missing: nobody knows how to feed {path.name}", mend)
     for place in sorted(folder.path.rglob("student/*.*.json")):
         path = place.with_suffix("")
-        again = f"gdp export {folder.path} --to "
+        again = f"gdp export {_quoted(folder)} --to "
         mend = " makes it again, and gdp apply where it is run by it"
         try:
             card = read_card(path)
