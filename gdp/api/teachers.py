@@ -178,7 +178,9 @@ def describe_direction(
     if strip is not None and described.move is not None:
         ws = Sampling(seed, truncation).ws(built, range(rows))
         moves = [strength * described.move.displacement for strength in STRENGTHS]
-        write_strip(built, moves, ws, [[f"{strength:+.0f}"] for strength in STRENGTHS], Path(strip))
+        captions = [[f"{strength:+.0f}"] for strength in STRENGTHS]
+        with progress.task("drawing the strip", len(moves) * len(ws), "pictures") as task:
+            write_strip(built, moves, ws, captions, Path(strip), task.advance)
     return described
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 import traceback
@@ -120,18 +121,30 @@ def newest_if_none(run: Path | None, *, trained: bool = False) -> Path:
     from gdp.tools.watch import newest_run
 
     found = newest_run(Path("runs"), trained=trained).path
-    print(encodable(f"the newest run: {os.path.relpath(found)}", sys.stderr.encoding), file=sys.stderr, flush=True)
+    print(encodable(f"the newest run: {short_path(found)}", sys.stderr.encoding), file=sys.stderr, flush=True)
     return found
 
 
 def short_path(path: Path) -> str:
     """Return a path as the shorter of its absolute and its relative form."""
-    return min((str(path), os.path.relpath(path)), key=len)
+    try:
+        return min((str(path), os.path.relpath(path)), key=len)
+    except (OSError, ValueError):  # this folder was removed, or is on another drive
+        return str(path)
 
 
 def quoted_path(path: Path) -> str:
     """Return a path as it is given to a command in this folder."""
     return shlex.quote(short_path(path))
+
+
+def with_short_paths(text: str) -> str:
+    """Return text in which absolute paths below this folder are written as they are from here."""
+    try:
+        below = f"{Path.cwd()}{os.sep}"
+    except OSError:  # the folder was removed
+        return text
+    return text if below == os.sep * 2 else re.sub(rf"(?<![\w/.~]){re.escape(below)}(?=[^\s/])", "", text)
 
 
 def prepare_processor(keep_memory: bool = True) -> None:
@@ -246,7 +259,7 @@ def print_error(error: GdpError) -> None:
     if os.environ.get(TRACEBACK, "") not in ("", "0"):
         traceback.print_exception(error)
     console = rich_console(sys.stderr)
-    text = encodable(str(error), sys.stderr.encoding)
+    text = encodable(with_short_paths(str(error)), sys.stderr.encoding)
     if console is not None:
         console.print("error: ", style="bold red", end="", highlight=False)
         console.print(text, markup=False, highlight=False, soft_wrap=True)  # keeps file:line in one piece

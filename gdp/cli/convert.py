@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gdp.cli.common import State
+from gdp.cli.common import State, short_path
 from gdp.console import choose_progress, encodable, print_json, print_table
 
 
@@ -52,7 +52,10 @@ def convert(
         print_json([{**part.card, "path": str(part.path)} for part in written])
         return
     for part in written:
-        _print(f"{part.path}: {part.card['what']}, {part.card['tensors']} tensors, {part.card['bytes'] / 1e6:,.1f} MB")
+        _print(
+            f"{short_path(part.path)}: {part.card['what']}, {part.card['tensors']} tensors, "
+            f"{part.card['bytes'] / 1e6:,.1f} MB"
+        )
         for remark in part.card["remarks"]:
             _print(f"  {remark}")
         _print("  " + part.card["use"].replace("\n", "\n  "))

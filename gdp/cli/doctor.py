@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import State, keeps_nothing
+from gdp.cli.common import State, keeps_nothing, short_path, with_short_paths
 from gdp.cli.completion import complete_run
-from gdp.console import print_json, print_line
+from gdp.console import choose_progress, print_json, print_line
 from gdp.core.errors import GdpError
 
 if TYPE_CHECKING:
@@ -61,19 +61,20 @@ def _examine_run(run: Path, repair: bool, json_: bool) -> None:
     from gdp.tools.doctor import examine, find_any_run
     from gdp.tools.doctor import repair as mend
 
-    folder = find_any_run(run)
-    found = examine(folder)
+    folder, progress = find_any_run(run), choose_progress()
+    found = examine(folder, progress)
     if repair and found:
-        mend(folder)
-        found = examine(folder)
+        mend(folder, progress)
+        found = examine(folder, progress)
     if json_:
         print_json({"folder": str(folder.path), "whole": not found, "damaged": [damage.data() for damage in found]})
     elif not found:
-        typer.echo(f"{folder.path}: whole")
+        typer.echo(f"{short_path(folder.path)}: whole")
     else:
         for damage in found:
-            typer.echo(f"{damage.file}: {damage.problem}\n    {damage.mend}")
-        typer.echo(f"{folder.path}: {len(found)} files are damaged")
+            typer.echo(with_short_paths(f"{damage.file}: {damage.problem}\n    {damage.mend}"))
+        number = "1 file is" if len(found) == 1 else f"{len(found)} files are"
+        typer.echo(f"{short_path(folder.path)}: {number} damaged")
     if found:
         raise typer.Exit(1)
 

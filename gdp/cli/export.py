@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gdp.cli.common import short_path
 from gdp.cli.completion import complete_run, plugins_of
 from gdp.console import print_json
 
@@ -73,5 +74,5 @@ def export(
     if json_:
         print_json({"path": str(path), **card.to_data(path)})
         return
-    typer.echo(f"{path}: {card.bytes / 1e6:.1f} MB for {card.compared_on}")
+    typer.echo(f"{short_path(path)}: {card.bytes / 1e6:.1f} MB for {card.compared_on}")
     typer.echo(f"against torch in float32: {card.difference.describe()}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gdp.cli.common import DeviceOption, RunArgument, end_unfinished, stopped_by
+from gdp.cli.common import DeviceOption, RunArgument, end_unfinished, quoted_path, stopped_by
 from gdp.cli.completion import complete_recipe
 from gdp.console import choose_progress, print_json, print_table, stop_on_signal
 
@@ -70,7 +70,7 @@ def filter_(
         print_json(_data(found, dry_run, finished))
     elif not finished:
         by = stopped_by(stop_requested, "a limit")
-        typer.echo(f"stopped by {by}; gdp run {found.session.folder.path} goes on from here")
+        typer.echo(f"stopped by {by}; gdp run {quoted_path(found.session.folder.path)} goes on from here")
     else:
         print_table(("", "BEFORE", "AFTER", "CHANGE"), list(_rows(found.before, found.after)))
         typer.echo(_what_next(found, dry_run))
@@ -99,7 +99,7 @@ def _row(label: str, before: int | None, after: int | None) -> tuple[str, ...]:
 
 
 def _what_next(found: Refiltering, dry_run: bool) -> str:
-    folder = found.session.folder.path
+    folder = quoted_path(found.session.folder.path)
     stale = ", ".join(found.stale)
     if dry_run:
         would = f"{stale} would have to be done again" if stale else "nothing that is trained would have to change"

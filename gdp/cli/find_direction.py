@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gdp.cli.common import DeviceOption, MemoryOption, keeps_nothing
+from gdp.cli.common import DeviceOption, MemoryOption, keeps_nothing, short_path
 from gdp.cli.completion import complete_recipe, plugins_of
 from gdp.console import choose_progress, encodable, print_json, print_table
 from gdp.core.errors import GdpError
@@ -132,11 +132,13 @@ def find_direction(
             registry=registry,
             progress=choose_progress(),
         )
+        drawn = strip if described.move is not None else None
         if json_:
-            print_json(described.to_data())
+            print_json({**described.to_data(), "strip": None if drawn is None else str(drawn)})
             return
         for line in described.lines():
             typer.echo(encodable(line, sys.stdout.encoding))
+        _tell_strip(drawn)
         return
     from gdp.api import find_direction as find
 
@@ -165,11 +167,15 @@ def find_direction(
         registry=registry,
         progress=choose_progress(),
     )
+    from gdp.tools.directions.writing import named_files
+
+    strips = named_files(strip, [finding.direction.name for finding, _ in found])
     if json_:
-        print_json([_as_data(finding, path) for finding, path in found])
+        print_json([_as_data(finding, path, drawn) for (finding, path), drawn in zip(found, strips, strict=True)])
         return
-    for finding, path in found:
+    for (finding, path), drawn in zip(found, strips, strict=True):
         _print(finding, path)
+        _tell_strip(drawn)
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -188,11 +194,17 @@ def _numbers(text: str) -> tuple[int, ...] | None:
     return tuple(dict.fromkeys(found)) or None
 
 
-def _as_data(finding: Finding, path: Path | None) -> dict[str, Any]:
+def _tell_strip(path: Path | None) -> None:
+    if path is not None:
+        typer.echo(encodable(f"drawn, a row a sample, strengths -3 to +3: {short_path(path)}", sys.stdout.encoding))
+
+
+def _as_data(finding: Finding, path: Path | None, strip: Path | None) -> dict[str, Any]:
     direction = finding.direction
     return {
         "name": direction.name,
         "file": None if path is None else str(path),
+        "strip": None if strip is None else str(strip),
         "scale": direction.scale,
         "strength_1_is_published": (direction.scale or 0.0) / direction.published_unit,
         "layers": direction.layers,
@@ -228,6 +240,6 @@ def _headline(direction: Direction, path: Path | None) -> str:
     by = f" that {facts['filter']} scored" if facts.get("filter") else ""
     found = f"from {facts['samples']} samples{by}" if "samples" in facts else "from the teacher's weights alone"
     held = f", held: {', '.join(facts['held'])}" if facts.get("held") else ""
-    wrote = f"; wrote {path}" if path is not None else ""
+    wrote = f"; wrote {short_path(path)}" if path is not None else ""
     far = f"strength 1 moves each w by {scale:.4f} and is published {scale / direction.published_unit:.4g}"
     return f"{direction.name}: {facts['method']} {found}{held}; {far}{wrote}"

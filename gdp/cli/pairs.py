@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gdp.cli.common import RunArgument
+from gdp.cli.common import RunArgument, quoted_path, short_path
 from gdp.cli.histograms import print_summary
 from gdp.console import choose_progress, print_json, print_line, print_table
 from gdp.core.errors import GdpError
@@ -87,14 +87,14 @@ def pairs(
     if json_:
         print_json(_data(folder, table, rows, rows[:limit] if selected else None))
         return
-    _print_overview(folder, table)
+    _print_overview(short_path(session.folder.path), table)
     if where is not None:
         typer.echo(f"\n{len(rows):,} of {len(table):,} pairs meet: {where}")
     print_summary(table, rows)
     if selected:
         _print_pairs(table, rows[: LISTED if limit is None else limit], list(names))
     for file in (path for path in (csv, sheet) if path is not None):
-        typer.echo(f"written: {file}")
+        typer.echo(f"written: {short_path(file)}")
 
 
 def _repair(session: Session, json_: bool) -> None:
@@ -104,9 +104,11 @@ def _repair(session: Session, json_: bool) -> None:
     if json_:
         print_json({"folder": str(folder), "forgotten": forgotten})
     elif forgotten:
-        typer.echo(f"{len(forgotten):,} pairs were damaged and are forgotten; gdp run {folder} makes them again")
+        typer.echo(
+            f"{len(forgotten):,} pairs were damaged and are forgotten; gdp run {quoted_path(folder)} makes them again"
+        )
     else:
-        typer.echo(f"{folder}: no pair is damaged")
+        typer.echo(f"{short_path(folder)}: no pair is damaged")
 
 
 def _read(option: str, text: str | None, parse: Callable[[str], Expression]) -> Expression | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import DeviceOption, RunArgument, SetOption, end_unfinished, quoted_path, stopped_by
+from gdp.cli.common import DeviceOption, RunArgument, SetOption, end_unfinished, quoted_path, short_path, stopped_by
 from gdp.console import choose_progress, stop_on_signal
 from gdp.console.printing import json_output
 
@@ -78,12 +78,12 @@ def prune(
         found |= {"stopped_by": stopped_by(stop_requested, "limit")} if outcome.state == "stopped" else {}
         typer.echo(json.dumps(found), file=json_output())
     elif outcome.state == "finished":
-        report = path / "report.html"
+        report = short_path(path / "report.html")
         typer.echo(f"finished: {report}" if outcome.done else f"nothing to do, all is up to date: {report}")
         typer.echo(f"Next: gdp compare {quoted_path(asked.run.path)} {quoted_path(path)}")
     else:
         by = stopped_by(stop_requested, "a limit")
-        typer.echo(f"stopped by {by}; the same command goes on from here: {path}")
+        typer.echo(f"stopped by {by}; the same command goes on from here: {short_path(path)}")
     if outcome.state == "stopped":
         end_unfinished(stop_requested)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gdp.cli.common import NewestRunArgument, State, newest_if_none
+from gdp.cli.common import NewestRunArgument, State, newest_if_none, short_path
 from gdp.console import print_json
 from gdp.core.run_folder import find_run
 
@@ -37,6 +37,6 @@ def report(
     if json_:
         print_json({"folder": str(folder), "report": str(page)})
     else:
-        typer.echo(str(page))
+        typer.echo(short_path(page))
     if open_:
         typer.launch(str(page))

@@ -20,8 +20,10 @@ from gdp.cli.common import (
     State,
     end_unfinished,
     quoted_path,
+    short_path,
     stopped_by,
     with_memory,
+    with_short_paths,
 )
 from gdp.cli.completion import complete_stage, plugins_of
 from gdp.cli.several import DevicesOption, company_of, progress_of, take_place
@@ -36,6 +38,7 @@ from gdp.console import print_line, stop_on_signal
 from gdp.console.printing import json_output
 from gdp.console.signals import StopRequest
 from gdp.core.building import require_modules
+from gdp.core.errors import CorruptFileError
 from gdp.core.records import CORE_STAGES
 from gdp.tools.crew.request import WorkersRequest, asked_workers
 
@@ -132,6 +135,8 @@ def run(
         from gdp.tools.estimate.limits import Limits
         from gdp.tools.tracking import open_trackers, tracked
 
+        if place is None or place.leads:
+            _tell_changes(session)
         limits = Limits(max_hours, max_cost, price)
         session.stop_requested = lambda: stop_requested() or limits.reached()
         session.limit = limits
@@ -160,6 +165,40 @@ def run(
             work()
         else:
             _work_together(session, place, stop_requested, work)
+
+
+_LONGEST = 40
+"""Characters of a setting's value that are shown."""
+_TOLD_CHANGES = 4
+"""Settings that are named; of more their number is told."""
+
+
+def _tell_changes(session: Session) -> None:
+    """Say in a line which settings are others than the run was last told, and what of it that leaves."""
+    from gdp.tools.run_recipes import changed_settings
+
+    changed = changed_settings(session.folder, session.recipe)
+    if not changed:
+        return
+    from gdp.core.run.opening import recorded_keys
+    from gdp.core.run.steps import stages_to_do
+
+    named = [f"{name} {_short(was)} -> {_short(now)}" for name, (was, now) in list(changed.items())[:_TOLD_CHANGES]]
+    more = [f"{len(changed) - _TOLD_CHANGES} more"] if len(changed) > _TOLD_CHANGES else []
+    to_do = stages_to_do(session)
+    try:
+        kept = [name for name in session.folder.stages() if name not in to_do]
+        if "pairs" in to_do and session.keys.get("store", "") == recorded_keys(session.folder).get("store"):
+            kept.append("the pairs that are there")
+    except CorruptFileError:  # which the run itself tells, and mends
+        return
+    told = f"kept: {', '.join(kept) or 'nothing'}; to do: {', '.join(to_do) or 'nothing'}"
+    where = short_path(session.folder.path)
+    session.progress.message(f"{where} was last run with other settings: {', '.join([*named, *more])}; {told}")
+
+
+def _short(value: str | None) -> str:
+    return "(none)" if value is None else value if len(value) <= _LONGEST else f"{value[: _LONGEST - 3]}..."
 
 
 def _with_crew(state: State, session: Session, asked: WorkersRequest, work: Callable[[], None]) -> None:
@@ -201,6 +240,7 @@ def _execute(
     report = session.folder.path / "report.html"
     stopped, reason = outcome.state == "stopped", limits.reason or outcome.reason
     by = stopped_by(stop_requested, "limit" if reason else f"--until {plan.until}")
+    where = short_path(session.folder.path)
     left = what_is_left(session) if by == "limit" and stopped else []
     if json_:
         told: dict[str, object] = {
@@ -213,13 +253,15 @@ def _execute(
         typer.echo(json.dumps({**told, "limit": reason, "left": left} if left else told), file=json_output())
     elif left:
         typer.echo(f"stopped: {reason}; left: {', '.join(left)}")
-        typer.echo(f"the same command goes on from here, its limits counted anew: {session.folder.path}")
+        typer.echo(f"the same command goes on from here, its limits counted anew: {where}")
     elif outcome.state == "finished":
         _print_finished(session, report, anything_done=bool(outcome.done))
     elif stop_requested():
-        typer.echo(f"stopped by {by}; the same command goes on from here: {session.folder.path}")
+        typer.echo(f"stopped by {by}; the same command goes on from here: {where}")
     else:
-        typer.echo(f"stopped behind {plan.until}, as told; gdp run {session.folder.path} goes on from here")
+        typer.echo(
+            f"stopped behind {plan.until}, as told; gdp run {quoted_path(session.folder.path)} goes on from here"
+        )
     for name, words in ({} if json_ else tracking.outcomes).items():
         typer.echo(f"tracker {name}: {words}", err=True)
     if stopped:
@@ -231,7 +273,7 @@ def _print_finished(session: Session, report: Path, *, anything_done: bool) -> N
     from gdp.tools.report import read_folder
     from gdp.tools.report.verdict import verdict
 
-    typer.echo(f"finished: {report}" if anything_done else f"nothing to do, all is up to date: {report}")
+    typer.echo(f"{'finished' if anything_done else 'nothing to do, all is up to date'}: {short_path(report)}")
     folder = session.folder.path
     if anything_done:
         print_line(verdict(read_folder(folder, lambda: session.plugins)).striptags())
@@ -249,7 +291,7 @@ def _print_preflight(session: Session, world: int, json_: bool) -> None:
         checks.append(check)
         if not json_:
             state = "FAIL" if not check.good else "WARN" if check.warns else "ok  "
-            typer.echo(f"{number:2}. {state} {check.title}: {check.detail}")
+            typer.echo(f"{number:2}. {state} {check.title}: {with_short_paths(check.detail)}")
     good = all(check.good for check in checks)
     if json_:
         rows = [

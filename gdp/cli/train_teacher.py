@@ -13,6 +13,7 @@ from gdp.cli.common import (
     RecipeArgument,
     SetOption,
     end_unfinished,
+    short_path,
     stopped_by,
     with_memory,
 )
@@ -86,7 +87,7 @@ def train_teacher(
         told = {"state": "finished", "weights": str(weights)}
         print_json(told if weights is not None else {"state": "stopped", "stopped_by": stopped_by(stop_requested, "")})
     elif weights is not None:
-        typer.echo(f"finished: {weights}")
+        typer.echo(f"finished: {short_path(weights)}")
     else:
         typer.echo(f"stopped by {stopped_by(stop_requested, '')}; the same command goes on from the newest checkpoint")
     if weights is None:

@@ -44,8 +44,8 @@ class _BarTask:
         self._bars.update(self._number, advance=amount, moment=self._bars.get_time(), **fields)
 
 
-_CLOCK = len("0:00:00")
-"""Characters of a time, which is shown whole, however little room is left."""
+_CLOCK = len("left 0:00:00")
+"""Characters of the time left, which is shown whole, however little room is left."""
 _WIDE = 100
 """Columns below which a line shows less, so that numbers, the time left and figures are not cut."""
 
@@ -68,24 +68,32 @@ class TerminalProgress:
         from rich.table import Column
         from rich.text import Text
 
+        wide = self._console.width >= _WIDE
+
         class TimeLeft(progress.TimeRemainingColumn):
-            """Rich's, which stands still where nothing goes on; there it grows with the mean pace so far."""
+            """Rich's, which stands still where nothing goes on; there it grows with the mean pace so far.
+
+            Where all is done it tells how long that took, unless another column does.
+            """
 
             def render(self, task: progress.Task) -> Text:
+                if task.completed >= (task.total or 0):
+                    took = None if wide or not task.total else task.finished_time
+                    return Text(
+                        "" if took is None else f"took {timedelta(seconds=int(took))}", style="progress.elapsed"
+                    )
                 waited, made = task.get_time() - task.fields["moment"], task.completed - done
-                if waited < _STANDING or made <= 0 or task.finished:
-                    return super().render(task)
+                if waited < _STANDING or made <= 0:
+                    return Text.assemble("left ", super().render(task))
                 left = (task.elapsed or 0.0) / made * (task.remaining or 0.0)
                 usual = task.time_remaining or 0.0
-                return Text(str(timedelta(seconds=int(max(left, usual)))), style="progress.remaining")
+                return Text(f"left {timedelta(seconds=int(max(left, usual)))}", style="progress.remaining")
 
-        wide = self._console.width >= _WIDE
         columns = (
             TextColumn("[bold]{task.description}"),
             progress.BarColumn(bar_width=30 if wide else 10),
             progress.MofNCompleteColumn(),
             *((TextColumn(unit), progress.TimeElapsedColumn()) if wide else ()),
-            TextColumn("left"),
             TimeLeft(table_column=Column(min_width=_CLOCK)),
             TextColumn("{task.fields[status]}", style="dim"),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tomllib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +15,7 @@ from safetensors import SafetensorError
 from gdp.core.errors import CorruptFileError, PairStoreError, RunFolderError
 from gdp.core.pairs.integrity import MANIFEST_NAME
 from gdp.core.pairs.repair import find_damage, is_manifest_whole, mend_store, repair_pairs
+from gdp.core.progress import Progress
 from gdp.core.run.opening import recorded_keys
 from gdp.core.run.session import Session
 from gdp.core.run_folder import LOCK, STATE, RunFolder, find_run, is_like_run, require_text
@@ -48,13 +50,14 @@ class Damage:
         return {"file": self.file, "problem": self.problem, "mend": self.mend}
 
 
-def examine(folder: RunFolder) -> list[Damage]:
+def examine(folder: RunFolder, progress: Progress) -> list[Damage]:
     """Look at every file of a run; nothing is changed.
 
     Files of which a stage recorded the hash are compared with it; others must be readable as what their names say.
 
     Args:
         folder: of the run.
+        progress: where it is shown: all pairs are read, and all files.
 
     Returns:
         What is wrong, in the order of the files' names; each file once.
@@ -66,11 +69,11 @@ def examine(folder: RunFolder) -> list[Damage]:
     found: dict[str, Damage] = {}
     for damage in (
         *_state(folder),
-        *_recorded(folder),
-        *_stores(folder),
+        *_recorded(folder, progress),
+        *_stores(folder, progress),
         *_checkpoints(folder),
         *_exports(folder),
-        *_readable(folder),
+        *_readable(folder, progress),
         *_trials(folder),
     ):
         found.setdefault(damage.file, damage)
@@ -89,20 +92,21 @@ def find_any_run(run: Path) -> RunFolder:
     return find_run(run)
 
 
-def repair(folder: RunFolder) -> None:
+def repair(folder: RunFolder, progress: Progress) -> None:
     """Mend what needs no training: pair stores are brought into a state that their pairs can be appended to.
 
     State files, students, numbers and reports are made again by `gdp run`, which finds what is lost by itself.
 
     Args:
         folder: of the run.
+        progress: where it is shown.
 
     Raises:
         RunLockedError: another process works in the run.
     """
     with folder.locked(lambda _: None):
         for store in _store_folders(folder):
-            mend_store(store)
+            mend_store(store, progress)
 
 
 def repair_run(session: Session) -> list[int]:
@@ -117,11 +121,15 @@ def repair_run(session: Session) -> list[int]:
         session.keys = recorded_keys(session.folder)
         if "store" not in session.keys or not session.store_folder.is_dir():
             raise RunFolderError(f"{session.folder.path}: the run has no pairs yet; gdp run makes them.")
-        return repair_pairs(session.store_folder)
+        return repair_pairs(session.store_folder, session.progress)
 
 
 def _again(folder: RunFolder, stage: str = "") -> str:
-    return f"gdp run {folder.path}" + (f" --from {stage}" if stage else "")
+    return f"gdp run {_quoted(folder)}" + (f" --from {stage}" if stage else "")
+
+
+def _quoted(folder: RunFolder) -> str:
+    return shlex.quote(str(folder.path))
 
 
 def _state(folder: RunFolder) -> Iterator[Damage]:
@@ -147,32 +155,38 @@ def _state(folder: RunFolder) -> Iterator[Damage]:
             yield Damage(RECIPE, "was changed since gdp wrote it", mend)
 
 
-def _recorded(folder: RunFolder) -> Iterator[Damage]:
+def _recorded(folder: RunFolder, progress: Progress) -> Iterator[Damage]:
     try:
-        stages = folder.stages()
+        stages, files = folder.stages(), folder.recorded_files()
     except CorruptFileError:
         return  # which is told already
-    for stage in stages:
-        for name, problem in folder.damaged_files(stage).items():
-            kept = stage == RETRAIN and not name.endswith((".safetensors", "initialisation.json"))
-            how = "the gdp prune that made the run" if stage == PRUNE else _again(folder, stage if kept else "")
-            yield Damage(name, problem, f"{how} makes it again")
+    sizes = {name: _megabytes(folder.path / name) for name in files}
+    with progress.task("comparing with what was left", sum(sizes.values()), "MB") as task:
+        for stage in stages:
+            for name, problem in folder.damaged_files(stage, lambda name: task.advance(sizes[name])).items():
+                kept = stage == RETRAIN and not name.endswith((".safetensors", "initialisation.json"))
+                how = "the gdp prune that made the run" if stage == PRUNE else _again(folder, stage if kept else "")
+                yield Damage(name, problem, f"{how} makes it again")
+
+
+def _megabytes(path: Path) -> int:
+    return path.stat().st_size // 1_000_000 if path.is_file() else 0
 
 
 def _store_folders(folder: RunFolder) -> list[Path]:
     return sorted(path for path in folder.path.glob("pairs/*") if path.is_dir())
 
 
-def _stores(folder: RunFolder) -> Iterator[Damage]:
+def _stores(folder: RunFolder, progress: Progress) -> Iterator[Damage]:
     """Read every pair of every store."""
     for store in _store_folders(folder):
         manifest = folder.relative(store / MANIFEST_NAME)
-        mend = f"gdp doctor {folder.path} --repair, then {_again(folder)}"
+        mend = f"gdp doctor {_quoted(folder)} --repair, then {_again(folder)}"
         if not is_manifest_whole(store):
             yield Damage(manifest, "the manifest is missing or damaged", mend)
             continue
         try:
-            for damage in find_damage(store):
+            for damage in find_damage(store, progress):
                 yield Damage(folder.relative(store / f"shard-{damage.shard:06d}.tar"), damage.message, mend)
         except (CorruptFileError, PairStoreError) as error:
             yield Damage(manifest, str(error), mend)
@@ -191,11 +205,11 @@ def _exports(folder: RunFolder) -> Iterator[Damage]:
     for path in sorted(folder.path.rglob("student/student*.*")):
         beside = card_path(path)
         if path.suffix not in _NO_EXPORTS and not beside.is_file():
-            mend = f"gdp apply {folder.path} exports it again, once"
+            mend = f"gdp apply {_quoted(folder)} exports it again, once"
             yield Damage(folder.relative(beside), f"is missing: nobody knows how to feed {path.name}", mend)
     for place in sorted(folder.path.rglob("student/*.*.json")):
         path = place.with_suffix("")
-        again = f"gdp export {folder.path} --to "
+        again = f"gdp export {_quoted(folder)} --to "
         mend = " makes it again, and gdp apply where it is run by it"
         try:
             card = read_card(path)
@@ -208,13 +222,14 @@ def _exports(folder: RunFolder) -> Iterator[Damage]:
             yield Damage(folder.relative(part), problem, f"{again}{card.engine}{mend}")
 
 
-def _readable(folder: RunFolder) -> Iterator[Damage]:
-    for path in sorted(folder.path.rglob("*")):
-        name = folder.relative(path)
-        if path.is_file() and name not in (*STATE, *UNLOOKED) and not name.startswith("pairs/"):
-            problem = _problem(path)
-            if problem:
+def _readable(folder: RunFolder, progress: Progress) -> Iterator[Damage]:
+    files = [path for path in sorted(folder.path.rglob("*")) if path.is_file()]
+    with progress.task("reading files", len(files), "files") as task:
+        for path in files:
+            name = folder.relative(path)
+            if name not in (*STATE, *UNLOOKED) and not name.startswith("pairs/") and (problem := _problem(path)):
                 yield Damage(name, problem, _mend(folder, path))
+            task.advance()
 
 
 def _mend(folder: RunFolder, path: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +22,10 @@ from gdp.core.pairs.layout import ImageFormat, encode
 from gdp.core.pairs.records import PairBatch
 from gdp.core.pictures import storable_levels
 from gdp.core.progress import Stopped
-from gdp.core.recipe.reading import Choice
+from gdp.core.recipe.reading import Choice, Recipe
+from gdp.core.recipe.text import format_path
+from gdp.core.recipe.values import paths_in
+from gdp.core.records import DISTRIBUTION
 from gdp.core.run.judging import named_filters
 from gdp.core.run.session import Session, trained_weights
 from gdp.core.run.stages.pairs import wanted
@@ -34,6 +36,7 @@ from gdp.core.training.loader import check_flat_frames
 from gdp.core.training.objective import check_losses, unique_names
 from gdp.core.training.precision import decide, place_networks
 from gdp.core.training.preparation import prepare_losses
+from gdp.support.direction_names import split_component
 from gdp.tools.compare.trials import open_trial, trials
 from gdp.tools.estimate.magnitude import magnitude
 from gdp.tools.estimate.pairs import asks_for_pairs, stand_in_pairs
@@ -52,6 +55,17 @@ class Check:
     detail: str
     warns: bool = False
     """Whether it is good, and the user had better read it before anything begins."""
+
+
+@dataclass(frozen=True)
+class _MissingFile:
+    """A file or folder that a setting names, and that is not there."""
+
+    setting: str
+    """With its plugin, in words."""
+    path: Path
+    foreign: bool
+    """Whether a third party's plugin has the setting: it may mean to make the file."""
 
 
 @dataclass
@@ -101,6 +115,7 @@ def preflight(session: Session, world: int = 1) -> Iterator[Check]:
         _plugins,
         _needs,
         *([_devices] if world > 1 else []),
+        _files,
         _dataset,
         _teacher,
         _pairs,
@@ -158,6 +173,29 @@ def _missing_needs(choice: Choice[Any]) -> Iterator[str]:
         yield f"{who} needs the Python module {module}: {needs.how_to_install(module)}"
     if needs.gpu and not torch.cuda.is_available():
         yield f"{who} needs a GPU and torch sees none"
+
+
+def _files(rehearsal: _Rehearsal) -> str | Check:
+    """Name all files and folders that are not there at once: the checks behind this one end with the first of them."""
+    missing = list(_missing_files(rehearsal.session.recipe))
+    if not missing:
+        return "those that settings name are there"
+    named = ", ".join(f"{file.setting} = {file.path}" for file in missing)
+    told = f"{len(missing)} that settings name {'is' if len(missing) == 1 else 'are'} not there: {named}"
+    if all(file.foreign for file in missing):
+        return Check("files", True, told, warns=True)
+    raise GdpError(f"{told}. Put them there, or name your own in the recipe or by --set.")
+
+
+def _missing_files(recipe: Recipe) -> Iterator[_MissingFile]:
+    for choice in recipe.choices():
+        record, settings = choice.record, choice.config.model_dump(by_alias=True)
+        if choice is recipe.teacher and recipe.teacher_training is not None:
+            settings["train"] = recipe.teacher_training.model_dump(by_alias=True)
+        for key, path in paths_in(settings):
+            if not os.access(split_component(path)[0], os.F_OK):
+                foreign = record.package not in ("", DISTRIBUTION)
+                yield _MissingFile(f"{record.kind} {record.name}: {format_path(key)}", path, foreign)
 
 
 def _dataset(rehearsal: _Rehearsal) -> str:
@@ -240,15 +278,14 @@ def _student(rehearsal: _Rehearsal) -> Check:
 
 
 def _copied(initialisation: Mapping[str, Any]) -> tuple[str, bool]:
-    """Tell how much of the teacher a student begins with, and whether that is nothing although it was asked for."""
+    """Tell how much of the teacher a student begins with, and whether there is something to warn of."""
+    if isinstance(warning := initialisation.get("warning"), str):
+        return f"; {warning}", True
     rows = initialisation.get("layers")
     if not isinstance(rows, list) or not rows:
         return "", False
     copied = sum(bool(row["copied"]) for row in rows)
-    if copied:
-        return f"; {copied} of {len(rows)} tensors are copied from the teacher", False
-    reasons = Counter(str(row["reason"]) for row in rows).most_common(1)[0][0]
-    return f"; NOTHING is copied from the teacher, of {len(rows)} tensors: {reasons}", True
+    return f"; {copied} of {len(rows)} tensors are copied from the teacher", False
 
 
 def _losses(rehearsal: _Rehearsal) -> str:

@@ -17,6 +17,7 @@ from gdp.core.recipe.choices import LISTED_KINDS, SECTION_KEYS, Choice
 from gdp.core.recipe.messages import did_you_mean
 from gdp.core.recipe.reading import Recipe, load_recipe
 from gdp.core.recipe.text import KeyPath, format_path, read_recipe_text
+from gdp.core.recipe.values import paths_in
 from gdp.core.records import Plugins
 from gdp.core.written_through import is_special
 from gdp.tools.named_recipes import plain_name, shipped_recipes
@@ -158,17 +159,8 @@ def own_files(chosen: Mapping[KeyPath, Choice[Any]]) -> list[tuple[KeyPath, Path
     return [
         ((*place, *path), found)
         for place, choice in chosen.items()
-        for path, found in _paths_in(choice.config.model_dump(by_alias=True))
+        for path, found in paths_in(choice.config.model_dump(by_alias=True))
     ]
-
-
-def _paths_in(value: Any) -> Iterator[tuple[KeyPath, Path]]:
-    if isinstance(value, Path):
-        yield (), value
-    elif isinstance(value, Mapping | list | tuple):
-        for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
-            for path, found in _paths_in(item):
-                yield (key, *path), found
 
 
 @dataclass(frozen=True)

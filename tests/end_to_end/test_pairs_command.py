@@ -158,3 +158,14 @@ def test_what_is_wrong_is_one_paragraph(
 
 def test_a_folder_that_is_no_run_is_said_to_be_none(tmp_path: Path) -> None:
     assert "this is no run folder" in pairs(tmp_path).stderr
+
+
+@pytest.mark.parametrize("command", ["pairs RUN --repair", "doctor RUN"])
+def test_how_far_the_look_at_all_pairs_is_is_shown(command: str, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gdp.console.progress.PLAIN_INTERVAL", 0.0)
+    arguments = [str(run) if word == "RUN" else word for word in command.split()]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.stderr
+    assert "looking at pairs: 1/96 pairs, " in result.stderr
+    assert "looking at pairs: 96/96 pairs, " in result.stderr
+    assert "looking at" not in result.stdout

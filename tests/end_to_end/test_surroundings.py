@@ -120,6 +120,31 @@ def test_an_unfinished_run_says_what_it_has_not(tmp_path: Path) -> None:
         assert (done.exit_code, "this run has no trained student yet. gdp run" in done.output) == (1, True), done.output
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (("train.steps=26",), "train.steps 24 -> 26; kept: teacher, pairs, filter; to do: train, evaluate, "),
+        (("filters.0.min_sharpness=0.5",), ".min_sharpness 0.0 -> 0.5; kept: teacher, pairs; to do: filter, "),
+        (("pairs.count=100",), "pairs.count 96 -> 100; kept: teacher, the pairs that are there; to do: pairs, "),
+        (("pairs.strength=2",), "pairs.strength 1.0 -> 2.0; kept: teacher; to do: pairs, "),
+        (("train.steps=3", "train.batch=2", "losses.1.weight=9", "seed=4", "student.width=8"), ", 1 more; kept: "),
+        ((), ""),
+        (('limits.memory="2GB"',), ""),
+    ],
+)  # fmt: skip
+def test_settings_that_differ_from_the_runs_own_are_told_with_what_is_kept(
+    settings: tuple[str, ...], told: str, world: Path
+) -> None:
+    overrides = [word for setting in settings for word in ("--set", setting)]
+    done = gdp_command("run", "tiny.toml", *overrides, "--dry-run", cwd=world)
+    assert done.exit_code == 0, done.output
+    lines = [
+        line for line in done.stderr.splitlines() if line.startswith("runs/tiny was last run with other settings: ")
+    ]
+    assert len(lines) == bool(told)
+    assert all(told in line for line in lines), lines
+
+
 def test_more_steps_for_a_finished_run_are_told_beforehand_with_the_way_to_go_on(world: Path) -> None:
     for more in (("--dry-run",), ("--until", "train")):
         done = gdp_command("run", "tiny.toml", "--set", "train.steps=26", *more, cwd=world)

@@ -114,7 +114,8 @@ class Student(ABC):
         A trained student is built without this call, and without a teacher.
 
         Returns:
-            What was done, as JSON data for the stage's summary and the report.
+            What was done, as JSON data for the stage's summary and the report. A text called `warning` is told to the
+            user before the training begins, and by a dry run.
 
         Raises:
             GdpError: the settings ask for something that this teacher has not.

@@ -24,6 +24,9 @@ from gdp.core.pairs.layout import (
 from gdp.core.pairs.manifest import TABLES, Manifest, ShardState
 from gdp.core.pairs.records import PairRecord
 from gdp.core.pairs.shards import end_shard_at, member_header, padding, shard_files, shard_path
+from gdp.core.progress import Progress, SilentProgress
+
+_NOBODY = SilentProgress()
 
 
 class Damage(NamedTuple):
@@ -34,7 +37,7 @@ class Damage(NamedTuple):
     message: str
 
 
-def find_damage(folder: Path) -> list[Damage]:
+def find_damage(folder: Path, progress: Progress = _NOBODY) -> list[Damage]:
     """Read every pair of a store and return those that are not as they were stored, in index order.
 
     Raises:
@@ -43,12 +46,12 @@ def find_damage(folder: Path) -> list[Damage]:
     manifest = open_manifest(folder, read_only=True)
     try:
         settings = manifest.settings()
-        return [] if settings is None else list(_damaged(folder, manifest, settings.image_format))
+        return [] if settings is None else list(_damaged(folder, manifest, settings.image_format, progress))
     finally:
         manifest.database.close()
 
 
-def repair_pairs(folder: Path) -> list[int]:
+def repair_pairs(folder: Path, progress: Progress = _NOBODY) -> list[int]:
     """Forget the pairs of a damaged store that cannot be read, and those after them in their shards.
 
     The pairs can then be made again and appended; verdicts, scores and splits stay, for they will hold again.
@@ -65,7 +68,7 @@ def repair_pairs(folder: Path) -> list[int]:
         if settings is None:
             return []
         first_damaged: dict[int, int] = {}
-        for damage in _damaged(folder, manifest, settings.image_format):
+        for damage in _damaged(folder, manifest, settings.image_format, progress):
             first_damaged.setdefault(damage.shard, damage.pair_index)
         forgotten = [_forget_from(folder, manifest, first, settings.shard_size) for first in first_damaged.values()]
         return sorted(index for indices in forgotten for index in indices)
@@ -73,16 +76,19 @@ def repair_pairs(folder: Path) -> list[int]:
         manifest.database.close()
 
 
-def _damaged(folder: Path, manifest: Manifest, image_format: ImageFormat) -> Iterator[Damage]:
+def _damaged(folder: Path, manifest: Manifest, image_format: ImageFormat, progress: Progress) -> Iterator[Damage]:
     """Read every pair, in index order, and yield those whose members are not what was stored."""
-    for stored_pairs, records in manifest.pages():
-        for stored, record in zip(stored_pairs, records, strict=True):
-            path = shard_path(folder, stored.shard)
-            try:
-                _check_members(path, stored, record, image_format)
-                read_pair(path, stored)
-            except CorruptFileError as error:
-                yield Damage(stored.pair_index, stored.shard, str(error))
+    count = sum(state.pairs for state in manifest.shards().values())
+    with progress.task("looking at pairs", count, "pairs") as task:
+        for stored_pairs, records in manifest.pages():
+            for stored, record in zip(stored_pairs, records, strict=True):
+                path = shard_path(folder, stored.shard)
+                try:
+                    _check_members(path, stored, record, image_format)
+                    read_pair(path, stored)
+                except CorruptFileError as error:
+                    yield Damage(stored.pair_index, stored.shard, str(error))
+                task.advance()
 
 
 def _check_members(path: Path, stored: StoredPair, record: PairRecord, image_format: ImageFormat) -> None:
@@ -121,7 +127,7 @@ def _forget_from(folder: Path, manifest: Manifest, first: int, shard_size: int) 
     return indices
 
 
-def mend_store(folder: Path) -> None:
+def mend_store(folder: Path, progress: Progress = _NOBODY) -> None:
     """Bring a store of which something was lost into a state that its missing pairs can be appended to.
 
     Of a manifest in which only what is said of pairs was damaged, that is forgotten. One that is lost or damaged
@@ -130,6 +136,7 @@ def mend_store(folder: Path) -> None:
 
     Args:
         folder: of the store; there may be none.
+        progress: shows how many pairs were looked at.
 
     Raises:
         PairStoreError: a newer gdp wrote it.
@@ -141,7 +148,7 @@ def mend_store(folder: Path) -> None:
             for file in folder.glob(f"{MANIFEST_NAME}*"):
                 file.unlink()
         _read_manifest_from_shards(folder)
-    repair_pairs(folder)
+    repair_pairs(folder, progress)
 
 
 def _without_damaged_judgements(folder: Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any, get_args
 
@@ -49,6 +49,16 @@ def prepare(model: type[BaseModel], data: Mapping[str, Any], folder: Path, repor
             continue
         prepared[key] = _prepare_value(field.annotation, data[key], folder, (key,), report)
     return prepared
+
+
+def paths_in(value: Any) -> Iterator[tuple[KeyPath, Path]]:
+    """Yield the paths in a plugin's settings as plain data, each with its place."""
+    if isinstance(value, Path):
+        yield (), value
+    elif isinstance(value, Mapping | list | tuple):
+        for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+            for path, found in paths_in(item):
+                yield (key, *path), found
 
 
 def is_environment_name(field: FieldInfo) -> bool:

@@ -18,7 +18,15 @@ from gdp.toolbox import project_out, project_out_of_spread
 _NORMAL_PENALTY = 1e-3
 
 
-class ClassMeans(DirectionMethod):
+class _FromScores(DirectionMethod):
+    """A direction from scores, for which w must be known in all directions."""
+
+    def fewest_samples(self, width: int) -> int:
+        """Two for each number in w."""
+        return 2 * width
+
+
+class ClassMeans(_FromScores):
     """Mean w of the samples with the highest scores less that of those with the lowest.
 
     "StyleGAN2 Distillation" (ECCV 2020), section 3.1; it stays where w is dense. Held scores: the nearest direction,
@@ -35,7 +43,7 @@ class ClassMeans(DirectionMethod):
         return [FoundDirection(vector, {"in_each_class": len(high)})]
 
 
-class LogisticRegressionNormal(DirectionMethod):
+class LogisticRegressionNormal(_FromScores):
     """Normal of a logistic regression on the samples with the highest and the lowest scores.
 
     Held scores: less its part in the span of their own normals (InterFaceGAN's conditional manipulation).
@@ -55,7 +63,7 @@ class LogisticRegressionNormal(DirectionMethod):
         return [_conditional(search, lambda w, score: _boundary(model, w, score, self.config.share))]
 
 
-class LinearSvmNormal(DirectionMethod):
+class LinearSvmNormal(_FromScores):
     """Normal of a linear support vector machine: Shen and others, "InterFaceGAN" (CVPR 2020), section 2.1.
 
     Held scores: less its part in the span of their own normals, section 2.2.
@@ -76,7 +84,7 @@ class LinearSvmNormal(DirectionMethod):
         return [_conditional(search, lambda w, score: _boundary(model, w, score, self.config.share))]
 
 
-class RidgeNormal(DirectionMethod):
+class RidgeNormal(_FromScores):
     """Ridge regression of the score on w. Held scores: less its part in the span of their own normals."""
 
     def find(self, search: DirectionSearch) -> Sequence[FoundDirection]:
@@ -156,6 +164,10 @@ class PrincipalComponents(DirectionMethod):
     """
 
     labelled = False
+
+    def fewest_samples(self, width: int) -> int:
+        """More than there are numbers in w."""
+        return width + 1
 
     def find(self, search: DirectionSearch) -> Sequence[FoundDirection]:
         """Return the components.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,7 +28,7 @@ from gdp import (
 from gdp.plugins.resnet import ResnetConfig
 from gdp.plugins.resnet.networks import GeneratorChannels, PatchDiscriminator, ResnetGenerator
 from gdp.plugins.resnet.pruning import prune_generator
-from gdp.plugins.resnet.transfer import transfer
+from gdp.plugins.resnet.transfer import TransferRow, transfer
 from gdp.toolbox import read_state, weights_file
 
 _MULTIPLE = 4
@@ -111,7 +112,8 @@ class ResnetStudent(Student):
         """Take over from the teacher what the settings ask for.
 
         Returns:
-            `layers`: what was copied and what was not, and why; `opposite` and `discriminators`: where they come from.
+            `layers`: what was copied and what was not, and why; `opposite` and `discriminators`: where they come from;
+            `warning`: that nothing was copied although it was asked for.
 
         Raises:
             MissingResourceError: the way back is to stay as it is, and the teacher has none; or weights are missing.
@@ -128,9 +130,7 @@ class ResnetStudent(Student):
             rows = transfer(translator.module, self._generator, everything)
             facts["layers"] = [asdict(row) for row in rows]
             if rows and not any(row.copied for row in rows):
-                self.context.progress.message(
-                    f'student.transfer = "{self.config.transfer}" copies nothing of this teacher ({rows[0].reason})'
-                )
+                facts["warning"] = f'student.transfer = "{self.config.transfer}" copies {_nothing(rows)}'
         judges = translator.discriminators if translator is not None else (None, None)
         self._discriminator = self._adversary(judges[0], 1)
         facts["discriminator"] = _origin(judges[0])
@@ -233,3 +233,15 @@ def _parts(channels: GeneratorChannels) -> list[tuple[str, int]]:
 
 def _origin(teachers: nn.Module | None) -> str:
     return "the teacher's" if teachers is not None else "fresh"
+
+
+def _nothing(rows: Sequence[TransferRow]) -> str:
+    """Say that nothing is copied, why, and what to do."""
+    reason = Counter(row.reason for row in rows).most_common(1)[0][0]
+    theirs, ours = rows[0].teacher_shape, rows[0].student_shape
+    mend = "take a teacher whose network is built as this student's is"
+    if theirs is not None and theirs[0] != ours[0]:
+        mend = f"set student.width = {theirs[0]}, as the teacher has; this student has {ours[0]}"
+    return (
+        f'nothing of this teacher, of {len(rows)} tensors: {reason}. To copy, {mend}; else student.transfer = "none".'
+    )

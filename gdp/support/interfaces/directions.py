@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gdp.core.contracts.asking import Asked, Rule, WrongAnswerError, json_figures, require, shown, yes_or_no
+from gdp.core.contracts.asking import Asked, Rule, WrongAnswerError, a_number, json_figures, require, shown, yes_or_no
 from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.teachers import LatentTeacher
 from gdp.core.pairs.records import Json
@@ -81,7 +81,12 @@ class DirectionMethod(ABC):
     `find` must give the same directions for the same search: draw random numbers from `context.seed` alone.
     """
 
-    _contract: ClassVar[Mapping[str, Rule]] = {"find": _found, "labelled": yes_or_no, "sampled": yes_or_no}
+    _contract: ClassVar[Mapping[str, Rule]] = {
+        "find": _found,
+        "labelled": yes_or_no,
+        "sampled": yes_or_no,
+        "fewest_samples": a_number(0, "a whole number of samples, 0 or more"),
+    }
 
     labelled: ClassVar[bool] = True
     """Whether it finds one direction from labels; if not, it finds `components` directions without any."""
@@ -92,6 +97,13 @@ class DirectionMethod(ABC):
     def __init__(self, config: Any, context: BuildContext) -> None:
         self.config = config
         self.context = context
+
+    def fewest_samples(self, width: int) -> int:
+        """Return how many samples it needs for a w of `width` numbers; fewer are refused before any is drawn.
+
+        A filter may drop some of those that are drawn, so `find` looks again.
+        """
+        return 0
 
     @abstractmethod
     def find(self, search: DirectionSearch) -> Sequence[FoundDirection]:

@@ -28,8 +28,9 @@ def _search(subject: Subject) -> DirectionSearch:
     if not isinstance(teacher, LatentTeacher):
         raise DoesNotApplyError("the world's teacher has no latents")
     random = torch.Generator().manual_seed(31)
-    w = torch.randn(_SAMPLES, teacher.w_dim, generator=random, dtype=torch.float64)
-    noise = 0.1 * torch.randn(_SAMPLES, generator=random, dtype=torch.float64)
+    count = max(_SAMPLES, subject.build().fewest_samples(teacher.w_dim))
+    w = torch.randn(count, teacher.w_dim, generator=random, dtype=torch.float64)
+    noise = 0.1 * torch.randn(count, generator=random, dtype=torch.float64)
     return DirectionSearch(
         w, teacher, label=w @ _truth(w) + noise, held={"held": w[:, 1] + noise}, components=_COMPONENTS
     )

@@ -95,6 +95,7 @@ def find_directions(tools: Tools, settings: SearchSettings, samples: ScoredSampl
     chosen_layers(settings.layers, tools.teacher.num_ws, settings.name or tools.method_name)
     labelled = tools.method.labelled
     if samples is None:
+        _require_samples(tools, settings.samples)
         judge = tools.judge if labelled or settings.measured else None
         # What a direction does is counted in the spread of the samples' scores, so a filter needs them in any case.
         count = settings.samples if tools.method.sampled or judge is not None else 0
@@ -114,6 +115,18 @@ def _check(tools: Tools, settings: SearchSettings) -> None:
         )
     if both := set(labels) & set(hold):
         raise ShapeError(f"{', '.join(sorted(both))} cannot both grow (--label) and stay (--hold)")
+
+
+def _require_samples(tools: Tools, samples: int) -> None:
+    """Refuse fewer samples than the method needs, before drawing and judging them takes hours and perhaps money."""
+    width = tools.teacher.w_dim
+    fewest = tools.method.fewest_samples(width) if tools.method.sampled else 0
+    if samples < fewest:
+        left_out = "; those that the filter drops do not count" if tools.method.labelled else ""
+        raise ShapeError(
+            f"{samples} samples are too few for a direction of {width} numbers: direction method {tools.method_name} "
+            f"needs {fewest}{left_out}. {5 * fewest} are better (--samples)."
+        )
 
 
 def _labelled(tools: Tools, settings: SearchSettings, samples: ScoredSamples) -> list[Direction]:

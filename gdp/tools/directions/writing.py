@@ -6,7 +6,7 @@ A picture strip: rows of samples, columns of strengths, and what was measured un
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy
@@ -28,7 +28,12 @@ _LINE = 16
 
 
 def write_strip(
-    teacher: LatentTeacher, moves: Sequence[Tensor], ws: Tensor, captions: Sequence[Sequence[str]], path: Path
+    teacher: LatentTeacher,
+    moves: Sequence[Tensor],
+    ws: Tensor,
+    captions: Sequence[Sequence[str]],
+    path: Path,
+    advance: Callable[[int], object] = lambda _: None,
 ) -> None:
     """Write a PNG with one row for each of ws (N, num_ws, w_dim) and one column for each move.
 
@@ -38,6 +43,7 @@ def write_strip(
         ws: the samples.
         captions: lines of words under each column.
         path: the PNG file.
+        advance: is told how many pictures were made.
 
     Raises:
         DiskFullError, RunFolderError: the file cannot be written.
@@ -47,6 +53,7 @@ def write_strip(
         images = teacher.synthesize(ws + move.to(ws))
         images = reduced_to_side(images.float(), LARGEST_COLUMN)  # (N, 3, R, R)
         columns.append(numpy.concatenate(to_array(to_levels(images))))  # (N * R, R, 3)
+        advance(len(ws))
     factor = -(-SMALLEST_COLUMN // images.shape[-1])
     width = images.shape[-1] * factor
     pictures = Image.fromarray(numpy.concatenate(columns, axis=1))
@@ -79,18 +86,22 @@ def write_findings(
         DiskFullError, RunFolderError: a file cannot be written.
     """
     names = [finding.direction.name for finding in findings]
-    files = _named(output, names)
-    for finding, file, picture in zip(findings, files, _named(strip, names), strict=True):
+    files = named_files(output, names)
+    for finding, file in zip(findings, files, strict=True):
         if file is not None:
             save_direction(finding.direction, file)
-        if picture is not None:
-            ws = measuring_ws(tools.teacher, settings)[:rows]
+    if strip is None:
+        return files
+    ws = measuring_ws(tools.teacher, settings)[:rows]
+    with tools.progress.task("drawing strips", len(findings) * len(STRENGTHS) * len(ws), "pictures") as task:
+        for finding, picture in zip(findings, named_files(strip, names), strict=True):
+            assert picture is not None
             moves = [finding.direction.displacement(tools.teacher, strength) for strength in STRENGTHS]
-            write_strip(tools.teacher, moves, ws, _captions(finding), picture)
+            write_strip(tools.teacher, moves, ws, _captions(finding), picture, task.advance)
     return files
 
 
-def _named(path: str | Path | None, names: Sequence[str]) -> list[Path | None]:
+def named_files(path: str | Path | None, names: Sequence[str]) -> list[Path | None]:
     """Return a path for each direction: `out.png`, or `out-smile.png` and so on where there are several."""
     if path is None:
         return [None] * len(names)

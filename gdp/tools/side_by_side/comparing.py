@@ -10,6 +10,7 @@ from typing import Any
 from gdp.core.run_folder import RunFolder
 from gdp.support.finished_stages import present_keys, still_finished
 from gdp.tools.report import RunData, read_folder
+from gdp.tools.run_recipes import settings_of
 
 _ABOUT = ("state", "stages", "machine.device", "machine.processor", "machine.threads")
 _EQUAL = 1e-4
@@ -136,7 +137,7 @@ def compare_runs(folders: Sequence[RunFolder]) -> Comparison:
         labels=_labels(runs),
         runs=runs,
         about=tuple(_rows([dict(_about(run)) for run in runs])),
-        recipe=tuple(_rows([dict(_settings(run.recipe)) for run in runs])),
+        recipe=tuple(_rows([dict(settings_of(run.recipe)) for run in runs])),
         metrics=tuple(_metrics(runs)),
         pictures=tuple(_pictures(runs)),
     )
@@ -163,21 +164,6 @@ def _about(run: RunData) -> Iterator[tuple[str, str]]:
     for name in _VERSIONS:
         if isinstance(versions, Mapping) and name in versions:
             yield f"versions.{name}", str(versions[name])
-
-
-def _settings(tree: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Yield every setting under its dotted key; of a list of plugins by their names, counted where two are alike."""
-    if isinstance(tree, Mapping):
-        for key, value in tree.items():
-            yield from _settings(value, f"{name}.{key}" if name else str(key))
-    elif isinstance(tree, list) and tree and all(isinstance(item, Mapping) for item in tree):
-        seen: dict[str, int] = {}
-        for item in tree:
-            word = str(item.get("plugin") or item.get("name") or "entry")
-            seen[word] = seen.get(word, 0) + 1
-            yield from _settings(item, f"{name}.{word}" + (f"-{seen[word]}" if seen[word] > 1 else ""))
-    else:
-        yield name, str(tree).lower() if isinstance(tree, bool) else str(tree)
 
 
 def _rows(each: Sequence[Mapping[str, str]]) -> Iterator[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -84,15 +85,35 @@ def test_direction_table_and_strip_are_written(tiny: tuple[str, ...], tmp_path: 
     assert "SCORE" in result.stdout
     assert "levels, border  " in result.stdout
     assert "source  " in result.stdout
+    assert re.search(rf"^drawn, a row a sample, strengths -3 to \+3: \S*{strip.name}$", result.stdout, re.MULTILINE)
     with Image.open(strip) as picture:
         assert picture.width == 7 * 96
         assert picture.height > 2 * 96, "captions stand below the pictures"
 
 
 def test_samples_that_are_all_but_alike_are_told(tiny: tuple[str, ...]) -> None:
-    options = ["--samples", "40", "--truncation", "0", "--label", "source"]
+    options = ["--samples", "48", "--truncation", "0", "--label", "source"]
     with pytest.warns(UserWarning, match=r"all but alike, 0\.0 of 255 levels apart.*--truncation 0 is meant"):
         assert find(*tiny, *options).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            ("--label", "source", "--samples", "47"),
+            "47 samples are too few .*24 numbers: .*ridge needs 48; those .*drop",
+        ),
+        (("--method", "pca", "--samples", "24"), "24 samples are too few .*24 numbers: .*pca needs 25. 125 are better"),
+    ],
+)
+def test_too_few_samples_are_refused_before_any_is_drawn(
+    options: tuple[str, ...], said: str, tiny: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gdp.tools.directions.samples.Sampling.ws", None)  # drawing samples would fail
+    result = find(*tiny, *options)
+    assert result.exit_code == 1
+    assert re.search(said, " ".join(result.stderr.split()))
 
 
 def test_a_strip_of_large_pictures_stays_small(tmp_path: Path) -> None:
@@ -118,10 +139,22 @@ def test_methods_without_labels_write_numbered_directions(
     found = json.loads(result.stdout)
     assert [Path(row["file"]).name for row in found] == [f"found-{method}-{number}.safetensors" for number in (1, 2)]
     assert {path.name for path in tmp_path.glob("*.png")} == {f"found-{method}-1.png", f"found-{method}-2.png"}
+    assert [row["strip"] for row in found] == [str(tmp_path / f"found-{method}-{number}.png") for number in (1, 2)]
     first, second = (read_direction(Path(row["file"])) for row in found)
     assert first.teacher == tiny_teacher.fingerprint
     assert abs(float((first.vectors * second.vectors).sum())) < 1e-5
     assert first.displacement(tiny_teacher, 1.0).shape == (6, 24)
+
+
+def test_how_many_pictures_of_the_strips_are_drawn_is_shown(
+    tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gdp.console.progress.PLAIN_INTERVAL", 0.0)
+    options = ("--method", "sefa", "--set", f"teacher.weights={tiny_weights}", "--components", "2", "--rows", "3")
+    result = find(*options, "--strip", str(tmp_path / "a.png"))
+    assert result.exit_code == 0, result.stderr
+    assert "drawing strips: 42/42 pictures, " in result.stderr
+    assert len(re.findall(r"^drawn, .*a-sefa-[12]\.png$", result.stdout, re.MULTILINE)) == 2
 
 
 def test_nothing_is_told_of_samples_where_there_were_none(

@@ -93,7 +93,7 @@ class PairsStage(Stage[Session]):
 
     def mend(self, session: Session, files: Sequence[Path]) -> None:
         """Forget the pairs that cannot be read."""
-        mend_store(session.store_folder)
+        mend_store(session.store_folder, session.progress)
 
     def reset(self, session: Session, first: str) -> None:
         """Throw the stored pairs of the present key away."""
@@ -159,7 +159,7 @@ def _open_or_mend(session: Session) -> PairStore:
         return session.open_store()
     except CorruptFileError as error:
         session.progress.message(f"pairs: {error} That is done now.")
-        mend_store(folder)
+        mend_store(folder, session.progress)
         return session.open_store()
 
 

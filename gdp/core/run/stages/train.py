@@ -99,6 +99,8 @@ def take_part(session: Session) -> tuple[TrainingResult, Student]:
     if leads:
         initialisation = f"{session.folder.relative(session.train_folder)}/{INITIALISATION}"
         session.folder.write_json(initialisation, {"student": taken_over})
+        if isinstance(warning := taken_over.get("warning"), str):
+            session.progress.message(warning)
 
     def on_metrics(step: int, metrics: Mapping[str, float]) -> None:
         session.plugins.notify("gdp_metrics", run=session.folder, stage="train", step=step, metrics=metrics)
