@@ -24,19 +24,19 @@ SIZE = 32
 ONE_THREAD = EngineContext(threads=1)
 
 
-def make_tiny_student(folder: Path) -> Path:
-    """Write a ResNet of one block into a `student/` folder and return that."""
+def make_tiny_student(folder: Path, plugin: str = "resnet", size: int = SIZE, **others: int) -> Path:
+    """Write a network of one block, a ResNet where no plugin is named, into a `student/` folder and return that."""
     student = folder / "student"
     student.mkdir(parents=True)
-    settings = {"blocks": 1, "width": 8}
-    record = REGISTRY.get("student", "resnet")
-    context = BuildContext(device=torch.device("cpu"), input_channels=3, resolution=SIZE)
+    settings = {"blocks": 1, "width": 8, **others}
+    record = REGISTRY.get("student", plugin)
+    context = BuildContext(device=torch.device("cpu"), input_channels=3, resolution=size)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         generator = REGISTRY.load(record)(record.config.model_validate(settings), context).generator
     save_file(generator.state_dict(), student / "student.safetensors")
     card = {
-        "plugin": "resnet", "config": settings, "input_channels": 3, "resolution": SIZE, "precision": "float32",
+        "plugin": plugin, "config": settings, "input_channels": 3, "resolution": size, "precision": "float32",
         "weights_sha256": hashlib.sha256((student / "student.safetensors").read_bytes()).hexdigest(),
     }  # fmt: skip
     (student / "student.json").write_text(json.dumps(card))

@@ -50,6 +50,8 @@ _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _SHARES = 16
 """Floats up to this are shares of white: a picture of levels to 255 that are all below it would be as good as black."""
 _PROFILED = {"CMYK": (b"CMYK", "CMYK"), "L": (b"GRAY", "L"), "LA": (b"GRAY", "L"), "LAB": (b"Lab ", "LAB")}
+_NEVER_RGB = ("CMYK", "LAB")
+"""Pillow's modes of which a profile of RGB says nothing."""
 _PROFILED |= dict.fromkeys(_SCALED, (b"GRAY", "L"))
 """Pillow's modes whose colours go through a profile: its ICC signature, and what LittleCMS calls the mode."""
 
@@ -139,7 +141,7 @@ def _read(path: Path, memory: MemoryBound, pixels_alone: io.BytesIO | None = Non
         return _read(path, memory, bare)
     if turn is not None:
         levels, alpha = _turned(levels, turn), None if alpha is None else _turned(alpha, turn)
-    is_rgb = isinstance(profile, bytes) and profile[16:20] == b"RGB "
+    is_rgb = isinstance(profile, bytes) and profile[16:20] == b"RGB " and file.mode not in _NEVER_RGB
     return PictureFile(path, levels, alpha, profile if is_rgb else None, animated)
 
 
@@ -165,6 +167,8 @@ def _png_of_pixels(path: Path, memory: MemoryBound) -> io.BytesIO | None:
 
 def picture_pixels(path: Path) -> int:
     """Return how many pixels a picture file has by its head; 0 where that cannot be told, which reading it explains."""
+    if not path.is_file():  # of a pipe nothing may ever come
+        return 0
     try:
         with _open(path) as file:
             return int(file.width * file.height)
@@ -187,7 +191,8 @@ def _check_size(path: Path, size: tuple[int, int], memory: MemoryBound) -> None:
 
 def shown_levels(image: Image.Image) -> Levels:
     """Return what networks are shown of an image in memory: (H, W, 3) uint8 RGB, as of a file; it is not turned."""
-    return PictureFile(Path(), *_split(image)).on_white()
+    to_srgb = _to_srgb(image.mode, image.info.get("icc_profile"))
+    return PictureFile(Path(), *_split(image, to_srgb)).on_white()
 
 
 def levels_of(picture: object) -> Levels:
@@ -264,7 +269,8 @@ def _split(
     shape = (image.height, image.width)
     levels = numpy.empty((*shape, 3), numpy.uint8)
     deep = image.mode in _SCALED
-    alpha = numpy.empty(shape, numpy.uint8) if not deep and _has_alpha(image) else None
+    clear = image.info.get("transparency") if deep else None
+    alpha = numpy.empty(shape, numpy.uint8) if isinstance(clear, int) or (not deep and _has_alpha(image)) else None
     values = _deep_levels(image) if deep else None
     scale = None if values is None else _scale(values)
     for rows in strips(shape):  # the whole picture would be copied several times
@@ -273,7 +279,9 @@ def _split(
         else:
             strip = image.crop((0, rows.start, image.width, rows.stop))
         levels[rows] = _coloured(strip, to_srgb)
-        if alpha is not None:
+        if alpha is not None and values is not None:
+            alpha[rows] = numpy.where(values[rows] == clear, 0, 255)
+        elif alpha is not None:
             alpha[rows] = numpy.asarray(strip.convert("RGBA"))[..., 3]
     return levels, alpha
 

@@ -12,13 +12,15 @@ HIDDEN = frozenset(
     | {
         "@eadir",
         "@tmp",
+        "@__thumb",
+        "@synoresource",
         "#recycle",
         "#snapshot",
         "@recycle",
         "@recently-snapshot",
         "~snapshot",
     }  # Synology, QNAP, NetApp
-    | {"$recycle.bin", "recycler", "system volume information", "thumbs.db", "desktop.ini"}  # Windows
+    | {"$recycle.bin", "recycler", "recycled", "system volume information", "thumbs.db", "desktop.ini"}  # Windows
     | {"lost+found"}
 )
 """Where, in lower case, systems and network disks keep copies, thumbnails and what was thrown away."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import struct
+import zlib
 from pathlib import Path
 
 import numpy
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
-from gdp.support.picture_files import read_picture
+from gdp.support.picture_files import levels_of, read_picture
 from gdp.tools.deploy.files import save_picture
 
 
@@ -104,3 +105,33 @@ def test_damaged_tags_print_no_warnings(tmp_path: Path, recwarn: pytest.Warnings
         Image.new("RGB", (8, 8)).save(tmp_path / f"a{ending}", exif=exif[:cut])
         read_picture(tmp_path / f"a{ending}")
     assert not recwarn.list
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_an_image_in_memory_goes_through_its_profile_as_its_file_does(tmp_path: Path, mode: str) -> None:
+    own = LINEAR_GREY if mode == "L" else ink_profile()
+    Image.new(mode, (8, 8), 64 if mode == "L" else (255, 0, 0, 0)).save(tmp_path / "a.tif", icc_profile=own)
+    with Image.open(tmp_path / "a.tif") as image:
+        assert numpy.array_equal(levels_of(image), levels_of(tmp_path / "a.tif"))
+        plain = levels_of(image.convert("RGB"))  # whose colours are RGB already, whatever profile it still carries
+    assert numpy.array_equal(plain, numpy.asarray(Image.open(tmp_path / "a.tif").convert("RGB")))
+
+
+def test_inks_with_a_profile_of_rgb_are_not_written_as_if_it_were_theirs(tmp_path: Path) -> None:
+    rgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.new("CMYK", (8, 8), (255, 0, 0, 0)).save(tmp_path / "ink.jpg", icc_profile=rgb)
+    assert read_picture(tmp_path / "ink.jpg").colour_profile is None
+    Image.new("L", (8, 8), 9).save(tmp_path / "grey.jpg", icc_profile=rgb)
+    assert read_picture(tmp_path / "grey.jpg").colour_profile == rgb
+
+
+def test_grey_of_16_bits_keeps_its_transparent_level(tmp_path: Path) -> None:
+    Image.fromarray(numpy.array([[0, 30_000, 65_535]] * 3, numpy.uint16)).save(tmp_path / "a.png")
+    content = (tmp_path / "a.png").read_bytes()
+    chunk = b"tRNS" + struct.pack(">H", 0)
+    chunk = struct.pack(">I", 2) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    (tmp_path / "a.png").write_bytes(content[:33] + chunk + content[33:])  # behind the head
+    picture = read_picture(tmp_path / "a.png")
+    assert picture.alpha is not None
+    assert picture.alpha[0].tolist() == [0, 255, 255]
+    assert picture.on_white()[0, :, 0].tolist() == [255, 117, 255]

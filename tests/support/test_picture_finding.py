@@ -1,5 +1,8 @@
 """Which files of a folder are pictures: by one rule, and nothing is left out in silence."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,8 @@ from gdp.tools.deploy.files import find_jobs, left_out
 HIDDEN = (
     "._a.png", "__MACOSX/._a.png", "__MACOSX/b.png", ".thumbnails/t.png", ".ipynb_checkpoints/1-checkpoint.png",
     ".Trash-0/files/a.png", "deep/@eaDir/q.png", "#recycle/a.png", "$RECYCLE.BIN/a.png", "lost+found/a.png",
-    "@Recycle/a.png", "@Recently-Snapshot/daily/a.png", "~snapshot/a.png", "Network Trash Folder/a.png",
+    "@Recycle/a.png", "@Recently-Snapshot/daily/a.png", "~snapshot/a.png", "RECYCLED/a.png", "@__thumb/a.png",
+    "Network Trash Folder/a.png",
 )  # fmt: skip
 
 
@@ -107,3 +111,23 @@ def test_pictures_are_written_in_formats_that_there_are_and_nowhere_else(ending:
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     with pytest.raises(GdpError, match=r"--format .*pictures are written as bmp, .*; choose one of these"):
         find_jobs([str(tmp_path / "a.png")], tmp_path / "out", ending)
+
+
+@pytest.mark.process
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with a name here")
+def test_a_pipe_among_the_pictures_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    put(tmp_path, "a.png")
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from gdp.core.errors import GdpError\n"
+        "from gdp.support.picture_files import picture_pixels, read_picture\n"
+        "pipe = Path(sys.argv[1])\n"
+        "assert picture_pixels(pipe) == 0\n"
+        "try: read_picture(pipe)\n"
+        "except GdpError as error: print(error)\n"
+    )
+    command = [sys.executable, "-c", code, tmp_path / "pipe.png"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert "there is no such picture" in done.stdout
+    assert [path.name for path in find_pictures(tmp_path, recursive=True)] == ["a.png"]

@@ -25,6 +25,7 @@ from gdp.tools.deploy.depth import FAR
 from gdp.tools.deploy.limits import own_file, read_description
 from gdp.tools.deploy.models import Model
 from gdp.tools.deploy.student_folder import DESCRIPTION
+from gdp.tools.deploy.tiling import Sizes
 
 Content = bytes | Path
 """Of a file of the page, or where it lies."""
@@ -122,6 +123,7 @@ class Demo:
 
     def _data(self) -> dict[str, Any]:
         size = None if self.student is None else self.student.stat().st_size
+        sizes = Sizes.of(self.model.size_multiple, self.model.resolution)
         return {
             "run": self.run,
             "browser": self.student is not None,
@@ -131,7 +133,8 @@ class Demo:
             "student": {
                 "model": STUDENT,
                 "resolution": self.model.resolution,
-                "multiple": self.model.size_multiple,
+                "multiple": sizes.multiple,
+                "smallest": sizes.smallest,
                 "megabytes": None if size is None else round(size / 1e6, 1),
                 "large": (self.macs or 0) >= LARGE_MACS,
             },

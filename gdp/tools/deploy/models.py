@@ -19,7 +19,7 @@ from gdp.support.picture_files import levels_of
 from gdp.support.settings import settings_of
 from gdp.tools.deploy.depth import PythonWatch
 from gdp.tools.deploy.student_folder import CHOICE, DESCRIPTION, WEIGHTS
-from gdp.tools.deploy.tiling import Tiling, translate_any_size
+from gdp.tools.deploy.tiling import Sizes, Tiling, translate_any_size
 from gdp.tools.deploy.trained_on import TrainedOn
 from gdp.tools.named_recipes import plain_name
 
@@ -140,11 +140,12 @@ class Model:
         return from_levels(from_array(made))
 
     def _translate_levels(self, pictures: PictureArray, tiling: Tiling) -> PictureArray:
+        sizes = Sizes.of(self.size_multiple, self.resolution)
         if self.together or len(pictures) == 1:
-            return translate_any_size(self.translate, pictures, self.size_multiple, tiling)
+            return translate_any_size(self.translate, pictures, sizes, tiling)
         made = numpy.empty((*pictures.shape[:3], 3), numpy.uint8)
         for one, place in zip(pictures, made, strict=True):
-            place[:] = translate_any_size(self.translate, one[None], self.size_multiple, tiling)[0]
+            place[:] = translate_any_size(self.translate, one[None], sizes, tiling)[0]
         return made
 
 

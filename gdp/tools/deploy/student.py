@@ -36,7 +36,7 @@ from gdp.tools.deploy.limits import (
     text,
     whole,
 )
-from gdp.tools.deploy.tiling import reflected
+from gdp.tools.deploy.tiling import Sizes, reflected
 from gdp.tools.deploy.trained_on import TrainedOn, read_trained_on
 
 
@@ -186,7 +186,7 @@ class DeployedStudent:
                 in their channels; uint8 arrays ([N,] H, W, 3); PIL images; or paths.
 
         Raises:
-            ShapeError: not as many pictures as the student takes, of different sizes, or too small.
+            ShapeError: not as many pictures as the student takes, of different sizes, or empty.
             MissingResourceError, CorruptFileError: a path is no picture file.
         """
         if pictures and all(isinstance(picture, list | tuple) for picture in pictures):
@@ -203,6 +203,7 @@ class DeployedStudent:
         shapes = [tuple(picture.shape) for picture in pictures]
         is_batch = bool(shapes) and len(shapes[0]) == 4
         fits = shapes and {len(shape) for shape in shapes} <= {3, 4} and len({s[:-3] + s[-2:] for s in shapes}) == 1
+        fits = fits and not any(0 in shape for shape in shapes)
         if not fits or sum(shape[-3] for shape in shapes) != self.input_channels:
             raise ShapeError(
                 f"this student takes {self.input_channels // 3} picture(s) of one size, {self.input_channels} channels "
@@ -219,17 +220,12 @@ class DeployedStudent:
         return predicted if is_batch else predicted[0]
 
     def _pad(self, source: Tensor) -> Tensor:
-        height, width = source.shape[-2:]
-        rows, columns = -height % self.size_multiple, -width % self.size_multiple
-        if rows >= height or columns >= width:
-            raise ShapeError(
-                f"a picture of {width}x{height} pixels is too small for this student, which takes multiples of "
-                f"{self.size_multiple} pixels and was trained at {self.resolution}"
-            )
-        if rows:
-            source = source.index_select(-2, torch.from_numpy(reflected(height, height + rows)).to(source.device))
-        if columns:
-            source = source.index_select(-1, torch.from_numpy(reflected(width, width + columns)).to(source.device))
+        sizes = Sizes.of(self.size_multiple, self.resolution)
+        for axis in (-2, -1):
+            size = source.shape[axis]
+            if sizes.fitting(size) > size:
+                places = torch.from_numpy(reflected(size, sizes.fitting(size)))
+                source = source.index_select(axis, places.to(source.device))
         return source
 
 

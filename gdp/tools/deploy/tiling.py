@@ -13,7 +13,30 @@ from gdp.support.interfaces.engines import PictureArray, Translate
 BATCH_PIXELS = 8 * 2**20
 """Pictures that go through the network together have so many pixels at most, or it is one: eight of 1024 x 1024."""
 SMALLEST_SIDE = 16
-"""Pixels; smaller pictures are enlarged by reflection first, for deep networks cannot take them."""
+"""Pixels; smaller pictures are enlarged by reflection first, for deep networks cannot take them (`Sizes`)."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Which heights and widths a student takes; pictures of others are continued by reflection, and cut back."""
+
+    multiple: int
+    """They are multiples of this many pixels."""
+    smallest: int = SMALLEST_SIDE
+    """Smaller ones are brought to the next multiple of `multiple` from here on."""
+
+    @classmethod
+    def of(cls, multiple: int, resolution: int) -> Sizes:
+        """Return those of a student that was trained at a resolution, which it takes in any case.
+
+        Where its deepest layers would see one pixel of a picture, which reflection and normalisation refuse, they see
+        two.
+        """
+        return cls(multiple, min(max(SMALLEST_SIDE, 2 * multiple), max(SMALLEST_SIDE, resolution)))
+
+    def fitting(self, size: int) -> int:
+        """Return the smallest height or width that a picture of this one fits into."""
+        return -(-max(size, self.smallest) // self.multiple) * self.multiple
 
 
 @dataclass(frozen=True)
@@ -38,24 +61,22 @@ def pictures_together(most: int, height: int, width: int) -> int:
     return max(1, min(most, BATCH_PIXELS // (height * width)))
 
 
-def translate_any_size(
-    translate: Translate, pictures: PictureArray, size_multiple: int, tiling: Tiling
-) -> PictureArray:
+def translate_any_size(translate: Translate, pictures: PictureArray, sizes: Sizes, tiling: Tiling) -> PictureArray:
     """Translate pictures of one size, whatever it is.
 
     Args:
-        translate: takes heights and widths that are multiples of `size_multiple`.
+        translate: takes these sizes.
         pictures: (N, H, W, C).
-        size_multiple: of the student.
+        sizes: of the student.
         tiling: how pictures larger than a tile are cut.
 
     Returns:
         (N, H, W, 3).
     """
     height, width = pictures.shape[1:3]
-    step = max(size_multiple, tiling.tile // size_multiple * size_multiple)
+    step = max(sizes.multiple, tiling.tile // sizes.multiple * sizes.multiple)
     if height <= step and width <= step:
-        return _padded(translate, pictures, size_multiple)
+        return _padded(translate, pictures, sizes)
     made = numpy.empty((*pictures.shape[:3], 3), numpy.uint8)
     strip = _Strip(len(pictures), min(step, height), width)
     tops = _starts(height, step, tiling.overlap)
@@ -63,7 +84,7 @@ def translate_any_size(
         rows = slice(top, min(top + step, height))
         for left in _starts(width, step, tiling.overlap):
             columns = slice(left, min(left + step, width))
-            tile = _padded(translate, pictures[:, rows, columns], size_multiple)
+            tile = _padded(translate, pictures[:, rows, columns], sizes)
             fade = _fade(tile.shape[1], tile.shape[2], tiling.overlap, rows, columns, (height, width))
             strip.add(columns, tile, fade)
         done = following - top  # below these rows the next tiles reach
@@ -101,19 +122,15 @@ def reflected(size: int, wanted: int) -> NDArray[numpy.int64]:
     return numpy.minimum(places, period - places) if size > 1 else places
 
 
-def _padded(translate: Translate, pictures: PictureArray, size_multiple: int) -> PictureArray:
+def _padded(translate: Translate, pictures: PictureArray, sizes: Sizes) -> PictureArray:
     height, width = pictures.shape[1:3]
-    rows, columns = (_next_size(size, size_multiple) for size in (height, width))
+    rows, columns = sizes.fitting(height), sizes.fitting(width)
     # At the end, as `DeployedStudent` does: both are to make the same pictures.
     if rows > height:
         pictures = pictures.take(reflected(height, rows), axis=1)
     if columns > width:
         pictures = pictures.take(reflected(width, columns), axis=2)
     return translate(numpy.ascontiguousarray(pictures))[:, :height, :width]
-
-
-def _next_size(size: int, multiple: int) -> int:
-    return -(-max(size, SMALLEST_SIDE) // multiple) * multiple
 
 
 def _starts(size: int, step: int, overlap: int) -> list[int]:

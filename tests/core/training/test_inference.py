@@ -119,11 +119,9 @@ def test_a_student_of_two_inputs_takes_two_pictures(tmp_path: Path) -> None:
 
 def test_what_is_no_picture_for_the_student_is_refused(tmp_path: Path) -> None:
     student = load(export(tmp_path))
-    for wrong in (torch.zeros(16, 16), torch.zeros(4, 16, 16), torch.zeros(1, 1, 3, 16, 16)):
+    for wrong in (torch.zeros(16, 16), torch.zeros(4, 16, 16), torch.zeros(1, 1, 3, 16, 16), torch.zeros(3, 0, 16)):
         with pytest.raises(ShapeError, match=r"takes 1 picture\(s\)"):
             student(wrong)
-    with pytest.raises(ShapeError, match="too small"):
-        student(torch.zeros(3, 2, 16))
     with pytest.raises(ShapeError, match="floating-point"):
         student(torch.zeros(3, 16, 16, dtype=torch.uint8))
     with pytest.raises(ShapeError, match=r"takes 1 picture\(s\)"):

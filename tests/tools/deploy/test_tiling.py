@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gdp.core.errors import ShapeError
 from gdp.tools.deploy import tiling
-from gdp.tools.deploy.tiling import Tiling, pictures_together, reflected, translate_any_size
+from gdp.tools.deploy.tiling import Sizes, Tiling, pictures_together, reflected, translate_any_size
 
 RANDOM = numpy.random.default_rng(3)
 
@@ -34,7 +34,7 @@ def picture(height: int, width: int, channels: int = 3) -> NDArray[numpy.uint8]:
 @pytest.mark.parametrize("channels", [3, 6])
 def test_every_pixel_comes_back_at_its_place(height: int, width: int, channels: int) -> None:
     pictures, invert = picture(height, width, channels), Recorder()
-    made = translate_any_size(invert, pictures, 8, Tiling(tile=64, overlap=16))
+    made = translate_any_size(invert, pictures, Sizes(8), Tiling(tile=64, overlap=16))
     assert numpy.array_equal(made, 255 - pictures[..., :3])
     assert all(rows % 8 == 0 and columns % 8 == 0 for rows, columns in invert.sizes)
     assert all(rows <= 64 and columns <= 64 for rows, columns in invert.sizes)
@@ -46,7 +46,7 @@ def test_tiles_fade_into_each_other() -> None:
     def flat(pictures: NDArray[numpy.uint8]) -> NDArray[numpy.uint8]:
         return numpy.full_like(pictures, next(values))
 
-    row = translate_any_size(flat, picture(64, 112), 8, Tiling(tile=64, overlap=16))[0, 10, :, 0].astype(int)
+    row = translate_any_size(flat, picture(64, 112), Sizes(8), Tiling(tile=64, overlap=16))[0, 10, :, 0].astype(int)
     assert row[0] == 0
     assert row[-1] == 200
     steps = numpy.diff(row)
@@ -87,14 +87,14 @@ def whole_sums(pictures: NDArray[numpy.uint8], settings: Tiling) -> NDArray[nump
 def test_strips_of_tiles_make_the_bits_of_the_whole_sums(height: int, width: int, overlap: int) -> None:
     pictures, settings = picture(height, width), Tiling(64, overlap)
     tops = iter([top for top in tiling._starts(height, 64, overlap) for _ in tiling._starts(width, 64, overlap)])
-    made = translate_any_size(lambda tile: tile // 2 + numpy.uint8(next(tops) % 100), pictures, 1, settings)
+    made = translate_any_size(lambda tile: tile // 2 + numpy.uint8(next(tops) % 100), pictures, Sizes(1), settings)
     assert numpy.array_equal(made, whole_sums(pictures, settings))
 
 
 def test_a_high_picture_takes_no_more_floats_than_a_strip() -> None:
     pictures = numpy.zeros((1, 16384, 128, 3), numpy.uint8)  # 2 Mi pixels
     tracemalloc.start()
-    translate_any_size(lambda tile: 255 - tile, pictures, 1, Tiling(64, 16))
+    translate_any_size(lambda tile: 255 - tile, pictures, Sizes(1), Tiling(64, 16))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 4 * pictures.size / 3, "the result itself is 3 bytes a pixel"
@@ -105,3 +105,21 @@ def test_large_pictures_go_through_the_network_by_themselves() -> None:
     assert pictures_together(8, 1500, 2000) == 2
     assert pictures_together(8, 3000, 4000) == pictures_together(8, 20000, 30000) == 1
     assert pictures_together(1, 64, 64) == 1
+
+
+@pytest.mark.parametrize(
+    ("multiple", "resolution", "size", "fits"),
+    [
+        (4, 64, 1, 16),
+        (4, 64, 17, 20),
+        (16, 64, 16, 32),
+        (16, 64, 33, 48),
+        (32, 64, 1, 64),
+        (48, 48, 1, 48),
+        (4, 8, 1, 16),
+    ],
+)
+def test_small_pictures_are_brought_to_a_size_that_deep_students_take(
+    multiple: int, resolution: int, size: int, fits: int
+) -> None:
+    assert Sizes.of(multiple, resolution).fitting(size) == fits

@@ -2,7 +2,6 @@
 // A picture is { width, height, levels }: levels is a Uint8Array of height x width x 3.
 
 const PRECISION = 22; // bits of Pillow's weights behind the point
-const SMALLEST_SIDE = 16; // gdp.tools.deploy.tiling
 const [TILE, OVERLAP] = [1024, 64]; // the defaults of gdp apply
 const ROWS = 512; // gdp.tools.deploy.resizing
 const REDUCING_GAP = 2; // gdp.support.picture_statistics
@@ -174,9 +173,9 @@ function places(start, end) {
   return Array.from({ length: end - start }, (_, n) => start + n);
 }
 
-// Continued by reflection to multiples of some pixels, translated, and cut back.
-async function padded(translate, picture, multiple) {
-  const next = (size) => Math.ceil(Math.max(size, SMALLEST_SIDE) / multiple) * multiple;
+// Continued by reflection to a size that the student takes, translated, and cut back.
+async function padded(translate, picture, { multiple, smallest }) {
+  const next = (size) => Math.ceil(Math.max(size, smallest) / multiple) * multiple;
   const [width, height] = [next(picture.width), next(picture.height)];
   if (width === picture.width && height === picture.height) return translate(picture);
   const made = await translate(cut(picture, reflected(picture.height, height), reflected(picture.width, width)));
@@ -199,18 +198,18 @@ function ramp(size, before, after) {
   return weights;
 }
 
-// A picture of any size through `translate`, which takes multiples of some pixels: in tiles where it is large.
-export async function anySize(translate, picture, multiple, tell = () => {}) {
+// A picture of any size through `translate`, which takes the student's sizes: in tiles where it is large.
+export async function anySize(translate, picture, sizes, tell = () => {}) {
   const { width, height } = picture;
-  const step = Math.max(multiple, Math.floor(TILE / multiple) * multiple);
-  if (width <= step && height <= step) return padded(translate, picture, multiple);
+  const step = Math.max(sizes.multiple, Math.floor(TILE / sizes.multiple) * sizes.multiple);
+  if (width <= step && height <= step) return padded(translate, picture, sizes);
   const [sums, weights] = [new Float32Array(width * height * 3), new Float32Array(width * height)];
   const [tops, lefts] = [startsOf(height, step), startsOf(width, step)];
   let done = 0;
   for (const top of tops) {
     for (const left of lefts) {
       const [bottom, right] = [Math.min(top + step, height), Math.min(left + step, width)];
-      const tile = await padded(translate, cut(picture, places(top, bottom), places(left, right)), multiple);
+      const tile = await padded(translate, cut(picture, places(top, bottom), places(left, right)), sizes);
       const down = ramp(tile.height, top > 0, bottom < height);
       const across = ramp(tile.width, left > 0, right < width);
       for (let y = 0, from = 0; y < tile.height; y++) {

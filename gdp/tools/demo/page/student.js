@@ -15,7 +15,7 @@ async function load({ engine, threads, told }) {
   const content = new Uint8Array(await answer.arrayBuffer());
   await session?.release();
   session = await ort.InferenceSession.create(content, { executionProviders: [engine], logSeverityLevel: 3 });
-  const side = Math.ceil(Math.max(student.resolution, 16) / student.multiple) * student.multiple;
+  const side = Math.ceil(Math.max(student.resolution, student.smallest) / student.multiple) * student.multiple;
   await once({ width: side, height: side, levels: new Uint8Array(side * side * 3) }); // the first run warms up
   return { milliseconds: performance.now() - start };
 }
@@ -41,7 +41,7 @@ async function translate({ picture, way }, tell) {
     return made;
   };
   const shown = way === "resized" ? fitted(picture, student.resolution) : picture;
-  const small = await anySize(timed, shown, student.multiple, tell);
+  const small = await anySize(timed, shown, student, tell);
   const made = shown === picture ? small : enlarged(picture, small, shown);
   return { made, runs, inStudent, inAll: performance.now() - start };
 }
