@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from gdp.cli.completion import complete_device, complete_recipe, complete_run
+from gdp.cli.machine_errors import error_of_the_machine
 from gdp.console import encodable
 from gdp.console.printing import rich_console
 from gdp.console.signals import StopRequest, Terminated
-from gdp.core.errors import GdpError, OutOfMemoryError
-from gdp.core.memory import MemoryBound, is_out_of_memory
+from gdp.core.errors import GdpError
+from gdp.core.memory import MemoryBound
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
@@ -36,11 +37,6 @@ EXIT_CODES = (
 )
 TRACEBACK = "GDP_TRACEBACK"
 """Environment variable: 1 shows where in the code an error that a user can mend was raised."""
-
-NOT_ENOUGH = (
-    "the memory does not suffice for this. Lower --memory where the command has it (fewer pictures are worked on at "
-    "once then), the batch, the size of the pictures or of the network, or close what else takes memory"
-)
 
 RecipeArgument = Annotated[
     Path,
@@ -187,7 +183,7 @@ def _keep_memory() -> None:
 
 @contextmanager
 def readable_errors() -> Iterator[None]:
-    """Turn errors into one paragraph and an exit code: gdp's, and what the system says of a file or of memory.
+    """Turn errors into one paragraph and an exit code: gdp's, and what the machine says of a file, memory or torch.
 
     Any other exception is a bug and keeps its traceback.
     """
@@ -210,7 +206,7 @@ def readable_errors() -> Iterator[None]:
     except BrokenPipeError:
         raise typer.Exit(EXIT_BROKEN_PIPE) from None  # whoever read our output has left
     except Exception as error:
-        told = _of_the_system(error)
+        told = error_of_the_machine(error)
         if told is None:
             raise
         told.__cause__ = error
@@ -226,18 +222,6 @@ def keeps_nothing() -> Iterator[None]:
     except KeyboardInterrupt as interrupt:
         interrupt.add_note("nothing is kept of it, paid answers aside: the same command begins anew")
         raise
-
-
-def _of_the_system(error: Exception) -> GdpError | None:
-    """Return what users are told of an error of their machine; None for a bug."""
-    if is_out_of_memory(error):
-        return OutOfMemoryError(NOT_ENOUGH)
-    if isinstance(error, OSError) and isinstance(error.filename, str | bytes):
-        path, problem = os.fsdecode(error.filename), error.strerror or type(error).__name__
-        return GdpError(f"{path:.300}: {problem}. Look whether this path is the one that is meant.")
-    if isinstance(error, RecursionError):
-        return GdpError("folders of a path, or tables of a file, are nested too deeply: more than anybody means.")
-    return None
 
 
 def end_unfinished(stop_requested: StopRequest) -> NoReturn:

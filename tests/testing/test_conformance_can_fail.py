@@ -156,6 +156,7 @@ LACKING: list[tuple[Kind | PlainKind, str, str, str]] = [
     ("executor", "always-three", "as-many-work-as-are-asked-for", "ExecutorContext(workers=2) workers is 3"),
     ("executor", "opens-again", "a-worker-is-opened-once-and-tells-all-in-order", "opened again for another piece"),
     ("executor", "hears-the-first", "workers-work-at-once", "nothing was told for 4 s"),
+    ("executor", "keeps-a-hundred", "words-wait-until-they-are-heard", "were lost, number 0 first"),
     ("executor", "waits-on", "waiting-for-a-word-ends", "ready([worker], 0.2) took"),
     ("executor", "keeps-silent", "the-end-of-a-worker-is-told", "told to be done"),
     ("executor", "lets-live", "a-busy-worker-can-be-ended", "the worker went on"),

@@ -22,6 +22,8 @@ _SHARE = 1 / 6
 """Of the kit's patience that something may take that needs no worker to be started."""
 _LARGE = 5_000_000
 """Bytes, more than a pipe holds: pairs on their way to a filter are as many."""
+_BACKLOG = 300
+"""Words that wait, of a worker that tells faster than it is heard."""
 _SILENCE = 1.0
 """Seconds without a sign of life after which a process has ended."""
 _PROGRAM = """
@@ -124,6 +126,30 @@ def workers_work_at_once(subject: PlainSubject) -> None:
                 "return only those of which `told` does not wait")  # fmt: skip
 
 
+def words_wait_until_they_are_heard(subject: PlainSubject) -> None:
+    """What two workers tell while nobody listens is all there afterwards, each worker's in order."""
+    with _opened(subject, 2) as (executor, start):
+        workers = [start(number) for number in range(2)]
+        for worker in workers:
+            worker.begin(("count", _BACKLOG), 1)
+        _hear(subject, executor, workers)
+        time.sleep(_SILENCE)
+        said: dict[int, list[Any]] = {id(worker): [] for worker in workers}
+        busy = list(workers)
+        while busy:
+            worker = _hear(subject, executor, busy)
+            try:
+                said[id(worker)].append(worker.told())
+            except StopIteration:
+                busy.remove(worker)
+        for number, told in enumerate(said.values()):
+            lost = sorted(set(range(_BACKLOG)) - set(told))
+            require(told == list(range(_BACKLOG)),
+                    f"of {_BACKLOG} words that worker {number} told while nobody listened "
+                    + (f"{len(lost)} were lost, number {lost[0]} first" if lost else "some came twice or in disorder"),
+                    "keep what is told until it is asked for, or let the worker wait")  # fmt: skip
+
+
 def waiting_for_a_word_ends(subject: PlainSubject) -> None:
     """`ready` returns nothing when nobody tells anything for so many seconds: a stop is looked for meanwhile."""
     with _opened(subject, 1) as (executor, start), tempfile.TemporaryDirectory() as folder:
@@ -214,6 +240,7 @@ PROPERTIES = (
     as_many_work_as_are_asked_for,
     a_worker_is_opened_once_and_tells_all_in_order,
     workers_work_at_once,
+    words_wait_until_they_are_heard,
     waiting_for_a_word_ends,
     the_end_of_a_worker_is_told,
     a_busy_worker_can_be_ended,

@@ -44,7 +44,7 @@ def meet(place: Place, stop_requested: Callable[[], bool], tell: Callable[[str],
     waiting = _Waiting(place, stop_requested, tell)
     connection = _connection(place)
     waiting.until_none(lambda: [] if connection.done() else [0])
-    store = PrefixStore("gdp", connection.result())
+    store = PrefixStore(_attempt(place), connection.result())
     store.set(_here(place.rank), "")
     if place.leads:
         missing = set(range(place.world))
@@ -55,6 +55,11 @@ def meet(place: Place, stop_requested: Callable[[], bool], tell: Callable[[str],
 
         waiting.until_none(those_missing)
     return store
+
+
+def _attempt(place: Place) -> str:
+    """Name what begins now: the store is torchrun's, and holds what was said before `--max-restarts` began anew."""
+    return f"gdp-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}-of-{place.world}"
 
 
 def _here(rank: int) -> str:

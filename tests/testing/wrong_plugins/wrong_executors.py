@@ -6,7 +6,7 @@ import time
 import gdp
 
 EXECUTORS = ["sound-executor", "always-three", "opens-again", "hears-the-first", "waits-on", "keeps-silent"]
-EXECUTORS += ["lets-live", "leaves-orphans"]
+EXECUTORS += ["lets-live", "leaves-orphans", "keeps-a-hundred"]
 
 
 def title(name):
@@ -87,6 +87,16 @@ def executors():
                 os._exit(0)
             return worker
 
+    class KeepsAHundred(SoundExecutor):
+        """Keeps of what is not heard yet the newest words alone."""
+
+        def start(self, work, number):
+            return Forgetful(super().start(work, number))
+
+        def ready(self, workers, seconds):
+            full = [worker for worker in workers if worker.waiting]
+            return full or heard(super().ready, workers, seconds)
+
     return {found.__name__: found for found in (SoundExecutor, *SoundExecutor.__subclasses__())}
 
 
@@ -108,6 +118,36 @@ class Changed(gdp.Worker):
     def end(self):
         if self.ends:
             self.real.end()
+
+
+class Forgetful(gdp.Worker):
+    """A worker of whose words a hundred wait at most."""
+
+    def __init__(self, real):
+        self.real, self.waiting = real, []
+
+    def begin(self, piece, attempt):
+        self.real.begin(piece, attempt)
+
+    def told(self):
+        if not self.waiting:
+            self.waiting = [self.next_word()]
+            while self.waiting[-1] is not self and self.real.pipe.poll():
+                self.waiting.append(self.next_word())
+            self.waiting = self.waiting[-100:]
+        word = self.waiting.pop(0)
+        if word is self:
+            raise StopIteration
+        return word
+
+    def next_word(self):
+        try:
+            return self.real.told()
+        except StopIteration:
+            return self
+
+    def end(self):
+        self.real.end()
 
 
 def heard(ready, workers, seconds):

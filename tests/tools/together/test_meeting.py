@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from forked import GdpProcess, processes
 from tiny_translation import make_tiny_teacher_recipe
+from torch.distributed import TCPStore
 
 from gdp.cli.common import EXIT_INTERRUPTED, EXIT_TERMINATED
 from gdp.core.errors import RankLostError
@@ -74,6 +75,20 @@ def test_who_has_waited_long_enough_says_what_to_do(tmp_path: Path) -> None:
     assert last.startswith("lost: waited 0.0167 min for rank 1, 2 of 3 ")
     assert "start the same torchrun command on every machine" in last
     assert "unset RANK to run alone" in last
+
+
+def test_processes_that_torchrun_starts_anew_do_not_hear_what_was_said_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setenv("MASTER_PORT", str(agent.port))
+    heard = []
+    for attempt in "0", "0", "1":
+        monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", attempt)
+        store = meeting.meet(Place(1, 2, 1, 2), lambda: False, print)
+        heard.append(store.check(["call-0"]))
+        store.set("call-0", "")
+    assert heard == [False, True, False]
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, EXIT_TERMINATED), (signal.SIGINT, EXIT_INTERRUPTED)])
