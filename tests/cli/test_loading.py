@@ -112,6 +112,7 @@ def test_what_begins_a_run_imports_no_torchvision() -> None:
     program = """
 import sys
 import gdp.core.run.pipeline, gdp.core.run.session, gdp.tools.preflight, gdp.tools.estimate
+import gdp.plugins.losses.terms
 assert "torch" in sys.modules
 for name in ("torchvision", "torch._dynamo", "sympy"):
     assert name not in sys.modules, name
