@@ -109,7 +109,7 @@ if TYPE_CHECKING:
     from gdp.support.services.settings import ServiceConfig
     from gdp.support.squares import Levels, Points, cut, fit_similarity
     from gdp.support.weights import ConvertedWeights, WeightsAddress, check_weights, weights_file
-    from gdp.support.wording import duration, percent, plain, scaled, times, with_unit
+    from gdp.support.wording import counted, duration, percent, plain, scaled, times, with_unit
 
 SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
     "numbers that do not depend on what is beside them": {
@@ -247,6 +247,7 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "numbers in words": {
         "gdp.support.wording": (
+            "counted",
             "duration",
             "percent",
             "plain",
@@ -360,6 +361,7 @@ __all__ = [
     "content_key",
     "count_macs",
     "count_parameters",
+    "counted",
     "counter_generator",
     "counter_keys",
     "counter_uniform",

@@ -15,6 +15,8 @@ from statistics import median, quantiles
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from gdp.support.wording import counted
+
 if TYPE_CHECKING:
     import torch
 
@@ -72,10 +74,8 @@ def describe_machine(device: torch.device) -> str:
 
     if device.type == "cuda":
         return f"GPU {torch.cuda.get_device_name(device)}, torch {torch.__version__}"
-    return (
-        f"{torch.get_num_threads()} threads, {platform.machine()}, {os.cpu_count()} processors, "
-        f"torch {torch.__version__}"
-    )
+    threads, processors = counted(torch.get_num_threads(), "thread"), counted(os.cpu_count() or 1, "processor")
+    return f"{threads}, {platform.machine()}, {processors}, torch {torch.__version__}"
 
 
 def _wait_for(device: torch.device) -> None:

@@ -37,6 +37,11 @@ def plain(value: float, digits: int = 4) -> str:
     return text.replace(",", _THIN_SPACE).replace("-", _MINUS)
 
 
+def counted(number: int, thing: str) -> str:
+    """Write how many there are of a thing: `1 thread`, `2 threads`."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def with_unit(value: float, unit: str) -> str:
     """Write a number as its unit asks: decibels with two decimals, shares in percent, bytes and times scaled."""
     if unit == "share":

@@ -1,4 +1,4 @@
-"""While torch is imported a terminal says so, and nothing else does."""
+"""While slow modules are imported a terminal says so, and nothing else does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pytest
 
 from gdp.cli import loading
 
-WORDS = f"{loading._WORDS}{loading._ERASE}"
+TELLS = "loading it ..."
+WORDS = f"{TELLS}{loading._ERASE}"
 
 
 class Stream(io.StringIO):
@@ -32,7 +33,7 @@ def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     name = "gdp_test_of_loading"
     (tmp_path / f"{name}.py").write_text("import sys\nsys.stderr.write('[loads]')\nfails = False\n")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(loading, "_SLOW", name)
+    monkeypatch.setattr(loading, "_SLOW", {name: "it", f"{name}_inner": "what it needs"})
     monkeypatch.delitem(sys.modules, name, raising=False)
     importlib.invalidate_caches()
     return name
@@ -50,7 +51,7 @@ def told(monkeypatch: pytest.MonkeyPatch, slow: str, *, terminal: bool, times: i
 
 
 def test_a_terminal_is_told_for_as_long_as_it_takes(slow: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = f"{loading._WORDS}[loads]{loading._ERASE}"
+    expected = f"{TELLS}[loads]{loading._ERASE}"
     assert told(monkeypatch, slow, terminal=True, times=2) == expected
     module = sys.modules[slow]
     assert module.__spec__ is not None
@@ -70,7 +71,7 @@ def test_to_ask_whether_it_is_installed_is_no_loading(slow: str, monkeypatch: py
         assert importlib.util.find_spec(slow) is not None
         assert stream.getvalue() == ""
         importlib.import_module(slow)
-    assert stream.getvalue().startswith(loading._WORDS)
+    assert stream.getvalue().startswith(TELLS)
 
 
 def test_words_are_taken_away_where_it_fails(slow: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,12 +83,36 @@ def test_words_are_taken_away_where_it_fails(slow: str, tmp_path: Path, monkeypa
     assert stream.getvalue() == WORDS
 
 
+def test_what_is_loaded_within_is_told_and_then_the_outer_one_again(
+    slow: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"{slow}_inner.py").write_text("import sys\nsys.stderr.write('[inner]')\n")
+    (tmp_path / f"{slow}.py").write_text(f"import sys, {slow}_inner\nsys.stderr.write('[loads]')\n")
+    importlib.invalidate_caches()
+    erase = loading._ERASE
+    expected = f"{TELLS}{erase}loading what it needs ...[inner]{erase}{TELLS}[loads]{erase}"
+    assert told(monkeypatch, slow, terminal=True) == expected
+    for name in (slow, f"{slow}_inner"):
+        monkeypatch.delitem(sys.modules, name)
+
+
+def test_bars_are_not_written_into(slow: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal, bars = Stream(terminal=True), Stream(terminal=True)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with loading.telling_of_loading():
+        monkeypatch.setattr(sys, "stderr", bars)
+        importlib.import_module(slow)
+    assert (terminal.getvalue(), bars.getvalue()) == ("", "[loads]")
+    monkeypatch.delitem(sys.modules, slow)
+
+
 @pytest.mark.process
 def test_what_begins_a_run_imports_no_torchvision() -> None:
     """It brings torch's compiler with it, which takes as long to import as torch itself."""
     program = """
 import sys
 import gdp.core.run.pipeline, gdp.core.run.session, gdp.tools.preflight, gdp.tools.estimate
+import gdp.plugins.losses.terms
 assert "torch" in sys.modules
 for name in ("torchvision", "torch._dynamo", "sympy"):
     assert name not in sys.modules, name

@@ -106,7 +106,7 @@ class Shown(SilentProgress):
 def test_what_came_of_a_run_is_told_in_the_reports_words_and_what_is_next(finished: Path) -> None:
     told = succeed("run", finished, "--from", "report", cwd=finished.parent)
     first, verdict, after = told.strip().splitlines()[-3:]
-    assert first == f"finished: {finished.parent / 'runs' / 'tiny' / 'report.html'}"
+    assert first == "finished: runs/tiny/report.html"
     assert "feed-forward" in verdict and "<" not in verdict
     assert after == "Next: gdp demo runs/tiny, or gdp apply runs/tiny PICTURES -o FOLDER"
 

@@ -145,6 +145,29 @@ def test_settings_that_differ_from_the_runs_own_are_told_with_what_is_kept(
     assert all(told in line for line in lines), lines
 
 
+def test_a_lost_description_of_a_student_is_made_again_by_the_command_that_is_told(world: Path) -> None:
+    (world / RUN / "student" / "student.json").unlink()
+    done = gdp_command("apply", RUN, "picture.png", "-o", "out.png", cwd=world)
+    assert done.exit_code == 1
+    said = f"{RUN}/student/student.json: is not there, .*: gdp run {RUN} makes it again, without another training"
+    assert re.search(said, " ".join(done.output.split()))
+    assert json.loads(succeed("run", RUN, "--json", cwd=world))["done"][0] != "train"
+    succeed("apply", RUN, "picture.png", "-o", "out.png", cwd=world)
+    (world / "elsewhere").mkdir()
+    shutil.copy(world / RUN / "student" / "student.safetensors", world / "elsewhere")
+    done = gdp_command("apply", "elsewhere", "picture.png", "-o", "out.png", cwd=world)
+    assert "student.json" in done.output
+
+
+def test_a_run_whose_filters_were_changed_there_and_back_is_finished(world: Path) -> None:
+    states = []
+    for least in ("0.02", "0"):
+        succeed("filter", RUN, "--set", f"filters.0.min_sharpness={least}", cwd=world)
+        states += [row["state"] for row in json.loads(succeed("runs", "--json", cwd=world))]
+    assert states == ["stopped", "finished"]
+    assert "nothing to do, all is up to date" in succeed("run", RUN, cwd=world)
+
+
 def test_more_steps_for_a_finished_run_are_told_beforehand_with_the_way_to_go_on(world: Path) -> None:
     for more in (("--dry-run",), ("--until", "train")):
         done = gdp_command("run", "tiny.toml", "--set", "train.steps=26", *more, cwd=world)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gdp.toolbox import duration, percent, plain, scaled, times, with_unit
+from gdp.toolbox import counted, duration, percent, plain, scaled, times, with_unit
 
 
 def spaced(text: str) -> str:
@@ -62,3 +62,7 @@ def test_large_numbers_are_scaled() -> None:
 def test_ratios_are_written_as_percentages_and_times() -> None:
     assert [spaced(percent(value)) for value in (0.9, 0.885, 1.0, -0.031)] == ["90 %", "88.5 %", "100 %", "-3.1 %"]
     assert [spaced(times(value)) for value in (3.42, 812.4, 9969.7, 123_456)] == ["3.42", "812", "9 970", "123 000"]
+
+
+def test_one_thing_is_one() -> None:
+    assert [counted(number, "thread") for number in (0, 1, 2)] == ["0 threads", "1 thread", "2 threads"]

@@ -12,6 +12,7 @@ import onnxruntime
 from gdp import CorruptFileError, Engine, MissingResourceError, PictureArray, Translate
 from gdp.plugins.engines import OnnxConfig
 from gdp.plugins.engines.strangers import check_onnx
+from gdp.toolbox import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,7 +58,7 @@ class OnnxEngine(Engine):
     def describe(self) -> str:
         """Return version, threads and provider."""
         return (
-            f"onnxruntime {onnxruntime.__version__}, {self.context.threads or os.cpu_count()} threads, "
+            f"onnxruntime {onnxruntime.__version__}, {counted(self.context.threads or os.cpu_count() or 1, 'thread')}, "
             f"{self._runs_on.removesuffix('ExecutionProvider')}, float32"
         )
 

@@ -31,6 +31,7 @@ from gdp import (
 from gdp.plugins.engines import OpenVinoConfig, OpenVinoInt8Config
 from gdp.plugins.engines.strangers import SIDE, check_onnx, check_shapes, refuse_operation, refuse_size
 from gdp.plugins.engines.telemetry import nothing_sent
+from gdp.toolbox import counted
 
 with nothing_sent():
     import openvino
@@ -146,7 +147,7 @@ def compiled(path: Path, context: EngineContext, precision: str) -> Translate:
 def describe(context: EngineContext, precision: str) -> str:
     """Return version, threads and precision."""
     version = openvino.get_version().split("-")[0]
-    return f"OpenVINO {version}, {context.threads or os.cpu_count()} threads, {precision}"
+    return f"OpenVINO {version}, {counted(context.threads or os.cpu_count() or 1, 'thread')}, {precision}"
 
 
 EXPORT_NEEDS = Needs(modules=("nncf", "onnxscript"), install="gdp-distill[int8]")

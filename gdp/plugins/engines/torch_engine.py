@@ -18,7 +18,7 @@ from torch.export import Dim, ExportedProgram
 
 from gdp import Engine, GdpError, PictureArray, PictureNetwork, PluginError, Translate
 from gdp.plugins.engines import TorchConfig
-from gdp.toolbox import autocaster, readable_os_errors
+from gdp.toolbox import autocaster, counted, readable_os_errors
 
 LARGEST_BATCH = 1024
 LARGEST_SIDE = 16384
@@ -125,5 +125,6 @@ class TorchEngine(Engine):
     def describe(self) -> str:
         """Return version, threads or GPU, and precision."""
         device = torch.device(self.context.device)
-        where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
+        threads = counted(torch.get_num_threads(), "thread")
+        where = torch.cuda.get_device_name(device) if device.type == "cuda" else threads
         return f"torch {torch.__version__}, {where}, {self.config.precision}"

@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models import VGG19_Weights, vgg19
 
 from gdp import CorruptFileError, MissingResourceError
 from gdp.toolbox import read_state
@@ -73,6 +72,8 @@ def load_vgg19_features(weights: Path | None = None) -> nn.Sequential:
     takes the file that torchvision has cached. Raises MissingResourceError where there is no such file and
     CorruptFileError where it does not hold these weights.
     """
+    from torchvision.models import VGG19_Weights, vgg19  # here: it takes seconds, and other losses do without
+
     path = weights or Path(torch.hub.get_dir()) / "checkpoints" / _CACHED_NAME
     if not path.is_file():
         raise MissingResourceError(

@@ -17,6 +17,7 @@ from gdp.core.errors import GdpError
 from gdp.core.progress import Progress
 from gdp.core.run.versions import machine, versions
 from gdp.core.run_folder import now
+from gdp.support.wording import counted
 from gdp.tools.bench.preparing import Prepared, prepare
 from gdp.tools.bench.processes import in_a_process_of_its_own
 from gdp.tools.bench.request import REPEATS, SLOW_STEPS, Request
@@ -85,7 +86,7 @@ def _measure(tasks: Sequence[Task], request: Request, open_plugins: OpenPlugins,
     rows = [Row(task) for task in tasks]
     workers: dict[int, Worker] = {}
     size, threads = tasks[0].size, tasks[0].threads
-    title = f"{size} px" + ("" if threads is None else f", {threads} threads")
+    title = f"{size} px" + ("" if threads is None else f", {counted(threads, 'thread')}")
     try:
         for number, row in enumerate(rows):
             progress.message(f"{title}: opening {row.task.name}")

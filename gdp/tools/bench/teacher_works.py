@@ -23,6 +23,7 @@ from gdp.core.records import Plugins
 from gdp.core.run.session import Session
 from gdp.core.run_folder import RunFolder
 from gdp.support.measuring import time_once
+from gdp.support.wording import counted
 from gdp.tools.bench.tasks import WARMUP, Task, Turns
 from gdp.tools.run_recipes import load_run_recipe
 
@@ -75,7 +76,7 @@ def _runs_on(teacher: Teacher, task: Task) -> str:
         if isinstance(teacher, LatentTeacher) and teacher.resolution != task.size
         else ""
     )
-    return f"torch {torch.__version__}, {torch.get_num_threads()} threads, float32{own}"
+    return f"torch {torch.__version__}, {counted(torch.get_num_threads(), 'thread')}, float32{own}"
 
 
 def _picture(task: Task, device: torch.device) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast, get_args, overload
@@ -19,7 +20,7 @@ from gdp.core.interfaces.context import BuildContext
 from gdp.core.interfaces.students import Student
 from gdp.core.pictures import from_array, from_levels, to_array, to_levels
 from gdp.core.records import PluginRecord, Plugins
-from gdp.core.run_folder import RunFolder
+from gdp.core.run_folder import RunFolder, is_like_run
 from gdp.core.training.inference import CARD, WEIGHTS, deployed_predict, load_generator_weights, read_weights
 from gdp.core.training.precision import Precision
 from gdp.support.picture_files import KINDS_OF_PICTURES, levels_of
@@ -52,7 +53,7 @@ def load_student(folder: Path, plugins: Plugins, device: torch.device) -> Deploy
     path = folder / CARD
     require_student_of_run(folder)
     if not path.is_file():
-        raise MissingResourceError(f"{path}: there is no trained student here. `gdp runs` lists the runs that have one")
+        raise MissingResourceError(_without_card(path))
     card = read_description(path)
     name, channels = text(card, "plugin", path), source_channels(card, "input_channels", path)
     resolution = whole(card, "resolution", path, LARGEST_RESOLUTION, "pixels")
@@ -79,6 +80,17 @@ def load_student(folder: Path, plugins: Plugins, device: torch.device) -> Deploy
         )
     said = card.get("trained_on")
     return DeployedStudent(student, channels, resolution, precision, device, digest, trained_on, said)
+
+
+def _without_card(path: Path) -> str:
+    """Say that a student's description is not there, and what to do: of a run that has trained, gdp run remakes it."""
+    run = path.absolute().parent.parent
+    if not (path.parent / WEIGHTS).is_file():
+        return f"{path}: there is no trained student here. `gdp runs` lists the runs that have one"
+    mend = "get it from where the weights came"
+    if path.parent.name == "student" and is_like_run(run):
+        mend = f"gdp run {shlex.quote(str(run))} makes it again, without another training"
+    return f"{path}: is not there, and without it nobody knows how to use the {WEIGHTS} beside it: {mend}."
 
 
 def _precision(card: Mapping[str, Any], path: Path) -> Precision:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from gdp.core.building import require_modules
-from gdp.core.errors import GdpError, PluginError, RecipeError
+from gdp.core.errors import GdpError, Mistake, PluginError, RecipeError
 from gdp.core.recipe.choices import Checker, Choice
 from gdp.core.recipe.overrides import apply_overrides
 from gdp.core.recipe.sections import DirectionMethodSection, FilterSection, TeacherSection
@@ -57,7 +57,7 @@ def read_choices(choices: SearchChoices, plugins: Plugins) -> Chosen:
     method = checker.choice("direction-method", DirectionMethodSection, data["method"], ("method",))
     judge = checker.choice("filter", FilterSection, data["filter"], ("filter",)) if "filter" in data else None
     if checker.mistakes:
-        raise RecipeError(checker.text.file, checker.mistakes)
+        raise RecipeError(checker.text.file, [_as_given(mistake, choices) for mistake in checker.mistakes])
     assert teacher is not None
     assert method is not None
     if teacher.section.train is not None:
@@ -67,6 +67,13 @@ def read_choices(choices: SearchChoices, plugins: Plugins) -> Chosen:
         )
     require_modules(choice.record for choice in (teacher, method, judge) if choice is not None)
     return Chosen(teacher, method, judge)
+
+
+def _as_given(mistake: Mistake, choices: SearchChoices) -> Mistake:
+    """Name the option, or the argument from Python, by which a plugin was chosen, where that is the mistake."""
+    options = {f"{name}.plugin": name for name in ("method", "teacher", "filter") if getattr(choices, name)}
+    option = options.get(mistake.where)
+    return mistake if option is None else replace(mistake, where=f"--{option}", line=None)
 
 
 def _checker(choices: SearchChoices, plugins: Plugins) -> Checker:

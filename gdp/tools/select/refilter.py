@@ -18,7 +18,7 @@ from gdp.core.run.opening import open_pairs
 from gdp.core.run.pipeline import Plan, execute
 from gdp.core.run.session import Session, never
 from gdp.core.run.stages import filters
-from gdp.core.run.steps import step_of, steps_of
+from gdp.core.run.steps import stages_to_do, step_of, steps_of
 from gdp.tools.select.requests import NewFilters
 
 
@@ -79,6 +79,8 @@ class Refiltering:
             return False
         self.after = folder.read_json(filters.FUNNEL, {})
         self.stale = _stale(self.session, _same_training(self.session, before))
+        if not self.stale:
+            _finish_if_whole(self.session)
         return True
 
 
@@ -153,6 +155,13 @@ def _same_training(session: Session, before: list[list[int]]) -> bool:
     if len(session.keys["store"]) < len(trained):  # the beginning that an older gdp left in a folder's name
         return _split(session) == before
     return bool(trained == step_of(session, "train").keys(session, session.keys)["train"])
+
+
+def _finish_if_whole(session: Session) -> None:
+    """Say of a run whose filters are again those by which it had finished that it is finished."""
+    if not stages_to_do(session):
+        with session.folder.locked(session.progress.message):
+            session.folder.update_run(state="finished")
 
 
 def _explain(missing: Missing) -> str:

@@ -270,7 +270,17 @@ def test_a_search_that_nobody_gave_a_teacher_says_so() -> None:
         (["--label", "source", "--samples", "30"], "too few for a direction of 24 numbers"),
         (["--label", "source", "-o", "age.pt"], "a direction is written as .safetensors"),
         (["--label", "source", "--strip", "age.jpg"], "a strip is written as .png"),
+        (
+            ["--label", "source", "--method", "pcaa"],
+            "gdp find-direction: --method: no direction-method plugin is called",
+        ),
         (["--label", "source", "--method", "pcaa"], "did you mean pca?"),
+        (["--label", "source", "--filter", "sharp"], "gdp find-direction: --filter: no filter plugin is called"),
+        (["--label", "source", "--teacher", "stylegan"], "gdp find-direction: --teacher: no teacher plugin is called"),
+        (
+            ["--label", "source", "--set", "method.plugin=pcaa"],
+            "gdp find-direction: --method: no direction-method plugin is called",
+        ),
         (["--label", "source", "--method", "sefa"], "needs no labels; leave --label and --hold out"),
         (["--label", "source", "--set", "method.penalti=1"], "method.penalti: unknown key, did you mean penalty?"),
         (["--label", "source", "--set", "filter.min_sharpness=1e9"], "the filter keeps 0 of 100 samples"),

@@ -21,7 +21,7 @@ def test_a_session_that_got_the_processor_is_not_called_cuda(tmp_path: Path) -> 
     engine = OnnxEngine(CONFIG(), EngineContext("cuda:1", threads=1))
     translate = engine.open(write_inverting_student(tmp_path / "student.onnx"))
     assert translate(numpy.zeros((1, 4, 4, 3), numpy.uint8)).min() == 255
-    assert engine.describe().endswith(", 1 threads, CPU, float32")
+    assert engine.describe().endswith(", 1 thread, CPU, float32")
 
 
 @pytest.mark.parametrize(("device", "number"), [("cuda", 0), ("cuda:0", 0), ("cuda:3", 3)])
