@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gdp.console import choose_progress
-from gdp.core.errors import GdpError, RankLostError
+from gdp.core.errors import RankLostError, UsageError
 from gdp.core.progress import Progress, SilentProgress
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def take_place(devices: int | None) -> Place | None:
             raise typer.Exit(launch(devices, sys.argv[1:]))
         return None
     if devices not in (None, place.world):
-        raise GdpError(
+        raise UsageError(
             f"--devices {devices}: this is one of {place.world} processes already (WORLD_SIZE, as torchrun sets it): "
             f"leave --devices out"
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator
 
-from gdp.core.errors import GdpError
+from gdp.core.errors import GdpError, UsageError
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +28,7 @@ def resolve_device(name: str | torch.device = "auto", asked_by: str = "--device"
         asked_by: the option or setting that names it, for the message.
 
     Raises:
-        GdpError: there is no such device, and the message says which there are; or torch has no code for it.
+        UsageError: there is no such device, and the message says which there are; or torch has no code for it.
     """
     name = str(name)  # torch.device("cuda", 1) is cuda:1; None and 0 are no names
     known = _NAMES.fullmatch(name) is not None
@@ -41,10 +41,10 @@ def resolve_device(name: str | torch.device = "auto", asked_by: str = "--device"
     if known and int(chosen.partition(":")[2] or 0) < count:
         lacking = lacks_code(chosen)
         if lacking:
-            raise GdpError(f"{asked_by} {name}: {lacking} --device cpu uses the processor.")
+            raise UsageError(f"{asked_by} {name}: {lacking} --device cpu uses the processor.")
         return chosen
     lacking = "torch finds no GPU on this machine" if known and not count else "there is no such device"
-    raise GdpError(f"{asked_by} {name or repr(name)}: {lacking}; there is {_listed(count)}")
+    raise UsageError(f"{asked_by} {name or repr(name)}: {lacking}; there is {_listed(count)}")
 
 
 def lacks_code(device: str | int) -> str | None:

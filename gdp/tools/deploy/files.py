@@ -13,7 +13,7 @@ from typing import Any
 import numpy
 from PIL import Image
 
-from gdp.core.errors import GdpError, MissingResourceError
+from gdp.core.errors import GdpError, MissingResourceError, UsageError
 from gdp.core.files import write_atomically
 from gdp.support.picture_files import PictureFile, strips
 from gdp.support.picture_finding import VIDEO_ENDINGS, describe_endings, is_hidden, is_picture_or_video
@@ -104,7 +104,7 @@ def find_jobs(inputs: Sequence[str], output: Path, suffix: str | None = None) ->
     """
     if suffix is not None and suffix.lower() not in PICTURES:
         kinds = ", ".join(sorted(ending.removeprefix(".") for ending in PICTURES))
-        raise GdpError(f"--format {suffix.removeprefix('.')}: pictures are written as {kinds}; choose one of these")
+        raise UsageError(f"--format {suffix.removeprefix('.')}: pictures are written as {kinds}; choose one of these")
     found = [pair for text in inputs for pair in _expand(text)]
     single = len(found) == 1 and output.suffix.lower() in PICTURES | VIDEOS and not output.is_dir()
     if single:
@@ -155,9 +155,9 @@ def _require_written(source: Path, target: Path) -> None:
     """Raise GdpError where a picture is to become a video, a video a picture, or a video one of another format."""
     if source.suffix.lower() not in VIDEOS:
         if target.suffix.lower() in VIDEOS:
-            raise GdpError(f"{target}: {source} is a picture and cannot be written as a video")
+            raise UsageError(f"{target}: {source} is a picture and cannot be written as a video")
     elif target.suffix.lower() not in VIDEO_FORMATS:
-        raise GdpError(f"{target}: videos are written as {', '.join(VIDEO_FORMATS)}; name one of these")
+        raise UsageError(f"{target}: videos are written as {', '.join(VIDEO_FORMATS)}; name one of these")
 
 
 def _renamed(below: Path, suffix: str | None, taken: Collection[Path]) -> Path:
