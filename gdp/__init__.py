@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         ShapeError,
         TrainingError,
         UnpaidError,
+        UsageError,
         WorkersError,
     )
     from gdp.core.hookspecs import hookimpl
@@ -136,6 +137,7 @@ _HOMES = {
         "ShapeError",
         "TrainingError",
         "UnpaidError",
+        "UsageError",
         "WorkersError",
     ),
     "gdp.core.hookspecs": ("hookimpl",),
@@ -340,6 +342,7 @@ __all__ = [
     "TranslatorTeacher",
     "UnpaidError",
     "UnpairedDataset",
+    "UsageError",
     "Verdict",
     "Watched",
     "Work",

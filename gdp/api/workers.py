@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gdp.core.building import blame_of, describe_plugin, require_modules
+from gdp.core.errors import named_by_option
 from gdp.core.progress import SilentProgress
 from gdp.core.run_folder import RunFolder
 from gdp.registry import PluginRegistry
@@ -66,7 +67,8 @@ def open_executor(registry: PluginRegistry, request: WorkersRequest, device: str
     from gdp.core.contracts.watching import answering
     from gdp.support.interfaces.executors import ExecutorContext
 
-    record = registry.get("executor", request.executor)
+    with named_by_option():
+        record = registry.get("executor", request.executor)
     require_modules([record])
     implementation = registry.load(record)
     where, blame = describe_plugin(record), blame_of(record)

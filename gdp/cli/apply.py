@@ -13,7 +13,7 @@ from gdp.cli.completion import complete_run, plugins_of
 from gdp.cli.workers import ExecutorOption, PatienceOption, RayAddressOption, WorkersOption
 from gdp.console import choose_progress, print_json, stop_on_signal
 from gdp.console.signals import StopRequest
-from gdp.core.errors import GdpError
+from gdp.core.errors import UsageError
 from gdp.core.memory import MemoryBound
 from gdp.tools.crew.request import WorkersRequest, asked_workers
 
@@ -119,11 +119,11 @@ def apply(
     from gdp.tools.deploy.ways import Way
 
     if align is None and (align_frame, align_size, align_detail or resize) != (None, None, True):
-        raise GdpError(
+        raise UsageError(
             "--align-frame, --align-size and --no-align-detail need --align MODEL, another aligner, or --align alone"
         )
     if align is not None and resize:
-        raise GdpError("--align and --resize are two ways to show a student what it knows: choose one")
+        raise UsageError("--align and --resize are two ways to show a student what it knows: choose one")
     registry: PluginRegistry = context.obj.registry
     jobs = find_jobs(inputs, output, None if format_ is None else f".{format_.lstrip('.')}")
     if skip_existing:

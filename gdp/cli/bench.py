@@ -12,7 +12,7 @@ import typer
 from gdp.cli.common import DeviceOption, keeps_nothing
 from gdp.cli.completion import complete_run
 from gdp.console import choose_progress, print_json, print_line, print_table
-from gdp.core.errors import GdpError
+from gdp.core.errors import UsageError
 from gdp.core.files import write_atomically
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def bench(
     from gdp.tools.bench.table import check_plot, plot
 
     if (model is None) != paper:
-        raise GdpError("name a run or an exported file to measure, or give --paper, and not both")
+        raise UsageError("name a run or an exported file to measure, or give --paper, and not both")
     if plot_ is not None:
         check_plot(plot_)
     request = Request(
@@ -110,7 +110,7 @@ def _numbers(option: str, written: str | None) -> tuple[int, ...]:
     except ValueError:
         numbers = (0,)
     if any(number < 1 for number in numbers):
-        raise GdpError(f"{option}: write whole numbers with commas between, as 256,512; got {written}")
+        raise UsageError(f"{option}: write whole numbers with commas between, as 256,512; got {written}")
     return numbers
 
 

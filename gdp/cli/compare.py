@@ -10,7 +10,7 @@ import typer
 
 from gdp.cli.completion import complete_run
 from gdp.console import print_json, print_line, print_table
-from gdp.core.errors import GdpError
+from gdp.core.errors import UsageError
 from gdp.core.run_folder import find_run
 
 if TYPE_CHECKING:
@@ -43,14 +43,16 @@ def compare(
     """
     folders = [find_run(run) for run in runs]
     if len({folder.path.resolve() for folder in folders}) < max(2, len(folders)):
-        raise GdpError("gdp compare needs two different runs or more: gdp runs shows which are here")
+        raise UsageError("gdp compare needs two different runs or more: gdp runs shows which are here")
     from gdp.tools.side_by_side import compare_runs, write_page
 
     found = compare_runs(folders)
     page = None if html is None and not open_ else write_page(found, html or Path("compared.html"))
     shown = [row for row in found.metrics if not metric or row.name.startswith(tuple(metric))]
     if metric and not shown:
-        raise GdpError(f"--metric {' '.join(metric)}: no number of these runs begins so; without --metric all are told")
+        raise UsageError(
+            f"--metric {' '.join(metric)}: no number of these runs begins so; without --metric all are told"
+        )
     if json_:
         data = found.to_data()
         data["metrics"] = {row.name: data["metrics"][row.name] for row in shown}

@@ -66,13 +66,13 @@ def demo(
 
     Example: gdp demo runs/stylegan-age
     """
-    from gdp.core.errors import GdpError
+    from gdp.core.errors import UsageError
     from gdp.support.devices import resolve_device
     from gdp.support.interfaces.engines import EngineContext
     from gdp.tools.demo.making import Request, make_demo
 
     if static is not None and only_server:
-        raise GdpError(
+        raise UsageError(
             "--static and --only-server exclude each other: no engine of this machine stands behind a folder"
         )
     run = newest_if_none(run, trained=True)

@@ -15,7 +15,7 @@ from gdp.cli.completion import complete_described, complete_kind
 from gdp.cli.settings_help import Setting, describe_settings, toml_value
 from gdp.console import print_json, print_line
 from gdp.core.config import Config
-from gdp.core.errors import PluginNotFoundError
+from gdp.core.errors import PluginNotFoundError, UnknownPluginError, named_by_option
 from gdp.core.recipe.choices import LISTED_KINDS, SECTION_KEYS, SECTION_MODELS, Checker, section_keys
 from gdp.core.recipe.messages import did_you_mean
 from gdp.core.recipe.sections import CompareSection, LimitsSection, TrainSection, VariantSection
@@ -67,9 +67,12 @@ def describe(
     if parsed is not None and not name:
         _list_kind(state.registry, parsed, json_)
         return
-    record = (
-        _named(state.registry, kind) if parsed is None and not name else state.registry.get(_known(parsed, kind), name)
-    )
+    with named_by_option():
+        record = (
+            _named(state.registry, kind)
+            if parsed is None and not name
+            else state.registry.get(_known(parsed, kind), name)
+        )
     if isinstance(record, PlainRecord):
         _describe_plain(record, json_)
         return
@@ -134,7 +137,7 @@ def _parse_kind(word: str) -> Kind | PlainKind | None:
 
 def _known(kind: Kind | PlainKind | None, word: str) -> Kind | PlainKind:
     if kind is None:
-        raise PluginNotFoundError(f'"{word}" is no kind of plugin{did_you_mean(word, (*KINDS, *PLAIN_KINDS))}')
+        raise UnknownPluginError(f'"{word}" is no kind of plugin{did_you_mean(word, (*KINDS, *PLAIN_KINDS))}')
     return kind
 
 
@@ -142,7 +145,8 @@ def _named(plugins: Plugins, name: str) -> PluginRecord | PlainRecord:
     """Return the plugin that is called so, of whatever kind.
 
     Raises:
-        PluginNotFoundError: there is none, or there are several.
+        UnknownPluginError: there is none.
+        PluginNotFoundError: there are several.
     """
     named: dict[str, list[PluginRecord | PlainRecord]] = {}
     for kind in (*KINDS, *PLAIN_KINDS):
@@ -153,7 +157,7 @@ def _named(plugins: Plugins, name: str) -> PluginRecord | PlainRecord:
     if not found:
         close = did_you_mean(name, (*named, *KINDS, *PLAIN_KINDS)) if name else ""
         told = close if "did you mean" in close else "; gdp list-plugins shows what there is"
-        raise PluginNotFoundError(f'"{name}" is no kind of plugin, and no plugin is called so{told}')
+        raise UnknownPluginError(f'"{name}" is no kind of plugin, and no plugin is called so{told}')
     if len(found) > 1:
         ways = " or ".join(f"gdp describe {record.kind} {name}" for record in found)
         raise PluginNotFoundError(f'several plugins are called "{name}": {ways}')

@@ -11,7 +11,7 @@ import typer
 from gdp.cli.common import State, keeps_nothing, short_path, with_short_paths
 from gdp.cli.completion import complete_run
 from gdp.console import choose_progress, print_json, print_line
-from gdp.core.errors import GdpError
+from gdp.core.errors import UsageError
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
@@ -52,7 +52,7 @@ def doctor(
         _examine_run(run, repair, json_)
         return
     if repair:
-        raise GdpError("--repair mends a run: name it, as gdp doctor runs/stylegan-age --repair")
+        raise UsageError("--repair mends a run: name it, as gdp doctor runs/stylegan-age --repair")
     state: State = context.obj
     _examine_machine(state.registry, json_)
 

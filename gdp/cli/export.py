@@ -54,7 +54,7 @@ def export(
 
     Example: gdp export runs/stylegan-age --to onnx
     """
-    from gdp.core.errors import GdpError
+    from gdp.core.errors import GdpError, named_by_option
     from gdp.support.interfaces.engines import EngineContext
     from gdp.tools.deploy.models import build_engine, find_model
 
@@ -63,7 +63,8 @@ def export(
     if place.file is not None:
         raise GdpError(f"{run}: this is an exported file already; name the run whose student to export")
     name = f"{to}-int8" if int8 and not to.endswith("-int8") else to
-    engine = build_engine(registry, name, EngineContext(), {})
+    with named_by_option():
+        engine = build_engine(registry, name, EngineContext(), {})
     if pictures is not None and not pictures.is_dir():
         raise GdpError(f"{pictures}: there is no such folder of pictures. Mend --pictures, or leave it out.")
     from gdp.tools.deploy.export import export_run

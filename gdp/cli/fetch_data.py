@@ -11,6 +11,7 @@ import typer
 from gdp.cli.common import State
 from gdp.cli.completion import plugins_of
 from gdp.console import choose_progress, print_json, print_table
+from gdp.core.errors import named_by_option
 from gdp.support.downloads.records import DownloadRecord
 from gdp.support.downloads.unpacking import count_pictures
 
@@ -47,7 +48,8 @@ def fetch_data(
         return
     if name is None:
         raise typer.BadParameter("name a set, as in gdp fetch-data monet2photo; --list shows them all")
-    record = state.registry.get("download", name)
+    with named_by_option():
+        record = state.registry.get("download", name)
     from gdp.support.downloads.sets import fetch_set
 
     found = fetch_set(record, folder, mirror=mirror, progress=choose_progress())

@@ -12,7 +12,7 @@ import typer
 from gdp.cli.common import DeviceOption, MemoryOption, keeps_nothing, short_path
 from gdp.cli.completion import complete_recipe, plugins_of
 from gdp.console import choose_progress, encodable, print_json, print_table
-from gdp.core.errors import GdpError
+from gdp.core.errors import UsageError
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
@@ -115,7 +115,7 @@ def find_direction(
     registry: PluginRegistry = context.obj.registry
     if describe:
         if label or hold or filter_ or output:
-            raise GdpError("--describe finds nothing: leave --label, --hold, --filter and --output out")
+            raise UsageError("--describe finds nothing: leave --label, --hold, --filter and --output out")
         from gdp.api import describe_direction
 
         described = describe_direction(
@@ -190,7 +190,7 @@ def _numbers(text: str) -> tuple[int, ...] | None:
         try:
             found += range(int(first), int(last) + 1) if dash else [int(first)]
         except ValueError:
-            raise GdpError(f"--layers {text}: write numbers of w's such as 0-7 or 0,2,4") from None
+            raise UsageError(f"--layers {text}: write numbers of w's such as 0-7 or 0,2,4") from None
     return tuple(dict.fromkeys(found)) or None
 
 

@@ -13,7 +13,7 @@ import typer
 from gdp.cli.common import RunArgument, quoted_path, short_path
 from gdp.cli.histograms import print_summary
 from gdp.console import choose_progress, print_json, print_line, print_table
-from gdp.core.errors import GdpError
+from gdp.core.errors import GdpError, UsageError
 
 if TYPE_CHECKING:
     from gdp.core.pairs.records import Score
@@ -118,7 +118,7 @@ def _read(option: str, text: str | None, parse: Callable[[str], Expression]) -> 
     try:
         return parse(text)
     except GdpError as error:
-        raise GdpError(f"{option}: {error}") from None
+        raise UsageError(f"{option}: {error}") from None
 
 
 def _write_sheet(

@@ -38,7 +38,7 @@ from gdp.console import print_line, stop_on_signal
 from gdp.console.printing import json_output
 from gdp.console.signals import StopRequest
 from gdp.core.building import require_modules
-from gdp.core.errors import CorruptFileError
+from gdp.core.errors import CorruptFileError, named_by_option
 from gdp.core.records import CORE_STAGES
 from gdp.tools.crew.request import WorkersRequest, asked_workers
 
@@ -120,7 +120,8 @@ def run(
     require_stage(known, until, "--until")
     asked = asked_workers(executor, workers, ray_address, hand_over, patience)
     if asked is not None:
-        require_modules([registry.get("executor", asked.executor)])
+        with named_by_option():
+            require_modules([registry.get("executor", asked.executor)])
     place = take_place(devices, rehearses=dry_run)
     with stop_on_signal() as stop_requested:
         session = open_session(

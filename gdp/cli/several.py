@@ -12,7 +12,7 @@ import typer
 
 from gdp.console import choose_progress
 from gdp.console.signals import StopRequest
-from gdp.core.errors import GdpError, RankLostError
+from gdp.core.errors import RankLostError, UsageError
 from gdp.core.progress import Progress, SilentProgress, Stopped
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def take_place(devices: int | None, *, rehearses: bool = False) -> Place | None:
 
     Raises:
         typer.Exit: this process has started the others, and they have ended.
-        GdpError: torchrun has started another number, or there are to be more than this machine can have use for.
+        UsageError: torchrun has started another number, or there are to be more than this machine can have use for.
     """
     from gdp.support.devices import require_few_processes
     from gdp.tools.together.places import Place, end_with_launcher, place_in_environment
@@ -55,7 +55,7 @@ def take_place(devices: int | None, *, rehearses: bool = False) -> Place | None:
             raise typer.Exit(launch(devices, sys.argv[1:]))
         return None
     if devices not in (None, place.world):
-        raise GdpError(
+        raise UsageError(
             f"--devices {devices}: this is one of {place.world} processes already (WORLD_SIZE, as torchrun sets it): "
             f"leave --devices out"
         )

@@ -2,8 +2,10 @@
 
 GdpError
 ├── RecipeError              a recipe is wrong; carries all its mistakes at once
+├── UsageError               an option or argument has a value that it cannot have
 ├── PluginError              a plugin is missing, broken, or breaks its contract
 │   └── PluginNotFoundError  no plugin of that kind and name
+│       └── UnknownPluginError   not even one that is broken, or that two packages have
 ├── MissingResourceError     a file, key, extra or weight that the run needs is not there
 ├── CorruptFileError         a file is there and cannot be used (truncated, wrong format, hash differs)
 ├── ShapeError               tensors or pictures do not fit together
@@ -76,12 +78,32 @@ class RecipeError(GdpError):
         super().__init__("\n".join(mistake.render(file) for mistake in self.mistakes))
 
 
+class UsageError(GdpError):
+    """An option or an argument of a command has a value that it cannot have, or does not go with another."""
+
+    exit_code = 2
+
+
 class PluginError(GdpError):
     """A plugin is missing, broken, or breaks its contract."""
 
 
 class PluginNotFoundError(PluginError):
     """No plugin of that kind and name is installed."""
+
+
+class UnknownPluginError(PluginNotFoundError):
+    """No plugin of that kind is called so, not even one that is broken or that several packages have."""
+
+
+@contextmanager
+def named_by_option() -> Iterator[None]:
+    """Let a name that no plugin has be told as wrong usage: an option or an argument holds it, no recipe and no run."""
+    try:
+        yield
+    except UnknownPluginError as error:
+        error.exit_code = UsageError.exit_code
+        raise
 
 
 class MissingResourceError(GdpError):

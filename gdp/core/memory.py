@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gdp.core.errors import GdpError, OutOfMemoryError
+from gdp.core.errors import OutOfMemoryError, UsageError
 
 SHARE = 0.25
 """Of the memory that is free, what pictures in work may take where the user sets no bound; the rest is for networks,
@@ -69,12 +69,12 @@ class MemoryBound:
         """Return the bound that a user writes, as `parse_memory` reads it; None leaves it to what is free.
 
         Raises:
-            GdpError: it is no amount of memory.
+            UsageError: it is no amount of memory.
         """
         try:
             return cls(None if amount is None else parse_memory(amount), device)
         except ValueError as error:
-            raise GdpError(f"--memory: {error}") from error
+            raise UsageError(f"--memory: {error}") from error
 
     @property
     def bytes(self) -> int:

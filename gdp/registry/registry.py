@@ -14,7 +14,7 @@ from typing import Any, Literal, overload
 
 import pluggy
 
-from gdp.core.errors import PluginError, PluginNotFoundError, describe_exception
+from gdp.core.errors import PluginError, PluginNotFoundError, UnknownPluginError, describe_exception, named_by_option
 from gdp.core.records import API_VERSION, DISTRIBUTION, AnyKind, Kind, PlainKind, PlainRecord, PluginRecord
 from gdp.registry.api_versions import IncompatibleError, check_version
 from gdp.registry.candidates import Candidate, find_candidates
@@ -100,12 +100,13 @@ class PluginRegistry:
             name: of the plugin, or `package:name` where several packages have one of that name.
 
         Raises:
-            PluginNotFoundError: there is none; the message says what there is, or why it cannot be used.
+            UnknownPluginError: there is none; the message says what there is.
+            PluginNotFoundError: it cannot be used, and why, or several packages have it.
         """
         package, _, own = name.rpartition(":")
         record = self._of_package(kind, own, package) if package else self._records.get((kind, name))
         if record is None:
-            raise PluginNotFoundError(self._not_found(kind, name))
+            raise self._not_found(kind, name)
         return record
 
     def _of_package(self, kind: AnyKind, name: str, package: str) -> Record | None:
@@ -326,33 +327,35 @@ class PluginRegistry:
         for name in sorted(self._disabled - known):
             close = get_close_matches(name, sorted(known), n=1)
             hint = f"did you mean {close[0]}?" if close else "gdp list-plugins shows what there is."
-            raise PluginNotFoundError(f"--no-plugin {name}: there is no plugin of that name; {hint}")
+            with named_by_option():
+                raise UnknownPluginError(f"--no-plugin {name}: there is no plugin of that name; {hint}")
 
-    def _not_found(self, kind: AnyKind, name: str) -> str:
+    def _not_found(self, kind: AnyKind, name: str) -> PluginNotFoundError:
         package, _, own = name.rpartition(":")
         rivals = [record.package for record in self._namesakes.get((kind, own), ())]
         if package and (rivals or own in self.names(kind)):
             there = " and ".join(rivals) or self._records[kind, own].package
-            return f'no {kind} "{own}" is of a package {package}; that of {there} is installed'
+            return UnknownPluginError(f'no {kind} "{own}" is of a package {package}; that of {there} is installed')
         if len(rivals) > 1:
             choices = " or ".join(f'"{rival}:{own}"' for rival in rivals)
-            return (
+            return PluginNotFoundError(
                 f'{kind} "{own}" is the name of plugins of {" and ".join(rivals)}: write {choices}, or leave one out '
                 f"with --no-plugin {rivals[-1]}"
             )
         for row in self.rows:
             if row.name == name and row.kind in ("", kind) and row.status != "ok":
-                return f'{kind} "{name}" cannot be used ({row.status}): {row.reason}'
+                return PluginNotFoundError(f'{kind} "{name}" cannot be used ({row.status}): {row.reason}')
         names = self.names(kind)
         others = [other for other, taken in self._records if taken == name]
         if others:
-            return f'"{name}" is a {others[0]}, not a {kind}; there is {", ".join(names) or "none"}'
+            there = ", ".join(names) or "none"
+            return UnknownPluginError(f'"{name}" is a {others[0]}, not a {kind}; there is {there}')
         close = get_close_matches(name, names, n=1, cutoff=0.5)
         there = f"did you mean {close[0]}?" if close else f"there is {', '.join(names) or 'none'}"
         broken = len(self.defects)
         more = f" ({broken} installed plugins cannot be used: see gdp list-plugins)" if broken else ""
         what = kind if kind == "command" else f"{kind} plugin"
-        return f'no {what} is called "{name}"; {there}{more}'
+        return UnknownPluginError(f'no {what} is called "{name}"; {there}{more}')
 
 
 def _names_of(package: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gdp import CORE_STAGES, KINDS, PLAIN_KINDS, Kind, PlainKind, PluginError, PluginNotFoundError
+from gdp import CORE_STAGES, KINDS, PLAIN_KINDS, Kind, PlainKind, PluginError, UsageError
 from gdp.scaffold.kinds import SCAFFOLDS
 from gdp.toolbox import did_you_mean
 
@@ -71,12 +71,12 @@ def parse_kind(word: str) -> Kind | PlainKind:
     """Return the kind of that name.
 
     Raises:
-        PluginNotFoundError: there is none.
+        UsageError: there is none.
     """
     for kind in SCAFFOLDS:
         if word.replace("_", "-") == kind:
             return kind
-    raise PluginNotFoundError(
+    raise UsageError(
         f'"{word}" is no kind of plugin that a package can be written for{did_you_mean(word, tuple(SCAFFOLDS))}'
     )
 
@@ -90,21 +90,21 @@ def choose_names(kind: Kind | PlainKind, wanted: str, taken: Sequence[str]) -> N
         taken: names of the installed plugins of that kind, the broken ones included.
 
     Raises:
-        PluginError: it cannot be a name, is reserved, or is that of a stage of every run, an installed plugin or a
-            module.
+        UsageError: it cannot be a name, is reserved, or is that of a stage of every run.
+        PluginError: it is that of an installed plugin or a module.
     """
     name = re.sub(r"[\s_-]+", "-", wanted.strip().lower()).removeprefix(f"gdp-{kind}-")
     if not _NAME.fullmatch(name):
-        raise PluginError(
+        raise UsageError(
             f'"{wanted}" cannot be the name of a plugin: a name is words of the letters a to z and digits, joined by '
             f"hyphens, and begins with a letter, such as face-attributes"
         )
     if len(name) > LONGEST_NAME:
-        raise PluginError(f'"{name}" has {len(name)} characters; a name has {LONGEST_NAME} at most, so choose another')
+        raise UsageError(f'"{name}" has {len(name)} characters; a name has {LONGEST_NAME} at most, so choose another')
     if name in _RESERVED:
-        raise PluginError(f'"{name}" has a meaning of its own in gdp: choose another name, such as my-{name}')
+        raise UsageError(f'"{name}" has a meaning of its own in gdp: choose another name, such as my-{name}')
     if kind == "stage" and name in CORE_STAGES:
-        raise PluginError(f'every run has a stage "{name}": choose another name, such as my-{name}')
+        raise UsageError(f'every run has a stage "{name}": choose another name, such as my-{name}')
     names = Names(kind, name)
     if name in taken:
         raise PluginError(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from gdp import API_VERSION, KINDS, RECIPE_KINDS, PluginError
+from gdp import API_VERSION, KINDS, RECIPE_KINDS, PluginError, UsageError
 from gdp.scaffold.kinds import LICENCES, SCAFFOLDS
 from gdp.scaffold.names import Names
 from gdp.toolbox import half_written, readable_os_errors
@@ -45,9 +45,9 @@ def write_package(names: Names, parent: Path, author: str, licence: str) -> NewP
         RunFolderError, DiskFullError: it cannot be written.
     """
     if licence not in LICENCES:
-        raise PluginError(f'the text of the licence "{licence}" is not at hand; there is {", ".join(LICENCES)}')
+        raise UsageError(f'the text of the licence "{licence}" is not at hand; there is {", ".join(LICENCES)}')
     if not author.isprintable():
-        raise PluginError("the author's name has characters that cannot be printed, such as a line break")
+        raise UsageError("the author's name has characters that cannot be printed, such as a line break")
     folder = parent / names.distribution
     if folder.exists() or folder.is_symlink():
         raise PluginError(

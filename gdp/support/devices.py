@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator
 
-from gdp.core.errors import GdpError
+from gdp.core.errors import GdpError, UsageError
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +29,7 @@ def resolve_device(name: str | torch.device = "auto", asked_by: str = "--device"
         asked_by: the option or setting that names it, for the message.
 
     Raises:
-        GdpError: there is no such device, and the message says which there are; or torch has no code for it.
+        UsageError: there is no such device, and the message says which there are; or torch has no code for it.
     """
     name = str(name)  # torch.device("cuda", 1) is cuda:1; None and 0 are no names
     known = _NAMES.fullmatch(name) is not None
@@ -42,10 +42,10 @@ def resolve_device(name: str | torch.device = "auto", asked_by: str = "--device"
     if known and int(chosen.partition(":")[2] or 0) < count:
         lacking = lacks_code(chosen)
         if lacking:
-            raise GdpError(f"{asked_by} {name}: {lacking} --device cpu uses the processor.")
+            raise UsageError(f"{asked_by} {name}: {lacking} --device cpu uses the processor.")
         return chosen
     lacking = "torch finds no GPU on this machine" if known and not count else "there is no such device"
-    raise GdpError(f"{asked_by} {name or repr(name)}: {lacking}; there is {_listed(count)}")
+    raise UsageError(f"{asked_by} {name or repr(name)}: {lacking}; there is {_listed(count)}")
 
 
 def lacks_code(device: str | int) -> str | None:
@@ -126,12 +126,12 @@ def require_few_processes(count: int, asked_by: str) -> None:
         asked_by: the option or setting, with what it says, for the message.
 
     Raises:
-        GdpError: they are more than `PROCESSES_A_CORE`, and more than `FEWEST_ALLOWED`.
+        UsageError: they are more than `PROCESSES_A_CORE`, and more than `FEWEST_ALLOWED`.
     """
     cores = processor_cores()
     most = max(FEWEST_ALLOWED, PROCESSES_A_CORE * cores)
     if count > most:
-        raise GdpError(
+        raise UsageError(
             f"{asked_by}: each is a process on this machine, which has {cores} processor core{'s' * (cores > 1)}, and "
             f"loads all that it works with for itself; at most {most} are started here. One a GPU or core is usual."
         )

@@ -22,6 +22,7 @@ from gdp.core.errors import (
     MissingResourceError,
     PluginError,
     RunFolderError,
+    named_by_option,
 )
 from gdp.core.files import write_atomically
 from gdp.core.progress import Progress
@@ -84,7 +85,8 @@ def convert(
         raise RunFolderError(f"{target}: the new file's name must end in .safetensors.")
     _check_free([target], overwrite)
     if layout is not None:
-        converters.get("converter", layout)  # a name that is not known is told at once
+        with named_by_option():
+            converters.get("converter", layout)  # a name that is not known is told at once
     if not source.is_file():
         raise MissingResourceError(f"{source}: there is no such file.")
     from gdp.support.foreign import read_foreign

@@ -180,6 +180,6 @@ def test_a_video_is_told_once_with_the_share_of_its_frames(student: Path, tmp_pa
 def test_align_and_resize_exclude_each_other(student: Path, tmp_path: Path) -> None:
     write(tmp_path, face=faces(7, 1)[0])
     refused = apply(student, tmp_path / "face.png", "-o", tmp_path / "out.png", "--resize", "--align", ALIGNER)
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert "--align and --resize" in refused.stderr
-    assert apply(student, tmp_path / "face.png", "-o", tmp_path / "o.png", "--no-align-detail").exit_code == 1
+    assert apply(student, tmp_path / "face.png", "-o", tmp_path / "o.png", "--no-align-detail").exit_code == 2

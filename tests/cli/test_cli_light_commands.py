@@ -136,7 +136,7 @@ def test_no_plugin_may_stand_before_or_behind_the_command() -> None:
         rows = json.loads(gdp(*arguments).stdout)
         assert [row["status"] for row in rows if row["name"] == "sharpness"] == ["disabled"]
     result = gdp("list-plugins", "--no-plugin", "sharpnes")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "did you mean sharpness" in result.stderr
     assert hoist_shared_options(["validate", "--", "--no-plugin", "x"]) == ["validate", "--", "--no-plugin", "x"]
 

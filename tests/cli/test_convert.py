@@ -96,7 +96,7 @@ def test_a_layout_can_be_told(direction: Path) -> None:
     said = run(direction, "--as", "cyclegan", code=1)
     assert "it cannot be converted as cyclegan: it is no state dict" in said
     assert 'no converter plugin is called "cycelgan"; did you mean cyclegan?' in run(
-        direction, "--as", "cycelgan", code=1
+        direction, "--as", "cycelgan", code=2
     )
 
 

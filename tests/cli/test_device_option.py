@@ -37,6 +37,6 @@ def test_every_command_that_computes_has_it() -> None:
 def test_commands_tell_it_before_any_work(line: str, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"")
     result = CliRunner().invoke(app, [*line.format(tmp_path, ROOT).split(), "--device", "cuda:9,1"])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "error: --device cuda:9,1: there is no such device; there is auto, cpu" in result.stderr
     assert len(result.stderr.splitlines()) == 1

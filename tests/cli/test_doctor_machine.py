@@ -178,5 +178,5 @@ def test_a_fast_machine_is_told_to_be_one_and_what_does_not_fit_is_told() -> Non
 
 def test_to_repair_names_a_run() -> None:
     result = doctor("--repair")
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (2, "")
     assert "--repair mends a run: name it" in result.stderr

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gdp.cli.app import app
-from gdp.core.errors import PluginError
+from gdp.core.errors import PluginError, UsageError
 from gdp.core.recipe.choices import SECTION_KEYS, SECTION_MODELS
 from gdp.core.records import KINDS, RECIPE_KINDS, Kind
 from gdp.scaffold.kinds import LICENCES, SCAFFOLDS
@@ -47,7 +47,7 @@ def test_names_are_normalised(written: str) -> None:
 )
 def test_what_cannot_be_a_name_is_refused_with_advice(written: str, tmp_path: Path) -> None:
     result = new_plugin("filter", "--folder", str(tmp_path), "--", written)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "name" in result.stderr
     assert "Traceback" not in result.stderr
     assert files_in(tmp_path) == set()
@@ -66,13 +66,14 @@ def test_names_of_installed_plugins_and_modules_are_refused(tmp_path: Path, monk
 
 def test_a_stage_cannot_have_the_name_of_one_that_every_run_has(tmp_path: Path) -> None:
     result = new_plugin("stage", "train", "--folder", str(tmp_path))
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert 'every run has a stage "train"' in result.stderr
     assert choose_names("filter", "train", []).plugin == "train"
 
 
 def test_an_unknown_kind_or_licence_is_refused_with_the_known_ones(tmp_path: Path) -> None:
-    assert "did you mean filter?" in new_plugin("filtre", "contrast", "--folder", str(tmp_path)).stderr
+    unknown = new_plugin("filtre", "contrast", "--folder", str(tmp_path))
+    assert unknown.exit_code == 2 and "did you mean filter?" in unknown.stderr
     refused = new_plugin("filter", "contrast", "--folder", str(tmp_path), "--licence", "GPL")
     assert "Apache-2.0, MIT" in refused.stderr
     assert files_in(tmp_path) == set()
@@ -108,7 +109,7 @@ def test_author_and_licence_are_written_as_they_are(licence: str, tmp_path: Path
 
 
 def test_an_author_of_two_lines_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PluginError, match="line break"):
+    with pytest.raises(UsageError, match="line break"):
         write_package(Names("loss", "tiny"), tmp_path, "Ada\nLovelace", "MIT")
 
 

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from gdp.core.config import described_fields
-from gdp.core.errors import GdpError, printable
+from gdp.core.errors import UsageError, printable
 from gdp.core.recipe.text import KeyPath
 
 _LONGEST_ECHO = 60
@@ -178,8 +178,8 @@ def require_stage(names: Sequence[str], name: str | None, option: str) -> None:
     """Make sure that a stage that a user named by an option is there; None for no name.
 
     Raises:
-        GdpError: it is not among these names; the message says which there are.
+        UsageError: it is not among these names; the message says which there are.
     """
     if name is not None and name not in names:
         close = did_you_mean(name, names).partition(";")[0]
-        raise GdpError(f"{option} {name}: there is no such stage{close}; there is {', '.join(names)}")
+        raise UsageError(f"{option} {name}: there is no such stage{close}; there is {', '.join(names)}")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from gdp.core.errors import GdpError
+from gdp.core.errors import GdpError, UsageError
 from gdp.core.pairs.records import Scores
 from gdp.core.recipe.messages import did_you_mean
 from gdp.support.expressions.parsing import Expression
@@ -102,7 +102,7 @@ def bind(expression: Expression, known: Mapping[str, Collection[str]], *, each_p
         each_picture: whether a name without its picture is asked of each; if not, it is a mistake.
 
     Raises:
-        GdpError: with every name that is unknown or that two filters have.
+        UsageError: with every name that is unknown or that two filters have.
     """
     index = _Index(known)
     places: dict[str, Mapping[str, Place]] = {}
@@ -119,7 +119,7 @@ def bind(expression: Expression, known: Mapping[str, Collection[str]], *, each_p
     elif bare and not each_picture:
         mistakes.append(f"say of which picture, as in target_{next(iter(bare))}")
     if mistakes:
-        raise GdpError(f"{expression.text}: {'; '.join(mistakes)}")
+        raise UsageError(f"{expression.text}: {'; '.join(mistakes)}")
     return BoundExpression(expression, places, next(iter(bare.values()), ("",)))
 
 

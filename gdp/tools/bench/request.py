@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from gdp.core.errors import named_by_option
 from gdp.core.records import Plugins
 from gdp.tools.deploy.models import find_model
 
@@ -49,7 +50,8 @@ def check_request(request: Request, plugins: Plugins) -> None:
     """
     find_model(request.model)
     for written in request.engines:
-        plugins.get("engine", named_engine(written)[0])
+        with named_by_option():
+            plugins.get("engine", named_engine(written)[0])
 
 
 def named_engine(written: str) -> tuple[str, tuple[tuple[str, str], ...]]:

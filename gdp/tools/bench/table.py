@@ -9,7 +9,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from gdp.core.errors import GdpError
+from gdp.core.errors import UsageError
 from gdp.core.files import write_atomically
 from gdp.tools.bench.tasks import REFERENCE, Bench, Row
 
@@ -145,10 +145,10 @@ def check_plot(path: Path) -> None:
     """Refuse a file that could not be drawn, before minutes are spent.
 
     Raises:
-        GdpError: its ending is of no picture.
+        UsageError: its ending is of no picture.
     """
     if path.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise GdpError(f"{path}: a plot is written as .png, .svg or .pdf; give a file with one of these endings")
+        raise UsageError(f"{path}: a plot is written as .png, .svg or .pdf; give a file with one of these endings")
 
 
 def plot(bench: Bench, path: Path) -> None:

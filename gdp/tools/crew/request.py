@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from gdp.core.errors import GdpError
+from gdp.core.errors import UsageError
 from gdp.support.devices import require_few_processes
 from gdp.support.dispatching import PATIENCE
 
@@ -44,23 +44,23 @@ def asked_workers(
     Naming one of them asks for workers: the address for Ray's, another for processes of this machine.
 
     Raises:
-        GdpError: there can be no such number of workers or seconds, or so many workers are of no use on this machine,
+        UsageError: there can be no such number of workers or seconds, or so many workers are of no use on this machine,
             or a name or place is empty.
     """
     for name, said in {"executor": executor, "ray_address": ray_address, "hand_over": hand_over}.items():
         if said is not None and not (isinstance(said, str) and said.strip()):
-            raise GdpError(f"{name} = {said!r}: it must be named in words; leave it out for the default")
+            raise UsageError(f"{name} = {said!r}: it must be named in words; leave it out for the default")
     if executor is None and workers is None and ray_address is None and hand_over is None and patience is None:
         return None
     if workers is not None and (not isinstance(workers, int) or isinstance(workers, bool)):
-        raise GdpError(f"workers = {workers!r}: it must be a whole number; leave it out for one a device")
+        raise UsageError(f"workers = {workers!r}: it must be a whole number; leave it out for one a device")
     if workers is not None and workers < 1:
-        raise GdpError(f"workers = {workers}: at least one has to do the work; leave it out for one a device")
+        raise UsageError(f"workers = {workers}: at least one has to do the work; leave it out for one a device")
     chosen = executor or ("processes" if ray_address is None else "ray")
     if workers is not None and ray_address is None and chosen in _OF_THIS_MACHINE:
         require_few_processes(workers, f"workers = {workers}")
     if patience is not None and (not isinstance(patience, int | float) or math.isnan(patience)):
-        raise GdpError(f"patience = {patience!r}: it must be a number of seconds")
+        raise UsageError(f"patience = {patience!r}: it must be a number of seconds")
     if patience is not None and patience < 1:
-        raise GdpError(f"patience = {patience:g}: a worker needs a second at least between two words")
+        raise UsageError(f"patience = {patience:g}: a worker needs a second at least between two words")
     return WorkersRequest(chosen, workers, ray_address, hand_over, PATIENCE if patience is None else patience)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gdp.core.building import build
-from gdp.core.errors import GdpError
+from gdp.core.errors import UsageError, named_by_option
 from gdp.core.records import PluginRecord, Plugins
 from gdp.support.interfaces.aligners import Aligner
 from gdp.support.interfaces.engines import EngineContext, PictureArray
@@ -63,14 +63,15 @@ def open_aligner(
         PluginNotFoundError, PluginError: there is none of that name, or it fails.
         GdpError: it takes no file or frame, or needs one; or what it says is wrong with these.
     """
-    record, file = _choose(plugins, text, for_files)
+    with named_by_option():
+        record, file = _choose(plugins, text, for_files)
     given = {FILE: file, FRAME: frame}
     known = record.config.model_fields
     for setting, value in given.items():
         if value is not None and setting not in known:
-            raise GdpError(f"--align {text}: the aligner {record.name} takes no {setting}")
+            raise UsageError(f"--align {text}: the aligner {record.name} takes no {setting}")
     if not file and FILE in known and known[FILE].is_required():
-        raise GdpError(f"--align {text}: the aligner {record.name} needs a file: --align {record.name}:FILE")
+        raise UsageError(f"--align {text}: the aligner {record.name} needs a file: --align {record.name}:FILE")
     settings = settings_of(record, {name: value for name, value in given.items() if value is not None})
     aligner: Aligner = build(plugins, record, settings, context, kind=Aligner)
     _ = aligner.finds  # which is told before any picture is looked at

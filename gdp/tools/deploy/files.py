@@ -13,10 +13,17 @@ from typing import Any
 import numpy
 from PIL import Image
 
-from gdp.core.errors import GdpError, MissingResourceError
+from gdp.core.errors import GdpError, MissingResourceError, UsageError
 from gdp.core.files import write_atomically
 from gdp.support.picture_files import PictureFile, strips
-from gdp.support.picture_finding import VIDEO_ENDINGS, describe_endings, is_hidden, is_picture_or_video
+from gdp.support.picture_finding import (
+    PHONE_ENDINGS,
+    VIDEO_ENDINGS,
+    describe_endings,
+    is_hidden,
+    is_picture_or_video,
+    picture_endings,
+)
 from gdp.support.squares import Levels
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff"})
@@ -25,6 +32,8 @@ VIDEOS = VIDEO_ENDINGS
 VIDEO_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """Those of them that are written, and what FFmpeg calls their format; the others become the first."""
 _JPEG = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
+_LONGEST_SIDES = dict.fromkeys(_JPEG, 65_500) | {".webp": 16_383}
+"""Pixels of a height or width that these formats hold at most, as libjpeg and libwebp write them."""
 OPAQUE = _JPEG | {".bmp"}
 """Formats that hold no alpha."""
 
@@ -65,6 +74,12 @@ def save_picture(picture: PictureFile, levels: Levels, path: Path) -> None:
     suffix = path.suffix.lower()
     if suffix not in PICTURES:
         raise GdpError(f"{path}: pictures are written as {', '.join(sorted(PICTURES))}, not as {suffix or 'no suffix'}")
+    height, width = levels.shape[:2]
+    if max(height, width) > (longest := _LONGEST_SIDES.get(suffix, max(height, width))):
+        raise GdpError(
+            f"{path}: {width} x {height} pixels cannot be written as {suffix}, which holds {longest:,} a side; PNG and "
+            f"TIFF hold it"
+        )
     alpha = None if suffix in OPAQUE else picture.alpha
     image = Image.fromarray(levels if alpha is None else numpy.dstack([levels, alpha]))
     options: dict[str, Any] = {"icc_profile": picture.colour_profile} if picture.colour_profile else {}
@@ -75,8 +90,7 @@ def save_picture(picture: PictureFile, levels: Levels, path: Path) -> None:
     buffer = io.BytesIO()
     try:
         image.save(buffer, Image.registered_extensions()[suffix], **options)
-    except (OSError, ValueError) as error:  # such as a format's largest side
-        height, width = levels.shape[:2]
+    except (OSError, ValueError) as error:
         raise GdpError(f"{path}: {width} x {height} pixels cannot be written as {suffix} ({error})") from error
     del image  # what is written is in the buffer
     write_atomically(path, buffer.getbuffer())
@@ -104,9 +118,9 @@ def find_jobs(inputs: Sequence[str], output: Path, suffix: str | None = None) ->
     """
     if suffix is not None and suffix.lower() not in PICTURES:
         kinds = ", ".join(sorted(ending.removeprefix(".") for ending in PICTURES))
-        raise GdpError(f"--format {suffix.removeprefix('.')}: pictures are written as {kinds}; choose one of these")
+        raise UsageError(f"--format {suffix.removeprefix('.')}: pictures are written as {kinds}; choose one of these")
     found = [pair for text in inputs for pair in _expand(text)]
-    single = len(found) == 1 and output.suffix.lower() in PICTURES | VIDEOS and not output.is_dir()
+    single = len(found) == 1 and _names_a_file(output)
     if single:
         _require_written(found[0][0], output)
     jobs: dict[Path, Job] = {}
@@ -151,13 +165,22 @@ def left_out(inputs: Sequence[str]) -> dict[str, int]:
     return dict(Counter(others))
 
 
+def _names_a_file(output: Path) -> bool:
+    """Say whether an output is a file, not a folder, by its ending: pictures that are only read have one, too."""
+    endings = PICTURES | VIDEOS | PHONE_ENDINGS | picture_endings()
+    return output.suffix.lower() in endings and not output.is_dir()
+
+
 def _require_written(source: Path, target: Path) -> None:
     """Raise GdpError where a picture is to become a video, a video a picture, or a video one of another format."""
     if source.suffix.lower() not in VIDEOS:
         if target.suffix.lower() in VIDEOS:
-            raise GdpError(f"{target}: {source} is a picture and cannot be written as a video")
+            raise UsageError(f"{target}: {source} is a picture and cannot be written as a video")
+        if target.suffix.lower() not in PICTURES:
+            kinds = ", ".join(sorted(PICTURES))
+            raise UsageError(f"{target}: pictures are written as {kinds}; name one of these, or a folder")
     elif target.suffix.lower() not in VIDEO_FORMATS:
-        raise GdpError(f"{target}: videos are written as {', '.join(VIDEO_FORMATS)}; name one of these")
+        raise UsageError(f"{target}: videos are written as {', '.join(VIDEO_FORMATS)}; name one of these")
 
 
 def _renamed(below: Path, suffix: str | None, taken: Collection[Path]) -> Path:

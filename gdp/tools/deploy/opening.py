@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gdp.core.errors import GdpError
+from gdp.core.errors import GdpError, named_by_option
 from gdp.core.records import Plugins
 from gdp.support.interfaces.engines import Engine, EngineContext
 from gdp.tools.deploy.cards import Card, card_path, files_of, read_whole_card
@@ -45,6 +45,9 @@ def open_model(
         GdpError: the student cannot be exported for the engine.
     """
     place, context = find_model(model), context or EngineContext()
+    if engine is not None:
+        with named_by_option():
+            plugins.get("engine", engine)
     if place.file is not None:
         card = read_whole_card(place.file)
         name = engine or card.engine

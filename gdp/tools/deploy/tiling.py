@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy
 from numpy.typing import NDArray
 
-from gdp.core.errors import ShapeError
+from gdp.core.errors import UsageError
 from gdp.support.interfaces.engines import PictureArray, Translate
 
 BATCH_PIXELS = 8 * 2**20
@@ -50,7 +50,7 @@ class Tiling:
 
     def __post_init__(self) -> None:
         if self.tile < 2 * self.overlap or self.overlap < 0:
-            raise ShapeError(
+            raise UsageError(
                 f"tiles of {self.tile} pixels cannot overlap by {self.overlap}: a tile must be at least twice as large "
                 f"as the overlap"
             )

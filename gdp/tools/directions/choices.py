@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gdp.core.building import require_modules
-from gdp.core.errors import GdpError, Mistake, PluginError, RecipeError
+from gdp.core.errors import GdpError, Mistake, PluginError, RecipeError, UsageError
 from gdp.core.recipe.choices import Checker, Choice
 from gdp.core.recipe.overrides import apply_overrides
 from gdp.core.recipe.sections import DirectionMethodSection, FilterSection, TeacherSection
@@ -113,8 +113,8 @@ def check_names(output: str | Path | None, strip: str | Path | None) -> None:
     """Look at the names of the files before any work is done.
 
     Raises:
-        GdpError: a name does not end in what the file will be.
+        UsageError: a name does not end in what the file will be.
     """
     for path, ending, what in ((output, ".safetensors", "a direction"), (strip, ".png", "a strip")):
         if path is not None and Path(path).suffix != ending:
-            raise GdpError(f"{path}: {what} is written as {ending}; give the file that ending")
+            raise UsageError(f"{path}: {what} is written as {ending}; give the file that ending")

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, ServiceError
+from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, ServiceError, UsageError
 from gdp.core.records import Needs
 from gdp.tools.publish import HUB_VARIABLE
 from gdp.tools.publish.leaks import find_leaks, secrets_of
@@ -177,7 +177,7 @@ def prepare(request: Request) -> Parcel:
         GdpError: the name of the repository is none, or a file holds a path of this machine or a secret.
     """
     if not _REPOSITORY.fullmatch(request.repository) or "--" in request.repository or ".." in request.repository:
-        raise GdpError(
+        raise UsageError(
             f"{request.repository!r} names no repository: give OWNER/NAME, of letters, digits, hyphens, dots and "
             f"underscores, such as ada/my-student"
         )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError
+from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, UsageError
 from gdp.core.files import read_file
 from gdp.core.memory import describe_bytes
 from gdp.tools.deploy.cards import card_path, files_of, read_card
@@ -125,7 +125,7 @@ def with_licence(card: str, licence: str) -> str:
         GdpError: it is no identifier, or the card has no header to put it in.
     """
     if not _LICENCE.fullmatch(licence):
-        raise GdpError(
+        raise UsageError(
             f"{licence!r} is no licence identifier: give one in the hub's form, such as apache-2.0 or cc-by-nc-4.0"
         )
     return _with_field(_OTHER_LICENCE.sub("", card, count=2), "license", licence)
@@ -138,7 +138,7 @@ def with_base_model(card: str, base: str) -> str:
         GdpError: it is no name of one, or the card has no header to put it in.
     """
     if not _MODEL.fullmatch(base):
-        raise GdpError(f"{base!r} names no model of the hub: give OWNER/NAME, such as ada/my-teacher")
+        raise UsageError(f"{base!r} names no model of the hub: give OWNER/NAME, such as ada/my-teacher")
     return _with_field(card, "base_model", base)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gdp.core.errors import GdpError
+from gdp.core.errors import GdpError, UsageError
 from gdp.core.recipe.reading import Recipe
 from gdp.core.records import Plugins
 from gdp.core.run_folder import RunFolder, find_run
@@ -20,10 +20,10 @@ def check_sheet(path: Path) -> None:
     """Make sure that a sheet of this name can be made.
 
     Raises:
-        GdpError: it is neither a PNG nor a page.
+        UsageError: it is neither a PNG nor a page.
     """
     if path.suffix.lower() not in SUFFIXES:
-        raise GdpError(f"{path}: a sheet is written as {' or '.join(SUFFIXES)}; give the file one of these endings")
+        raise UsageError(f"{path}: a sheet is written as {' or '.join(SUFFIXES)}; give the file one of these endings")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gdp.core.errors import GdpError
+from gdp.core.errors import GdpError, UsageError
 from gdp.support.devices import resolve_device
 
 LAUNCHED = "GDP_LAUNCHED"
@@ -104,7 +104,7 @@ def device_of(place: Place, name: str) -> str:
     if kind == "cpu":
         return "cpu"
     if number:
-        raise GdpError(f"--device {name} is one GPU, and {place.world} processes need one each: leave the number out")
+        raise UsageError(f"--device {name} is one GPU, and {place.world} processes need one each: leave the number out")
     import torch
 
     count = torch.cuda.device_count()

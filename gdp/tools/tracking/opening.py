@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gdp.core.building import build, require_modules
-from gdp.core.errors import GdpError
+from gdp.core.errors import UsageError, named_by_option
 from gdp.core.recipe.overrides import apply_overrides
 from gdp.core.records import Plugins
 from gdp.support.interfaces.trackers import Tracker
@@ -31,7 +31,8 @@ def open_trackers(plugins: Plugins, wanted: Trackers) -> dict[str, Tracker]:
     chosen = dict(wanted) if isinstance(wanted, Mapping) else dict(map(_read, wanted))
     opened: dict[str, Tracker] = {}
     for name, settings in chosen.items():
-        record = plugins.get("tracker", name)
+        with named_by_option():
+            record = plugins.get("tracker", name)
         require_modules([record])
         opened[name] = build(plugins, record, settings_of(record, settings, "--track"), kind=Tracker)
     return opened
@@ -44,7 +45,7 @@ def _read(written: str) -> tuple[str, dict[str, Any]]:
     _, mistakes = apply_overrides(settings, [part for part in rest.split(",") if part])
     if mistakes or not name:
         told = "; ".join(mistake.message for mistake in mistakes)
-        raise GdpError(
+        raise UsageError(
             f"--track {written}: write NAME, or NAME:KEY=VALUE,KEY=VALUE, as mlflow:experiment=faces ({told})"
         )
     return name, settings

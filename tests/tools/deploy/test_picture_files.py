@@ -9,9 +9,9 @@ import numpy
 import pytest
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
-from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, OutOfMemoryError
+from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError, OutOfMemoryError, UsageError
 from gdp.core.memory import MemoryBound
-from gdp.support.picture_files import picture_pixels, read_picture
+from gdp.support.picture_files import PictureFile, picture_pixels, read_picture
 from gdp.tools.deploy.files import find_jobs, save_picture
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -223,3 +223,23 @@ def test_nothing_is_written_over_an_input_or_twice(tmp_path: Path) -> None:
         find_jobs([str(tmp_path / "one" / "a.png"), str(tmp_path / "two" / "a.png")], tmp_path / "out")
     with pytest.raises(MissingResourceError, match="no such file"):
         find_jobs([str(tmp_path / "three")], tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["out.heic", "out.gif", "out.JP2", "out.avif"])
+def test_a_file_of_a_format_that_is_only_read_is_no_folder_to_write_to(tmp_path: Path, name: str) -> None:
+    gradient().save(tmp_path / "a.png")
+    with pytest.raises(UsageError, match=r"pictures are written as \.bmp, .*name one of these, or a folder"):
+        find_jobs([str(tmp_path / "a.png")], tmp_path / name)
+    (tmp_path / name).mkdir()
+    (job,) = find_jobs([str(tmp_path / "a.png")], tmp_path / name)
+    assert job.target == tmp_path / name / "a.png"
+
+
+@pytest.mark.parametrize(("name", "side", "most"), [("a.webp", 16_384, "16,383"), ("a.jpg", 65_501, "65,500")])
+def test_sides_that_a_format_does_not_hold_are_told_with_those_that_do(
+    tmp_path: Path, name: str, side: int, most: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    levels = numpy.zeros((1, side, 3), numpy.uint8)
+    with pytest.raises(GdpError, match=f"which holds {most} a side; PNG and TIFF"):
+        save_picture(PictureFile(tmp_path / "in.png", levels), levels, tmp_path / name)
+    assert capfd.readouterr().err == "", "libraries print nothing of their own"
