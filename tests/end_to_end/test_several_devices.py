@@ -149,5 +149,5 @@ def test_more_devices_than_a_machine_can_have_use_for_are_refused_before_any_is_
 ) -> None:
     make_tiny_world(tmp_path)
     refused = run_in(1, [*RUN, "--devices", "100000", *more], tmp_path)[0]
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert refused.stderr.startswith("error: --devices 100000: each is a process on this machine, which has ")
