@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gdp.core.building import blame_of, describe_plugin, require_modules
-from gdp.core.errors import named_by_option
+from gdp.core.errors import PluginError, RecipeError, named_by_option
 from gdp.core.progress import SilentProgress
 from gdp.core.run_folder import RunFolder
 from gdp.registry import PluginRegistry
@@ -51,11 +52,26 @@ class _OpenRun:
         from gdp.core.run.session import Session
 
         folder, registry = RunFolder(self.folder), self.plugins.discover()
-        recipe = load_recipe_text(self.recipe, as_made(registry, folder), self.stands_at)
+        try:
+            recipe = load_recipe_text(self.recipe, as_made(registry, folder), self.stands_at)
+        except RecipeError as error:
+            raise _told_of_worker(number, error, registry) from error
         device = torch.device(device_of_worker(self.device, number))
         if device.type == "cuda":
             torch.cuda.set_device(device)  # what "cuda" means in a recipe
         return Session(recipe, folder, registry, SilentProgress(), device)
+
+
+def _told_of_worker(number: int, error: RecipeError, registry: PluginRegistry) -> PluginError:
+    """Say that a worker finds other plugins than the process that started it, which has read the same recipe."""
+    first, *others = error.mistakes
+    more = f" (and {len(others)} more)" if others else ""
+    unusable = "".join(f" {row.package} cannot be used there: {row.reason}." for row in registry.defects)
+    return PluginError(
+        f"worker {number + 1} on {platform.node()} cannot read the recipe that the process which started it has read: "
+        f"{first.where}: {first.message}{more}.{unusable} It needs the same gdp and the same plugins, "
+        f"which can be imported in another process, too."
+    )
 
 
 def open_executor(registry: PluginRegistry, request: WorkersRequest, device: str) -> Executor:

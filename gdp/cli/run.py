@@ -212,10 +212,10 @@ def _with_crew(state: State, session: Session, asked: WorkersRequest, work: Call
 
 def _work_together(session: Session, place: Place, stop_requested: StopRequest, work: Callable[[], None]) -> None:
     """Do a run as one of several processes: rank 0 works, the others take part when it trains."""
-    from gdp.core.training.group import Group
+    from gdp.core.run.parts import require_parts
     from gdp.tools.together.runs import take_part
 
-    Group(place.rank, place.world).require_parts(session.recipe.train.batch)
+    require_parts(session, place.world)
     with company_of(place, stop_requested) as company:
         if place.leads:
             session.company = company

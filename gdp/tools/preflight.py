@@ -27,11 +27,11 @@ from gdp.core.recipe.text import format_path
 from gdp.core.recipe.values import paths_in
 from gdp.core.records import DISTRIBUTION
 from gdp.core.run.judging import named_filters
+from gdp.core.run.parts import require_parts
 from gdp.core.run.session import Session, trained_weights
 from gdp.core.run.stages.pairs import wanted
 from gdp.core.run.stages.train import require_room, told_of_earlier
 from gdp.core.run.steps import stages_to_do, steps_of
-from gdp.core.training.group import Group
 from gdp.core.training.loader import check_flat_frames
 from gdp.core.training.objective import check_losses, unique_names
 from gdp.core.training.precision import decide, place_networks
@@ -160,7 +160,7 @@ def _needs(rehearsal: _Rehearsal) -> str:
 
 def _devices(rehearsal: _Rehearsal) -> str:
     world, batch = rehearsal.world, rehearsal.session.recipe.train.batch
-    Group(0, world).require_parts(batch)
+    require_parts(rehearsal.session, world)
     return f"{world} processes, each of which trains with {batch // world} of the {batch} pairs of a batch"
 
 

@@ -73,7 +73,7 @@ try:
     main()
 except SystemExit as end:
     assert not end.code, end.code
-own = {f"gdp.cli.{name}" for name in ("app", "common", "completion", "loading", "streams")}
+own = {f"gdp.cli.{name}" for name in ("app", "common", "completion", "loading", "machine_errors", "streams")}
 imported = {name for name in sys.modules if name.startswith("gdp.cli.")} - own
 assert imported == set(), imported
 heavy = {"torch", "rich", "jinja2", "numpy"} & set(sys.modules)

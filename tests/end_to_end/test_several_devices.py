@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from forked import GdpProcess
-from tiny_translation import make_tiny_teacher_recipe
+from tiny_translation import make_tiny_teacher_recipe, make_tiny_translation
 from tiny_world import make_tiny_world
 
 from gdp.cli.common import EXIT_STOPPED, EXIT_TERMINATED
@@ -151,3 +151,29 @@ def test_more_devices_than_a_machine_can_have_use_for_are_refused_before_any_is_
     refused = run_in(1, [*RUN, "--devices", "100000", *more], tmp_path)[0]
     assert refused.returncode == 2
     assert refused.stderr.startswith("error: --devices 100000: each is a process on this machine, which has ")
+
+
+TEACHER_TRAINING = """
+[teacher.train]
+steps = 3
+batch = 2
+width = 3
+blocks = 3
+discriminator_width = 2
+discriminator_layers = 2
+precision = "float32"
+"""
+
+
+@pytest.mark.parametrize("more", [["--dry-run"], []])
+def test_a_batch_of_the_teachers_that_cannot_be_divided_is_named_as_the_teachers(
+    more: list[str], tmp_path: Path
+) -> None:
+    recipe = make_tiny_translation(tmp_path)
+    recipe.write_text(recipe.read_text().replace('weights = "teacher.safetensors"\n', TEACHER_TRAINING))
+    command = ["run", recipe.name, "--device", "cpu", "--set=train.batch=3", *more]
+    for refused in run_in(3, command, tmp_path)[: 1 if more else 3]:
+        assert refused.returncode == 1
+        assert "teacher.train.batch = 2 is the whole batch" in refused.stdout + refused.stderr
+        assert "--set teacher.train.batch=3" in refused.stdout + refused.stderr
+    assert not (tmp_path / "runs").exists()

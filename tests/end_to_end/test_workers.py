@@ -83,3 +83,15 @@ def test_from_python_workers_are_asked_for_as_on_the_command_line(
     for wrong in ({"workers": 0}, {"patience": 0.5}):
         with pytest.raises(gdp.GdpError, match=f"{next(iter(wrong))} = "):
             gdp.run("counted.toml", folder="python", **few, **wrong)
+
+
+def test_a_plugin_that_no_worker_can_import_is_told_as_a_workers(tmp_path: Path) -> None:
+    world = make_workers_world(tmp_path, 8)
+    plugin = tmp_path / "plugins" / "counted.py"
+    alone = "import multiprocessing\n\nif multiprocessing.current_process().name.startswith('worker-'):\n"
+    plugin.write_text(f"{alone}    raise ImportError('no')\n{plugin.read_text()}")
+    failed = world.start("run", "--workers", "2").finish()
+    assert failed.returncode == 1
+    assert "cannot read the recipe that the process which started it has read: pairs.plugin: " in failed.stderr
+    assert f"{plugin} cannot be used there: ImportError: no." in failed.stderr
+    assert world.committed("run") == set()

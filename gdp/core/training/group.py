@@ -42,8 +42,12 @@ class Group:
         count = len(whole) // self.world
         return whole[self.rank * count : (self.rank + 1) * count]
 
-    def require_parts(self, batch: int) -> None:
+    def require_parts(self, batch: int, setting: str = "train.batch") -> None:
         """Make sure that a batch can be divided.
+
+        Args:
+            batch: how many pictures or pairs.
+            setting: the setting that says so, for the message.
 
         Raises:
             TrainingError: it is no multiple of the number of processes.
@@ -51,8 +55,8 @@ class Group:
         if batch % self.world:
             near = batch + -batch % self.world
             raise TrainingError(
-                f"train.batch = {batch} is the whole batch, and it cannot be divided into equal parts for {self.world} "
-                f"processes: choose a multiple of {self.world} (--set train.batch={near}), or another number of devices"
+                f"{setting} = {batch} is the whole batch, and it cannot be divided into equal parts for {self.world} "
+                f"processes: choose a multiple of {self.world} (--set {setting}={near}), or another number of devices"
             )
 
     @torch.no_grad()
