@@ -294,9 +294,9 @@ def test_report_and_demo_take_the_newest_run_where_none_is_named(
         assert "runs: there is no run here" in gdp(name).stderr
     (tmp_path / "runs").mkdir()
     write_run(tmp_path / "runs", "older", updated_at="2026-01-01")
-    newer = write_run(tmp_path / "runs", "newer", updated_at="2026-01-02")
+    write_run(tmp_path / "runs", "newer", updated_at="2026-01-02")
     told = gdp("report")
-    assert (told.stderr, told.stdout) == ("the newest run: runs/newer\n", f"{newer / 'report.html'}\n")
+    assert (told.stderr, told.stdout) == ("the newest run: runs/newer\n", "runs/newer/report.html\n")
     assert "no run here with a trained student" in gdp("demo").stderr
     assert "runs/newer: this run has no trained student yet. gdp run runs/newer goes on" in gdp("demo", "newer").stderr
     (tmp_path / "runs/older/student").mkdir()
