@@ -18,6 +18,8 @@ _SLOW = {
     "onnxruntime": "onnxruntime",
     "openvino": "OpenVINO",
     "sklearn": "scikit-learn",
+    "mlflow": "MLflow",
+    "wandb": "Weights & Biases",
 }
 """Modules that take seconds, and what they are called. torch imports its compiler when the first network is built."""
 _WORDS = "loading {} ..."

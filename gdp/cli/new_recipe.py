@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gdp.cli.common import SetOption, State
+from gdp.cli.common import SetOption, State, quoted_path, with_short_paths
 from gdp.cli.completion import plugins_of
 from gdp.console import print_json, print_line
+from gdp.console.printing import folded, rich_console
 from gdp.core.errors import GdpError
 from gdp.core.recipe.messages import did_you_mean
+from gdp.support.weights import check_weights
 from gdp.tools.new_recipe import (
     NO_TEACHER,
     TRANSLATING,
@@ -81,13 +82,13 @@ def new_recipe(
         return
     print_line(f"wrote {output}")
     for file in files_of(output, state.registry) if output.is_file() else ():
-        print_line(f"{INDENT}{file.words(output)}")
-    print_line(
-        f"Next: gdp run {shlex.quote(str(output))} --dry-run, which checks all that it needs and touches nothing"
-    )
+        print_line(with_short_paths(f"{INDENT}{file.words(output)}"))
+    print_line(f"Next: gdp run {quoted_path(output)} --dry-run, which checks all that it needs and touches nothing")
 
 
 INDENT = "    "
+HANGING = 5
+"""Blanks before further lines of what is offered: below its name, not its number."""
 
 
 class UnansweredError(GdpError):
@@ -135,13 +136,13 @@ class _Asker:
         if not self._asks:
             self._missing.append(f"--{option}")
             return ""
-        typer.echo(question, err=True)
+        _tell(question)
         for number, (name, summary) in enumerate(offered.items(), 1):
-            typer.echo(f"  {number}  {name}: {summary}", err=True)
+            _tell(f"  {number}  {name}: {summary}", HANGING)
         numbered = {str(number): name for number, name in enumerate(offered, 1)}
 
         def check(answer: str) -> str:
-            found = numbered.get(answer, answer)
+            found = numbered.get(answer, _some(answer))
             if found not in offered:
                 raise GdpError(f"{answer}: there is none{did_you_mean(answer, offered)}")
             return found
@@ -152,9 +153,7 @@ class _Asker:
         given = self._given["weights"]
         if given is not None or not self._asks or not takes_weights(teacher, self._registry):
             return given or ""
-        return _ask(
-            "Its weights, a file of gdp convert or gdp train-teacher; nothing for gdp's own", str.strip, "", True
-        )
+        return _ask("Its weights, a file of gdp convert or gdp train-teacher; nothing for gdp's own", _weights, "")
 
     def _folder(self, pairs: str, weights: str) -> Path | None:
         if self._data is not None or not needs_data(pairs, weights, self._registry):
@@ -177,18 +176,33 @@ class _Asker:
         return answers
 
 
+def _weights(answer: str) -> str:
+    """Return weights that a recipe may name, or nothing; whether a file is there, gdp tells in the end."""
+    if answer and not answer.startswith("builtin:"):
+        try:
+            check_weights(answer if "://" in answer else Path(answer))
+        except ValueError as error:
+            raise GdpError(f"{answer}: {error}") from None
+    return answer
+
+
 def _some(answer: str) -> str:
     if not answer.strip():
         raise GdpError("an answer is needed here; Ctrl-C ends it, and nothing is written")
     return answer.strip()
 
 
-def _ask(question: str, check: Callable[[str], str], usual: str, may_be_empty: bool = False) -> str:
+def _ask(question: str, check: Callable[[str], str], usual: str) -> str:
     """Ask until the answer is one."""
     while True:
-        shown = usual or ("" if may_be_empty else None)
-        answer = str(typer.prompt(question, default=shown, show_default=bool(usual), err=True))
+        answer = str(typer.prompt(question, default=usual, show_default=bool(usual), err=True))
         try:
             return check(answer.strip())
         except GdpError as error:
-            typer.echo(str(error), err=True)
+            _tell(str(error))
+
+
+def _tell(text: str, hanging: int = 0) -> None:
+    """Print a line beside the questions; a terminal breaks no words."""
+    console = rich_console(sys.stderr)
+    typer.echo(text if console is None else folded(text, console.width, hanging), err=True)

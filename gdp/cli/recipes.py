@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gdp.cli.common import State
+from gdp.cli.common import State, with_short_paths
 from gdp.cli.completion import complete_shipped_recipe
 from gdp.console import print_json, print_line
 from gdp.tools.recipe_list import ListedRecipe, copy_recipe, listed_recipes
@@ -105,5 +105,5 @@ def copy(
     where = f": its run goes to runs/{copied.name}" if copied.command == "run" else ""
     print_line(f"{INDENT}it is called {copied.name}{where}")
     for file in copied.yours:
-        print_line(f"{INDENT}{file.words(copied.recipe)}")
+        print_line(with_short_paths(f"{INDENT}{file.words(copied.recipe)}"))
     print_line(f"Next: gdp {copied.command} {shlex.quote(str(copied.recipe))}")

@@ -121,8 +121,8 @@ def test_a_file_that_is_there_is_told_before_anything_is_asked(somewhere: Path) 
 def test_files_that_are_not_there_yet_are_told(somewhere: Path) -> None:
     whole = ("--teacher", "cyclegan", "--weights", "g.safetensors", "--pairs", "translate", "--student", "resnet")
     told = gdp(*whole, "--data", "photos").stdout
-    assert f"teacher.weights is {somewhere / 'g.safetensors'}, which is not there" in told
-    assert f"dataset.folder is {somewhere / 'photos'}, which is not there" in told
+    assert "teacher.weights is g.safetensors, which is not there" in told
+    assert "dataset.folder is photos, which is not there" in told
 
 
 @pytest.mark.process
@@ -141,9 +141,34 @@ def test_on_a_terminal_it_asks_and_asks_again_where_an_answer_is_none(somewhere:
     assert "wrote recipe.toml" in told
     assert "stylgan2: there is none, did you mean stylegan2?" in asked
     assert "Where do the pairs come from?" in asked
+    assert "an answer is needed here" in asked
     recipe = load_recipe(Path("recipe.toml"), PLUGINS)
     assert (recipe.teacher, recipe.pairs.record.name, recipe.student.record.name) == (None, "folder", "resnet")
     assert recipe.pairs.to_data()["target_folder"] == str(somewhere / "mine/pictures/target")
+
+
+@pytest.mark.process
+def test_at_80_columns_no_word_is_broken_and_weights_are_looked_at_when_they_are_named(somewhere: Path) -> None:
+    ours, theirs = pty.openpty()
+    program = [sys.executable, "-c", "from gdp.cli import main; main()", "new-recipe"]
+    environment = {**os.environ, "COLUMNS": "80", "TERM": "xterm"}
+    with subprocess.Popen(program, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        os.write(ours, b"2\ng.pkl\ng.safetensors\n2\n1\n")
+        shown = ""
+        while True:
+            try:
+                shown += os.read(ours, 65536).decode()
+            except OSError:  # Linux's sign that nobody writes any more
+                break
+        assert process.wait(120) == 0, shown
+    os.close(ours)
+    assert "g.pkl: only converted .safetensors files are accepted" in shown
+    assert "g.safetensors, which is not there: name your own" in " ".join(shown.split())
+    assert str(somewhere) not in shown
+    offered = [line.rstrip() for line in shown.splitlines() if line.startswith("  ")]
+    assert max(map(len, offered)) <= 80
+    assert any(line.startswith("     ") for line in offered)
 
 
 @pytest.mark.parametrize(
