@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 
-from gdp.core.errors import UsageError
+from gdp.core.errors import MissingResourceError, UsageError, printable
 from gdp.support.devices import require_few_processes
 from gdp.support.dispatching import PATIENCE
 
@@ -44,6 +45,7 @@ def asked_workers(
     Naming one of them asks for workers: the address for Ray's, another for processes of this machine.
 
     Raises:
+        MissingResourceError: what the address of the place needs is not installed.
         UsageError: there can be no such number of workers or seconds, or so many workers are of no use on this machine,
             or a name or place is empty.
     """
@@ -63,4 +65,27 @@ def asked_workers(
         raise UsageError(f"patience = {patience!r}: it must be a number of seconds")
     if patience is not None and patience < 1:
         raise UsageError(f"patience = {patience:g}: a worker needs a second at least between two words")
+    if hand_over is not None:
+        _require_readable(hand_over)
     return WorkersRequest(chosen, workers, ray_address, hand_over, PATIENCE if patience is None else patience)
+
+
+def _require_readable(place: str) -> None:
+    """Look, before any work, whether addresses of this kind can be read here; the place itself is not asked."""
+    protocol, colon, _ = place.partition("://")
+    if not colon:
+        return
+    import fsspec
+
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of versions; whoever writes there is told again
+            fsspec.get_filesystem_class(protocol)
+    except ImportError as error:
+        raise MissingResourceError(
+            f"--hand-over {place}: {printable(str(error))}. All machines that work on it need that (pip install ...)"
+        ) from error
+    except ValueError as error:
+        raise UsageError(
+            f"--hand-over {place}: addresses that begin with {protocol}:// are not known; name a folder that all "
+            f"machines see, or an address such as s3://bucket/prefix"
+        ) from error

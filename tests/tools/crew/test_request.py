@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from fsspec.registry import known_implementations
 
-from gdp.core.errors import GdpError
+from gdp.core.errors import GdpError, MissingResourceError
 from gdp.tools.crew.request import WorkersRequest, asked_workers
 
 
@@ -24,6 +25,7 @@ from gdp.tools.crew.request import WorkersRequest, asked_workers
         ({"executor": ""}, "executor = '': it must be named in words"),
         ({"executor": 3}, "executor = 3: it must be named in words"),
         ({"hand_over": ""}, "hand_over = '': it must be named in words"),
+        ({"hand_over": "foo://x/y"}, "--hand-over foo://x/y: addresses that begin with foo:// are not known"),
         ({"ray_address": " "}, "ray_address = ' ': it must be named in words"),
     ],
 )
@@ -43,3 +45,12 @@ def test_naming_one_thing_asks_for_workers() -> None:
 def test_a_cluster_has_room_for_more_workers_than_this_machine() -> None:
     assert asked_workers(None, 100_000, "auto") == WorkersRequest("ray", 100_000, address="auto")
     assert asked_workers("slurm", 100_000, None) == WorkersRequest("slurm", 100_000)
+
+
+def test_an_address_whose_package_is_not_installed_is_told_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    lacking = {"class": "no_such_package.Files", "err": "Please install no_such_package to use beams"}
+    monkeypatch.setitem(known_implementations, "beam", lacking)
+    told = r"--hand-over beam://x: Please install no_such_package to use beams\. All machines .*pip install"
+    with pytest.raises(MissingResourceError, match=told):
+        asked_workers(None, 2, None, "beam://x")
+    assert asked_workers(None, 2, None, "memory://x") == WorkersRequest("processes", 2, place="memory://x")
