@@ -132,5 +132,6 @@ def reachable() -> Iterator[None]:
     except (RuntimeError, ValueError) as error:  # of torch's rendezvous and store
         raise RankLostError(
             f"the processes that are to train together cannot reach each other ({str(error).splitlines()[0]:.200}). "
-            f"Look whether all of them run, and whether the machines reach MASTER_ADDR at MASTER_PORT."
+            f"Look whether all of them run, and whether the machines reach MASTER_ADDR at MASTER_PORT, where nothing "
+            f"else may listen."
         ) from error
