@@ -198,12 +198,19 @@ def test_what_a_student_takes_over_is_told_and_nothing_although_it_was_asked_for
 
 def test_that_nothing_is_copied_is_told_once_by_a_dry_run_and_by_a_run(tmp_path: Path) -> None:
     recipe, told = make_tiny_translation(tmp_path), Told()
-    session = open_session(recipe, overrides=["student.transfer=everything"], device="cpu", progress=told)
+    session = open_session(
+        recipe, overrides=["student.transfer=everything"], device="cpu", progress=told, folder=tmp_path / "run"
+    )
     checks = list(preflight(session))
     words = "copies nothing of this teacher"
     assert [words in check.detail for check in checks].count(True) == 1
     assert not [message for message in told.messages if words in message]
-    execute(open_session(recipe, overrides=["student.transfer=everything"], device="cpu", progress=told), Plan())
+    execute(
+        open_session(
+            recipe, overrides=["student.transfer=everything"], device="cpu", progress=told, folder=tmp_path / "run"
+        ),
+        Plan(),
+    )
     assert [words in message for message in told.messages].count(True) == 1
 
 

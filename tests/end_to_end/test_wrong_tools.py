@@ -87,6 +87,12 @@ WAYS: dict[str, dict[str, dict[str, str]]] = {
         },
         "labelled": {"None": "labelled must be True or False"},
         "sampled": {"'no'": "sampled must be True or False"},
+        "fewest_samples": {
+            **RAISES,
+            "None": "fewest_samples must be a whole number of samples, 0 or more, and is None",
+            "-1": "must be a whole number of samples, 0 or more",
+            "2.5": "must be a whole number of samples, 0 or more",
+        },
     },
     "free": {
         "find": {

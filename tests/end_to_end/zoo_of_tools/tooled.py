@@ -126,7 +126,7 @@ def __getattr__(name: str) -> Any:
         "make_engine": lambda: odd(_Engine, _wrong, "file", "export", "open", "describe", "runs_from_weights"),
         "make_calibrated": lambda: odd(_Calibrated, _wrong, "calibrate"),
         "make_aligner": lambda: odd(_Aligner, _wrong, "finds", "regions"),
-        "make_labelled": lambda: odd(_Labelled, _wrong, "find", "labelled", "sampled"),
+        "make_labelled": lambda: odd(_Labelled, _wrong, "find", "labelled", "sampled", "fewest_samples"),
         "make_free": lambda: odd(_Free, _wrong, "find"),
         "make_converter": _converter,
     }
