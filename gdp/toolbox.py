@@ -100,7 +100,7 @@ if TYPE_CHECKING:
     )
     from gdp.support.networks.widening import widened
     from gdp.support.picture_files import PictureFile, read_picture
-    from gdp.support.picture_finding import find_pictures
+    from gdp.support.picture_finding import find_pictures, no_pictures
     from gdp.support.services.asking import account, answers_to, forecast_calls, outlook
     from gdp.support.services.http import HttpClients, HttpService, asked_to_wait
     from gdp.support.services.interview import in_order, scores_of_pairs
@@ -139,7 +139,7 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
             "number",
             "pictures_by_part",
         ),
-        "gdp.support.picture_finding": ("find_pictures",),
+        "gdp.support.picture_finding": ("find_pictures", "no_pictures"),
         "gdp.support.squares": (
             "Levels",
             "Points",
@@ -387,6 +387,7 @@ __all__ = [
     "mirrored",
     "module_state",
     "names_direction",
+    "no_pictures",
     "normalisation",
     "normalised",
     "number",

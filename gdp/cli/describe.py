@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +22,9 @@ from gdp.core.recipe.sections import CompareSection, LimitsSection, TrainSection
 from gdp.core.recipe.text import RecipeText
 from gdp.core.records import KINDS, PLAIN_KINDS, Kind, PlainKind, PlainRecord, PluginRecord, Plugins
 from gdp.registry.implementations import missing_needs
+
+if TYPE_CHECKING:
+    from gdp.registry import PluginRegistry
 
 _COMMENT_COLUMN = 34
 SECTIONS: Mapping[str, Mapping[str, type[Config]]] = {
@@ -141,12 +144,12 @@ def _known(kind: Kind | PlainKind | None, word: str) -> Kind | PlainKind:
     return kind
 
 
-def _named(plugins: Plugins, name: str) -> PluginRecord | PlainRecord:
+def _named(plugins: PluginRegistry, name: str) -> PluginRecord | PlainRecord:
     """Return the plugin that is called so, of whatever kind.
 
     Raises:
         UnknownPluginError: there is none.
-        PluginNotFoundError: there are several.
+        PluginNotFoundError: there are several, or it cannot be used.
     """
     named: dict[str, list[PluginRecord | PlainRecord]] = {}
     for kind in (*KINDS, *PLAIN_KINDS):
@@ -155,6 +158,8 @@ def _named(plugins: Plugins, name: str) -> PluginRecord | PlainRecord:
     found = named.get(name, [])
     found = [record for record in found if record.kind in KINDS] or found  # those with settings
     if not found:
+        for row in (row for row in plugins.rows if row.name == name and row.status != "ok"):
+            raise PluginNotFoundError(f'the plugin "{name}" cannot be used ({row.status}): {row.reason}. {row.mend}')
         close = did_you_mean(name, (*named, *KINDS, *PLAIN_KINDS)) if name else ""
         told = close if "did you mean" in close else "; gdp list-plugins shows what there is"
         raise UnknownPluginError(f'"{name}" is no kind of plugin, and no plugin is called so{told}')

@@ -70,6 +70,16 @@ def find_pictures(folder: Path, *, recursive: bool) -> list[Path]:
     )
 
 
+def no_pictures(folder: Path, *, recursive: bool) -> str:
+    """Return in words, without a full stop, that a folder has no pictures, and which other files it has by ending."""
+    found = folder.rglob("*") if recursive else folder.iterdir()
+    others = Counter(
+        path.suffix.lower() for path in found if not is_hidden(path.relative_to(folder)) and path.is_file()
+    )
+    told = f"{folder}: there are no pictures (JPEG, PNG, WebP, ...) in this folder"
+    return f"{told}; there are {describe_endings(others)} files, which Pillow does not read" if others else told
+
+
 def describe_endings(left_out: Mapping[str, int]) -> str:
     """Return in words how many files there are of each ending, the most frequent first: `2 .txt, 1 without ending`."""
     counts = Counter(left_out).most_common()

@@ -231,8 +231,9 @@ def test_without_onnxruntime_the_aligner_of_photographs_says_what_to_install(
 def test_a_file_alone_is_meant_for_the_aligner_of_landmarks(student: Path, scene: Scene, tmp_path: Path) -> None:
     Image.fromarray(scene.picture).save(tmp_path / "people.png")
     made = []
+    with_package = "gdp-distill:landmarks:builtin:faces64"  # as is advised where two packages have the name
     for number, spelling in enumerate(
-        ("builtin:faces64", "landmarks:builtin:faces64", FACES64, f"landmarks:{FACES64}")
+        ("builtin:faces64", "landmarks:builtin:faces64", with_package, FACES64, f"landmarks:{FACES64}")
     ):
         done = apply(student, tmp_path / "people.png", "-o", tmp_path / str(number), "--align", spelling)
         assert done.exit_code == 0, done.output

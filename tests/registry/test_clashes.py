@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from gdp.cli.app import app
 from gdp.core.errors import PluginNotFoundError, RecipeError
 from gdp.core.run_folder import RunFolder
 from gdp.registry import PluginRegistry
@@ -163,3 +165,10 @@ def test_a_plugin_that_is_slow_to_import_is_told(
 def test_a_run_is_its_path_to_a_listener_that_prints_it(tmp_path: Path) -> None:
     assert str(RunFolder(tmp_path)) == f"{RunFolder(tmp_path)}" == str(tmp_path)
     assert repr([RunFolder(tmp_path)]) == f"[RunFolder('{tmp_path}')]"
+
+
+def test_a_name_of_two_packages_is_described_as_such_where_its_kind_is_not_told(clashing: None) -> None:
+    for arguments in (["critic-http"], ["filter", "critic-http"]):
+        told = CliRunner().invoke(app, ["describe", *arguments])
+        assert (told.exit_code, told.stdout) == (1, "")
+        assert "gdp-one" in told.stderr and "gdp-two" in told.stderr and "--no-plugin" in told.stderr

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from gdp import BuildContext
 from gdp.core.errors import CorruptFileError, GdpError, MissingResourceError
+from gdp.plugins.datasets import ImageFolderConfig
+from gdp.plugins.datasets.folders import ImageFolder
 from gdp.support.downloads.unpacking import count_pictures
 from gdp.support.picture_files import read_picture
-from gdp.support.picture_finding import describe_endings, find_pictures, is_hidden, picture_endings
+from gdp.support.picture_finding import describe_endings, find_pictures, is_hidden, no_pictures, picture_endings
 from gdp.tools.deploy.files import find_jobs, left_out
 
 HIDDEN = (
@@ -131,3 +134,17 @@ def test_a_pipe_among_the_pictures_is_told_and_not_waited_for(tmp_path: Path) ->
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert "there is no such picture" in done.stdout
     assert [path.name for path in find_pictures(tmp_path, recursive=True)] == ["a.png"]
+
+
+def test_a_folder_of_other_files_alone_is_told_with_their_endings(tmp_path: Path) -> None:
+    for name in ("a.HEIC", "below/b.heic", "notes.txt", ".hidden.raw"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    assert no_pictures(tmp_path, recursive=True).endswith(
+        "there are no pictures (JPEG, PNG, WebP, ...) in this folder; there are 2 .heic (save as JPEG), 1 .txt files, "
+        "which Pillow does not read"
+    )
+    with pytest.raises(MissingResourceError, match=r"2 \.heic \(save as JPEG\)"):
+        ImageFolder(ImageFolderConfig(folder=tmp_path, resolution=8), BuildContext())
+    (tmp_path / "none").mkdir()
+    assert no_pictures(tmp_path / "none", recursive=True).endswith("in this folder")

@@ -20,7 +20,7 @@ from torch import Tensor
 from gdp import BuildContext, Dataset, MissingResourceError, Part, UnpairedDataset
 from gdp.plugins.datasets import PUBLIC_SETS, ImageFolderConfig, UnpairedFolderConfig
 from gdp.plugins.datasets.pictures import as_text, open_picture, picture_files, read_all, square
-from gdp.toolbox import content_key
+from gdp.toolbox import content_key, no_pictures
 
 READERS = 8
 """Threads that decode a batch's pictures, on a machine with as many cores."""
@@ -37,7 +37,7 @@ class ImageFolder(Dataset):
         super().__init__(config, context)
         self._paths = picture_files(config.folder, recursive=True)
         if not self._paths:
-            raise MissingResourceError(f"{config.folder}: there are no pictures (JPEG, PNG, WebP, ...) in this folder.")
+            raise MissingResourceError(f"{no_pictures(config.folder, recursive=True)}.")
 
     def __len__(self) -> int:
         return len(self._paths)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from gdp.core.building import build
-from gdp.core.errors import UsageError, named_by_option
+from gdp.core.errors import PluginNotFoundError, UsageError, named_by_option
 from gdp.core.records import PluginRecord, Plugins
 from gdp.support.interfaces.aligners import Aligner
 from gdp.support.interfaces.engines import EngineContext, PictureArray
@@ -83,6 +84,10 @@ def _choose(plugins: Plugins, text: str, for_files: str) -> tuple[PluginRecord, 
     name, _, file = text.partition(":")
     if name in plugins.names("aligner"):
         return plugins.get("aligner", name), file or None
+    own, _, further = file.partition(":")
+    if own:
+        with suppress(PluginNotFoundError):  # PACKAGE:NAME or PACKAGE:NAME:FILE, as where several packages have a name
+            return plugins.get("aligner", f"{name}:{own}"), further or None
     looks_like_a_name = _NAME.fullmatch(name) is not None and name != "builtin"
     if looks_like_a_name and not Path(text).exists():
         return plugins.get("aligner", name), file  # which says what there is

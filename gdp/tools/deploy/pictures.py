@@ -20,7 +20,7 @@ from gdp.core.run_folder import RunFolder
 from gdp.support.interfaces.engines import PictureArray, Translate
 from gdp.support.interfaces.picture_network import PictureNetwork
 from gdp.support.picture_files import read_picture
-from gdp.support.picture_finding import find_pictures
+from gdp.support.picture_finding import find_pictures, no_pictures
 from gdp.tools.deploy.cards import Difference
 from gdp.tools.deploy.student import DeployedStudent
 
@@ -69,7 +69,8 @@ def pictures_of_folder(folder: Path, student: DeployedStudent, count: int = COUN
     """
     files = find_pictures(folder, recursive=False)[:count] if folder.is_dir() else []
     if not files:
-        raise MissingResourceError(f"{folder}: there are no pictures (JPEG, PNG, WebP, ...) in this folder")
+        there = no_pictures(folder, recursive=False) if folder.is_dir() else f"{folder}: there is no such folder"
+        raise MissingResourceError(there)
     inputs = student.input_channels // 3
     shown = (Image.fromarray(read_picture(file).on_white()) for file in files)
     made = numpy.stack([numpy.asarray(_square(picture, student.resolution)) for picture in shown])

@@ -135,8 +135,9 @@ class Tracking:
         for line in self._lines:
             if line.error is not None and line.name not in self._told:
                 self._told.add(line.name)
+                outcome = line.outcome.rstrip(".")
                 self._tell(
-                    f"tracker {line.name}: {line.outcome}. The run goes on; gdp run {self._folder.path} --track "
+                    f"tracker {line.name}: {outcome}. The run goes on; gdp run {self._folder.path} --track "
                     f"{line.name} tells the rest, now or when the run has finished."
                 )
                 self._folder.log(f"tracker {line.name}: {line.outcome}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gdp.core.building import build, require_modules
-from gdp.core.errors import UsageError, named_by_option
+from gdp.core.errors import PluginError, UsageError, named_by_option
 from gdp.core.recipe.overrides import apply_overrides
 from gdp.core.records import Plugins
 from gdp.support.interfaces.trackers import Tracker
@@ -28,19 +28,27 @@ def open_trackers(plugins: Plugins, wanted: Trackers) -> dict[str, Tracker]:
     """
     if isinstance(wanted, str):
         wanted = (wanted,)
-    chosen = dict(wanted) if isinstance(wanted, Mapping) else dict(map(_read, wanted))
+    known = plugins.names("tracker")
+    chosen = dict(wanted) if isinstance(wanted, Mapping) else dict(_read(written, known) for written in wanted)
     opened: dict[str, Tracker] = {}
     for name, settings in chosen.items():
         with named_by_option():
             record = plugins.get("tracker", name)
         require_modules([record])
-        opened[name] = build(plugins, record, settings_of(record, settings, "--track"), kind=Tracker)
+        try:
+            taken = settings_of(record, settings, "--track")
+        except PluginError as error:
+            raise UsageError(str(error)) from error
+        opened[name] = build(plugins, record, taken, kind=Tracker)
     return opened
 
 
-def _read(written: str) -> tuple[str, dict[str, Any]]:
-    """Read `NAME` or `NAME:KEY=VALUE,KEY=VALUE`."""
+def _read(written: str, known: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """Read `NAME` or `NAME:KEY=VALUE,KEY=VALUE`; a name of several packages is `PACKAGE:NAME`."""
     name, _, rest = written.partition(":")
+    if name and rest and name not in known:
+        own, _, further = rest.partition(":")
+        name, rest = f"{name}:{own}", further
     settings: dict[str, Any] = {}
     _, mistakes = apply_overrides(settings, [part for part in rest.split(",") if part])
     if mistakes or not name:

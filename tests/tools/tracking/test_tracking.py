@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gdp import Config, GdpError, MissingResourceError, PluginNotFoundError, TrackedRun, Tracker
+from gdp import Config, GdpError, MissingResourceError, PluginNotFoundError, TrackedRun, Tracker, UsageError
 from gdp.core.run_folder import RunFolder
 from gdp.registry import PluginRegistry
 from gdp.tools.tracking import Tracking, line, open_trackers
@@ -207,7 +207,8 @@ def test_a_comparison_s_trainings_are_not_mixed_with_the_runs_own(world: World, 
     ("written", "error", "told"),
     [
         (["tensorbord"], PluginNotFoundError, "did you mean tensorboard"),
-        (["tensorboard:colour=red"], GdpError, "--track: tracker tensorboard .*colour"),
+        (["tensorboard:colour=red"], UsageError, "--track: tracker tensorboard .*colour"),
+        (["nobody:tensorboard:folder=x"], PluginNotFoundError, "no tracker .tensorboard. is of a package nobody"),
         (["tensorboard:colour"], GdpError, "write NAME, or NAME:KEY=VALUE"),
         ([":folder=x"], GdpError, "write NAME"),
         ({"mlflow": {"experiment": 5}}, GdpError, "experiment"),
@@ -216,3 +217,10 @@ def test_a_comparison_s_trainings_are_not_mixed_with_the_runs_own(world: World, 
 def test_what_cannot_be_chosen_is_told_before_anything_is_done(written: Any, error: type[Exception], told: str) -> None:
     with pytest.raises(error, match=told):
         open_trackers(PluginRegistry.discover(), written)
+
+
+def test_a_tracker_is_named_with_its_package_as_a_clash_advises(tmp_path: Path) -> None:
+    for written in ("gdp-distill:tensorboard", f"gdp-distill:tensorboard:folder={tmp_path}"):
+        (opened,) = open_trackers(PluginRegistry.discover(), [written]).items()
+        assert opened[0] == "gdp-distill:tensorboard"
+        assert (opened[1].config.folder == tmp_path) == ("folder" in written)
