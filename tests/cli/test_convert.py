@@ -15,6 +15,7 @@ import torch
 from typer.testing import CliRunner
 
 from gdp.cli.app import app
+from gdp.cli.common import short_path
 
 RUNNER = CliRunner()
 
@@ -33,7 +34,7 @@ def direction(tmp_path: Path) -> Path:
 
 def test_a_file_is_converted_beside_itself_with_a_card(direction: Path) -> None:
     said = run(direction)
-    assert f"{direction.with_suffix('.safetensors')}: direction age" in said
+    assert f"{short_path(direction.with_suffix('.safetensors'))}: direction age" in said
     assert 'direction = "age.safetensors"' in said
     assert "licence unknown" in said
     card = json.loads(direction.with_suffix(".json").read_text())

@@ -186,7 +186,7 @@ def test_an_implementation_that_cannot_be_used_is_told_with_the_recipes_line(
     if arguments[0] == "run" and kind != "tracker":
         lines = (shared / "odd.toml").read_text().splitlines()
         place = f"odd.toml:{lines.index(CHOSEN) + 1}: "
-    who = f"{place}{kind} odd ({shared / 'plugins' / 'odd.py'}): "
+    who = f"{place}{kind} odd (plugins/odd.py): "
     assert "finished in" not in done.stderr, "it is told before any work"
     assert who in errors[0] and words in errors[0] and "gdp_file" not in errors[0], errors[0]
 

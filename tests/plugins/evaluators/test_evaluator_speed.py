@@ -10,6 +10,7 @@ from gdp.core.interfaces.teachers import Teacher
 from gdp.plugins.evaluators import SpeedConfig
 from gdp.plugins.evaluators.speed import SpeedEvaluator
 from gdp.support.measuring import Timing, time_interleaved
+from gdp.support.wording import counted
 
 FEW = SpeedConfig(repeats=3, warmup=1)
 
@@ -80,7 +81,7 @@ def test_speed_needs_no_held_out_pair(world: Any, build: BuildContext) -> None:
 def test_the_protocol_names_threads_and_resolution(world: Any, build: BuildContext) -> None:
     metrics = SpeedEvaluator(FEW, build).evaluate(world.context()).metrics
     assert "16 px" in metrics["speed.student_ms"].protocol
-    assert f"{torch.get_num_threads()} threads" in metrics["speed.student_ms"].protocol
+    assert counted(torch.get_num_threads(), "thread") in metrics["speed.student_ms"].protocol
 
 
 def test_fewer_than_three_repeats_are_refused() -> None:

@@ -8,7 +8,7 @@ import numpy
 import pytest
 from numpy.typing import NDArray
 
-from gdp.core.errors import ShapeError
+from gdp.core.errors import UsageError
 from gdp.tools.deploy import tiling
 from gdp.tools.deploy.tiling import Sizes, Tiling, pictures_together, reflected, translate_any_size
 
@@ -55,7 +55,7 @@ def test_tiles_fade_into_each_other() -> None:
 
 
 def test_tiles_smaller_than_their_overlap_are_refused() -> None:
-    with pytest.raises(ShapeError, match="twice as large"):
+    with pytest.raises(UsageError, match="twice as large"):
         Tiling(tile=64, overlap=40)
 
 
