@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     )
     from gdp.core.recipe.messages import did_you_mean
     from gdp.core.recipe.sections import TrainSection
+    from gdp.core.run.versions import processor_cores
     from gdp.core.tensor_file import write_tensors
     from gdp.core.training import TrainingPairs, WeightedLoss, train_student
     from gdp.core.training.checkpoint import Checkpoint, CheckpointFolder, read_checkpoint_state
@@ -155,7 +156,10 @@ SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
             "readable_memory_errors",
         ),
     },
-    "devices": {"gdp.support.devices": ("DeviceName", "resolve_device")},
+    "devices": {
+        "gdp.core.run.versions": ("processor_cores",),
+        "gdp.support.devices": ("DeviceName", "resolve_device"),
+    },
     "files": {
         "gdp.core.files": ("file_sha256", "write_atomically"),
         "gdp.support.half_written": ("half_written",),
@@ -404,6 +408,7 @@ __all__ = [
     "plan_move",
     "predicted_picture",
     "printable",
+    "processor_cores",
     "project_out",
     "project_out_of_spread",
     "public_direction",

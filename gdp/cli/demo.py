@@ -13,6 +13,7 @@ from gdp.cli.common import DeviceOption, newest_if_none
 from gdp.cli.completion import complete_run, plugins_of
 from gdp.console import choose_progress, print_json, stop_on_signal
 from gdp.console.printing import json_output
+from gdp.support.wording import counted
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
@@ -87,8 +88,7 @@ def demo(
         if json_:
             print_json({"folder": str(static), "bytes": size, "samples": len(page.samples)})
             return
-        count = len(page.samples)
-        offered = f"{count} sample{'' if count == 1 else 's'}"
+        offered = counted(len(page.samples), "sample")
         if samples is None:
             offered = "without samples, as people may be in the run's pictures"
         typer.echo(f"{static}: {size / 1e6:.1f} MB, {offered}. Any web server can give it to browsers:")

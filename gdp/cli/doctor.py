@@ -12,6 +12,7 @@ from gdp.cli.common import State, keeps_nothing, short_path, with_short_paths
 from gdp.cli.completion import complete_run
 from gdp.console import choose_progress, print_json, print_line
 from gdp.core.errors import UsageError
+from gdp.support.wording import counted
 
 if TYPE_CHECKING:
     from gdp.registry import PluginRegistry
@@ -73,8 +74,8 @@ def _examine_run(run: Path, repair: bool, json_: bool) -> None:
     else:
         for damage in found:
             typer.echo(with_short_paths(f"{damage.file}: {damage.problem}\n    {damage.mend}"))
-        number = "1 file is" if len(found) == 1 else f"{len(found)} files are"
-        typer.echo(f"{short_path(folder.path)}: {number} damaged")
+        are = "is" if len(found) == 1 else "are"
+        typer.echo(f"{short_path(folder.path)}: {counted(len(found), 'file')} {are} damaged")
     if found:
         raise typer.Exit(1)
 

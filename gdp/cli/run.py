@@ -38,7 +38,7 @@ from gdp.console import print_line, stop_on_signal
 from gdp.console.printing import json_output
 from gdp.console.signals import StopRequest
 from gdp.core.building import require_modules
-from gdp.core.errors import CorruptFileError, named_by_option
+from gdp.core.errors import named_by_option
 from gdp.core.records import CORE_STAGES
 from gdp.tools.crew.request import WorkersRequest, asked_workers
 
@@ -137,7 +137,10 @@ def run(
         from gdp.tools.tracking import open_trackers, tracked
 
         if place is None or place.leads:
-            _tell_changes(session)
+            from gdp.tools.run_changes import told_of_changes
+
+            if changes := told_of_changes(session):
+                session.progress.message(f"{short_path(session.folder.path)} {changes}")
         limits = Limits(max_hours, max_cost, price)
         session.stop_requested = lambda: stop_requested() or limits.reached()
         session.limit = limits
@@ -166,40 +169,6 @@ def run(
             work()
         else:
             _work_together(session, place, stop_requested, work)
-
-
-_LONGEST = 40
-"""Characters of a setting's value that are shown."""
-_TOLD_CHANGES = 4
-"""Settings that are named; of more their number is told."""
-
-
-def _tell_changes(session: Session) -> None:
-    """Say in a line which settings are others than the run was last told, and what of it that leaves."""
-    from gdp.tools.run_recipes import changed_settings
-
-    changed = changed_settings(session.folder, session.recipe)
-    if not changed:
-        return
-    from gdp.core.run.opening import recorded_keys
-    from gdp.core.run.steps import stages_to_do
-
-    named = [f"{name} {_short(was)} -> {_short(now)}" for name, (was, now) in list(changed.items())[:_TOLD_CHANGES]]
-    more = [f"{len(changed) - _TOLD_CHANGES} more"] if len(changed) > _TOLD_CHANGES else []
-    to_do = stages_to_do(session)
-    try:
-        kept = [name for name in session.folder.stages() if name not in to_do]
-        if "pairs" in to_do and session.keys.get("store", "") == recorded_keys(session.folder).get("store"):
-            kept.append("the pairs that are there")
-    except CorruptFileError:  # which the run itself tells, and mends
-        return
-    told = f"kept: {', '.join(kept) or 'nothing'}; to do: {', '.join(to_do) or 'nothing'}"
-    where = short_path(session.folder.path)
-    session.progress.message(f"{where} was last run with other settings: {', '.join([*named, *more])}; {told}")
-
-
-def _short(value: str | None) -> str:
-    return "(none)" if value is None else value if len(value) <= _LONGEST else f"{value[: _LONGEST - 3]}..."
 
 
 def _with_crew(state: State, session: Session, asked: WorkersRequest, work: Callable[[], None]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Sequence
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AfterValidator
 
 from gdp.core.errors import GdpError, UsageError
+from gdp.core.run.versions import processor_cores
+from gdp.support.wording import counted
 
 if TYPE_CHECKING:
     import torch
@@ -113,11 +114,6 @@ FEWEST_ALLOWED = 16
 """Processes that a machine of few cores may have all the same."""
 
 
-def processor_cores() -> int:
-    """Return how many cores of the processor this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def require_few_processes(count: int, asked_by: str) -> None:
     """Make sure that a user asks for no more processes on this machine than it can have use for.
 
@@ -132,7 +128,7 @@ def require_few_processes(count: int, asked_by: str) -> None:
     most = max(FEWEST_ALLOWED, PROCESSES_A_CORE * cores)
     if count > most:
         raise UsageError(
-            f"{asked_by}: each is a process on this machine, which has {cores} processor core{'s' * (cores > 1)}, and "
+            f"{asked_by}: each is a process on this machine, which has {counted(cores, 'processor core')}, and "
             f"loads all that it works with for itself; at most {most} are started here. One a GPU or core is usual."
         )
 

@@ -5,9 +5,7 @@ Of a plugin that is not installed here no more is known than what a run's recipe
 
 from __future__ import annotations
 
-import os
 import re
-import tomllib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -148,32 +146,6 @@ def settings_of(tree: Any, name: str = "") -> Iterator[tuple[str, str]]:
             yield from settings_of(item, f"{name}.{word}" + (f"-{seen[word]}" if seen[word] > 1 else ""))
     else:
         yield name, str(tree).lower() if isinstance(tree, bool) else str(tree)
-
-
-def changed_settings(folder: RunFolder, recipe: Recipe) -> dict[str, tuple[str | None, str | None]]:
-    """Return the settings of which a run was last told otherwise: what they were and what they are, by dotted key.
-
-    Those of `[limits]`, on which nothing depends, are left out, and paths count from the recipe's folder, which may
-    have been moved. Nothing of a folder without a recipe that can be read.
-    """
-    try:
-        written = tomllib.loads((folder.path / RECIPE).read_text(encoding="utf-8"))
-        stood_at = folder.read_json("run.json", {}).get("recipe")
-    except (OSError, ValueError, CorruptFileError):  # damaged: gdp doctor tells it
-        return {}
-    then = _from_folder(written, Path(stood_at) if isinstance(stood_at, str) else None)
-    now = _from_folder(tomllib.loads(recipe.to_toml()), recipe.path)
-    names = [name for name in dict.fromkeys((*then, *now)) if not name.startswith("limits.")]
-    return {name: (then.get(name), now.get(name)) for name in names if then.get(name) != now.get(name)}
-
-
-def _from_folder(data: Mapping[str, Any], recipe: Path | None) -> dict[str, str]:
-    """Return settings by dotted key, paths below the recipe's folder as they are from there."""
-    found = dict(settings_of(data))
-    if recipe is None:
-        return found
-    below = f"{recipe.parent}{os.sep}"
-    return {name: value.removeprefix(below) for name, value in found.items()}
 
 
 def require_recipe(path: Path) -> None:

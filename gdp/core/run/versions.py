@@ -37,12 +37,17 @@ def machine(device: str, threads: int) -> dict[str, str | int]:
     """Describe the machine that measures: processor, cores, threads in use, device; of a GPU its name and driver."""
     return {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "cores": processor_cores(),
         "threads": threads,
         "device": device,
         "system": f"{platform.system()} {platform.machine()}",
         **(_gpu(device) if device.startswith("cuda") else {}),
     }
+
+
+def processor_cores() -> int:
+    """Return how many cores of the processor this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _gpu(device: str) -> dict[str, str | int]:

@@ -16,6 +16,8 @@ from gdp import DirectionMethod, DirectionSearch, FoundDirection, MissingResourc
 from gdp.toolbox import project_out, project_out_of_spread
 
 _NORMAL_PENALTY = 1e-3
+_SAMPLES_A_NUMBER = 2
+"""Of w, that a direction from scores needs."""
 
 
 class _FromScores(DirectionMethod):
@@ -23,7 +25,7 @@ class _FromScores(DirectionMethod):
 
     def fewest_samples(self, width: int) -> int:
         """Two for each number in w."""
-        return 2 * width
+        return _SAMPLES_A_NUMBER * width
 
 
 class ClassMeans(_FromScores):
@@ -112,10 +114,11 @@ def _centred(search: DirectionSearch) -> Tensor:
         ShapeError: there are fewer than two samples for each number in w.
     """
     count, width = search.w.shape
-    if count < 2 * width:
+    fewest = _SAMPLES_A_NUMBER * width
+    if count < fewest:
         raise ShapeError(
-            f"{count} usable samples are too few for a direction of {width} numbers: {2 * width} are the fewest, and "
-            f"{10 * width} are better (--samples)."
+            f"{count} usable samples are too few for a direction of {width} numbers: {fewest} are the fewest, and "
+            f"{5 * fewest} are better (--samples)."
         )
     return search.w - search.w.mean(dim=0)
 

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from gdp import Executor, ExecutorContext, Work, Worker, WorkerLostError
+from gdp.toolbox import processor_cores
 
 _DONE = "done"
 _TOLD = "told"
@@ -92,7 +93,7 @@ def _devices(device: str) -> int:
         import torch
 
         return max(1, torch.cuda.device_count())
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return processor_cores()
 
 
 @contextmanager
